@@ -1,0 +1,51 @@
+# Everything runs in .venv, which `make install` builds from python3 and the package index alone.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test check bench contract clean lock
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## make .venv with everything that the tests need
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netmind-testkit needs Python 3.11 or newer; try: make PYTHON=python3.12 install")'
+	@echo "Setting up .venv (once; about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,media]' --group dev
+	@touch $@
+
+demo: $(STAMP) ## create the page's own generation on the fake, and download its picture
+	@$(BIN)/python examples/demo.py
+
+serve: $(STAMP) ## start the fake on http://127.0.0.1:8000 (options: make serve ARGS="--port 9000")
+	@$(BIN)/netmind-mock serve $(ARGS)
+
+test: $(STAMP) ## run all tests, in random order, with branch coverage
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=term $(ARGS)
+
+check: $(STAMP) ## format, lint, types, rooms, wheel
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/openapi-spec-validator contracts/netmind_contracts/openapi.json
+	@$(BIN)/python scripts/check_wheel.py
+
+bench: $(STAMP) ## measure the fake beside a bare WSGI function and an empty Flask view
+	@$(BIN)/python benchmarks/server.py $(ARGS)
+
+contract: $(STAMP) ## fuzz an endpoint by the OpenAPI file (default: the fake, under both profiles)
+	@$(BIN)/python -m pytest -n 0 --no-cov tests/together/test_openapi.py $(ARGS)
+
+lock: ## pin what `make install` installs
+	@$(PYTHON) -m pip install --quiet uv
+	@$(PYTHON) -m uv pip compile --quiet --universal --no-header --no-annotate --all-extras --group dev --python-version 3.11 -o constraints.txt pyproject.toml
+
+clean: ## remove what the commands above made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .coverage .coverage.* build dist demo-output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,106 @@
+"""What the API answers, as frozen values. Fields come and go (observed): all that came is kept in ``raw``."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMPLETED = "completed"
+# failed is observed; nobody reported error or cancelled, but clients in the wild look for them.
+FAILED = frozenset({"failed", "error", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result of a completed generation: a file with a ``url``, or a ``text`` (observed of whisper).
+
+    Attributes:
+        url: Where the file is downloaded from, without a token.
+        file_id: The file's id.
+        file_name: The file's name; may be empty.
+        file_type: What it is, such as ``image``.
+        text: The result itself, where it is text and no file.
+        raw: The entry as it came.
+    """
+
+    url: str | None = None
+    file_id: str | None = None
+    file_name: str | None = None
+    file_type: str | None = None
+    text: str | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A generation job as it was when it was asked for.
+
+    Attributes:
+        id: The job's id.
+        status: ``pending``, ``completed``, …; other words may occur.
+        created_at: ``YYYY-MM-DD HH:MM:SS``, with no zone.
+        updated_at: Likewise.
+        results: Empty until the job is completed.
+        logs: Log lines; of a failed job the last one tells why (observed).
+        raw: The answer as it came, unknown fields included.
+    """
+
+    id: str
+    status: str
+    created_at: str | None = None
+    updated_at: str | None = None
+    results: tuple[Result, ...] = ()
+    logs: tuple[str, ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether it ended well."""
+        return self.status == COMPLETED
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it ended otherwise: failed, error or cancelled."""
+        return self.status in FAILED
+
+    @property
+    def failure(self) -> str | None:
+        """Why it failed, as far as the logs tell."""
+        return self.logs[-1] if self.is_failed and self.logs else None
+
+
+def read_generation(document: object) -> Generation | None:
+    """A generation from an answer's JSON; None if it has no id and status."""
+    if not isinstance(document, dict) or not isinstance(document.get("id"), str):
+        return None
+    if not isinstance(document.get("status"), str):
+        return None
+    result = document.get("result")
+    data = result.get("data") if isinstance(result, dict) else None
+    logs = document.get("logs")
+    return Generation(
+        id=document["id"],
+        status=document["status"],
+        created_at=_text(document.get("created_at")),
+        updated_at=_text(document.get("updated_at")),
+        results=tuple(_read_result(entry) for entry in data if isinstance(entry, dict))
+        if isinstance(data, list)
+        else (),
+        logs=tuple(entry["text"] for entry in logs if isinstance(entry, dict) and _text(entry.get("text")))
+        if isinstance(logs, list)
+        else (),
+        raw=types.MappingProxyType(document),
+    )
+
+
+def _read_result(entry: dict[str, Any]) -> Result:
+    known = {name: _text(entry.get(name)) for name in ("url", "file_id", "file_name", "file_type", "text")}
+    return Result(**known, raw=types.MappingProxyType(entry))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

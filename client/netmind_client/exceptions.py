@@ -1,0 +1,162 @@
+"""Everything that this client raises.
+
+::
+
+    NetMindError
+    ├── ConfigurationError       no API key, or a base URL that is none
+    ├── TransportError           no answer: refused, cut, timed out
+    │   └── CreateOutcomeUnknown     … to a create, which may have been received: a job may exist
+    ├── ApiError                 an answer that is an error; has status and body
+    │   ├── AuthenticationError      401, 403
+    │   ├── NotFoundError            404
+    │   ├── RateLimitedError         429
+    │   ├── InvalidRequestError      any other 4xx
+    │   └── ServerError              5xx
+    ├── UnexpectedAnswer         an answer that is neither an error nor what was asked for
+    ├── GenerationFailed         the job ended otherwise than completed
+    ├── ResultMissing            the job is completed, and its result stayed empty
+    ├── WaitTimeout              the job had not ended in time; it goes on
+    └── DownloadError            a result could not be saved; nothing half-written is left
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netmind_client._models import Generation
+
+
+class NetMindError(Exception):
+    """The base of everything that this client raises.
+
+    Attributes:
+        generation_id: The job that it is about, where one is known.
+    """
+
+    def __init__(self, message: str, *, generation_id: str | None = None) -> None:
+        super().__init__(message)
+        self.generation_id = generation_id
+
+
+class ConfigurationError(NetMindError):
+    """The client cannot be set up."""
+
+
+class TransportError(NetMindError):
+    """No answer came: the connection was refused or cut, or timed out."""
+
+
+class CreateOutcomeUnknown(TransportError):
+    """A create was sent and no answer came. A job may exist and be charged: look in the list first.
+
+    Attributes:
+        model: The model that was asked for.
+        config: The config that was sent.
+    """
+
+    def __init__(self, message: str, *, model: str, config: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.model = model
+        self.config = config
+
+
+class ApiError(NetMindError):
+    """The API answered with an error.
+
+    Attributes:
+        status: The HTTP status code.
+        body: The answer's JSON, or its text where it is not JSON.
+        retry_after: What the Retry-After header says, in seconds, where it does.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        body: Any,
+        retry_after: float | None = None,
+        generation_id: str | None = None,
+    ) -> None:
+        super().__init__(message, generation_id=generation_id)
+        self.status = status
+        self.body = body
+        self.retry_after = retry_after
+
+
+class AuthenticationError(ApiError):
+    """The token is missing or not accepted (401, 403)."""
+
+
+class NotFoundError(ApiError):
+    """There is no such generation, or no such route (404)."""
+
+
+class RateLimitedError(ApiError):
+    """Too many requests (429)."""
+
+
+class InvalidRequestError(ApiError):
+    """The request is refused (any other 4xx)."""
+
+
+class ServerError(ApiError):
+    """The server failed (5xx)."""
+
+
+class UnexpectedAnswer(NetMindError):
+    """An answer that is neither an error nor what was asked for, such as a proxy's HTML page."""
+
+
+class GenerationFailed(NetMindError):
+    """The job ended otherwise than completed.
+
+    Attributes:
+        generation: The job as it ended.
+    """
+
+    def __init__(self, message: str, *, generation: Generation) -> None:
+        super().__init__(message, generation_id=generation.id)
+        self.generation = generation
+
+
+class ResultMissing(NetMindError):
+    """The job is completed, and its result stayed empty.
+
+    Attributes:
+        generation: The job as it was last seen.
+    """
+
+    def __init__(self, message: str, *, generation: Generation) -> None:
+        super().__init__(message, generation_id=generation.id)
+        self.generation = generation
+
+
+class WaitTimeout(NetMindError):
+    """The job had not ended in time. It goes on, and can be waited for again.
+
+    Attributes:
+        last_status: The status that was last seen; None if no poll was answered.
+    """
+
+    def __init__(self, message: str, *, generation_id: str, last_status: str | None) -> None:
+        super().__init__(message, generation_id=generation_id)
+        self.last_status = last_status
+
+
+class DownloadError(NetMindError):
+    """A result could not be saved. Nothing half-written is left."""
+
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    429: RateLimitedError,
+}
+
+
+def api_error_class(status: int) -> type[ApiError]:
+    """Which error an HTTP status of 400 or more is."""
+    return _BY_STATUS.get(status) or (ServerError if status >= 500 else InvalidRequestError)

@@ -1,0 +1,41 @@
+"""What is claimed of the API, and how each claim is known."""
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+
+
+class Level(StrEnum):
+    """How a fact is known."""
+
+    DOCUMENTED = "documented"
+    OBSERVED = "observed"
+    ASSUMED = "assumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement about the API.
+
+    Attributes:
+        id: A stable name, such as ``create.pending``.
+        sentence: The statement.
+        level: How it is known.
+        source: Who says so.
+        date: When they said it: ``YYYY-MM-DD``, ``YYYY-MM``, or ``undated``.
+    """
+
+    id: str
+    sentence: str
+    level: Level
+    source: str
+    date: str
+
+
+@cache
+def load_claims() -> tuple[Claim, ...]:
+    """Every claim of ``claims.toml``, in the file's order."""
+    text = resources.files("netmind_contracts").joinpath("claims.toml").read_text(encoding="utf-8")
+    return tuple(Claim(**{**entry, "level": Level(entry["level"])}) for entry in tomllib.loads(text)["claim"])

@@ -1,0 +1,288 @@
+"""The schemas by name, and what is wrong with a message that breaks one.
+
+The schemas are open: a foreign endpoint may add fields. ``closed=True`` also reports fields that the
+schema does not name, for whoever wants to be strict with their own messages.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from importlib.resources.abc import Traversable
+
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+    from referencing import Registry
+
+WHOLE_BODY = "(the whole body)"
+
+_JSON_TYPES: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+}
+_SHOWN_CHARACTERS = 60
+
+
+class UnknownSchema(LookupError):
+    """No schema has that name."""
+
+
+class ContractViolation(ValueError):
+    """A message breaks its contract; ``violations`` says where and how."""
+
+    def __init__(self, name: str, found: tuple[Violation, ...]) -> None:
+        super().__init__(f"not a valid {name}:\n" + "\n".join(f"  {violation}" for violation in found))
+        self.violations = found
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way in which a message breaks its contract.
+
+    Attributes:
+        path: Where, as keys and list positions: ``("result", "data", 0, "url")``.
+        rule: The JSON Schema keyword that is broken, such as ``required``; ``unknown`` for a field that
+            a closed check does not know.
+        expected: What the contract expects, in words.
+        came: What the message holds there, cut short.
+    """
+
+    path: tuple[str | int, ...]
+    rule: str
+    expected: str
+    came: str
+
+    @property
+    def where(self) -> str:
+        """The path as people write it: ``result.data[0].url``."""
+        text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)
+        return text.removeprefix(".") or WHOLE_BODY
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, got {self.came}"
+
+
+class Example(NamedTuple):
+    """An example file: which schema it is for, its name, and its content."""
+
+    schema: str
+    name: str
+    content: Any
+
+
+def _data() -> Traversable:
+    return resources.files("netmind_contracts")
+
+
+def _read_json(file: Traversable) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+@cache
+def schema_names() -> tuple[str, ...]:
+    """The names of all schemas, sorted, such as ``create-request``."""
+    files = _data().joinpath("schemas").iterdir()
+    return tuple(sorted(file.name.removesuffix(".json") for file in files))
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """One JSON Schema (2020-12) as a document.
+
+    Raises:
+        UnknownSchema: No schema has that name.
+    """
+    if name not in schema_names():
+        raise UnknownSchema(f"no schema {name!r}; there are {', '.join(schema_names())}")
+    document: dict[str, Any] = _read_json(_data().joinpath("schemas", f"{name}.json"))
+    return document
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI 3.1 document, complete in itself: the schemas are among its components."""
+    document: dict[str, Any] = _read_json(_data().joinpath("openapi.json"))
+    components = {name: {**schema(name)} for name in schema_names()}
+    for component in components.values():
+        component.pop("$schema")
+    document["components"]["schemas"] = components
+    for media_type in document["paths"]["/v1/generation"]["post"]["requestBody"]["content"].values():
+        for example in media_type["examples"].values():
+            example["value"] = _read_json(_data().joinpath(*example.pop("externalValue").split("/")))
+    return _with_component_refs(document)  # type: ignore[no-any-return]
+
+
+def _with_component_refs(node: Any) -> Any:
+    """The same document with every reference to a schema's file turned into one to its component."""
+    if isinstance(node, dict):
+        reference = node.get("$ref")
+        if isinstance(reference, str) and reference.endswith(".json"):
+            name = reference.rsplit("/", 1)[-1].removesuffix(".json")
+            return {"$ref": f"#/components/schemas/{name}"}
+        return {key: _with_component_refs(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_with_component_refs(item) for item in node]
+    return node
+
+
+def examples(kind: Literal["positive", "negative"]) -> Iterator[Example]:
+    """Every example file of one kind, found by walking.
+
+    A positive example is a valid message. A negative one is ``{"where", "rule", "instance"}``: an invalid
+    message, the field that is wrong, and the JSON Schema keyword that it breaks.
+    """
+    folders = sorted(_data().joinpath("examples", kind).iterdir(), key=lambda entry: entry.name)
+    for folder in folders:
+        for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            yield Example(folder.name, file.name.removesuffix(".json"), _read_json(file))
+
+
+def violations(name: str, instance: object, *, closed: bool = False) -> tuple[Violation, ...]:
+    """Every way in which ``instance`` breaks the schema ``name``, in the order of the fields.
+
+    Args:
+        name: A name of :func:`schema_names`.
+        instance: A message as the ``json`` module loads it.
+        closed: Report fields that the schema does not name, too.
+
+    Raises:
+        UnknownSchema: No schema has that name.
+    """
+    errors = sorted(_validator(name).iter_errors(instance), key=lambda error: error.json_path)
+    found = [violation for error in errors for violation in _violations_of(error)]
+    if closed:
+        found.extend(_unknown_fields(instance, schema(name), ()))
+    return tuple(found)
+
+
+def check(name: str, instance: object, *, closed: bool = False) -> None:
+    """Do nothing if ``instance`` is valid.
+
+    Raises:
+        ContractViolation: It is not; the message names each field, what was expected and what came.
+        UnknownSchema: No schema has that name.
+    """
+    found = violations(name, instance, closed=closed)
+    if found:
+        raise ContractViolation(name, found)
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    # jsonschema takes 100 ms to import; a server that starts has no message to judge yet.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+
+    reference = {"$ref": f"{name}.json"} if schema(name) else {}
+    return Draft202012Validator(reference, registry=_registry())
+
+
+@cache
+def _registry() -> Registry[Any]:
+    from referencing import Registry, Resource  # noqa: PLC0415 - as in _validator
+
+    return Registry().with_resources(
+        (f"{name}.json", Resource.from_contents(schema(name))) for name in schema_names()
+    )
+
+
+def _violations_of(error: ValidationError) -> Iterator[Violation]:
+    path = tuple(error.absolute_path)
+    rule = str(error.validator)
+    if rule == "required":
+        instance: Any = error.instance
+        required: Any = error.validator_value
+        missing = [field for field in required if field not in instance]
+        if error.message.startswith(repr(missing[0])):  # one error a missing field, each with all of them
+            yield from (
+                Violation((*path, field), rule, "the field to be there", "nothing") for field in missing
+            )
+        return
+    yield Violation(path, rule, _expectation(error), describe(error.instance))
+
+
+def _expectation(error: ValidationError) -> str:
+    value: Any = error.validator_value
+    match error.validator:
+        case "type":
+            return " or ".join(_with_article(kind) for kind in ([value] if isinstance(value, str) else value))
+        case "const":
+            return describe(value)
+        case "enum":
+            return "one of " + ", ".join(json.dumps(choice) for choice in value)
+        case "pattern" | "maxLength" if isinstance(error.schema, dict) and "examples" in error.schema:
+            return f"a string like {json.dumps(error.schema['examples'][0])}"
+        case "oneOf" | "anyOf":
+            return " or ".join(sorted({_expectation(part) for part in error.context or ()}))
+        case "maxProperties":
+            return "an empty object" if value == 0 else f"at most {value} fields"
+        case "minItems":
+            return f"at least {value} item" + ("s" if value != 1 else "")
+        case rule:
+            return f"{rule} {json.dumps(value)}"
+
+
+def describe(value: object) -> str:
+    """A JSON value in words, cut short: ``the string "abc"``, ``an object with 3 fields``."""
+    if isinstance(value, dict):
+        return (
+            f"an object with {len(value)} field{'' if len(value) == 1 else 's'}"
+            if value
+            else "an empty object"
+        )
+    if isinstance(value, list):
+        return f"an array of {len(value)} item{'' if len(value) == 1 else 's'}" if value else "an empty array"
+    if value is None:
+        return "null"
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) > _SHOWN_CHARACTERS:
+        text = text[:_SHOWN_CHARACTERS] + "…"
+    return f"the {_JSON_TYPES[type(value)]} {text}"
+
+
+def _with_article(noun: str) -> str:
+    return "null" if noun == "null" else f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _unknown_fields(
+    instance: object, part: dict[str, Any], path: tuple[str | int, ...]
+) -> Iterator[Violation]:
+    """Fields that no subschema names, however it is reached."""
+    subschemas = list(_subschemas(part))
+    if isinstance(instance, list):
+        items = [sub["items"] for sub in subschemas if "items" in sub]
+        for index, item in enumerate(instance):
+            yield from _unknown_fields(item, {"allOf": items}, (*path, index))
+    elif isinstance(instance, dict):
+        known: dict[str, list[Any]] = {}
+        for sub in subschemas:
+            for field, field_schema in sub.get("properties", {}).items():
+                known.setdefault(field, []).append(field_schema)
+        for field, value in instance.items():
+            if field in known:
+                yield from _unknown_fields(value, {"allOf": known[field]}, (*path, field))
+            elif known:
+                names = ", ".join(sorted(known))
+                yield Violation((*path, field), "unknown", f"only the fields {names}", describe(value))
+
+
+def _subschemas(part: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """``part`` and every subschema that speaks of the same place in the message."""
+    yield part
+    if "$ref" in part:
+        yield from _subschemas(schema(part["$ref"].removesuffix(".json")))
+    for keyword in ("then", "else"):
+        if keyword in part:
+            yield from _subschemas(part[keyword])
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        for sub in part.get(keyword, ()):
+            yield from _subschemas(sub)

@@ -1,0 +1,6 @@
+"""``python -m netmind_mock`` is ``netmind-mock``."""
+
+from netmind_mock.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="netmind-mock")

@@ -1,0 +1,172 @@
+"""Puts the rooms together into a Flask application, which any WSGI server can serve."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from flask import Flask, Response
+from flask.json.provider import JSONProvider
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import MapAdapter
+
+from netmind_mock import identity, wire
+from netmind_mock.clock import Clock, SteerableClock
+from netmind_mock.errors import ApiError, UnknownRoute, WrongMethod
+from netmind_mock.hosts import HostPolicy, parse_host
+from netmind_mock.profile import Profile, load_profile
+from netmind_mock.routes import Rooms
+from netmind_mock.routes.files import files_routes
+from netmind_mock.routes.generation import generation_routes
+from netmind_mock.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from flask import Request
+
+    from netmind_mock.stores import JobStore
+
+_log = logging.getLogger("netmind_mock")
+
+
+def create_app(
+    *,
+    profile: str | Profile = "documented",
+    duration: float = 2.0,
+    clock: Clock | None = None,
+    store: JobStore | None = None,
+    seed: int | None = None,
+    api_keys: Iterable[str] = (),
+    strict_models: bool = False,
+    public_url: str = "http://127.0.0.1:8000",
+    allowed_hosts: Iterable[str] = (),
+) -> Flask:
+    """The fake as a WSGI application.
+
+    Args:
+        profile: How the API behaves: ``documented``, ``observed``, a TOML file's path, or a Profile.
+        duration: How long a job takes, in seconds.
+        clock: Where time comes from; by default one that runs in real time.
+        store: Where jobs are kept; by default in memory.
+        seed: Gives the same job ids, in the same order, for the same seed.
+        api_keys: The tokens that are accepted, each a tenant of its own. None given: every token is.
+        strict_models: Refuse models that are not in the catalogue.
+        public_url: What result URLs begin with where the request's own host is not allowed.
+        allowed_hosts: Hosts beyond loopback that result URLs may be built from: ``name`` or ``name:port``.
+
+    Raises:
+        InvalidFile: The profile does not exist or holds a mistake.
+        ValueError: ``duration`` is negative, or a host is not one.
+    """
+    if not 0 <= duration < float("inf"):
+        raise ValueError(f"duration is a number of seconds, 0 or more, not {duration!r}")
+    settled = profile if isinstance(profile, Profile) else load_profile(profile)
+    keys = [wire.read_token(key) for key in api_keys]
+    rooms = Rooms(
+        profile=settled,
+        clock=clock or SteerableClock(),
+        store=store or MemoryStore(),
+        ids=identity.JobIds(seed),
+        hosts=host_policy(public_url, allowed_hosts),
+        duration=duration,
+        accepted=frozenset(map(identity.user_id_of, keys)) if keys else None,
+        strict_models=strict_models or settled.unknown_models == "refuse",
+    )
+    return _flask_app(rooms)
+
+
+def host_policy(public_url: str, allowed_hosts: Iterable[str]) -> HostPolicy:
+    """Which hosts may stand in result URLs.
+
+    Raises:
+        ValueError: One of ``allowed_hosts`` is not ``name`` or ``name:port``.
+    """
+    allowed = set()
+    for text in allowed_hosts:
+        host = parse_host(text)
+        if host is None:
+            raise ValueError(f"expected a host such as example.org or example.org:8000, got {text!r}")
+        allowed.add(host)
+    return HostPolicy(public_url.rstrip("/"), frozenset(allowed))
+
+
+class _OrjsonProvider(JSONProvider):
+    """orjson, since a JSON answer is most of what the fake does."""
+
+    def dumps(self, obj: Any, **_: Any) -> str:
+        return orjson.dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return orjson.loads(s)
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        return Response(
+            orjson.dumps(self._prepare_response_obj(args, kwargs)), content_type="application/json"
+        )
+
+
+class _JsonAnswer(Response):
+    """A JSON answer whose headers are known: it is sent without working them out again."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = self.get_data()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        start_response(self.status, headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+class _FakeFlask(Flask):
+    """Flask, with two of its public doors made shorter for what the imitated routes do."""
+
+    def make_response(self, rv: Any) -> Response:
+        """A view's value as an answer; (dict, status), which nearly all views return, in one step."""
+        if type(rv) is tuple and len(rv) == 2 and type(rv[0]) is dict:
+            return _JsonAnswer(orjson.dumps(rv[0]), rv[1])
+        return super().make_response(rv)
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Routes by path and method alone: what the Host header says is never looked at."""
+        if request is None:
+            return None
+        environ = request.environ
+        path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
+        return MapAdapter(self.url_map, "", "/", "", "http", path, environ["REQUEST_METHOD"])
+
+
+def _flask_app(rooms: Rooms) -> Flask:
+    app = _FakeFlask("netmind_mock", static_folder=None, template_folder=None)
+    app.json = _OrjsonProvider(app)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    app.register_blueprint(generation_routes(rooms))
+    app.register_blueprint(files_routes(rooms))
+
+    def refuse(error: ApiError | HTTPException) -> tuple[Any, int, list[tuple[str, str]]]:
+        headers: list[tuple[str, str]] = []
+        if isinstance(error, HTTPException):
+            headers = [(name, value) for name, value in error.get_headers() if name.lower() != "content-type"]
+            ours = _in_our_words(error)
+            if ours is None:
+                return {"message": f"{error.name}"}, error.code or 500, headers
+            error = ours
+        status, body = wire.refusal(error, rooms.profile)
+        return body, status, headers
+
+    app.register_error_handler(ApiError, refuse)
+    app.register_error_handler(HTTPException, refuse)
+    return app
+
+
+def _in_our_words(error: HTTPException) -> ApiError | None:
+    """Werkzeug's refusal in our words, or None if it has no profile entry (416, a broken request)."""
+    match error:
+        case NotFound():
+            return UnknownRoute()
+        case MethodNotAllowed():
+            return WrongMethod(allowed=sorted(error.valid_methods or ()))
+        case _:
+            return None

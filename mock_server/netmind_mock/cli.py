@@ -1,0 +1,234 @@
+"""The command ``netmind-mock``; each option of ``serve`` is also an environment variable and a TOML key."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netmind_mock.catalogue import catalogue
+from netmind_mock.errors import ApiError
+from netmind_mock.profile import SHIPPED, shipped_profile
+from netmind_mock.toml_files import InvalidFile, read_toml, shown, unknown_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PUBLIC_URL = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?")
+
+
+class _Refused(click.ClickException):
+    """A mistake of the user's: one sentence, no traceback, exit code 2."""
+
+    exit_code = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="netmind-testkit")
+def main() -> None:
+    """A fake of NetMind's generation API, for developing and testing offline.
+
+    Not the real service, not affiliated with it, and it makes no AI.
+    """
+
+
+def _option(flag: str, **attributes: Any) -> Callable[[Any], Any]:
+    name = flag.removeprefix("--").upper().replace("-", "_")
+    return click.option(flag, envvar=f"NETMIND_MOCK_{name}", show_envvar=True, **attributes)
+
+
+def _read_config(context: click.Context, _parameter: click.Parameter, file: Path | None) -> None:
+    """Make the keys of a TOML file the options' defaults; flags and environment variables come first."""
+    if file is None:
+        return
+    options = {
+        option.name: option for option in context.command.params if option.name not in ("config", "help")
+    }
+    try:
+        content = read_toml(file)
+        for key, value in content.items():
+            if key not in options:
+                raise unknown_key(file, key, filter(None, options))
+            _check_value(context, file, options[key], value)
+    except InvalidFile as error:
+        raise _Refused(str(error)) from None
+    context.default_map = content
+
+
+def _check_value(context: click.Context, file: Path, option: click.Parameter, value: Any) -> None:
+    kinds: tuple[type, ...] = {"integer": (int,), "float": (int, float), "boolean": (bool,)}.get(
+        option.type.name.removesuffix(" range"), (str,)
+    )
+    several = isinstance(option, click.Option) and option.multiple
+    values = value if several and isinstance(value, list) else [value]
+    well_typed = isinstance(value, list) is several and all(
+        isinstance(item, kinds) and (isinstance(item, bool) is (kinds == (bool,))) for item in values
+    )
+    if not well_typed:
+        kind = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}[kinds[-1]]
+        expected = f"a list, each of it {kind}" if several else kind
+        raise InvalidFile(f"{file}: {option.name}: expected {expected}, got {shown(value)}")
+    try:
+        for item in values:
+            option.type.convert(item, option, context)
+    except click.BadParameter as error:
+        raise InvalidFile(f"{file}: {option.name}: {error.message}") from None
+
+
+@main.command(context_settings={"show_default": True})
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=_read_config,
+    envvar="NETMIND_MOCK_CONFIG",
+    show_envvar=True,
+    help="TOML file with any of these options as keys, such as duration = 5.",
+)
+@_option("--host", default="127.0.0.1", help="Address to listen on.")
+@_option("--port", default=8000, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one.")
+@_option(
+    "--ready-file",
+    type=click.Path(dir_okay=False),
+    help="Write the base URL to this file once the server answers.",
+)
+@_option("--profile", default="documented", help="How the API behaves: documented, observed, or a TOML file.")
+@_option("--duration", default=2.0, type=click.FloatRange(0, 1e9), help="How long a job takes, in seconds.")
+@_option(
+    "--speed",
+    default=1.0,
+    type=click.FloatRange(0, 1e6, min_open=True),
+    help="Seconds that pass in a real one.",
+)
+@_option(
+    "--seed", type=click.IntRange(0), help="Give the same job ids, in the same order, for the same seed."
+)
+@_option(
+    "--api-key",
+    multiple=True,
+    help="Accept this token (repeatable). Without: every token is a tenant of its own.",
+)
+@_option("--strict-models", is_flag=True, help="Refuse models that are not in the catalogue.")
+@_option("--public-url", help="What result URLs begin with for requests whose Host is not allowed.")
+@_option(
+    "--allowed-host",
+    multiple=True,
+    help="Host beyond loopback that result URLs may be built from (repeatable).",
+)
+def serve(  # noqa: PLR0913 - click hands over each option by its name
+    *,
+    host: str,
+    port: int,
+    ready_file: str | None,
+    profile: str,
+    duration: float,
+    speed: float,
+    seed: int | None,
+    api_key: tuple[str, ...],
+    strict_models: bool,
+    public_url: str | None,
+    allowed_host: tuple[str, ...],
+) -> None:
+    """Serve the fake until Ctrl-C or SIGTERM."""
+    # granian takes 0.1 s to import; --help and mistakes should not wait for it.
+    from netmind_mock import server  # noqa: PLC0415
+
+    if public_url is not None and not _PUBLIC_URL.fullmatch(public_url):
+        raise _Refused(
+            f"--public-url: expected a URL such as https://mock.example.org, got {shown(public_url)}"
+        )
+    try:
+        address, port = server.find_port(host, port)
+        base_url = _base_url(host, port)
+        settings = server.Settings(
+            profile=profile,
+            duration=duration,
+            speed=speed,
+            seed=seed,
+            api_keys=api_key,
+            strict_models=strict_models,
+            allowed_hosts=(*allowed_host, *_own_host(host)),
+        )
+        server.build_app(settings, public_url or base_url)
+    except ApiError:
+        raise _Refused("--api-key: expected a token without white space in it") from None
+    except (server.CannotListen, ValueError) as error:
+        raise _Refused(str(error)) from None
+    banner = _banner(base_url, profile, duration / speed, keys_given=bool(api_key))
+    with _ready_file(ready_file) as write_ready_file:
+
+        def on_ready() -> None:
+            write_ready_file(base_url)
+            click.echo(banner)
+
+        server.serve(settings, address, port, public_url or base_url, on_ready)
+
+
+def _base_url(host: str, port: int) -> str:
+    """Where a client on this machine reaches the server."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host)  # noqa: S104 - translated
+    return f"http://{reachable or (f'[{host}]' if ':' in host else host)}:{port}"
+
+
+def _own_host(host: str) -> tuple[str, ...]:
+    """The host that is listened on, if it is one that a client can name."""
+    return () if host in ("", "0.0.0.0", "::") else (f"[{host}]" if ":" in host else host,)  # noqa: S104 - compared
+
+
+def _banner(base_url: str, profile: str, seconds: float, *, keys_given: bool) -> str:
+    key = "<one of your --api-key>" if keys_given else "any-token"
+    body = '{"model": "Qwen/Qwen-Image", "config": {"prompt": "Generate a cup of coffee"}}'
+    return "\n".join(
+        [
+            f"netmind-mock {version('netmind-testkit')}: a fake of NetMind's generation API on {base_url}",
+            f"profile {profile}, a job takes {seconds:g} s. Ctrl-C ends it. For your code, and for curl:",
+            "",
+            f"  export NETMIND_BASE_URL={base_url} NETMIND_API_KEY='{key}'",
+            '  curl "$NETMIND_BASE_URL/v1/generation" -H "Authorization: Bearer $NETMIND_API_KEY" \\',
+            f"    -H 'Content-Type: application/json' -d '{body}'",
+            "",
+        ]
+    )
+
+
+@contextlib.contextmanager
+def _ready_file(file: str | None) -> Iterator[Callable[[str], None]]:
+    """A function that writes the file whole, so that a reader never sees half; it is removed at the end."""
+
+    def write(base_url: str) -> None:
+        if file is None:
+            return
+        folder, name = os.path.split(os.path.abspath(file))  # noqa: PTH100 - the folder must not be resolved
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{name}.", delete=False) as temporary:
+            temporary.write(base_url + "\n")
+        Path(temporary.name).replace(file)
+
+    if file is not None and not Path(file).absolute().parent.is_dir():
+        raise _Refused(f"--ready-file: the folder of {file} does not exist")
+    try:
+        yield write
+    finally:
+        if file is not None:
+            Path(file).unlink(missing_ok=True)
+
+
+@main.command()
+@click.argument("name", type=click.Choice(SHIPPED), default="documented")
+def profile(name: str) -> None:
+    """Print a shipped profile, to begin one of your own with."""
+    click.echo(shipped_profile(name).read_text(encoding="utf-8"), nl=False)
+
+
+@main.command()
+def models() -> None:
+    """List the models of the catalogue: what each makes, how it is known, and its options."""
+    for model in catalogue().values():
+        options = ", ".join(model.config_schema["properties"])
+        click.echo(f"{model.name}  ({model.kind}; {model.level}: {model.source})\n    {options}")

@@ -1,0 +1,224 @@
+"""One lane for the quick; whoever has to wait steps aside.
+
+Python runs on one thread at a time, so granian answers twice as fast with one thread as with many that
+contend for the interpreter. But on one thread whatever waits holds up everybody. So requests are answered
+in a lane, by one thread after the other, and nothing waits in the lane:
+
+* An answer that is to be sent later (``HOLD``) is computed in the lane; a thread of its own sends it.
+* A result file, which takes long to render, is answered on a thread of its own.
+* A body that is large, or of unknown length, is read beside the lane, by a thread that is not in it.
+* A small body is read in the lane, since it has nearly always arrived together with its head. If it has
+  not within ``STALL_SECONDS``, another thread takes the lane over; and while such a body is missing, every
+  body is read beside the lane.
+
+granian calls a :class:`Lane` on its own threads, of which it starts one more whenever all are at work. A body
+has to be read on the thread that brought it, before that returns to granian. The lane's owner returns for
+the next request. A thread that brings one while the owner is at work hands it over and stays, as a deputy,
+until the lane needs another owner: so that only one thread competes for the interpreter.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from netmind_mock.routes import HOLD, MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Environ = dict[str, Any]
+    Headers = list[tuple[str, str]]
+    Answer = tuple[int, Headers, bytes]
+
+THREADS = 128
+SMALL_BODY_BYTES = 64 * 1024
+STALL_SECONDS = 0.02
+
+_IDLE_WATCH_SECONDS = 0.1
+_JSON: Headers = [("content-type", "application/json")]
+_TOO_MANY = b'{"message":"Too many requests whose bodies have not arrived"}'
+_BASE_ENVIRON: dict[str, Any] = {
+    "SCRIPT_NAME": "",
+    "wsgi.errors": sys.stderr,
+    "wsgi.input_terminated": True,
+    "wsgi.multiprocess": False,
+    "wsgi.multithread": True,
+    "wsgi.run_once": False,
+    "wsgi.version": (1, 0),
+}
+
+_log = logging.getLogger("netmind_mock")
+
+
+class Reply(Protocol):
+    """What granian hands out with a request: the answer may be sent from any thread, at any time, once."""
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send the answer."""
+        ...
+
+
+class Lane:
+    """Answers requests with a WSGI application, as granian's WSGI worker calls it.
+
+    ``_owner`` is the thread that the lane belongs to, also while it waits for granian's next request
+    (``_working`` is false then). It is None after the owner stepped aside, until another takes over.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        wait_until: Callable[[float], None],
+        slow_path: Callable[[str], bool],
+        threads: int = THREADS,
+    ) -> None:
+        """An empty lane.
+
+        Args:
+            app: The WSGI application.
+            wait_until: Returns once the application's clock has reached a moment.
+            slow_path: Whether requests for a path take long enough to be answered on a thread of their own.
+            threads: How many threads granian may call the lane on.
+        """
+        self._app = app
+        self._wait_until = wait_until
+        self._slow_path = slow_path
+        self._most_readers = threads - 2
+        self._changed = threading.Condition()
+        self._owner: int | None = None
+        self._working = False
+        self._reading_since: float | None = None  # since when the owner has been reading a body in the lane
+        self._readers = 0  # threads that wait for a body beside the lane
+        self._watched = False  # whether a deputy looks after the owner
+        self._waiting: deque[tuple[Reply, Environ]] = deque()
+
+    def __call__(self, reply: Reply, environ: Environ) -> None:
+        """Answer a request, now or later; return when this thread is wanted for the next."""
+        me = threading.get_ident()
+        length = _body_length(environ)
+        if length and not self._read_body(me, environ, length):
+            reply.response_bytes(503, [*_JSON, ("retry-after", "1"), ("connection", "close")], _TOO_MANY)
+            return
+        with self._changed:
+            self._waiting.append((reply, environ))
+            if self._working and self._owner != me:
+                self._stand_by(me)
+            else:
+                self._owner, self._working = me, True
+        while request := self._next_request():
+            self._drive(*request)
+
+    def _next_request(self) -> tuple[Reply, Environ] | None:
+        """What the owner does next; None if that is to ask granian."""
+        with self._changed:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._working = False
+            return None
+
+    def _stand_by(self, me: int) -> None:
+        """Wait, as a deputy, until the lane needs an owner, and be it. Deputies but one sleep."""
+        while self._owner is not None and not self._stalled():
+            if self._watched:
+                self._changed.wait()
+                continue
+            self._watched = True
+            self._changed.wait(STALL_SECONDS if self._working else _IDLE_WATCH_SECONDS)
+            self._watched = False
+        if self._owner is not None:  # it waits for a body: from now on it does so beside the lane
+            self._readers += 1
+            self._reading_since = None
+        self._owner, self._working = me, True
+        self._changed.notify()
+
+    def _stalled(self) -> bool:
+        """Whether the owner has waited too long for a body."""
+        since = self._reading_since
+        return since is not None and time.monotonic() - since >= STALL_SECONDS
+
+    def _read_body(self, me: int, environ: Environ, length: int) -> bool:
+        """Put the whole body in the place of its stream; False if too many wait for theirs already.
+
+        A body that is over the limit is left where it is: the application refuses it unread.
+        """
+        if length > MAX_BODY_BYTES:
+            return True
+        with self._changed:
+            in_lane = 0 < length <= SMALL_BODY_BYTES and not self._readers and not self._working
+            if in_lane:
+                self._owner, self._working = me, True
+                self._reading_since = time.monotonic()
+            elif self._readers >= self._most_readers:
+                return False
+            else:
+                self._readers += 1
+                if self._owner == me:  # leave the lane to a deputy
+                    self._owner, self._working = None, False
+                    self._changed.notify()
+        try:
+            content = environ["wsgi.input"].read(length if length > 0 else MAX_BODY_BYTES + 1)
+            environ["wsgi.input"] = io.BytesIO(content)
+        finally:
+            with self._changed:
+                if in_lane and self._owner == me:
+                    self._reading_since = None
+                else:
+                    self._readers -= 1
+        return True
+
+    def _drive(self, reply: Reply, environ: Environ) -> None:
+        """Answer a request on this thread, or start one for it."""
+        if self._slow_path(environ["PATH_INFO"]):
+            threading.Thread(target=self._answer, args=(reply, environ), daemon=True).start()
+        else:
+            self._answer(reply, environ, in_lane=True)
+
+    def _answer(self, reply: Reply, environ: Environ, *, in_lane: bool = False) -> None:
+        """Run the application and send its answer; in the lane, waiting is left to a thread of its own."""
+        moments: list[float] = []
+        try:
+            answer = self._run(environ, moments.append)
+        except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer
+            _log.exception("the application raised")
+            answer = 500, _JSON, b'{"message":"Internal error of the fake"}'
+        if not moments:
+            reply.response_bytes(*answer)
+        elif in_lane:
+            threading.Thread(target=self._send_at, args=(moments[0], reply, answer), daemon=True).start()
+        else:
+            self._send_at(moments[0], reply, answer)
+
+    def _run(self, environ: Environ, hold: Callable[[float], None]) -> Answer:
+        started: list[Any] = []
+
+        def start_response(status: str, headers: Headers, _exc_info: Any = None) -> None:
+            started[:] = int(status[:3]), headers
+
+        answer = self._app({**_BASE_ENVIRON, **environ, HOLD: hold}, start_response)
+        try:
+            body = b"".join(answer)
+        finally:
+            if close := getattr(answer, "close", None):
+                close()
+        status, headers = started
+        return status, headers, body
+
+    def _send_at(self, moment: float, reply: Reply, answer: Answer) -> None:
+        self._wait_until(moment)
+        reply.response_bytes(*answer)
+
+
+def _body_length(environ: Environ) -> int:
+    """How many bytes of body a POST announces, 0 for none; -1 if it has one and does not say."""
+    if environ["REQUEST_METHOD"] != "POST":
+        return 0
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return -1
+    length: str = environ.get("CONTENT_LENGTH", "")
+    return int(length) if length.isdecimal() else 0

@@ -1,0 +1,132 @@
+"""Pictures that a person recognises: two colours of the job's own, the model and the prompt."""
+
+from __future__ import annotations
+
+import io
+import math
+from functools import cache
+from typing import TYPE_CHECKING
+
+from PIL import ExifTags, Image, ImageDraw, ImageFont, PngImagePlugin
+
+if TYPE_CHECKING:
+    from netmind_mock.jobs import Output
+    from netmind_mock.media import Caption
+
+_SOFTWARE = "netmind-mock"
+_SHOWN_CHARACTERS = 400
+_INK = (255, 255, 255)
+_PALE_INK = (225, 230, 240)
+
+
+def render_image(output: Output, words: Caption) -> bytes:
+    """A PNG, JPEG or WebP file of the output's size."""
+    image = draw(output.width, output.height, words)
+    file = io.BytesIO()
+    match output.extension:
+        case "jpg":
+            image.save(file, "JPEG", quality=85, exif=_exif(words))
+        case "webp":
+            image.save(file, "WEBP", quality=80, method=2, exif=_exif(words))
+        case _:
+            image.save(file, "PNG", compress_level=3, pnginfo=_png_text(words))
+    return file.getvalue()
+
+
+def draw(width: int, height: int, words: Caption, *, note: str = "") -> Image.Image:
+    """The picture itself; ``note`` is one more line at the bottom."""
+    image = _background(width, height, words.digest)
+    pen = ImageDraw.Draw(image)
+    margin = max(min(width, height) // 16, 2)
+    room = width - 2 * margin
+    big, small = _font(max(min(width, height) // 12, 8)), _font(max(min(width, height) // 28, 8))
+    lines = _wrap(printable(words.prompt), big, room)
+    line_height = round(big.size * 1.3)
+    visible = lines[: max((height - 4 * margin) // line_height, 1)]
+    top = max((height - line_height * len(visible)) // 2, margin + round(small.size * 1.5))
+    pen.text((margin, margin), _wrap(printable(words.model), small, room)[0], font=small, fill=_PALE_INK)
+    for number, line in enumerate(visible):
+        pen.text((margin, top + number * line_height), line, font=big, fill=_INK)
+    size = f"{width} x {height}"
+    foot = f"{words.job_id[:8]} - {words.number} of {words.of} - {size} - by netmind-mock, not by AI {note}"
+    pen.text((margin, height - margin - small.size), _wrap(foot, small, room)[0], font=small, fill=_PALE_INK)
+    return image
+
+
+def printable(text: str) -> str:
+    """The text in one line, without characters that a font cannot show, cut short."""
+    cut = " ".join(text[: _SHOWN_CHARACTERS * 2].split())[:_SHOWN_CHARACTERS]
+    return "".join(character for character in cut if character.isprintable())
+
+
+def _background(width: int, height: int, digest: str) -> Image.Image:
+    """A diagonal gradient between two dark colours that the request's hash picks."""
+    hue = int(digest[:4], 16) / 65536
+    turn = 0.08 + int(digest[4:6], 16) / 256 * 0.25
+    corners = [
+        _colour(hue, 0.50),
+        _colour(hue + turn, 0.36),
+        _colour(hue + turn, 0.36),
+        _colour(hue + 2 * turn, 0.24),
+    ]
+    image = Image.new("RGB", (2, 2))
+    for spot, colour in zip(((0, 0), (1, 0), (0, 1), (1, 1)), corners, strict=True):
+        image.putpixel(spot, colour)
+    return image.resize((width, height), Image.Resampling.BILINEAR)
+
+
+def _colour(hue: float, value: float) -> tuple[int, int, int]:
+    red, green, blue = (
+        round(255 * value * (0.55 + 0.45 * math.cos(2 * math.pi * (hue + third / 3)))) for third in range(3)
+    )
+    return red, green, blue
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise RuntimeError(  # noqa: TRY004 - it is the installation that is wrong
+            "this Pillow was built without FreeType, which drawing text needs; install Pillow's wheel"
+        )
+    return font
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont, room: int) -> list[str]:
+    """The text in lines of at most ``room`` pixels, broken between words, or within one that is too long."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= room:
+            lines[-1] = longer
+            continue
+        rest = word
+        while rest:
+            fitting = _fitting(rest, font, room)
+            lines.append(rest[:fitting])
+            rest = rest[fitting:]
+    return [line for line in lines if line] or [""]
+
+
+def _fitting(word: str, font: ImageFont.FreeTypeFont, room: int) -> int:
+    """How many of the word's first characters fit, at least one."""
+    fitting = len(word)
+    while fitting > 1 and font.getlength(word[:fitting]) > room:
+        fitting -= max(fitting // 8, 1)
+    return fitting
+
+
+def _png_text(words: Caption) -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Software", _SOFTWARE)
+    info.add_text("Comment", str(words))
+    info.add_text("Generation-Id", words.job_id)
+    info.add_text("Request-SHA256", words.digest)
+    return info
+
+
+def _exif(words: Caption) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Software] = _SOFTWARE
+    exif[ExifTags.Base.ImageDescription] = str(words)
+    return exif

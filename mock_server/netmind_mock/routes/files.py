@@ -1,0 +1,76 @@
+"""Result files: rendered when they are asked for, with ranges, without a token."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from cachetools import LRUCache
+from flask import Blueprint, Response, request
+
+from netmind_mock import identity, media, wire
+from netmind_mock.errors import UnknownFile
+from netmind_mock.jobs import Kind, Status, status_at
+
+if TYPE_CHECKING:
+    from netmind_mock.jobs import Job
+    from netmind_mock.routes import Rooms
+
+# A player asks for a film in many ranges: the last few files are kept, up to this many bytes.
+_KEPT_BYTES = 64 * 1024 * 1024
+
+
+class _File(NamedTuple):
+    content: bytes
+    etag: str
+
+
+def files_routes(rooms: Rooms) -> Blueprint:
+    """The download of result files, at the path that the profile gives them."""
+    routes = Blueprint("files", __name__)
+    rule = rooms.profile.url_path.replace("{", "<").replace("}", ">")
+    kept: LRUCache[tuple[str, int], _File] = LRUCache(
+        _KEPT_BYTES, getsizeof=lambda file: len(file.content) + 1
+    )
+
+    @routes.get(rule)
+    def download(file_id: str, user_id: str | None = None, file_name: str | None = None) -> Response:
+        now = rooms.clock.now()
+        job, index = find(file_id, now)
+        output = job.plan.outputs[index]
+        if user_id not in (None, job.user_id) or file_name not in (
+            None,
+            wire.file_name(output, rooms.profile),
+        ):
+            raise UnknownFile
+        file = rendered(job, index)
+        response = Response(file.content, content_type=media.CONTENT_TYPES[output.extension])
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.set_etag(file.etag)
+        response.make_conditional(request.environ, accept_ranges=True, complete_length=len(file.content))
+        return response
+
+    def find(file_id: str, now: float) -> tuple[Job, int]:
+        job_id, index = identity.file_of(file_id) or ("", 0)
+        job = rooms.store.get(job_id)
+        if (
+            job is None
+            or job.deleted_at is not None
+            or index >= len(job.plan.outputs)
+            or status_at(job, now).status is not Status.COMPLETED
+            or (job.plan.outputs[index].kind is Kind.TEXT and rooms.profile.text_inline)
+        ):
+            raise UnknownFile
+        return job, index
+
+    def rendered(job: Job, index: int) -> _File:
+        key = (job.id, index)
+        file = kept.get(key)
+        if file is None:
+            content = media.render(job, index)
+            file = _File(content, hashlib.blake2b(content, digest_size=16).hexdigest())
+            if len(content) < _KEPT_BYTES:
+                kept[key] = file
+        return file
+
+    return routes

@@ -1,0 +1,159 @@
+"""The command netmind-client."""
+
+import json
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from netmind_client import _polling, cli, exceptions
+from netmind_client._models import read_generation
+
+URL = "https://api.netmind.ai/v1/generation"
+ID = "6347623b2fce4998b0e842f7e935ccb0"
+
+
+@pytest.fixture
+def run(api, monkeypatch, tmp_path):  # noqa: ARG001 - nothing is asked of the network
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_polling, "FIRST_DELAY", 0.001)
+    return lambda *arguments: CliRunner().invoke(cli.main, arguments, env={"NETMIND_API_KEY": "k3y"})
+
+
+def sent(api):
+    return json.loads(api.calls[0].request.body)
+
+
+def test_create_prints_the_job(run, api, generation):
+    api.post(URL, json=generation())
+    result = run("create", "--model", "m", "--prompt", "coffee")
+    assert (result.exit_code, result.output) == (0, f"{ID}  pending       2025-09-18 09:14:20\n")
+    assert sent(api) == {"model": "m", "config": {"prompt": "coffee"}}
+
+
+def test_options_come_from_file_pairs_and_prompt(run, api, generation, tmp_path):
+    (tmp_path / "c.json").write_text('{"prompt": "a", "seed": 1, "size": "x"}')
+    api.post(URL, json=generation())
+    run("create", "--model", "m", "--config-file", "c.json", "--config", "seed=2", "--config", "style=oil paint",
+        "--config", 'size={"width": 8}', "--prompt", "b")  # fmt: skip
+    assert sent(api)["config"] == {"prompt": "b", "seed": 2, "size": {"width": 8}, "style": "oil paint"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--config", "seed"], "--config seed: expected KEY=VALUE"),
+        (["--config", "=1"], "--config =1: expected KEY=VALUE"),
+        (["--config-file", "list.json"], "list.json: expected a JSON object"),
+        (["--config-file", "broken.json"], "broken.json: not a JSON file: "),
+        (["--config-file", "nowhere.json"], "does not exist"),
+    ],
+)
+def test_a_wrong_command_exits_with_2(run, tmp_path, arguments, sentence):
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "broken.json").write_text("{")
+    result = run("create", "--model", "m", *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output
+
+
+def test_get_shows_results_and_failures(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"text": "spoken"}]}))
+    api.get(f"{URL}/{ID}", json=generation("failed", logs=[{"text": "out of memory"}]))
+    assert run("get", ID).output.splitlines()[1] == "    image: https://files.example/a/cup.png?sig=s3cret"
+    assert run("get", ID).output.splitlines()[1] == "    text: spoken"
+    assert run("get", ID).output.splitlines()[1] == "    out of memory"
+
+
+def test_json_is_the_answer_as_it_came(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation(extra=1))
+    api.get(URL, json={"generation_list": [generation()]})
+    assert json.loads(run("get", ID, "--json").output) == generation(extra=1)
+    assert json.loads(run("list", "--json").output) == [generation()]
+
+
+def test_list_has_a_line_a_job(run, api, generation):
+    api.get(URL, json={"generation_list": [generation(), generation("failed", id="b")]})
+    assert [line.split()[:2] for line in run("list").output.splitlines()] == [
+        [ID, "pending"],
+        ["b", "failed"],
+    ]
+
+
+def test_delete_says_what_it_deleted(run, api):
+    api.delete(f"{URL}/{ID}", json={"message": "Generation deleted"})
+    assert run("delete", ID).output == f"deleted {ID}\n"
+    assert json.loads(run("delete", ID, "--json").output) == {"deleted": ID}
+
+
+def test_wait_prints_the_completed_job(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation())
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    assert run("wait", ID).output.splitlines()[0].split()[:2] == [ID, "completed"]
+
+
+def test_download_prints_the_paths(run, api, generation, tmp_path):
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    api.get("https://files.example/a/cup.png", body=b"picture")
+    result = run("download", ID, "-o", "out")
+    assert result.output == "out/cup.png\n"
+    assert (tmp_path / "out" / "cup.png").read_bytes() == b"picture"
+    assert json.loads(run("download", ID, "-o", "out", "--overwrite", "--json").output) == ["out/cup.png"]
+
+
+def test_generate_creates_waits_and_saves(run, api, generation):
+    api.post(URL, json=generation())
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    api.get("https://files.example/a/cup.png", body=b"picture")
+    result = run("generate", "--model", "m", "--prompt", "coffee", "-o", "out")
+    assert (result.exit_code, result.output) == (0, "out/cup.png\n")
+
+
+def test_a_terminal_is_shown_where_the_job_stands(generation, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with cli._ProgressLine() as progress:
+        progress.show(read_generation(generation("processing")))
+    assert capsys.readouterr().err == f"\r{ID}: processing (1 answers)".ljust(79) + "\n"
+
+
+CASES = {
+    "a refusal": (
+        {"status": 401, "json": {"message": "Invalid API key"}},
+        1,
+        "answered 401: Invalid API key",
+    ),
+    "a failed job": ("failed", 3, "ended as failed: the logs give no reason"),
+    "a job that does not end": ("pending", 4, "had not ended after 0.01 s"),
+}
+
+
+@pytest.mark.parametrize(("answer", "code", "sentence"), CASES.values(), ids=CASES.keys())
+def test_each_end_has_its_exit_code(run, api, generation, answer, code, sentence):
+    api.get(f"{URL}/{ID}", **(answer if isinstance(answer, dict) else {"json": generation(answer)}))
+    result = run("wait", ID, "--timeout", "0.01")
+    assert result.exit_code == code
+    assert sentence in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_create_without_an_answer_exits_with_5(run, api):
+    api.post(URL, body=requests.ReadTimeout("timed out"))
+    result = run("create", "--model", "m")
+    assert result.exit_code == 5
+    assert "A job may have been created and charged" in result.output
+
+
+def test_without_a_key_it_exits_with_2():
+    result = CliRunner().invoke(cli.main, ["list"])
+    assert (result.exit_code, result.output) == (
+        2,
+        "Error: no API key: pass api_key, or set the environment variable NETMIND_API_KEY\n",
+    )
+
+
+def test_every_exit_code_is_documented():
+    helped = CliRunner().invoke(cli.main, ["--help"]).output
+    for code in {0, 1, 2, *cli.EXIT_CODES.values()}:
+        assert f"\n    {code}  " in helped
+    assert all(issubclass(kind, exceptions.NetMindError) for kind in cli.EXIT_CODES)

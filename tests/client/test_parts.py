@@ -1,0 +1,164 @@
+"""The client's parts: models, polling, file names, and the tree of errors."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import netmind_client
+from netmind_client import NetMindError, Result, exceptions
+from netmind_client._download import name_for, safe_name, save
+from netmind_client._models import read_generation
+from netmind_client._polling import Verdict, delay_before, verdict
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from(["id", "status", "result", "data", "url", "logs", "text"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+class TestModels:
+    def test_unknown_fields_are_kept(self):
+        document = {"id": "x", "status": "pending", "queue_position": 3}
+        assert read_generation(document).raw["queue_position"] == 3
+
+    def test_what_came_cannot_be_changed(self):
+        with pytest.raises(TypeError):
+            read_generation({"id": "x", "status": "pending"}).raw["status"] = "completed"
+
+    def test_fields_may_be_missing(self):
+        generation = read_generation({"id": "x", "status": "s"})
+        assert (generation.created_at, generation.results, generation.logs, generation.failure) == (
+            None,
+            (),
+            (),
+            None,
+        )
+
+    @given(json_values)
+    def test_no_answer_can_break_it(self, document):
+        read_generation(document)
+
+    @given(json_values)
+    def test_no_result_or_logs_can_break_it(self, value):
+        generation = read_generation({"id": "x", "status": "failed", "result": value, "logs": value})
+        assert verdict(generation) is Verdict.FAILED
+
+
+class TestPolling:
+    def test_pauses_grow_from_half_a_second_to_ten(self):
+        assert [delay_before(poll) for poll in (1, 2, 3, 100, 10**9)] == [0.5, 0.625, 0.78125, 10.0, 10.0]
+
+    @pytest.mark.parametrize(
+        ("status", "result", "expected"),
+        [
+            ("pending", {}, Verdict.WAIT),
+            ("whatever", {}, Verdict.WAIT),
+            ("success", {}, Verdict.WAIT),
+            ("completed", {"data": [{"text": ""}]}, Verdict.DONE),
+            ("completed", {}, Verdict.WAIT_FOR_RESULT),
+            ("failed", {}, Verdict.FAILED),
+            ("error", {}, Verdict.FAILED),
+            ("cancelled", {}, Verdict.FAILED),
+        ],
+    )
+    def test_each_status_has_its_verdict(self, status, result, expected):
+        assert verdict(read_generation({"id": "x", "status": status, "result": result})) is expected
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("result", "content_type", "name"),
+        [
+            (Result(file_name="a.png"), "", "a.png"),
+            (Result(file_name="", url="https://x/y/b.png?sig=1"), "", "b.png"),
+            (Result(file_name="", url="https://x/y/", file_id="file-1"), "image/png", "file-1.png"),
+            (Result(url="https://x/file-2"), "audio/wav; a=b", "file-2.wav"),
+            (Result(url="https://x/file-2"), "image/jpeg", "file-2.jpg"),
+            (Result(url="https://x/file-2"), "application/x-nobody-knows", "file-2"),
+            (Result(), "", "result"),
+            (Result(file_name="../../etc/passwd"), "", "passwd"),
+            (Result(file_name="..\\..\\boot.ini"), "", "boot.ini"),
+            (Result(file_name="/etc/cron.d/x"), "", "x"),
+            (Result(file_name=".bashrc"), "text/plain", "bashrc.txt"),
+            (Result(file_name="a\x00b\n.png"), "", "a_b_.png"),
+            (Result(file_name="CON.png"), "", "_CON.png"),
+            (Result(url="https://x/%2e%2e%2fpasswd"), "", "passwd"),
+            (Result(file_name="ü.png"), "", "png"),
+        ],
+    )
+    def test_a_name_is_never_a_path(self, result, content_type, name):
+        assert name_for(result, content_type, 1, 1) == name
+
+    def test_long_names_keep_their_ending(self):
+        assert safe_name("x" * 500 + ".png") == "x" * 108 + ".png"
+        assert safe_name("x" * 500) == "x" * 120
+
+    @given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=30))
+    def test_whatever_the_api_says_the_file_lies_in_the_folder(self, file_name, url, content_type):
+        name = name_for(Result(file_name=file_name, url="https://x/" + url), content_type, 1, 2)
+        assert Path("/folder", name).resolve().parent == Path("/folder")
+        assert name == name.strip()
+        assert not name.startswith(".")
+        assert len(name) < 160
+
+
+class TestSave:
+    def test_a_content_of_another_size_leaves_nothing(self, tmp_path):
+        with pytest.raises(
+            netmind_client.DownloadError, match="a: expected 5 bytes, got 3; nothing was saved"
+        ):
+            save([b"abc"], tmp_path / "a", expected_bytes=5, overwrite=False)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_content_that_breaks_off_leaves_nothing(self, tmp_path):
+        def chunks():
+            yield b"abc"
+            raise RuntimeError("cut")
+
+        with pytest.raises(RuntimeError):
+            save(chunks(), tmp_path / "a", expected_bytes=None, overwrite=False)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_folder_that_cannot_be_made_is_told(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(netmind_client.DownloadError, match="cannot be saved: "):
+            save([b"abc"], tmp_path / "file" / "a", expected_bytes=None, overwrite=False)
+
+    def test_a_file_system_without_links_is_served_too(self, tmp_path, monkeypatch):
+        def no_links(*_):
+            raise PermissionError
+
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+        save([b"abc"], tmp_path / "a", expected_bytes=3, overwrite=False)
+        assert (tmp_path / "a").read_bytes() == b"abc"
+        with pytest.raises(netmind_client.DownloadError, match="exists already"):
+            save([b"abc"], tmp_path / "a", expected_bytes=3, overwrite=False)
+
+    def test_permissions_are_those_of_any_new_file(self, tmp_path):
+        (tmp_path / "other").write_bytes(b"")
+        save([b"abc"], tmp_path / "a", expected_bytes=3, overwrite=False)
+        assert (tmp_path / "a").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+class TestErrors:
+    def test_the_drawn_tree_is_the_tree(self):
+        drawn = re.findall(r"^[ │├└─]*(\w+)", exceptions.__doc__.split("::")[1], re.MULTILINE)
+        real = {
+            name
+            for name, member in inspect.getmembers(exceptions, inspect.isclass)
+            if issubclass(member, NetMindError)
+        }
+        assert set(drawn) == real
+
+    def test_every_error_is_public(self):
+        for name, member in inspect.getmembers(exceptions, inspect.isclass):
+            if issubclass(member, NetMindError):
+                assert name in netmind_client.__all__

@@ -1,0 +1,49 @@
+"""What all tests share: no way out of this machine, and nothing left of the caller's settings."""
+
+import ipaddress
+import os
+import sys
+
+import pytest
+
+_OUTSIDE: list[str] = []
+
+
+def _refuse_the_network(event: str, arguments: tuple[object, ...]) -> None:
+    """An audit hook: whatever in this process connects beyond loopback is stopped, and noted."""
+    if event not in ("socket.connect", "socket.getaddrinfo"):
+        return
+    target = arguments[1] if event == "socket.connect" else arguments[:2]
+    host = target[0] if isinstance(target, tuple) else None
+    if host is None or host in ("", "localhost", b"localhost"):
+        return  # a Unix socket, or this machine
+    name = host.decode() if isinstance(host, bytes) else str(host)
+    try:
+        if event == "socket.getaddrinfo":
+            ipaddress.ip_address(name)
+            return  # a number is not looked up anywhere
+        inside = ipaddress.ip_address(name).is_loopback or ipaddress.ip_address(name).is_unspecified
+    except ValueError:
+        inside = name.endswith((".invalid", ".localhost"))  # names that are nobody's (RFC 2606, RFC 6761)
+    if not inside:
+        _OUTSIDE.append(f"{event} {name}")
+        raise PermissionError(f"the tests run with the network closed, and something asked for {name}")
+
+
+sys.addaudithook(_refuse_the_network)
+
+
+@pytest.fixture(autouse=True)
+def no_outside():
+    """Fails a test that reached for the network, even if the code under test swallowed the refusal."""
+    before = len(_OUTSIDE)
+    yield
+    assert _OUTSIDE[before:] == []
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch):
+    """Takes away what the caller's environment sets for the commands under test."""
+    for name in list(os.environ):
+        if name.startswith(("NETMIND_", "NETRC")):
+            monkeypatch.delenv(name)

@@ -1,0 +1,65 @@
+"""The fake in process, on a clock that stands until a test moves it."""
+
+import pytest
+from support import AUTHORIZED, PAGE_IMAGE
+
+from netmind_mock import SteerableClock, create_app
+
+NOON = 1_758_186_860.0  # 2025-09-18 09:14:20 UTC, the page's own example
+
+
+@pytest.fixture
+def clock():
+    clock = SteerableClock(wall=lambda: NOON)
+    clock.freeze()
+    return clock
+
+
+@pytest.fixture
+def make(clock):
+    """Makes a client of a fake with the given options."""
+
+    def make(**options):
+        return create_app(**{"clock": clock, "seed": 7, **options}).test_client()
+
+    return make
+
+
+@pytest.fixture(params=["documented", "observed"])
+def client(request, make):
+    """A client of a fake; each test runs under both profiles."""
+    return make(profile=request.param)
+
+
+@pytest.fixture
+def documented(make):
+    return make(profile="documented")
+
+
+@pytest.fixture
+def observed(make):
+    return make(profile="observed")
+
+
+@pytest.fixture
+def create():
+    """Creates a generation and returns the answer's JSON."""
+
+    def create(client, body=PAGE_IMAGE, headers=AUTHORIZED):
+        answer = client.post("/v1/generation", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    return create
+
+
+@pytest.fixture
+def completed(create, clock):
+    """Creates a generation, lets its time pass, and returns it as get answers it."""
+
+    def completed(client, body=PAGE_IMAGE, headers=AUTHORIZED):
+        job = create(client, body, headers)
+        clock.advance(2)
+        return client.get(f"/v1/generation/{job['id']}", headers=headers).json
+
+    return completed

@@ -1,0 +1,228 @@
+"""The lane: one thread at a time, and nobody who waits holds up another."""
+
+import queue
+import threading
+
+import pytest
+
+from netmind_mock.lane import SMALL_BODY_BYTES, Lane
+from netmind_mock.routes import HOLD, MAX_BODY_BYTES
+
+WITHIN = 10.0  # seconds after which a test gives up; none takes that long unless it fails
+
+
+class Reply:
+    """Keeps the answer that the lane sends."""
+
+    def __init__(self):
+        self._answers = queue.Queue()
+
+    def response_bytes(self, status, headers, body):
+        self._answers.put((status, dict(headers), body))
+
+    @property
+    def answer(self):
+        return self._answers.get(timeout=WITHIN)
+
+    @property
+    def answered(self):
+        return not self._answers.empty()
+
+
+class Stream:
+    """A body that arrives when the test says so."""
+
+    def __init__(self, content):
+        self.content = content
+        self.asked = threading.Event()
+        self.arrive = threading.Event()
+
+    def read(self, size):
+        self.reader = threading.get_ident()
+        self.asked.set()
+        assert self.arrive.wait(WITHIN)
+        return self.content[:size]
+
+
+def environ(path="/", method="GET", **more):
+    return {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", **more}
+
+
+def with_body(stream, length=4, path="/"):
+    return environ(path, "POST", **{"wsgi.input": stream, "CONTENT_LENGTH": str(length)})
+
+
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/broken":
+        raise RuntimeError("broken")
+    if path == "/held":
+        environ[HOLD](77.0)
+    if path == "/busy":
+        environ["began"].set()
+        assert environ["finish"].wait(WITHIN)
+    body = environ["wsgi.input"].read(10).decode() if environ["REQUEST_METHOD"] == "POST" else ""
+    start_response("200 OK", [("x-thread", str(threading.get_ident()))])
+    return [f"{path} {body}".strip().encode()]
+
+
+@pytest.fixture
+def moment():
+    """Set when the clock has reached what is waited for."""
+    return threading.Event()
+
+
+@pytest.fixture
+def lane(moment):
+    def wait_until(when):
+        assert when == 77.0
+        assert moment.wait(WITHIN)
+
+    return Lane(app, wait_until, slow_path=lambda path: path.startswith("/slow"), threads=4)
+
+
+@pytest.fixture
+def call(lane):
+    """Calls the lane on a thread, as granian does; returns the reply and the thread."""
+    threads = []
+
+    def call(environ):
+        reply = Reply()
+        thread = threading.Thread(target=lane, args=(reply, environ), daemon=True)
+        threads.append(thread)
+        thread.start()
+        return reply, thread
+
+    return call
+
+
+def test_a_request_is_answered_on_the_thread_that_brought_it(lane):
+    reply = Reply()
+    lane(reply, environ("/quick"))
+    assert reply.answer == (200, {"x-thread": str(threading.get_ident())}, b"/quick")
+
+
+def test_a_body_that_is_there_is_read_in_the_lane(lane):
+    stream = Stream(b"body")
+    stream.arrive.set()
+    reply = Reply()
+    lane(reply, with_body(stream))
+    assert reply.answer[2] == b"/ body"
+
+
+def test_an_application_that_raises_is_answered_with_500(lane, caplog):
+    reply = Reply()
+    lane(reply, environ("/broken"))
+    assert reply.answer == (
+        500,
+        {"content-type": "application/json"},
+        b'{"message":"Internal error of the fake"}',
+    )
+    assert "the application raised" in caplog.text
+
+
+def test_an_answer_that_is_held_does_not_keep_the_lane(lane, moment):
+    held, quick = Reply(), Reply()
+    lane(held, environ("/held"))
+    lane(quick, environ("/quick"))
+    assert quick.answer[2] == b"/quick"
+    assert not held.answered
+    moment.set()
+    assert held.answer[2] == b"/held"
+
+
+def test_a_slow_path_is_answered_on_a_thread_of_its_own(lane):
+    reply = Reply()
+    lane(reply, environ("/slow/file"))
+    assert reply.answer[1]["x-thread"] != str(threading.get_ident())
+
+
+def test_a_body_that_does_not_come_holds_up_nobody(call):
+    stalled = Stream(b"late")
+    late, _ = call(with_body(stalled))
+    assert stalled.asked.wait(WITHIN)
+    for number in range(3):
+        reply, _ = call(environ(f"/quick{number}"))
+        assert reply.answer[2] == f"/quick{number}".encode()
+    assert not late.answered
+    stalled.arrive.set()
+    assert late.answer[2] == b"/ late"
+
+
+def test_while_a_body_is_missing_others_are_read_beside_the_lane(call):
+    streams = [Stream(b"late") for _ in range(2)]
+    replies = []
+    for stream in streams:
+        replies.append(call(with_body(stream))[0])
+        assert stream.asked.wait(WITHIN)
+        quick, _ = call(environ("/quick"))
+        assert quick.answer[2] == b"/quick"
+    for stream, reply in zip(streams, replies, strict=True):
+        stream.arrive.set()
+        assert reply.answer[2] == b"/ late"
+
+
+@pytest.mark.parametrize(
+    "more", [{"CONTENT_LENGTH": str(SMALL_BODY_BYTES + 1)}, {"HTTP_TRANSFER_ENCODING": "chunked"}]
+)
+def test_a_large_or_endless_body_is_read_beside_the_lane(call, more):
+    stream = Stream(b"big")
+    big, _ = call({**environ("/", "POST"), "wsgi.input": stream, **more})
+    assert stream.asked.wait(WITHIN)
+    quick, _ = call(environ("/quick"))
+    assert quick.answer[2] == b"/quick"
+    stream.arrive.set()
+    assert big.answer[2] == b"/ big"
+
+
+def test_a_body_is_read_on_the_thread_that_brought_it(call):
+    """granian waits, with the interpreter locked, for a body that another thread still reads."""
+    began, finish = threading.Event(), threading.Event()
+    busy, _ = call(environ("/busy", began=began, finish=finish))
+    assert began.wait(WITHIN)
+    stream = Stream(b"body")
+    stream.arrive.set()
+    reply, thread = call(with_body(stream))
+    assert stream.asked.wait(WITHIN)
+    assert stream.reader == thread.ident
+    finish.set()
+    assert (busy.answer[2], reply.answer[2]) == (b"/busy", b"/ body")
+
+
+def test_a_body_over_the_limit_is_left_to_the_application_unread(lane):
+    class Unread:
+        def read(self, size):
+            return b"%d" % size
+
+    reply = Reply()
+    lane(reply, with_body(Unread(), MAX_BODY_BYTES + 1))
+    assert reply.answer[2] == b"/ 10"
+
+
+def test_when_too_many_bodies_are_missing_the_next_is_refused_and_gets_go_on(call):
+    streams = [Stream(b"late") for _ in range(2)]
+    replies = []
+    for stream in streams:
+        replies.append(call(with_body(stream, SMALL_BODY_BYTES + 1))[0])
+        assert stream.asked.wait(WITHIN)
+    refused, _ = call(with_body(Stream(b"never read")))
+    status, headers, body = refused.answer
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert body == b'{"message":"Too many requests whose bodies have not arrived"}'
+    quick, _ = call(environ("/quick"))
+    assert quick.answer[2] == b"/quick"
+    for stream in streams:
+        stream.arrive.set()
+    assert [reply.answer[2] for reply in replies] == [b"/ late", b"/ late"]
+    again = Stream(b"body")
+    again.arrive.set()
+    accepted, _ = call(with_body(again, SMALL_BODY_BYTES + 1))
+    assert accepted.answer[0] == 200
+
+
+def test_many_threads_at_once_are_all_answered(call):
+    streams = [Stream(b"body") for _ in range(30)]
+    for stream in streams:
+        stream.arrive.set()
+    replies = [call(with_body(stream, path=f"/{number}"))[0] for number, stream in enumerate(streams)]
+    assert [reply.answer[2] for reply in replies] == [f"/{number} body".encode() for number in range(30)]

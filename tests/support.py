@@ -1,0 +1,50 @@
+"""Helpers that several test files use."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE_IMAGE = json.loads(
+    (ROOT / "contracts/netmind_contracts/examples/positive/create-request/page-image.json").read_text()
+)
+TOKEN = "a-token"
+AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def wait_for_file(file: Path, process: "subprocess.Popen[str]", seconds: float = 30.0) -> str:
+    """The content of a file that a process writes; fails the test with the process's words if it ends first."""
+    deadline = time.monotonic() + seconds
+    while not file.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{file.name} was not written within {seconds} s"
+        # An Event would need the other process's help; this is the one place that looks again.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+    return file.read_text().strip()
+
+
+@contextlib.contextmanager
+def running_fake(folder: Path, *options: str):
+    """A served fake as a process; yields its base URL and the process."""
+    ready_file = folder / "ready"
+    command = [
+        sys.executable,
+        "-m",
+        "netmind_mock",
+        "serve",
+        "--port",
+        "0",
+        "--ready-file",
+        str(ready_file),
+        *options,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield wait_for_file(ready_file, process), process
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)

@@ -1,0 +1,142 @@
+"""Every code block of README and docs runs, in order, as it stands but for the ports."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from PIL import Image
+from support import ROOT, running_fake, wait_for_file
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SERVE = re.compile(r"^netmind-mock serve[^&\n]*$")
+
+pytestmark = pytest.mark.slow
+
+
+class Block(NamedTuple):
+    """A code block: its language and its text."""
+
+    language: str
+    text: str
+
+
+def blocks(document):
+    return [Block(*match) for match in FENCE.findall(document.read_text(encoding="utf-8"))]
+
+
+class Reader:
+    """Somebody who follows a document to the letter, in an empty folder."""
+
+    def __init__(self, folder, addresses):
+        self.folder = folder
+        self.addresses = addresses
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.environment = {"PATH": path, "HOME": str(folder), "PYTHONWARNINGS": "error"}
+
+    def follow(self, block):
+        text = block.text
+        for written, real in self.addresses.items():
+            text = text.replace(written, real)
+        {"sh": self.shell, "python": self.python, "toml": self.toml}[block.language](text)
+
+    def shell(self, text):
+        lines = [line.split("#")[0].strip() for line in text.splitlines()]
+        if all(SERVE.match(line) for line in lines):
+            for line in lines:
+                self.serve(line)
+        elif all(line.startswith("make ") for line in lines):
+            for line in lines:
+                self.run(["make", "--dry-run", "--directory", str(ROOT), *line.split()[1:]])
+        else:
+            self.run(["bash", "-euo", "pipefail", "-c", text])
+
+    def python(self, text):
+        self.run([sys.executable, "-c", text])
+
+    def toml(self, text):
+        told = re.match(r"# (\S+), for: (netmind-mock serve .*)\n", text)
+        file, command = told.groups() if told else ("block.toml", "netmind-mock serve --config block.toml")
+        (self.folder / file).write_text(text)
+        self.serve(command)
+
+    def serve(self, line):
+        command = re.sub(r" --port \d+", "", line)
+        ready_file = self.folder / "ready"
+        arguments = [*command.split(), "--port", "0", "--ready-file", str(ready_file)]
+        arguments[0] = shutil.which(arguments[0], path=self.environment["PATH"])
+        with subprocess.Popen(
+            arguments,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert wait_for_file(ready_file, process).startswith("http://")
+            process.terminate()
+            _, errors = process.communicate(timeout=10)
+        assert (process.returncode, errors) == (0, "")
+
+    def run(self, command):
+        ended = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60
+        )
+        assert ended.returncode == 0, f"{command[-1]}\n{ended.stdout}{ended.stderr}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_block_runs_as_it_stands(document, tmp_path):
+    for name in ("reader", "first", "second"):
+        (tmp_path / name).mkdir()
+    with (
+        running_fake(tmp_path / "first") as (documented, _),
+        running_fake(tmp_path / "second", "--profile", "observed", "--duration", "0.5") as (observed, _),
+    ):
+        reader = Reader(
+            tmp_path / "reader", {"http://127.0.0.1:8000": documented, "http://127.0.0.1:8001": observed}
+        )
+        for block in blocks(document):
+            reader.follow(block)
+        pictures = [path for path in reader.folder.rglob("*.png") if path.is_file()]
+    for picture in pictures:
+        with Image.open(picture) as opened:
+            opened.verify()
+    assert bool(pictures) == (document.name in ("README.md", "client.md"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_block_says_its_language(document):
+    assert {block.language for block in blocks(document)} <= {"sh", "python", "toml"}
+
+
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, ROOT / "ARCHITECTURE.md"], ids=lambda document: document.name
+)
+def test_every_link_leads_somewhere(document):
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
+
+
+def test_the_readme_lists_every_option():
+    helped = subprocess.run(
+        [sys.executable, "-m", "netmind_mock", "serve", "--help"], capture_output=True, text=True, timeout=30
+    ).stdout
+    options = set(re.findall(r"^  (--[a-z-]+)", helped, re.MULTILINE)) - {"--config"}
+    assert options <= set(re.findall(r"`(--[a-z-]+)", (ROOT / "README.md").read_text()))
+
+
+def test_architecture_names_every_room():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    rooms = {
+        path.stem
+        for package in ("client/netmind_client", "contracts/netmind_contracts", "mock_server/netmind_mock")
+        for path in (ROOT / package).glob("*.py")
+        if not path.stem.startswith("__")
+    }
+    assert [room for room in rooms if f"`{room}`" not in text] == []

@@ -1,0 +1,56 @@
+"""Schemathesis against the running fake, by the OpenAPI document: no 5xx, and no answer that is not in it."""
+
+import itertools
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis import checks
+from support import running_fake
+
+from netmind_contracts import openapi
+
+CASES = 500  # of each operation, under each profile: 4,000 in all
+AUTHORIZED = {"Authorization": "Bearer fuzz"}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", params=["documented", "observed"])
+def base_url(request, tmp_path_factory):
+    options = ("--profile", request.param, "--duration", "0.01", "--api-key", "fuzz")
+    with running_fake(tmp_path_factory.mktemp("fake"), *options) as (base_url, _):
+        yield base_url
+
+
+schema = schemathesis.openapi.from_dict(openapi())
+tried = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def enough():
+    """Fails a test that Hypothesis ended before it had tried the cases that it is about."""
+    before = next(tried)
+    yield
+    assert next(tried) - before > CASES
+
+
+@schema.parametrize()
+@settings(
+    max_examples=CASES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_answer_is_in_the_document(case, base_url):
+    next(tried)
+    answer = case.call(base_url=base_url, headers=AUTHORIZED, timeout=10)
+    case.validate_response(
+        answer,
+        checks=[
+            checks.not_a_server_error,
+            schemathesis.specs.openapi.checks.status_code_conformance,
+            schemathesis.specs.openapi.checks.content_type_conformance,
+            schemathesis.specs.openapi.checks.response_schema_conformance,
+        ],
+    )

@@ -1,0 +1,57 @@
+"""What is public is what is said to be, and imports are as light as promised."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+PACKAGES = ["netmind_client", "netmind_contracts", "netmind_mock"]
+
+
+def isort_order(name):
+    """Constants, then classes, then functions, as ruff sorts them."""
+    return (not name.isupper(), not name[0].isupper(), name)
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_all_is_sorted_and_the_whole_truth(name):
+    package = importlib.import_module(name)
+    public = {
+        key
+        for key, value in vars(package).items()
+        if not key.startswith("_")
+        and getattr(value, "__module__", name).startswith(name)
+        and not isinstance(value, type(sys))
+    }
+    assert list(package.__all__) == sorted(package.__all__, key=isort_order)
+    assert public <= set(package.__all__)
+    assert all(hasattr(package, key) for key in package.__all__)
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_public_thing_is_explained(name):
+    package = importlib.import_module(name)
+    assert [
+        key
+        for key in package.__all__
+        if not isinstance(getattr(package, key), str) and not getattr(package, key).__doc__
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "not_imported"),
+    [
+        ("netmind_client", ["flask", "jsonschema", "PIL", "netmind_contracts", "netmind_mock", "click"]),
+        ("netmind_contracts", ["flask", "jsonschema", "requests", "netmind_client", "netmind_mock"]),
+        (
+            "netmind_mock",
+            ["jsonschema", "PIL", "granian", "av", "requests", "netmind_client", "hypothesis", "pytest"],
+        ),
+        ("netmind_mock.cli", ["granian", "jsonschema", "PIL", "av"]),
+    ],
+)
+def test_an_import_brings_nothing_heavy_along(module, not_imported):
+    script = f"import sys, {module}; print([name for name in {not_imported!r} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    assert ended.stdout == "[]\n", ended.stderr
