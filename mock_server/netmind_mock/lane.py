@@ -90,7 +90,8 @@ class Lane:
         self._wait_until = wait_until
         self._slow_path = slow_path
         self._most_readers = threads - 2
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._owner: int | None = None
         self._working = False
         self._reading_since: float | None = None  # since when the owner has been reading a body in the lane
@@ -105,7 +106,7 @@ class Lane:
         if length and not self._read_body(me, environ, length):
             reply.response_bytes(503, [*_JSON, ("retry-after", "1"), ("connection", "close")], _TOO_MANY)
             return
-        with self._changed:
+        with self._lock:
             self._waiting.append((reply, environ))
             if self._working and self._owner != me:
                 self._stand_by(me)
@@ -116,7 +117,7 @@ class Lane:
 
     def _next_request(self) -> tuple[Reply, Environ] | None:
         """What the owner does next; None if that is to ask granian."""
-        with self._changed:
+        with self._lock:
             if self._waiting:
                 return self._waiting.popleft()
             self._working = False
@@ -149,7 +150,7 @@ class Lane:
         """
         if length > MAX_BODY_BYTES:
             return True
-        with self._changed:
+        with self._lock:
             in_lane = 0 < length <= SMALL_BODY_BYTES and not self._readers and not self._working
             if in_lane:
                 self._owner, self._working = me, True
@@ -165,7 +166,7 @@ class Lane:
             content = environ["wsgi.input"].read(length if length > 0 else MAX_BODY_BYTES + 1)
             environ["wsgi.input"] = io.BytesIO(content)
         finally:
-            with self._changed:
+            with self._lock:
                 if in_lane and self._owner == me:
                     self._reading_since = None
                 else:
@@ -183,7 +184,7 @@ class Lane:
         """Run the application and send its answer; in the lane, waiting is left to a thread of its own."""
         moments: list[float] = []
         try:
-            answer = self._run(environ, moments.append)
+            answer = self._run({**_BASE_ENVIRON, **environ, HOLD: moments.append})
         except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer
             _log.exception("the application raised")
             answer = 500, _JSON, b'{"message":"Internal error of the fake"}'
@@ -194,20 +195,15 @@ class Lane:
         else:
             self._send_at(moments[0], reply, answer)
 
-    def _run(self, environ: Environ, hold: Callable[[float], None]) -> Answer:
-        started: list[Any] = []
-
-        def start_response(status: str, headers: Headers, _exc_info: Any = None) -> None:
-            started[:] = int(status[:3]), headers
-
-        answer = self._app({**_BASE_ENVIRON, **environ, HOLD: hold}, start_response)
+    def _run(self, environ: Environ) -> Answer:
+        head: list[Any] = []
+        answer = self._app(environ, lambda status, headers, _exc_info=None: head.extend((status, headers)))
         try:
             body = b"".join(answer)
         finally:
             if close := getattr(answer, "close", None):
                 close()
-        status, headers = started
-        return status, headers, body
+        return int(head[-2][:3]), head[-1], body
 
     def _send_at(self, moment: float, reply: Reply, answer: Answer) -> None:
         self._wait_until(moment)
