@@ -42,9 +42,9 @@ bench: $(STAMP) ## measure the fake beside a bare WSGI function and an empty Fla
 contract: $(STAMP) ## fuzz an endpoint by the OpenAPI file (default: the fake, under both profiles)
 	@$(BIN)/python -m pytest -n 0 --no-cov tests/together/test_openapi.py $(ARGS)
 
-lock: ## pin what `make install` installs
-	@$(PYTHON) -m pip install --quiet uv
-	@$(PYTHON) -m uv pip compile --quiet --universal --no-header --no-annotate --all-extras --group dev --python-version 3.11 -o constraints.txt pyproject.toml
+lock: $(STAMP) ## pin what `make install` installs
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m uv pip compile --quiet --universal --no-header --no-annotate --all-extras --group dev --python-version 3.11 -o constraints.txt pyproject.toml
 
 clean: ## remove what the commands above made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .coverage .coverage.* build dist demo-output

@@ -17,6 +17,7 @@ from netmind_client._models import Generation, Result, read_generation
 from netmind_client._polling import Verdict
 from netmind_client._transport import DEFAULT_BASE_URL, Transport, reason, without_query
 from netmind_client.exceptions import (
+    ConfigurationError,
     DownloadError,
     GenerationFailed,
     RateLimitedError,
@@ -119,7 +120,11 @@ class GenerationClient:
             CreateOutcomeUnknown: No answer came, or none that can be read: a job may exist and be charged.
             TransportError: The request was not sent.
             ApiError: The API refused it.
+            ConfigurationError: The config is no mapping, or not JSON.
         """
+        if not isinstance(config, Mapping):
+            example = {"prompt": "A cup of coffee"}
+            raise ConfigurationError(f"expected a config such as {example}, got {config!r}")
         document, unknown_outcome = self._transport.create(model, dict(config))
         generation = read_generation(document)
         if generation is None:
@@ -181,7 +186,7 @@ class GenerationClient:
             on_poll: Called with each state that is seen.
 
         Raises:
-            GenerationFailed: The job ended otherwise than completed; the message has its last log line.
+            GenerationFailed: The job ended otherwise than completed, and why, or is marked as deleted.
             ResultMissing: The job is completed, and its result stayed empty for 15 seconds.
             WaitTimeout: The job had not ended in time.
             NotFoundError: There is no such job, or it was deleted meanwhile.
@@ -232,17 +237,19 @@ class GenerationClient:
         Raises:
             DownloadError: The job has no results, or one could not be fetched or saved whole.
         """
-        results = generation.results
-        if not results:
+        if not generation.results:
             raise DownloadError(
                 f"generation {generation.id} has no results (status: {generation.status}); wait for it first",
                 generation_id=generation.id,
             )
-        folder = Path(directory)
-        return [
-            self._save(result, folder, number, len(results), generation.id, overwrite=overwrite)
-            for number, result in enumerate(results, start=1)
-        ]
+        numbers = range(1, len(generation.results) + 1)
+        try:
+            return [
+                self._save(generation, number, Path(directory), overwrite=overwrite) for number in numbers
+            ]
+        except DownloadError as error:
+            error.generation_id = generation.id
+            raise
 
     def generate(
         self,
@@ -269,37 +276,34 @@ class GenerationClient:
         )
         return Generated(done, self.download(done, directory, overwrite=overwrite))
 
-    def _save(
-        self, result: Result, folder: Path, number: int, of: int, generation_id: str, *, overwrite: bool
-    ) -> Path:
+    def _save(self, generation: Generation, number: int, folder: Path, *, overwrite: bool) -> Path:
+        """Save the result of this number, counted from 1."""
+        result, of = generation.results[number - 1], len(generation.results)
         if result.text is not None and result.url is None:
             content = result.text.encode()
-            path = folder / _download.name_for(
-                Result(file_name=f"{generation_id}.txt"), "text/plain", number, of
-            )
+            path = folder / _download.name_for(Result(file_name="output.txt"), generation.id, "", number, of)
             _download.save([content], path, expected_bytes=len(content), overwrite=overwrite)
             return path
         url = result.url or ""
         if urlsplit(url).scheme not in ("http", "https"):
-            message = f"result {number} has no URL that can be fetched: {result.url!r}"
-            raise DownloadError(message, generation_id=generation_id)
+            raise DownloadError(f"result {number} has no URL that can be fetched: {result.url!r}")
         try:
             with self._transport.fetch(url) as answer:
                 if answer.status_code != 200:
-                    message = f"{without_query(url)} answered {answer.status_code}"
                     advice = "the link may have expired: get the generation again for a new one"
-                    raise DownloadError(f"{message}; {advice}", generation_id=generation_id)
-                path = folder / _download.name_for(result, answer.headers.get("Content-Type", ""), number, of)
+                    raise DownloadError(f"{without_query(url)} answered {answer.status_code}; {advice}")
+                path = folder / _download.name_for(
+                    result, generation.id, answer.headers.get("Content-Type", ""), number, of
+                )
                 length = answer.headers.get("Content-Length", "")
                 plain = "Content-Encoding" not in answer.headers and length.isdecimal()
                 expected = int(length) if plain else None
-                _download.save(
-                    answer.iter_content(_CHUNK_BYTES), path, expected_bytes=expected, overwrite=overwrite
-                )
+                chunks = answer.iter_content(_CHUNK_BYTES)
+                _download.save(chunks, path, expected_bytes=expected, overwrite=overwrite)
                 return path
         except requests.RequestException as error:
             message = f"{without_query(url)}: the download broke off, nothing was saved: {reason(error)}"
-            raise DownloadError(message, generation_id=generation_id) from error
+            raise DownloadError(message) from error
 
 
 def _ended(seen: Generation, completed_for: float) -> bool:
@@ -307,6 +311,8 @@ def _ended(seen: Generation, completed_for: float) -> bool:
     match _polling.verdict(seen):
         case Verdict.DONE:
             return True
+        case Verdict.DELETED:
+            raise GenerationFailed(f"generation {seen.id} was deleted", generation=seen)
         case Verdict.FAILED:
             reason = seen.failure or "the logs give no reason"
             raise GenerationFailed(f"generation {seen.id} ended as {seen.status}: {reason}", generation=seen)

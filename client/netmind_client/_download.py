@@ -31,11 +31,14 @@ _LONGEST_NAME = 120
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
-def name_for(result: Result, content_type: str, number: int, of: int) -> str:
-    """A file's name: that which the API gives, else the URL's, else the file's id; never a path.
+def name_for(result: Result, generation_id: str, content_type: str, number: int, of: int) -> str:
+    """A file's name, never a path: the job's first 8 digits, then the API's name, the URL's or the file's id.
+
+    The digits keep jobs apart: the API names the files of every job alike (observed).
 
     Args:
         result: What is to be saved.
+        generation_id: The job that it is of.
         content_type: What the download's answer says it is, for a name without an ending.
         number: Which of the job's results this is, from 1.
         of: How many results the job has: several are numbered, since they may be named alike.
@@ -48,7 +51,7 @@ def name_for(result: Result, content_type: str, number: int, of: int) -> str:
     stem, _, ending = given.rpartition(".")
     if not stem:
         stem, ending = given, _ending_of(content_type)
-    numbered = f"{stem}-{number}" if of > 1 else stem
+    numbered = f"{safe_name(generation_id[:8])}-{stem}" + (f"-{number}" if of > 1 else "")
     return f"{numbered}.{ending}" if ending else numbered
 
 
@@ -109,5 +112,6 @@ def _put(temporary: Path, path: Path, *, overwrite: bool) -> None:
         path.hardlink_to(temporary)  # refuses a name that is taken, even since a moment ago
     except OSError:
         if path.exists():
-            raise DownloadError(f"{path} exists already; pass overwrite=True to replace it") from None
+            advice = "to replace it, pass overwrite=True (--overwrite)"
+            raise DownloadError(f"{path} exists already; {advice}") from None
         temporary.replace(path)  # a file system without links

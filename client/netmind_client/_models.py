@@ -58,6 +58,11 @@ class Generation:
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
+    def is_deleted(self) -> bool:
+        """Whether it is marked as deleted."""
+        return self.raw.get("is_deleted") is True
+
+    @property
     def is_completed(self) -> bool:
         """Whether it ended well."""
         return self.status == COMPLETED

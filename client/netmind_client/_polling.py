@@ -20,6 +20,7 @@ class Verdict(Enum):
     WAIT = "wait"
     DONE = "done"
     FAILED = "failed"
+    DELETED = "deleted"
     WAIT_FOR_RESULT = "wait for result"
 
 
@@ -31,6 +32,8 @@ def delay_before(poll: int) -> float:
 
 def verdict(generation: Generation) -> Verdict:
     """What a state means: a status that nobody knows is waited on."""
+    if generation.is_deleted:  # a tombstone, which the fields is_deleted and deleted_at suggest (assumed)
+        return Verdict.DELETED
     if generation.is_failed:
         return Verdict.FAILED
     if not generation.is_completed:

@@ -28,7 +28,7 @@ class Transport:
         key = api_key.strip()
         if not key:
             raise ConfigurationError(
-                "no API key: pass api_key, or set the environment variable NETMIND_API_KEY"
+                "no API key: pass api_key (--api-key), or set the environment variable NETMIND_API_KEY"
             )
         if not all(33 <= ord(character) <= 126 for character in key):
             raise ConfigurationError(

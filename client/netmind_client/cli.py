@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -30,19 +30,32 @@ Connect: TypeAlias = "Callable[[], GenerationClient]"
 
 
 class _Commands(click.Group):
-    """Turns the client's errors into one sentence and an exit code."""
+    """Turns the client's errors, and Ctrl-C, into a sentence or two and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except exceptions.NetMindError as error:
-            _fail(error)
+            click.echo(f"Error: {error}", err=True)
+            if isinstance(error, exceptions.DownloadError) and error.generation_id:
+                click.echo(f"Fetch it with: netmind-client download {error.generation_id}", err=True)
+            code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
+            raise click.exceptions.Exit(code) from None
+        except KeyboardInterrupt:
+            click.echo(f"\nInterrupted. {_left_behind(ctx)}".rstrip(), err=True)
+            raise click.exceptions.Exit(130) from None
 
 
-def _fail(error: exceptions.NetMindError) -> NoReturn:
-    click.echo(f"Error: {error}", err=True)
-    code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
-    raise click.exceptions.Exit(code)
+_GENERATION, _CREATING = "generation", "creating"  # what a command has begun, in click's context.meta
+
+
+def _left_behind(context: click.Context) -> str:
+    """What goes on without this command, and how to come back to it."""
+    if generation_id := context.meta.get(_GENERATION):
+        return f"Generation {generation_id} goes on; wait for it with: netmind-client wait {generation_id}"
+    if context.meta.get(_CREATING):
+        return "A create was being sent: a job may exist; look for it with: netmind-client list"
+    return ""
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,6 +81,7 @@ def main(context: click.Context, api_key: str | None, base_url: str) -> None:
       3  the generation failed
       4  the generation had not ended in time; it goes on
       5  a create was sent and no answer came: a job may exist
+      130  interrupted by Ctrl-C
     """  # noqa: D301 - \b is for click: it keeps the lines below apart
     context.obj = lambda: GenerationClient(api_key, base_url)
 
@@ -90,8 +104,9 @@ def _with_config(command: Callable[..., Any]) -> Callable[..., Any]:
 
 _timeout = click.option("--timeout", type=click.FloatRange(0, min_open=True), default=DEFAULT_WAIT_SECONDS,
                         show_default=True, help="Seconds to wait for the generation.")  # fmt: skip
-_directory = click.option("-o", "--output", "directory", type=click.Path(file_okay=False, path_type=Path),
-                          default=Path(), help="Folder to save to.")  # fmt: skip
+_directory = click.option("-o", "--output", "directory", default=Path(), show_default="the current folder",
+                          type=click.Path(file_okay=False, path_type=Path),
+                          help="Folder to save to.")  # fmt: skip
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 
@@ -102,7 +117,10 @@ _overwrite = click.option("--overwrite", is_flag=True, help="Replace files that 
 @click.pass_obj
 def create(client: Connect, /, as_json: bool, **options: Any) -> None:
     """Create a generation and print it; does not wait."""
-    _show(client().create(options.pop("model"), _config(**options)), as_json)
+    config = _config(**{name: options[name] for name in ("prompt", "pairs", "config_file")})
+    opened = client()
+    click.get_current_context().meta[_CREATING] = True
+    _show(opened.create(options["model"], config), as_json)
 
 
 @main.command()
@@ -144,8 +162,10 @@ def delete(client: Connect, generation_id: str, as_json: bool) -> None:
 @click.pass_obj
 def wait(client: Connect, generation_id: str, timeout: float, as_json: bool) -> None:
     """Wait until a generation is completed, and print it."""
+    opened = client()
+    click.get_current_context().meta[_GENERATION] = generation_id
     with _ProgressLine() as progress:
-        generation = client().wait(generation_id, timeout=timeout, on_poll=progress.show)
+        generation = opened.wait(generation_id, timeout=timeout, on_poll=progress.show)
     _show(generation, as_json)
 
 
@@ -180,8 +200,10 @@ def generate(
 ) -> None:
     """Create a generation, wait for it, save its results, and print their paths."""
     config = _config(**options)
+    opened = client()
+    click.get_current_context().meta[_CREATING] = True
     with _ProgressLine() as progress:
-        made = client().generate(
+        made = opened.generate(
             model, config, directory, timeout=timeout, overwrite=overwrite, on_poll=progress.show
         )
     _show_paths(made.paths, as_json)
@@ -212,7 +234,8 @@ def _show(generation: Generation, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(dict(generation.raw), indent=2))
         return
-    click.echo(f"{generation.id}  {generation.status:<12}  {generation.created_at or ''}")
+    deleted = "  deleted" if generation.is_deleted else ""
+    click.echo(f"{generation.id}  {generation.status:<12}  {generation.created_at or ''}{deleted}")
     for result in generation.results:
         click.echo(f"    {result.file_type or 'text'}: {result.url or result.text}")
     if generation.failure:
@@ -238,8 +261,10 @@ class _ProgressLine:
             click.echo(err=True)
 
     def show(self, generation: Generation) -> None:
-        """Write the line anew."""
+        """Write the line anew, and remember what it is about."""
         self._polls += 1
+        if context := click.get_current_context(silent=True):
+            context.meta[_GENERATION] = generation.id
         if self._shown:
-            line = f"{generation.id}: {generation.status} ({self._polls} answers)"
+            line = f"{generation.id}: {generation.status} (answer {self._polls})"
             click.echo(f"\r{line:<78}", nl=False, err=True)

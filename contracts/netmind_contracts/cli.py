@@ -30,7 +30,7 @@ def claims(level: str | None) -> None:
 
 
 @main.command()
-@click.argument("name", required=False, type=click.Choice(library.schema_names()))
+@click.argument("name", required=False, type=click.Choice(library.schema_names()), metavar="[NAME]")
 def schema(name: str | None) -> None:
     """Print the JSON Schema NAME; without NAME, list the names."""
     click.echo(json.dumps(library.schema(name), indent=2) if name else "\n".join(library.schema_names()))
@@ -43,14 +43,14 @@ def openapi() -> None:
 
 
 @main.command()
-@click.argument("name", type=click.Choice(library.schema_names()))
+@click.argument("name", type=click.Choice(library.schema_names()), metavar="NAME")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--closed", is_flag=True, help="Report fields that the schema does not name, too.")
 @click.pass_context
 def validate(context: click.Context, name: str, file: Path, closed: bool) -> None:
     """Judge the JSON message in FILE (- for standard input) by the schema NAME."""
     try:
-        with click.open_file(str(file), encoding="utf-8") as stream:
+        with click.open_file(str(file), encoding="utf-8-sig") as stream:
             message = json.load(stream)
     except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{file}: not JSON that can be read: {error}") from None

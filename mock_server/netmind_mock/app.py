@@ -88,7 +88,8 @@ def host_policy(public_url: str, allowed_hosts: Iterable[str]) -> HostPolicy:
     for text in allowed_hosts:
         host = parse_host(text)
         if host is None:
-            raise ValueError(f"expected a host such as example.org or example.org:8000, got {text!r}")
+            wanted = "a host such as example.org or example.org:8000"
+            raise ValueError(f"allowed host: expected {wanted}, got {text!r}")
         allowed.add(host)
     return HostPolicy(public_url.rstrip("/"), frozenset(allowed))
 

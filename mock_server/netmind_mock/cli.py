@@ -58,6 +58,9 @@ def _read_config(context: click.Context, _parameter: click.Parameter, file: Path
             _check_value(context, file, options[key], value)
     except InvalidFile as error:
         raise _Refused(str(error)) from None
+    profile_file = str(content.get("profile", ""))
+    if profile_file.endswith(".toml"):  # as with extends in a profile, the path is from the file that has it
+        content["profile"] = str(file.parent / profile_file)
     context.default_map = content
 
 

@@ -97,9 +97,11 @@ def test_download_prints_the_paths(run, api, generation, tmp_path):
     api.get(f"{URL}/{ID}", json=generation("completed"))
     api.get("https://files.example/a/cup.png", body=b"picture")
     result = run("download", ID, "-o", "out")
-    assert result.output == "out/cup.png\n"
-    assert (tmp_path / "out" / "cup.png").read_bytes() == b"picture"
-    assert json.loads(run("download", ID, "-o", "out", "--overwrite", "--json").output) == ["out/cup.png"]
+    assert result.output == "out/6347623b-cup.png\n"
+    assert (tmp_path / "out" / "6347623b-cup.png").read_bytes() == b"picture"
+    assert json.loads(run("download", ID, "-o", "out", "--overwrite", "--json").output) == [
+        "out/6347623b-cup.png"
+    ]
 
 
 def test_generate_creates_waits_and_saves(run, api, generation):
@@ -107,14 +109,14 @@ def test_generate_creates_waits_and_saves(run, api, generation):
     api.get(f"{URL}/{ID}", json=generation("completed"))
     api.get("https://files.example/a/cup.png", body=b"picture")
     result = run("generate", "--model", "m", "--prompt", "coffee", "-o", "out")
-    assert (result.exit_code, result.output) == (0, "out/cup.png\n")
+    assert (result.exit_code, result.output) == (0, "out/6347623b-cup.png\n")
 
 
 def test_a_terminal_is_shown_where_the_job_stands(generation, monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with cli._ProgressLine() as progress:
         progress.show(read_generation(generation("processing")))
-    assert capsys.readouterr().err == f"\r{ID}: processing (1 answers)".ljust(79) + "\n"
+    assert capsys.readouterr().err == f"\r{ID}: processing (answer 1)".ljust(79) + "\n"
 
 
 CASES = {
@@ -144,16 +146,59 @@ def test_a_create_without_an_answer_exits_with_5(run, api):
     assert "A job may have been created and charged" in result.output
 
 
+def test_a_download_that_fails_says_how_to_fetch_it_again(run, api, generation):
+    api.post(URL, json=generation("completed"))
+    api.get("https://files.example/a/cup.png", status=403)
+    result = run("generate", "--model", "m")
+    assert result.exit_code == 1
+    assert f"Fetch it with: netmind-client download {ID}\n" in result.output
+
+
+def press_ctrl_c(_request):
+    raise KeyboardInterrupt
+
+
+class TestCtrlC:
+    def test_during_a_wait_it_says_which_job_goes_on(self, run, api):
+        api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
+        result = run("wait", ID)
+        assert (result.exit_code, result.output) == (
+            130,
+            f"\nInterrupted. Generation {ID} goes on; wait for it with: netmind-client wait {ID}\n",
+        )
+
+    def test_after_a_create_it_says_so_as_well(self, run, api, generation):
+        api.post(URL, json=generation())
+        api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
+        assert f"Generation {ID} goes on" in run("generate", "--model", "m").output
+
+    @pytest.mark.parametrize("command", ["create", "generate"])
+    def test_during_a_create_it_says_that_a_job_may_exist(self, run, api, command):
+        api.add_callback("POST", URL, press_ctrl_c)
+        result = run(command, "--model", "m")
+        assert result.exit_code == 130
+        assert "a job may exist; look for it with: netmind-client list" in result.output
+
+    def test_elsewhere_it_just_ends(self, run, api):
+        api.add_callback("GET", URL, press_ctrl_c)
+        assert run("list").output == "\nInterrupted.\n"
+
+
+def test_a_job_that_is_marked_as_deleted_is_shown_so(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation(is_deleted=True))
+    assert run("get", ID).output.endswith("  deleted\n")
+
+
 def test_without_a_key_it_exits_with_2():
     result = CliRunner().invoke(cli.main, ["list"])
     assert (result.exit_code, result.output) == (
         2,
-        "Error: no API key: pass api_key, or set the environment variable NETMIND_API_KEY\n",
+        "Error: no API key: pass api_key (--api-key), or set the environment variable NETMIND_API_KEY\n",
     )
 
 
 def test_every_exit_code_is_documented():
     helped = CliRunner().invoke(cli.main, ["--help"]).output
-    for code in {0, 1, 2, *cli.EXIT_CODES.values()}:
+    for code in {0, 1, 2, 130, *cli.EXIT_CODES.values()}:
         assert f"\n    {code}  " in helped
     assert all(issubclass(kind, exceptions.NetMindError) for kind in cli.EXIT_CODES)

@@ -62,7 +62,8 @@ class TestSetUp:
 
     def test_without_a_key_it_says_how_to_give_one(self):
         with pytest.raises(
-            ConfigurationError, match="pass api_key, or set the environment variable NETMIND_API_KEY"
+            ConfigurationError,
+            match=r"pass api_key \(--api-key\), or set the environment variable NETMIND_API_KEY",
         ):
             GenerationClient()
 
@@ -135,6 +136,10 @@ class TestCreate:
         with pytest.raises(TransportError, match="not sent: ") as caught:
             client.create("m", CONFIG)
         assert not isinstance(caught.value, CreateOutcomeUnknown)
+
+    def test_a_config_that_is_no_mapping_is_refused_unsent(self, client):
+        with pytest.raises(ConfigurationError, match=r"expected a config such as \{'prompt': .*\}, got 'x'"):
+            client.create("m", "x")
 
     def test_a_config_that_is_not_json_is_refused_unsent(self, client):
         with pytest.raises(ConfigurationError, match="the config cannot be sent as JSON"):
@@ -279,6 +284,11 @@ class TestWait:
             client.wait(ID)
         assert caught.value.generation.status == status
 
+    def test_a_job_that_is_marked_as_deleted_ends_the_wait(self, api, client, generation):
+        self.answer(api, generation(is_deleted=True, deleted_at="2025-09-18 09:14:21"))
+        with pytest.raises(GenerationFailed, match=f"generation {ID} was deleted"):
+            client.wait(ID)
+
     def test_a_failure_without_logs_says_so(self, api, client, generation):
         self.answer(api, generation("failed"))
         with pytest.raises(GenerationFailed, match="the logs give no reason"):
@@ -359,7 +369,7 @@ class TestDownload:
     def test_saves_every_result_under_a_safe_name(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"picture", content_type="image/png")
         paths = client.download(done, tmp_path / "new")
-        assert [(path.name, path.read_bytes()) for path in paths] == [("cup.png", b"picture")]
+        assert [(path.name, path.read_bytes()) for path in paths] == [("6347623b-cup.png", b"picture")]
 
     def test_sends_no_token_to_the_files_host(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"picture")
@@ -369,7 +379,7 @@ class TestDownload:
     def test_a_text_result_is_saved_as_text(self, api, client, generation, tmp_path):
         api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"text": "hällo"}]}))
         paths = client.download(client.get(ID), tmp_path)
-        assert [(path.name, path.read_text("utf-8")) for path in paths] == [(f"{ID}.txt", "hällo")]
+        assert [(path.name, path.read_text("utf-8")) for path in paths] == [("6347623b-output.txt", "hällo")]
 
     def test_files_of_one_name_are_numbered(self, api, client, generation, tmp_path):
         files = [{"url": f"https://files.example/{n}", "file_name": "output_image.png"} for n in (1, 2)]
@@ -378,20 +388,20 @@ class TestDownload:
             api.get(f"https://files.example/{number}", body=b"%d" % number)
         paths = client.download(client.get(ID), tmp_path)
         assert [(path.name, path.read_bytes()) for path in paths] == [
-            ("output_image-1.png", b"1"),
-            ("output_image-2.png", b"2"),
+            ("6347623b-output_image-1.png", b"1"),
+            ("6347623b-output_image-2.png", b"2"),
         ]
 
     def test_a_file_that_exists_is_left_alone_unless_asked(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"new")
-        (tmp_path / "cup.png").write_bytes(b"old")
+        (tmp_path / "6347623b-cup.png").write_bytes(b"old")
         with pytest.raises(
-            DownloadError, match=r"cup\.png exists already; pass overwrite=True to replace it"
+            DownloadError, match=r"6347623b-cup\.png exists already; to replace it, pass overwrite=True"
         ):
             client.download(done, tmp_path)
-        assert (tmp_path / "cup.png").read_bytes() == b"old"
+        assert (tmp_path / "6347623b-cup.png").read_bytes() == b"old"
         client.download(done, tmp_path, overwrite=True)
-        assert (tmp_path / "cup.png").read_bytes() == b"new"
+        assert (tmp_path / "6347623b-cup.png").read_bytes() == b"new"
 
     def test_a_short_file_is_an_error_and_leaves_nothing(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"half", headers={"Content-Length": "8"}, auto_calculate_content_length=False)
@@ -435,7 +445,10 @@ class TestGenerate:
         api.get("https://files.example/a/cup.png", body=b"picture")
         seen = []
         made = client.generate("m", CONFIG, tmp_path, on_poll=lambda one: seen.append(one.status))
-        assert (made.generation.status, [path.name for path in made.paths]) == ("completed", ["cup.png"])
+        assert (made.generation.status, [path.name for path in made.paths]) == (
+            "completed",
+            ["6347623b-cup.png"],
+        )
         assert seen == ["pending", "processing", "completed"]
 
     def test_a_create_that_answers_completed_is_not_polled(self, api, client, generation, tmp_path):

@@ -73,6 +73,11 @@ class TestPolling:
         assert verdict(read_generation({"id": "x", "status": status, "result": result})) is expected
 
 
+def test_a_job_that_is_marked_as_deleted_is_not_waited_for():
+    tombstone = read_generation({"id": "x", "status": "pending", "is_deleted": True})
+    assert (tombstone.is_deleted, verdict(tombstone)) == (True, Verdict.DELETED)
+
+
 class TestNames:
     @pytest.mark.parametrize(
         ("result", "content_type", "name"),
@@ -95,7 +100,7 @@ class TestNames:
         ],
     )
     def test_a_name_is_never_a_path(self, result, content_type, name):
-        assert name_for(result, content_type, 1, 1) == name
+        assert name_for(result, "6347623b2fce", content_type, 1, 1) == f"6347623b-{name}"
 
     def test_long_names_keep_their_ending(self):
         assert safe_name("x" * 500 + ".png") == "x" * 108 + ".png"
@@ -103,7 +108,7 @@ class TestNames:
 
     @given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=30))
     def test_whatever_the_api_says_the_file_lies_in_the_folder(self, file_name, url, content_type):
-        name = name_for(Result(file_name=file_name, url="https://x/" + url), content_type, 1, 2)
+        name = name_for(Result(file_name=file_name, url="https://x/" + url), file_name, content_type, 1, 2)
         assert Path("/folder", name).resolve().parent == Path("/folder")
         assert name == name.strip()
         assert not name.startswith(".")

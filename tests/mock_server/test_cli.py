@@ -95,6 +95,14 @@ def test_several_keys_can_be_given_in_each_way(served, tmp_path):
         assert given["settings"].api_keys == ("a", "b")
 
 
+def test_a_profile_is_looked_for_beside_the_file_that_names_it(served, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "mine.toml").write_text('name = "mine"')
+    (tmp_path / "sub" / "config.toml").write_text('profile = "mine.toml"')
+    result, given = served("--config", "sub/config.toml")
+    assert (result.exit_code, given["settings"].profile) == (0, "sub/mine.toml")
+
+
 MISTAKES = {
     "prot = 1": "prot: no such key; did you mean port?",
     "xyzzy = 1": "xyzzy: no such key; known are allowed_host, api_key, duration",
@@ -136,7 +144,7 @@ def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(serv
         ),
         (
             ["--allowed-host", "http://x"],
-            "Error: expected a host such as example.org or example.org:8000, got 'http://x'\n",
+            "Error: allowed host: expected a host such as example.org or example.org:8000, got 'http://x'\n",
         ),
         (
             ["--ready-file", "no/such/file"],

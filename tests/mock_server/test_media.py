@@ -69,7 +69,11 @@ def test_a_prompt_may_be_missing(config):
 
 
 def test_a_prompt_is_one_line_of_what_can_be_shown():
-    assert printable("a\n\tb\x00\x1b[31m \u202ec" + "d" * 1000) == "a b[31m c" + "d" * 388
+    assert printable("a\n\tb\x00\x1b[31m \u202ec" + "d" * 1000) == "a b[31m c" + "d" * 391 + "…"
+
+
+def test_a_prompt_loses_accents_that_the_font_does_not_have():
+    assert printable("café \N{EN DASH} über Łódź für 5 €") == "cafe - uber Lodz fur 5 EUR"
 
 
 @settings(max_examples=40, deadline=None)

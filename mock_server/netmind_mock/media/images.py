@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 _SOFTWARE = "netmind-mock"
 _SHOWN_CHARACTERS = 400
+# Pillow's own font has ASCII and little more.
+_PLAIN = str.maketrans(
+    {"\N{EN DASH}": "-", "\N{EM DASH}": "-", "\N{EURO SIGN}": "EUR", "ß": "ss", "æ": "ae", "œ": "oe"}
+    | dict(zip("ŁłØø", "LlOo", strict=True))
+)
 _INK = (255, 255, 255)
 _PALE_INK = (225, 230, 240)
 
@@ -43,6 +49,8 @@ def draw(width: int, height: int, words: Caption, *, note: str = "") -> Image.Im
     lines = _wrap(printable(words.prompt), big, room)
     line_height = round(big.size * 1.3)
     visible = lines[: max((height - 4 * margin) // line_height, 1)]
+    if len(visible) < len(lines):
+        visible[-1] = visible[-1][:-1].rstrip() + "…"
     top = max((height - line_height * len(visible)) // 2, margin + round(small.size * 1.5))
     pen.text((margin, margin), _wrap(printable(words.model), small, room)[0], font=small, fill=_PALE_INK)
     for number, line in enumerate(visible):
@@ -54,9 +62,13 @@ def draw(width: int, height: int, words: Caption, *, note: str = "") -> Image.Im
 
 
 def printable(text: str) -> str:
-    """The text in one line, without characters that a font cannot show, cut short."""
-    cut = " ".join(text[: _SHOWN_CHARACTERS * 2].split())[:_SHOWN_CHARACTERS]
-    return "".join(character for character in cut if character.isprintable())
+    """The text in one line, cut short, without accents and other characters that the font does not have."""
+    cut = " ".join(text[: _SHOWN_CHARACTERS * 2].split())
+    plain = unicodedata.normalize("NFKD", cut).translate(_PLAIN)
+    shown = "".join(
+        character for character in plain if character.isprintable() and not unicodedata.combining(character)
+    )
+    return shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "…"
 
 
 def _background(width: int, height: int, digest: str) -> Image.Image:
