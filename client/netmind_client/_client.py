@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from netmind_client import _download, _polling
 from netmind_client._models import Generation, Result, read_generation
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 DEFAULT_WAIT_SECONDS = 1200.0
 
 _CHUNK_BYTES = 64 * 1024
+_LEAST_SECONDS = 0.1  # that a last poll is given, however little is left
 
 Progress = Callable[[Generation], None]
 
@@ -140,7 +142,10 @@ class GenerationClient:
             ApiError: The API answered with another error.
             UnexpectedAnswer: The answer is no generation.
         """
-        document, shown = self._transport.ask("GET", generation_id)
+        return self._get(generation_id, math.inf)
+
+    def _get(self, generation_id: str, within: float) -> Generation:
+        document, shown = self._transport.ask("GET", generation_id, within=within)
         generation = read_generation(document)
         if generation is None:
             message = f"generation {generation_id}: expected a generation, got {shown}"
@@ -191,15 +196,18 @@ class GenerationClient:
             WaitTimeout: The job had not ended in time.
             NotFoundError: There is no such job, or it was deleted meanwhile.
             ApiError: The API refused the question (4xx).
+            ConfigurationError: The timeout is none.
         """
         generation_id = generation if isinstance(generation, str) else generation.id
+        if not 0 <= timeout < math.inf:
+            raise ConfigurationError(f"expected a timeout in seconds, 0 or more and finite, got {timeout!r}")
         deadline = self._monotonic() + timeout
         completed_at: float | None = None
         last_status: str | None = None
         for poll in itertools.count(1):
             pause = _polling.delay_before(poll)
             try:
-                seen = self.get(generation_id)
+                seen = self._get(generation_id, max(deadline - self._monotonic(), _LEAST_SECONDS))
             except _WORTH_ANOTHER_POLL as error:
                 pause = max(pause, getattr(error, "retry_after", None) or 0.0)
             else:
@@ -263,9 +271,12 @@ class GenerationClient:
     ) -> Generated:
         """Create a generation, wait for it and save its results.
 
+        That the folder can be written to is tried before anything is created.
+
         Raises:
             NetMindError: As :meth:`create`, :meth:`wait` and :meth:`download` do.
         """
+        _download.prepare(Path(directory))
         created = self.create(model, config)
         if on_poll is not None:
             on_poll(created)
@@ -285,7 +296,7 @@ class GenerationClient:
             _download.save([content], path, expected_bytes=len(content), overwrite=overwrite)
             return path
         url = result.url or ""
-        if urlsplit(url).scheme not in ("http", "https"):
+        if not url.startswith(("http://", "https://")):
             raise DownloadError(f"result {number} has no URL that can be fetched: {result.url!r}")
         try:
             with self._transport.fetch(url) as answer:
@@ -301,7 +312,7 @@ class GenerationClient:
                 chunks = answer.iter_content(_CHUNK_BYTES)
                 _download.save(chunks, path, expected_bytes=expected, overwrite=overwrite)
                 return path
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError, ValueError) as error:
             message = f"{without_query(url)}: the download broke off, nothing was saved: {reason(error)}"
             raise DownloadError(message) from error
 

@@ -7,8 +7,11 @@ import mimetypes
 import os
 import re
 import secrets
+import tempfile
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+import requests
 
 from netmind_client.exceptions import DownloadError
 
@@ -43,7 +46,7 @@ def name_for(result: Result, generation_id: str, content_type: str, number: int,
         number: Which of the job's results this is, from 1.
         of: How many results the job has: several are numbered, since they may be named alike.
     """
-    in_url = unquote(urlsplit(result.url or "").path.rpartition("/")[2])
+    in_url = _last_of_path(result.url or "")
     given = next(
         (safe for text in (result.file_name, in_url, result.file_id) if (safe := safe_name(text or ""))),
         "result",
@@ -53,6 +56,13 @@ def name_for(result: Result, generation_id: str, content_type: str, number: int,
         stem, ending = given, _ending_of(content_type)
     numbered = f"{safe_name(generation_id[:8])}-{stem}" + (f"-{number}" if of > 1 else "")
     return f"{numbered}.{ending}" if ending else numbered
+
+
+def _last_of_path(url: str) -> str:
+    try:
+        return unquote(urlsplit(url).path.rpartition("/")[2])
+    except ValueError:
+        return ""
 
 
 def _ending_of(content_type: str) -> str:
@@ -68,6 +78,20 @@ def safe_name(text: str) -> str:
         stem, dot, ending = name.rpartition(".")
         name = f"{stem[: _LONGEST_NAME - 12]}{dot}{ending[:10]}" if stem else name[:_LONGEST_NAME]
     return f"_{name}" if _RESERVED.fullmatch(name) else name
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder, and try to write to it.
+
+    Raises:
+        DownloadError: It cannot be made, or not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DownloadError(f"{folder}: nothing can be saved there: {error.strerror or error}") from error
 
 
 def save(chunks: Iterable[bytes], path: Path, *, expected_bytes: int | None, overwrite: bool) -> int:
@@ -91,6 +115,8 @@ def save(chunks: Iterable[bytes], path: Path, *, expected_bytes: int | None, ove
                 )
             _put(temporary, path, overwrite=overwrite)
             return written
+    except requests.RequestException:  # an OSError too, but of the network: the caller knows what to say
+        raise
     except OSError as error:
         raise DownloadError(f"{path}: cannot be saved: {error.strerror or error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -9,6 +10,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from netmind_client.exceptions import (
+    ApiError,
     ConfigurationError,
     CreateOutcomeUnknown,
     TransportError,
@@ -19,6 +21,12 @@ from netmind_client.exceptions import (
 DEFAULT_BASE_URL = "https://api.netmind.ai"
 
 _SHOWN_CHARACTERS = 200
+_NEVER_SENT = (
+    requests.ConnectTimeout,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+)
 
 
 class Transport:
@@ -43,8 +51,16 @@ class Transport:
         """Close the connections."""
         self._session.close()
 
-    def ask(self, method: str, generation_id: str | None = None) -> tuple[Any, str]:
+    def ask(
+        self, method: str, generation_id: str | None = None, *, within: float = math.inf
+    ) -> tuple[Any, str]:
         """Send a request that has no body; the answer's JSON, and a short form of it for messages.
+
+        Args:
+            method: GET or DELETE.
+            generation_id: The job that it is about; None for all.
+            within: Seconds to wait for the connection, and for each part of the answer, if that is less than
+                the transport's own.
 
         Raises:
             TransportError: No answer came.
@@ -53,7 +69,7 @@ class Transport:
         """
         url = self._url(generation_id)
         try:
-            answer = self._send(method, url)
+            answer = self._send(method, url, within=within)
         except requests.RequestException as error:
             message = f"{method} {url}: no answer: {reason(error)}"
             raise TransportError(message, generation_id=generation_id) from error
@@ -77,13 +93,18 @@ class Transport:
 
         try:
             answer = self._send("POST", url, json={"model": model, "config": config})
-        except requests.exceptions.InvalidJSONError as error:
+        except (requests.exceptions.InvalidJSONError, TypeError) as error:
             raise ConfigurationError(f"the config cannot be sent as JSON: {error}") from error
         except requests.RequestException as error:
             if _never_sent(error):
                 raise TransportError(f"POST {url}: not sent: {reason(error)}") from error
             raise unknown(f"sent, but no answer came ({reason(error)})") from error
-        document = _checked(answer, None)
+        try:
+            document = _checked(answer, None)
+        except ApiError as error:
+            if _leaves_open_whether_created(error):
+                raise unknown(f"answered {error.status} ({_message(error.body)})") from error
+            raise
         return document, unknown(
             f"answered {answer.status_code} with no generation in it ({cut(answer.text)})"
         )
@@ -98,9 +119,12 @@ class Transport:
         path = "" if generation_id is None else "/" + quote(generation_id, safe="")
         return f"{self.base_url}/v1/generation{path}"
 
-    def _send(self, method: str, url: str, json: object = None) -> requests.Response:
+    def _send(
+        self, method: str, url: str, json: object = None, within: float = math.inf
+    ) -> requests.Response:
+        timeout = min(self._timeout, within)
         return self._session.request(
-            method, url, json=json, auth=self._authorize, timeout=self._timeout, allow_redirects=False
+            method, url, json=json, auth=self._authorize, timeout=timeout, allow_redirects=False
         )
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -115,8 +139,12 @@ def normalized_base_url(text: str) -> str:
         ConfigurationError: It is not an HTTP URL.
     """
     url = text.strip().rstrip("/").removesuffix("/v1").rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is none
+        usable = False
+    if not usable or parts.query or parts.fragment:
         raise ConfigurationError(f"expected a base URL such as {DEFAULT_BASE_URL}, got {text!r}")
     return url
 
@@ -143,13 +171,22 @@ def _checked(answer: requests.Response, generation_id: str | None) -> Any:
     return body
 
 
+def _leaves_open_whether_created(error: ApiError) -> bool:
+    """Whether a create that was answered so may have been carried out: something on the way gave up.
+
+    500 with this text is how a model that is not available is refused (observed); 503 says to come again.
+    """
+    refused = error.status == 500 and "Service is unavailable" in _message(error.body)
+    return error.status == 408 or (error.status >= 500 and error.status != 503 and not refused)
+
+
 def _never_sent(error: requests.RequestException) -> bool:
     """Whether the request certainly did not reach the server: no connection was made."""
     cause = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError)
+    return isinstance(error, _NEVER_SENT) or isinstance(cause, NewConnectionError)
 
 
-def reason(error: requests.RequestException) -> str:
+def reason(error: Exception) -> str:
     """Why a request failed, in one line."""
     cause = error.args[0] if error.args else error
     return cut(str(getattr(cause, "reason", cause)) or type(error).__name__)

@@ -215,7 +215,7 @@ def _config(prompt: str | None, pairs: tuple[str, ...], config_file: Path | None
     if config_file is not None:
         try:
             config = json.loads(config_file.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise click.UsageError(f"{config_file}: not a JSON file: {error}") from None
         if not isinstance(config, dict):
             raise click.UsageError(f"{config_file}: expected a JSON object")

@@ -142,7 +142,6 @@ def _flask_app(rooms: Rooms) -> Flask:
     app.json = _OrjsonProvider(app)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.url_map.strict_slashes = False
     app.register_blueprint(generation_routes(rooms))
     app.register_blueprint(files_routes(rooms))
 

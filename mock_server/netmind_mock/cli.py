@@ -14,13 +14,14 @@ import click
 
 from netmind_mock.catalogue import catalogue
 from netmind_mock.errors import ApiError
+from netmind_mock.hosts import parse_host
 from netmind_mock.profile import SHIPPED, shipped_profile
 from netmind_mock.toml_files import InvalidFile, read_toml, shown, unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PUBLIC_URL = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?")
+_PUBLIC_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*)?")
 
 
 class _Refused(click.ClickException):
@@ -143,7 +144,7 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
     # granian takes 0.1 s to import; --help and mistakes should not wait for it.
     from netmind_mock import server  # noqa: PLC0415
 
-    if public_url is not None and not _PUBLIC_URL.fullmatch(public_url):
+    if public_url is not None and not _is_public_url(public_url):
         raise _Refused(
             f"--public-url: expected a URL such as https://mock.example.org, got {shown(public_url)}"
         )
@@ -172,6 +173,11 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
             click.echo(banner)
 
         server.serve(settings, address, port, public_url or base_url, on_ready)
+
+
+def _is_public_url(text: str) -> bool:
+    found = _PUBLIC_URL.fullmatch(text)
+    return found is not None and parse_host(found[1]) is not None
 
 
 def _base_url(host: str, port: int) -> str:
@@ -213,8 +219,12 @@ def _ready_file(file: str | None) -> Iterator[Callable[[str], None]]:
             temporary.write(base_url + "\n")
         Path(temporary.name).replace(file)
 
-    if file is not None and not Path(file).absolute().parent.is_dir():
-        raise _Refused(f"--ready-file: the folder of {file} does not exist")
+    if file is not None:
+        try:  # that it cannot be written is better told before than after the start
+            with tempfile.TemporaryFile(dir=Path(file).absolute().parent):
+                pass
+        except OSError as error:
+            raise _Refused(f"--ready-file: {file} cannot be written: {error.strerror}") from None
     try:
         yield write
     finally:

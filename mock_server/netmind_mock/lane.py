@@ -4,7 +4,7 @@ Python runs on one thread at a time, so granian answers twice as fast with one t
 contend for the interpreter. But on one thread whatever waits holds up everybody. So requests are answered
 in a lane, by one thread after the other, and nothing waits in the lane:
 
-* An answer that is to be sent later (``HOLD``) is computed in the lane; a thread of its own sends it.
+* An answer that is to be sent later (``HOLD``) is computed in the lane; one thread sends all of these.
 * A result file, which takes long to render, is answered on a thread of its own.
 * A body that is large, or of unknown length, is read beside the lane, by a thread that is not in it.
 * A small body is read in the lane, since it has nearly always arrived together with its head. If it has
@@ -19,7 +19,9 @@ until the lane needs another owner: so that only one thread competes for the int
 
 from __future__ import annotations
 
+import heapq
 import io
+import itertools
 import logging
 import sys
 import threading
@@ -41,7 +43,9 @@ SMALL_BODY_BYTES = 64 * 1024
 STALL_SECONDS = 0.02
 
 _IDLE_WATCH_SECONDS = 0.1
+_HELD_TICK_SECONDS = 0.005
 _JSON: Headers = [("content-type", "application/json")]
+_COME_AGAIN: Headers = [*_JSON, ("retry-after", "1")]
 _TOO_MANY = b'{"message":"Too many requests whose bodies have not arrived"}'
 _BASE_ENVIRON: dict[str, Any] = {
     "SCRIPT_NAME": "",
@@ -74,7 +78,7 @@ class Lane:
     def __init__(
         self,
         app: Callable[..., Iterable[bytes]],
-        wait_until: Callable[[float], None],
+        now: Callable[[], float],
         slow_path: Callable[[str], bool],
         threads: int = THREADS,
     ) -> None:
@@ -82,12 +86,12 @@ class Lane:
 
         Args:
             app: The WSGI application.
-            wait_until: Returns once the application's clock has reached a moment.
+            now: The application's clock, in seconds.
             slow_path: Whether requests for a path take long enough to be answered on a thread of their own.
             threads: How many threads granian may call the lane on.
         """
         self._app = app
-        self._wait_until = wait_until
+        self._held = Held(now)
         self._slow_path = slow_path
         self._most_readers = threads - 2
         self._lock = threading.Lock()
@@ -102,9 +106,19 @@ class Lane:
     def __call__(self, reply: Reply, environ: Environ) -> None:
         """Answer a request, now or later; return when this thread is wanted for the next."""
         me = threading.get_ident()
+        try:
+            self._serve(me, reply, environ)
+        except BaseException:
+            with self._lock:
+                if self._owner == me:  # leave the lane to a deputy, or to the next thread
+                    self._owner, self._working, self._reading_since = None, False, None
+                    self._changed.notify()
+            raise
+
+    def _serve(self, me: int, reply: Reply, environ: Environ) -> None:
         length = _body_length(environ)
         if length and not self._read_body(me, environ, length):
-            reply.response_bytes(503, [*_JSON, ("retry-after", "1"), ("connection", "close")], _TOO_MANY)
+            reply.response_bytes(503, [*_COME_AGAIN, ("connection", "close")], _TOO_MANY)
             return
         with self._lock:
             self._waiting.append((reply, environ))
@@ -174,26 +188,28 @@ class Lane:
         return True
 
     def _drive(self, reply: Reply, environ: Environ) -> None:
-        """Answer a request on this thread, or start one for it."""
-        if self._slow_path(environ["PATH_INFO"]):
-            threading.Thread(target=self._answer, args=(reply, environ), daemon=True).start()
-        else:
-            self._answer(reply, environ, in_lane=True)
+        """Answer a request on this thread, or start one for it; if that fails, answer that it did."""
+        try:
+            if self._slow_path(environ["PATH_INFO"]):
+                threading.Thread(target=self._answer, args=(reply, environ), daemon=True).start()
+            else:
+                self._answer(reply, environ)
+        except RuntimeError:  # the machine has no thread left
+            _log.exception("a request could not be answered")
+            reply.response_bytes(503, _COME_AGAIN, b'{"message":"The fake is out of threads"}')
 
-    def _answer(self, reply: Reply, environ: Environ, *, in_lane: bool = False) -> None:
-        """Run the application and send its answer; in the lane, waiting is left to a thread of its own."""
+    def _answer(self, reply: Reply, environ: Environ) -> None:
+        """Run the application and send its answer, or have it sent when its moment has come."""
         moments: list[float] = []
         try:
             answer = self._run({**_BASE_ENVIRON, **environ, HOLD: moments.append})
         except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer
             _log.exception("the application raised")
             answer = 500, _JSON, b'{"message":"Internal error of the fake"}'
-        if not moments:
-            reply.response_bytes(*answer)
-        elif in_lane:
-            threading.Thread(target=self._send_at, args=(moments[0], reply, answer), daemon=True).start()
+        if moments:
+            self._held.add(moments[0], reply, answer)
         else:
-            self._send_at(moments[0], reply, answer)
+            reply.response_bytes(*answer)
 
     def _run(self, environ: Environ) -> Answer:
         head: list[Any] = []
@@ -205,9 +221,51 @@ class Lane:
                 close()
         return int(head[-2][:3]), head[-1], body
 
-    def _send_at(self, moment: float, reply: Reply, answer: Answer) -> None:
-        self._wait_until(moment)
-        reply.response_bytes(*answer)
+
+class Held:
+    """Answers that are to be sent later. One thread sends them all, and is there while there are any."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """None yet.
+
+        Args:
+            now: The application's clock, in seconds; it may be steered.
+        """
+        self._now = now
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._answers: list[tuple[float, int, Reply, Answer]] = []
+        self._sending = False
+
+    def add(self, moment: float, reply: Reply, answer: Answer) -> None:
+        """Send the answer once the clock has reached ``moment``.
+
+        Raises:
+            RuntimeError: The machine has no thread left.
+        """
+        with self._lock:
+            if not self._sending:
+                threading.Thread(target=self._send, daemon=True).start()
+                self._sending = True
+            heapq.heappush(self._answers, (moment, next(self._numbers), reply, answer))
+
+    def _send(self) -> None:
+        pause = threading.Event()
+        while due := self._due():
+            for _, _, reply, answer in due[0]:
+                reply.response_bytes(*answer)
+            pause.wait(_HELD_TICK_SECONDS)
+
+    def _due(self) -> tuple[list[tuple[float, int, Reply, Answer]]] | None:
+        """The answers whose moment has come, in a tuple; None if there are no more to wait for."""
+        with self._lock:
+            if not self._answers:
+                self._sending = False
+                return None
+            due = []
+            while self._answers and self._answers[0][0] <= self._now():
+                due.append(heapq.heappop(self._answers))
+            return (due,)
 
 
 def _body_length(environ: Environ) -> int:

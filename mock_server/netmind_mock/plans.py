@@ -8,6 +8,7 @@ profile says that workers reject bad input.
 from __future__ import annotations
 
 import json
+import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,8 @@ MAX_SIDE = 4096
 MAX_IMAGES = 16
 MAX_SECONDS = 600.0
 
+_SHOWN_CHARACTERS = 300
+
 # Words as observed; the sizes follow a common convention of such APIs and are assumed.
 IMAGE_SIZES: Mapping[str, tuple[int, int]] = {
     "square_hd": (1024, 1024),
@@ -39,6 +42,7 @@ IMAGE_SIZES: Mapping[str, tuple[int, int]] = {
 RESOLUTIONS: Mapping[str, int] = {"1K": 1024, "2K": 2048, "4K": 4096}
 VIDEO_SIZE = (640, 360)
 
+_RATIO = re.compile(r"([1-9][0-9]?):([1-9][0-9]?)")
 _IMAGE_EXTENSIONS = {"png": "png", "jpeg": "jpg", "jpg": "jpg", "webp": "webp"}
 
 
@@ -71,19 +75,20 @@ def _plan(
 
 
 def rejection(model: Model, config: dict[str, Any]) -> str | None:
-    """What the model's worker finds wrong with a config, as JSON text in the FastAPI style, or None.
+    """What the model's worker first finds wrong with a config, as JSON in the FastAPI style, or None.
 
     Workers reject bad input late, and in this style (observed); which values they reject is assumed.
     """
-    found = [
-        {
-            "loc": ["body", *error.absolute_path],
-            "msg": error.schema.get("x-message", error.message),
-            "type": f"value_error.{error.validator}",
-        }
-        for error in _validator(model.name).iter_errors(config)
-    ]
-    return json.dumps({"detail": found}) if found else None
+    error = next(_validator(model.name).iter_errors(config), None)
+    if error is None:
+        return None
+    ours = error.schema.get("x-message") if isinstance(error.schema, dict) else None
+    detail = {
+        "loc": ["body", *error.absolute_path],
+        "msg": (ours or error.message)[:_SHOWN_CHARACTERS],
+        "type": f"value_error.{error.validator}",
+    }
+    return json.dumps({"detail": [detail]})
 
 
 @cache
@@ -127,10 +132,10 @@ def image_size(options: Mapping[str, Any]) -> tuple[int, int]:
 def _size_of_ratio(ratio: str, resolution: str) -> tuple[int, int]:
     """The size with this ratio and the area of a square of this resolution, in steps of 8 pixels."""
     base = RESOLUTIONS.get(resolution, RESOLUTIONS["1K"])
-    wide, _, high = ratio.partition(":")
-    if not (wide.isdecimal() and high.isdecimal() and 0 < int(wide) <= 100 and 0 < int(high) <= 100):
+    found = _RATIO.fullmatch(ratio)
+    if found is None:
         return base, base
-    factor = (int(wide) / int(high)) ** 0.5
+    factor = (int(found[1]) / int(found[2])) ** 0.5
     return _side(round(base * factor / 8) * 8), _side(round(base / factor / 8) * 8)
 
 

@@ -93,7 +93,7 @@ def _stages(value: Any) -> tuple[Share, ...]:
         if (
             isinstance(entry["share"], bool)
             or not isinstance(entry["share"], int | float)
-            or not entry["share"] > 0
+            or not 0 < entry["share"] < 1e9
         ):
             raise problem
     statuses = [entry["status"] for entry in value]
@@ -115,6 +115,10 @@ def _template(*placeholders: str, needed: str = "", path: bool = False) -> Check
             raise Expected("a path such as /files/{file_id}, each placeholder a whole part of it")
         if path and value.startswith(("/v1/", "/__mock")):
             raise Expected("a path outside /v1/ and /__mock")
+        if path and len(_PLACEHOLDER.findall(value)) != len(used):
+            raise Expected("a path with each placeholder once")
+        if not path and "kind" in placeholders and not re.fullmatch(r"[A-Za-z0-9._{}-]*", value):
+            raise Expected("a name of letters, digits, dots, dashes and underscores")
         return value
 
     return check
@@ -123,7 +127,18 @@ def _template(*placeholders: str, needed: str = "", path: bool = False) -> Check
 def _refusal(value: Any) -> Refusal:
     if not isinstance(value, dict) or set(value) != {"status", "body"} or not isinstance(value["body"], dict):
         raise Expected("a table {status, body}, the body a table")
+    _json_body(value["body"])
     return Refusal(integer(400, 599)(value["status"]), value["body"])
+
+
+def _json_body(value: Any) -> None:
+    """Does nothing if JSON can carry the value; TOML has dates, too, and larger numbers."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        _json_body(part)
+    known = isinstance(value, dict | list | str | bool | int | float)
+    if not known or (isinstance(value, int) and abs(value) >> 63):
+        raise Expected("a body that JSON can carry, its numbers of at most 64 bits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +211,8 @@ def _load(name_or_file: str, seen: tuple[str, ...]) -> Profile:
         source: Path | Traversable = shipped_profile(name_or_file)
     elif (source := Path(name_or_file)).suffix != ".toml" and not source.exists():
         raise InvalidFile(f"{name_or_file}: no such profile; give {' or '.join(SHIPPED)}, or a TOML file")
-    if name_or_file in seen:
+    place = name_or_file if name_or_file in SHIPPED else str(Path(name_or_file).resolve())
+    if place in seen:
         raise InvalidFile(f"{name_or_file}: extends: expected a profile that does not lead back to this one")
     content = read_toml(source)
     label = name_or_file
@@ -219,13 +235,23 @@ def _load(name_or_file: str, seen: tuple[str, ...]) -> Profile:
             raise InvalidFile(
                 f"{label}: {missing[0]}: expected this fact, or extends = a profile that has it"
             )
-        return Profile(name=name, description=description, facts=types.MappingProxyType(stated), **values)
+        return _whole(label, name, description, stated, values)
     if extends not in SHIPPED:
         extends = str(Path(name_or_file).parent / extends)
-    base = _load(extends, (*seen, name_or_file))
+    base = _load(extends, (*seen, place))
     inherited = {attribute: getattr(base, attribute) for attribute, _ in _CHECKS.values()}
-    facts = types.MappingProxyType({**base.facts, **stated})
-    return Profile(name=name, description=description, facts=facts, **{**inherited, **values})
+    return _whole(label, name, description, {**base.facts, **stated}, {**inherited, **values})
+
+
+def _whole(
+    label: str, name: str, description: str, facts: dict[str, Fact], values: dict[str, Any]
+) -> Profile:
+    """The profile of these values, which have to fit one another, too."""
+    profile = Profile(name=name, description=description, facts=types.MappingProxyType(facts), **values)
+    if "{file_name}" in profile.url_path and not profile.file_name:
+        wanted = "a name, since result.url_path holds {file_name}"
+        raise InvalidFile(f"{label}: result.file_name.value: expected {wanted}, got ''")
+    return profile
 
 
 def _facts(label: str, table: dict[str, Any], prefix: str) -> dict[str, Fact]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from flask import Flask
 
 _READY_WITHIN_SECONDS = 30.0
+_MOST_CONNECTIONS = 65_536  # granian accepts no more; idle and waiting ones cost it next to nothing
+_THREADS_WITHOUT_LANE = 512
 _FINISH_WITHIN_SECONDS = 0.5  # for answers that are being given at the end; granian takes a float as well
 # Where granian wraps a WSGI application: the only door to a request's reply, which the lane answers through.
 _WSGI_DOOR = "_wsgi_call_wrap"
@@ -76,8 +78,9 @@ def serve(settings: Settings, host: str, port: int, public_url: str, on_ready: C
         port=port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
-        blocking_threads=THREADS if _lane_fits() else None,
+        blocking_threads=THREADS if _lane_fits() else _THREADS_WITHOUT_LANE,
         log_level=LogLevels.error,
+        backpressure=_MOST_CONNECTIONS,
         workers_kill_timeout=_FINISH_WITHIN_SECONDS,  # type: ignore[arg-type]
     )
     threading.Thread(target=_tell_when_ready, args=(host, port, on_ready), daemon=True).start()
@@ -112,7 +115,7 @@ def _load_in_worker(settings: Settings, public_url: str) -> Callable[..., Any]:
     app, clock = build_app(settings, public_url)
     _tune_collector()
     if _lane_fits():
-        lane = Lane(app, clock.wait_until, _slow_path(app))
+        lane = Lane(app, clock.now, _slow_path(app))
         vars(granian_worker)[_WSGI_DOOR] = lambda *_: lane
     return app
 

@@ -39,7 +39,7 @@ def read_toml(file: Path | Traversable) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise InvalidFile(f"{file}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, or a number of thousands of digits
         raise InvalidFile(f"{file}: not valid TOML: {error}") from None
 
 

@@ -52,7 +52,18 @@ class TestSetUp:
         assert GenerationClient("k").base_url == DEFAULT_BASE_URL == "https://api.netmind.ai"
 
     @pytest.mark.parametrize(
-        "url", ["api.netmind.ai", "ftp://h", "http://", "http://h?x=1", "file:///etc", "http://h#x"]
+        "url",
+        [
+            "api.netmind.ai",
+            "ftp://h",
+            "http://",
+            "http://h?x=1",
+            "file:///etc",
+            "http://h#x",
+            "http://[",
+            "http://h:99999",
+            "http://h:x",
+        ],
     )
     def test_what_is_no_url_is_refused(self, url):
         with pytest.raises(
@@ -141,9 +152,10 @@ class TestCreate:
         with pytest.raises(ConfigurationError, match=r"expected a config such as \{'prompt': .*\}, got 'x'"):
             client.create("m", "x")
 
-    def test_a_config_that_is_not_json_is_refused_unsent(self, client):
+    @pytest.mark.parametrize("value", [float("nan"), {1}, b"bytes"])
+    def test_a_config_that_is_not_json_is_refused_unsent(self, client, value):
         with pytest.raises(ConfigurationError, match="the config cannot be sent as JSON"):
-            client.create("m", {"n": float("nan")})
+            client.create("m", {"n": value})
 
 
 ERRORS = [
@@ -155,7 +167,6 @@ ERRORS = [
     (415, InvalidRequestError),
     (422, InvalidRequestError),
     (429, RateLimitedError),
-    (500, ServerError),
     (503, ServerError),
 ]
 
@@ -172,6 +183,24 @@ class TestErrors:
             getattr(client, call)(*arguments)
         assert (caught.value.status, caught.value.body) == (status, {"message": "No."})
         assert len(api.calls) == 1
+
+    @pytest.mark.parametrize("status", [500, 502, 504, 599])
+    def test_a_server_that_fails_is_a_server_error(self, api, client, status):
+        api.get(URL, status=status, json={"message": "No."})
+        with pytest.raises(ServerError):
+            client.list()
+
+    @pytest.mark.parametrize("status", [408, 500, 502, 504])
+    def test_a_create_that_something_gave_up_on_may_have_been_carried_out(self, api, client, status):
+        api.post(URL, status=status, body="<html>gateway</html>")
+        with pytest.raises(CreateOutcomeUnknown, match=rf"answered {status} \(<html>gateway</html>\)"):
+            client.create("m", CONFIG)
+        assert len(api.calls) == 1
+
+    def test_a_model_that_is_not_available_is_a_refusal(self, api, client):
+        api.post(URL, status=500, json={"message": "Service is unavailable"})
+        with pytest.raises(ServerError, match="Service is unavailable"):
+            client.create("m", CONFIG)
 
     def test_the_job_is_named(self, api, client):
         api.get(f"{URL}/{ID}", status=404, json={"message": "Generation not found"})
@@ -350,6 +379,20 @@ class TestWait:
         )
         assert len(client.wait(ID).results) == 1
 
+    @pytest.mark.parametrize("timeout", [float("nan"), float("inf"), -1])
+    def test_a_wait_without_end_is_refused(self, client, timeout):
+        with pytest.raises(ConfigurationError, match="expected a timeout in seconds, 0 or more and finite"):
+            client.wait(ID, timeout=timeout)
+
+    def test_no_poll_is_given_more_than_what_is_left(self, api, client, generation):
+        self.answer(api, generation())
+        with pytest.raises(WaitTimeout):
+            client.wait(ID, timeout=4)
+        given = [call.request.req_kwargs["timeout"] for call in api.calls]
+        assert given[0] == 4
+        assert given == sorted(given, reverse=True)
+        assert given[-1] == 0.1
+
     def test_a_result_that_stays_empty_raises(self, api, client, generation, time):
         self.answer(api, generation("completed", result={}))
         with pytest.raises(ResultMissing, match="is completed, but its result stayed empty") as caught:
@@ -430,6 +473,34 @@ class TestDownload:
         ):
             client.download(client.get(ID), tmp_path)
 
+    @pytest.mark.parametrize("url", ["http://[", "http://a..b/", "http://h:99999/x"])
+    def test_a_url_that_no_host_can_have_is_told_with_the_job(self, client, generation, api, tmp_path, url):
+        api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"url": url}]}))
+        done = client.get(ID)
+        api.add_passthru("http://")
+        with pytest.raises(DownloadError) as caught:
+            client.download(done, tmp_path)
+        assert caught.value.generation_id == ID
+
+    def test_a_download_that_is_cut_says_so(self, api, client, done, tmp_path, monkeypatch):
+        def cut(*_):
+            yield b"half"
+            raise requests.exceptions.ChunkedEncodingError("cut")
+
+        monkeypatch.setattr(requests.Response, "iter_content", cut)
+        api.get(self.FILE, body=b"picture")
+        with pytest.raises(DownloadError, match="the download broke off, nothing was saved: "):
+            client.download(done, tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_netrc_file_adds_no_token_for_the_files_host(self, api, client, done, tmp_path, monkeypatch):
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine files.example login somebody password else")
+        monkeypatch.setenv("NETRC", str(netrc))
+        api.get(self.FILE, body=b"picture")
+        client.download(done, tmp_path)
+        assert "Authorization" not in api.calls[-1].request.headers
+
     @pytest.mark.parametrize("url", ["file:///etc/passwd", "/relative", "", None])
     def test_only_http_urls_are_fetched(self, api, client, generation, tmp_path, url):
         api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"url": url}]}))
@@ -450,6 +521,12 @@ class TestGenerate:
             ["6347623b-cup.png"],
         )
         assert seen == ["pending", "processing", "completed"]
+
+    def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_paid(self, api, client, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(DownloadError, match="nothing can be saved there"):
+            client.generate("m", CONFIG, tmp_path / "file")
+        assert len(api.calls) == 0
 
     def test_a_create_that_answers_completed_is_not_polled(self, api, client, generation, tmp_path):
         api.post(URL, json=generation("completed"))

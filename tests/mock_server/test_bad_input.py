@@ -191,6 +191,7 @@ class TestTokens:
         "/v2/generation",
         "/v1/generations",
         "/v1//generation",
+        "/v1/generation/",
         "/v1/generation/a/b",
         "/V1/generation",
         "/v1/generation/x/../y",

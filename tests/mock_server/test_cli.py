@@ -139,6 +139,10 @@ def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(serv
         (["--api-key", "a b"], "Error: --api-key: expected a token without white space in it\n"),
         (["--api-key", ""], "Error: --api-key: expected a token without white space in it\n"),
         (
+            ["--public-url", "http://["],
+            "Error: --public-url: expected a URL such as https://mock.example.org, got 'http://['\n",
+        ),
+        (
             ["--public-url", "mock.example"],
             "Error: --public-url: expected a URL such as https://mock.example.org, got 'mock.example'\n",
         ),
@@ -148,7 +152,7 @@ def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(serv
         ),
         (
             ["--ready-file", "no/such/file"],
-            "Error: --ready-file: the folder of no/such/file does not exist\n",
+            "Error: --ready-file: no/such/file cannot be written: No such file or directory\n",
         ),
     ],
 )

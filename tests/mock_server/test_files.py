@@ -1,6 +1,7 @@
 """Result files: downloaded without a token, in ranges, and only when the job has them."""
 
 import io
+import threading
 
 import pytest
 from PIL import Image
@@ -87,6 +88,34 @@ def test_a_file_of_a_deleted_job_is_not_there(client, completed):
     job = completed(client)
     client.delete(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
     assert client.get(job["result"]["data"][0]["url"]).json == {"message": "File not found"}
+
+
+@pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since", "If-Range"])
+def test_a_date_that_no_calendar_has_is_no_condition(client, url, name):
+    answer = client.get(url, headers={name: "Sun, 06 Nov 9999999999 08:49:37 GMT", "Range": "bytes=0-"})
+    assert answer.status_code in (200, 206)
+
+
+def test_who_asks_for_the_same_file_at_once_gets_one_rendering(completed, make, monkeypatch):
+    client, rendered = make(), []
+
+    def render(_job, index):
+        rendered.append(index)
+        return b"picture"
+
+    monkeypatch.setattr("netmind_mock.media.render", render)
+    url = completed(client)["result"]["data"][0]["url"]
+    answers = []
+
+    def download():
+        answers.append(client.application.test_client().get(url).data)
+
+    threads = [threading.Thread(target=download) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (answers, rendered) == ([b"picture"] * 8, [0])
 
 
 def test_a_file_number_beyond_the_jobs_is_not_there(documented, completed):

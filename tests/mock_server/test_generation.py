@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import AUTHORIZED, PAGE_IMAGE
 
 from netmind_contracts import examples, violations
-from netmind_mock import SteerableClock, create_app
+from netmind_mock import MemoryStore, SteerableClock, create_app
 
 PAGE = {example.name: example.content for example in examples("positive") if example.name.startswith("page")}
 WHISPER = {"model": "openai/whisper", "config": {"audio_url": "https://example.org/a.mp3"}}
@@ -246,6 +246,14 @@ class TestLearnedProfiles:
         later = client.get(f"/v1/generation/{done['id']}", headers=AUTHORIZED).json
         assert len(later["result"]["data"]) == 1
 
+    def test_an_observed_result_may_stay_empty_and_fits_its_schema(self, make, completed, tmp_path):
+        file = tmp_path / "learned.toml"
+        file.write_text(
+            'extends = "observed"\n[result.empty_for]\nvalue = 3\nlevel = "observed"\nsource = "x"'
+        )
+        done = completed(make(profile=str(file)))
+        assert (done["result"], violations("generation-observed", done, closed=True)) == ({}, ())
+
     def test_a_status_may_be_spelt_otherwise(self, learned, create):
         words = '{pending = "QUEUED", initializing = "i", processing = "p", completed = "done", failed = "f"}'
         assert create(learned("statuses.words", words))["status"] == "QUEUED"
@@ -324,6 +332,18 @@ class TestTenants:
             for key in ("one", "two", "three")
         ]
         assert answers == [200, 200, 401]
+
+
+def test_of_two_deletes_at_once_the_second_finds_the_job_gone(make, create):
+    class Racing(MemoryStore):
+        def get(self, job_id):
+            job = super().get(job_id)
+            super().delete(job_id, 1.0)  # somebody else, in between
+            return job
+
+    client = make(store=Racing())
+    answer = client.delete(f"/v1/generation/{create(client)['id']}", headers=AUTHORIZED)
+    assert (answer.status_code, answer.json) == (404, {"message": "Generation not found"})
 
 
 class TestOptions:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from netmind_mock.lane import SMALL_BODY_BYTES, Lane
+from netmind_mock.lane import SMALL_BODY_BYTES, Held, Lane
 from netmind_mock.routes import HOLD, MAX_BODY_BYTES
 
 WITHIN = 10.0  # seconds after which a test gives up; none takes that long unless it fails
@@ -67,18 +67,14 @@ def app(environ, start_response):
 
 
 @pytest.fixture
-def moment():
-    """Set when the clock has reached what is waited for."""
-    return threading.Event()
+def clock():
+    """What time it is, for a test to change."""
+    return [0.0]
 
 
 @pytest.fixture
-def lane(moment):
-    def wait_until(when):
-        assert when == 77.0
-        assert moment.wait(WITHIN)
-
-    return Lane(app, wait_until, slow_path=lambda path: path.startswith("/slow"), threads=4)
+def lane(clock):
+    return Lane(app, lambda: clock[0], slow_path=lambda path: path.startswith("/slow"), threads=4)
 
 
 @pytest.fixture
@@ -121,13 +117,13 @@ def test_an_application_that_raises_is_answered_with_500(lane, caplog):
     assert "the application raised" in caplog.text
 
 
-def test_an_answer_that_is_held_does_not_keep_the_lane(lane, moment):
+def test_an_answer_that_is_held_does_not_keep_the_lane(lane, clock):
     held, quick = Reply(), Reply()
     lane(held, environ("/held"))
     lane(quick, environ("/quick"))
     assert quick.answer[2] == b"/quick"
     assert not held.answered
-    moment.set()
+    clock[0] = 77.0
     assert held.answer[2] == b"/held"
 
 
@@ -218,6 +214,82 @@ def test_when_too_many_bodies_are_missing_the_next_is_refused_and_gets_go_on(cal
     again.arrive.set()
     accepted, _ = call(with_body(again, SMALL_BODY_BYTES + 1))
     assert accepted.answer[0] == 200
+
+
+def test_held_answers_are_sent_in_the_order_of_their_moments_by_one_thread():
+    now, sent = [0.0], queue.Queue()
+
+    class Named:
+        def __init__(self, name):
+            self.name = name
+
+        def response_bytes(self, *_):
+            sent.put((self.name, threading.get_ident()))
+
+    held = Held(lambda: now[0])
+    for name, moment in (("late", 20.0), ("soon", 10.0), ("soon as well", 10.0)):
+        held.add(moment, Named(name), (200, [], b""))
+    now[0] = 10.0
+    first, second = sent.get(timeout=WITHIN), sent.get(timeout=WITHIN)
+    now[0] = 20.0
+    third = sent.get(timeout=WITHIN)
+    assert [name for name, _ in (first, second, third)] == ["soon", "soon as well", "late"]
+    assert len({thread for _, thread in (first, second, third)}) == 1
+
+
+class Broken:
+    """A body that breaks when it is read."""
+
+    def read(self, _size):
+        raise OSError("cut")
+
+
+def call_and_fail(lane, reply, asked):
+    """Calls the lane on a thread of its own, and takes what it raises."""
+    failures = []
+
+    def run():
+        try:
+            lane(reply, asked)
+        except OSError as error:
+            failures.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(WITHIN)
+    return failures
+
+
+@pytest.mark.parametrize("length", [4, SMALL_BODY_BYTES + 1])
+def test_a_body_that_breaks_leaves_the_lane_to_others(lane, call, length):
+    assert call_and_fail(lane, Reply(), with_body(Broken(), length)) == ["cut"]
+    reply, _ = call(environ("/quick"))
+    assert reply.answer[2] == b"/quick"
+
+
+def test_an_answer_that_cannot_be_sent_leaves_the_lane_to_others(lane, call):
+    class Gone:
+        def response_bytes(self, *_):
+            raise OSError("gone")
+
+    assert call_and_fail(lane, Gone(), environ("/quick")) == ["gone"]
+    reply, _ = call(environ("/quick"))
+    assert reply.answer[2] == b"/quick"
+
+
+@pytest.mark.parametrize("path", ["/slow/file", "/held"])
+def test_where_there_is_no_thread_left_the_request_is_answered_and_the_lane_goes_on(
+    lane, monkeypatch, caplog, path
+):
+    def start(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("netmind_mock.lane.threading.Thread.start", start)
+    refused, quick = Reply(), Reply()
+    lane(refused, environ(path))
+    lane(quick, environ("/quick"))
+    assert (refused.answer[0], quick.answer[0]) == (503, 200)
+    assert "a request could not be answered" in caplog.text
 
 
 def test_many_threads_at_once_are_all_answered(call):

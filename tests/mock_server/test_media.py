@@ -58,6 +58,14 @@ def test_two_prompts_look_different():
     assert draw(64, 48, one).tobytes() != draw(64, 48, other).tobytes()
 
 
+@pytest.mark.parametrize(
+    "change", [{"prompt": "tea"}, {"model": "another/model"}, {"number": 2}, {"job_id": "b" * 32}]
+)
+def test_a_picture_shows_what_it_is_of(change):
+    words = caption(job(image(width=640, height=480)), 0)
+    assert draw(640, 480, words).tobytes() != draw(640, 480, words._replace(**change)).tobytes()
+
+
 def test_a_job_has_no_more_files_than_outputs():
     with pytest.raises(IndexError):
         render(job(image()), 1)

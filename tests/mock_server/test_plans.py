@@ -77,6 +77,8 @@ def test_image_size_may_be_in_pixels():
         ({"aspect_ratio": "1:1", "resolution": "4K"}, (4096, 4096)),
         ({"resolution": "8K"}, (1024, 1024)),
         ({"aspect_ratio": "0:1"}, (1024, 1024)),
+        ({"aspect_ratio": "9" * 5000 + ":1"}, (1024, 1024)),
+        ({"aspect_ratio": "\u0661:\u0661"}, (1024, 1024)),
     ],
 )
 def test_aspect_ratio_and_resolution_give_a_size(options, size):
@@ -143,6 +145,15 @@ class TestBadWorkerInput:
             plan("openai/whisper", {}, OBSERVED).failure.removeprefix("Something error: 422: ")
         )
         assert detail["detail"][0]["msg"] == "'audio_url' is a required property"
+
+    def test_only_the_first_mistake_is_told_cut_short(self):
+        failure = plan(BANANA, {"prompt": ["x" * 10_000], "num_images": "two"}, OBSERVED).failure
+        assert len(json.loads(failure.removeprefix("Something error: 422: "))["detail"]) == 1
+        assert len(failure) < 500
+
+    def test_a_list_without_end_is_not_looked_through(self):
+        config = {"prompt": "x", "image_urls": ["https://example.org/a.png"] * 100_000}
+        assert '"value_error.maxItems"' in plan(BANANA, config, OBSERVED).failure
 
     def test_good_input_does_not(self):
         assert plan("openai/whisper", {"audio_url": "https://example.org/a.mp3"}, OBSERVED).failure is None

@@ -13,7 +13,7 @@ import pytest
 import requests
 from support import AUTHORIZED, PAGE_IMAGE, running_fake, wait_for_file
 
-from netmind_mock import server
+from netmind_mock import create_app, server
 
 SYNC = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
 
@@ -213,6 +213,22 @@ class TestFindPort:
     def test_a_host_that_is_not_here_is_refused(self):
         with pytest.raises(server.CannotListen, match=r"cannot listen on 192\.0\.2\.1 port 8000: "):
             server.find_port("192.0.2.1", 8000)
+
+
+@pytest.mark.parametrize(
+    ("profile", "file"), [("documented", "/files/file-x"), ("observed", "/files/u/inference/file-x/n")]
+)
+def test_result_files_are_the_slow_paths(profile, file):
+    is_slow = server._slow_path(create_app(profile=profile))
+    assert (is_slow(file), is_slow("/v1/generation")) == (True, False)
+
+
+def test_hundreds_of_creates_that_wait_hold_up_nobody(tmp_path, raw):
+    with running_fake(tmp_path, "--profile", "observed", "--duration", "3600") as (base_url, _):
+        body = json.dumps(SYNC)
+        for _ in range(300):
+            raw(base_url, head_of_a_create(len(body)) + body)
+        assert requests.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=5).status_code == 200
 
 
 def test_who_is_never_ready_is_told(caplog, monkeypatch):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from cachetools import LRUCache
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 # A player asks for a film in many ranges: the last few files are kept, up to this many bytes.
 _KEPT_BYTES = 64 * 1024 * 1024
+_RENDERED_AT_ONCE = 3
 
 
 class _File(NamedTuple):
@@ -33,6 +36,10 @@ def files_routes(rooms: Rooms) -> Blueprint:
         _KEPT_BYTES, getsizeof=lambda file: len(file.content) + 1
     )
 
+    keeping = threading.Lock()
+    # Who asks for a file that is being rendered waits for it; no more than this many are, at a time.
+    rendering = [threading.Lock() for _ in range(_RENDERED_AT_ONCE)]
+
     @routes.get(rule)
     def download(file_id: str, user_id: str | None = None, file_name: str | None = None) -> Response:
         now = rooms.clock.now()
@@ -47,7 +54,8 @@ def files_routes(rooms: Rooms) -> Blueprint:
         response = Response(file.content, content_type=media.CONTENT_TYPES[output.extension])
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.set_etag(file.etag)
-        response.make_conditional(request.environ, accept_ranges=True, complete_length=len(file.content))
+        with contextlib.suppress(OverflowError):  # a date that no calendar has: not conditional
+            response.make_conditional(request.environ, accept_ranges=True, complete_length=len(file.content))
         return response
 
     def find(file_id: str, now: float) -> tuple[Job, int]:
@@ -65,12 +73,15 @@ def files_routes(rooms: Rooms) -> Blueprint:
 
     def rendered(job: Job, index: int) -> _File:
         key = (job.id, index)
-        file = kept.get(key)
-        if file is None:
-            content = media.render(job, index)
-            file = _File(content, hashlib.blake2b(content, digest_size=16).hexdigest())
-            if len(content) < _KEPT_BYTES:
-                kept[key] = file
-        return file
+        with rendering[hash(key) % len(rendering)]:
+            with keeping:
+                file = kept.get(key)
+            if file is None:
+                content = media.render(job, index)
+                file = _File(content, hashlib.blake2b(content, digest_size=16).hexdigest())
+                if len(content) < _KEPT_BYTES:
+                    with keeping:
+                        kept[key] = file
+            return file
 
     return routes
