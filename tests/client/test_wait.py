@@ -1,0 +1,138 @@
+"""Waits end right for every status, and always in time."""
+
+import pytest
+import requests
+
+from netmind_client import (
+    AuthenticationError,
+    ConfigurationError,
+    GenerationFailed,
+    InvalidRequestError,
+    NotFoundError,
+    ResultMissing,
+    WaitTimeout,
+)
+
+BASE = "https://api.netmind.ai"
+URL = f"{BASE}/v1/generation"
+ID = "6347623b2fce4998b0e842f7e935ccb0"
+
+
+class TestWait:
+    def answer(self, api, *answers):
+        for answer in answers:
+            if isinstance(answer, int):
+                api.get(f"{URL}/{ID}", status=answer, json={"message": "x"})
+            elif isinstance(answer, dict):
+                api.get(f"{URL}/{ID}", json=answer)
+            else:
+                api.get(f"{URL}/{ID}", body=answer)
+
+    def test_returns_the_completed_generation(self, api, client, generation, time):
+        self.answer(api, generation(), generation("processing"), generation("completed"))
+        seen = []
+        done = client.wait(ID, on_poll=lambda one: seen.append(one.status))
+        assert (done.status, seen) == ("completed", ["pending", "processing", "completed"])
+        assert time.pauses == [0.5, 0.625]
+
+    def test_takes_a_generation_as_well(self, api, client, generation):
+        self.answer(api, generation("completed"))
+        created = client.wait(ID)
+        self.answer(api, generation("completed"))
+        assert client.wait(created) == created
+
+    @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
+    def test_a_job_that_ends_otherwise_raises_with_its_last_log_line(self, api, client, generation, status):
+        self.answer(api, generation(status, logs=[{"text": "one"}, {"text": "out of memory"}]))
+        with pytest.raises(
+            GenerationFailed, match=f"generation {ID} ended as {status}: out of memory"
+        ) as caught:
+            client.wait(ID)
+        assert caught.value.generation.status == status
+
+    def test_a_job_that_is_marked_as_deleted_ends_the_wait(self, api, client, generation):
+        self.answer(api, generation(is_deleted=True, deleted_at="2025-09-18 09:14:21"))
+        with pytest.raises(GenerationFailed, match=f"generation {ID} was deleted"):
+            client.wait(ID)
+
+    def test_a_failure_without_logs_says_so(self, api, client, generation):
+        self.answer(api, generation("failed"))
+        with pytest.raises(GenerationFailed, match="the logs give no reason"):
+            client.wait(ID)
+
+    def test_an_unknown_status_is_waited_on_and_named_in_the_timeout(self, api, client, generation, time):
+        self.answer(api, generation("warming_up"))
+        with pytest.raises(
+            WaitTimeout, match=r"had not ended after 60 s \(last status: warming_up\)"
+        ) as caught:
+            client.wait(ID, timeout=60)
+        assert (caught.value.last_status, caught.value.generation_id) == ("warming_up", ID)
+        assert time.now == 1060.0
+
+    def test_it_never_polls_a_minute_more_than_20_times(self, api, client, generation):
+        self.answer(api, generation())
+        with pytest.raises(WaitTimeout):
+            client.wait(ID, timeout=60)
+        assert len(api.calls) <= 20
+
+    def test_a_timeout_deletes_nothing_and_says_how_to_go_on(self, api, client, generation):
+        self.answer(api, generation())
+        with pytest.raises(WaitTimeout, match=f"netmind-client wait {ID}"):
+            client.wait(ID, timeout=1)
+        assert {call.request.method for call in api.calls} == {"GET"}
+
+    @pytest.mark.parametrize("passing", [requests.ConnectionError("gone"), 500, 503, 429, "<html>"])
+    def test_a_poll_that_fails_in_passing_is_tried_again(self, api, client, generation, passing):
+        self.answer(api, passing, generation("completed"))
+        assert client.wait(ID).is_completed
+
+    def test_retry_after_is_honoured(self, api, client, generation, time):
+        api.get(f"{URL}/{ID}", status=429, headers={"Retry-After": "30"}, json={})
+        self.answer(api, generation("completed"))
+        client.wait(ID)
+        assert time.pauses == [30.0]
+
+    def test_retry_after_cannot_stretch_the_deadline(self, api, client, time):
+        api.get(f"{URL}/{ID}", status=429, headers={"Retry-After": "3600"}, json={})
+        with pytest.raises(WaitTimeout, match=r"last status: None"):
+            client.wait(ID, timeout=10)
+        assert time.now == 1010.0
+
+    @pytest.mark.parametrize(
+        ("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (422, InvalidRequestError)]
+    )
+    def test_a_refusal_ends_the_wait(self, api, client, status, kind):
+        self.answer(api, status)
+        with pytest.raises(kind):
+            client.wait(ID)
+        assert len(api.calls) == 1
+
+    def test_an_empty_result_is_asked_for_again(self, api, client, generation):
+        self.answer(
+            api,
+            generation("completed", result={}),
+            generation("completed", result={"data": []}),
+            generation("completed"),
+        )
+        assert len(client.wait(ID).results) == 1
+
+    @pytest.mark.parametrize("timeout", [float("nan"), float("inf"), -1])
+    def test_a_wait_without_end_is_refused(self, client, timeout):
+        with pytest.raises(ConfigurationError, match="expected a timeout in seconds, 0 or more and finite"):
+            client.wait(ID, timeout=timeout)
+
+    def test_no_poll_is_given_more_than_what_is_left(self, api, client, generation):
+        self.answer(api, generation())
+        with pytest.raises(WaitTimeout):
+            client.wait(ID, timeout=4)
+        given = [call.request.req_kwargs["timeout"] for call in api.calls]
+        assert given[0] == 4
+        assert given == sorted(given, reverse=True)
+        assert given[-1] == 0.1
+
+    def test_a_result_that_stays_empty_raises(self, api, client, generation, time):
+        self.answer(api, generation("completed", result={}))
+        with pytest.raises(ResultMissing, match="is completed, but its result stayed empty") as caught:
+            client.wait(ID)
+        assert caught.value.generation.is_completed
+        assert 1015 <= time.now < 1030
