@@ -8,8 +8,8 @@ in a lane, by one thread after the other, and nothing waits in the lane:
 * A result file, which takes long to render, is answered on a thread of its own.
 * A body that is large, or of unknown length, is read beside the lane, by a thread that is not in it.
 * A small body is read in the lane, since it has nearly always arrived together with its head. If it has
-  not within ``STALL_SECONDS``, another thread takes the lane over; and while such a body is missing, every
-  body is read beside the lane.
+  not within ``STALL_SECONDS`` (a little more on an idle server), another thread takes the lane over; and
+  while such a body is missing, every body is read beside the lane.
 
 granian calls a :class:`Lane` on its own threads, of which it starts one more whenever all are at work. A body
 has to be read on the thread that brought it, before that returns to granian. The lane's owner returns for

@@ -9,7 +9,7 @@ import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from netmind_mock.jobs import Job, Kind, Output, Plan, Stage, Status
 from netmind_mock.media import caption, render, video
@@ -64,6 +64,16 @@ def test_two_prompts_look_different():
 def test_a_picture_shows_what_it_is_of(change):
     words = caption(job(image(width=640, height=480)), 0)
     assert draw(640, 480, words).tobytes() != draw(640, 480, words._replace(**change)).tobytes()
+
+
+@pytest.mark.parametrize(("prompt", "end"), [("long words " * 30, "…"), ("short", "short")])
+def test_a_prompt_that_does_not_fit_ends_in_dots(monkeypatch, prompt, end):
+    drawn = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _self, _spot, text, **_: drawn.append(text))
+    draw(320, 240, caption(job(image()), 0)._replace(prompt=prompt))
+    model, *lines, _foot = drawn
+    assert model == "Qwen/Qwen-Image"
+    assert lines[-1].endswith(end)
 
 
 def test_a_job_has_no_more_files_than_outputs():
