@@ -1,0 +1,286 @@
+"""A recorded request and what was answered: frozen, free of secrets, and all that a check may look at.
+
+A :class:`Run` is a sequence of them. It is saved as a JSON file (``save``, ``load``); what tools record as
+HAR is read by :mod:`netmind_contracts.har`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT = 1
+
+# Of a file that is not text no more than this is kept: enough to tell what kind it is.
+HEAD_BYTES = 64
+
+_PATH = re.compile(r"/v1/generation(?:/([^/]*))?")
+
+
+class Authorization(StrEnum):
+    """In which form a request carried a token. The token itself is never recorded."""
+
+    NONE = "none"
+    BARE = "bare"
+    BEARER = "bearer"
+    WRONG = "wrong"
+
+
+class Operation(StrEnum):
+    """What a request asks of the API."""
+
+    CREATE = "create"
+    GET = "get"
+    LIST = "list"
+    DELETE = "delete"
+    OTHER = "other"
+
+
+class Scope(StrEnum):
+    """How much a run set out to look at."""
+
+    FULL = "full"
+    FREE = "free"
+    RECORDING = "recording"
+
+
+class InvalidRun(ValueError):
+    """A file is no saved run. The message is one sentence for whoever gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was sent.
+
+    Attributes:
+        method: In capitals.
+        url: Absolute, the values of its query masked.
+        authorization: In which form a token was sent.
+        content_type: As it was sent; empty if none was.
+        body: As text; empty if there was none, cut short if it was padding.
+    """
+
+    method: str
+    url: str
+    authorization: Authorization = Authorization.NONE
+    content_type: str = ""
+    body: str = ""
+
+    @property
+    def operation(self) -> Operation:
+        """What it asks of the API, by its method and path alone."""
+        found = _PATH.search(urlsplit(self.url).path)
+        if found is None or found.end() != len(urlsplit(self.url).path):
+            return Operation.OTHER
+        one = bool(found[1])
+        return {
+            ("POST", False): Operation.CREATE,
+            ("GET", False): Operation.LIST,
+            ("GET", True): Operation.GET,
+            ("DELETE", True): Operation.DELETE,
+        }.get((self.method, one), Operation.OTHER)
+
+    @property
+    def generation_id(self) -> str:
+        """The id in the path; empty if there is none."""
+        found = _PATH.search(urlsplit(self.url).path)
+        return (found[1] or "") if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Those that a check may need, their names in lower case.
+        body: As text where it is text; empty for a file that is not.
+        head: The first bytes (at most 64) of what is not recorded as text.
+        size: How many bytes were read.
+        complete: Whether that was all of it.
+    """
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    head: bytes = b""
+    size: int = 0
+    complete: bool = True
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is one of 200 to 299."""
+        return 200 <= self.status <= 299
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its answer, or why none came.
+
+    Attributes:
+        request: What was sent.
+        answer: What came back; None if nothing did.
+        failure: Why no answer came, in a few words.
+        sent: Whether it may have reached the endpoint.
+        at: When the request was sent, in seconds since the epoch.
+        seconds: How long it took.
+    """
+
+    request: Request
+    answer: Answer | None
+    failure: str = ""
+    sent: bool = True
+    at: float = 0.0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Such as ``GET /v1/generation/6347623b… → 200``."""
+        came = str(self.answer.status) if self.answer else f"no answer ({self.failure})"
+        return f"{self.request.method} {short_path(self.request.url)} → {came}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Recorded exchanges, in the order in which they were sent.
+
+    Attributes:
+        target: The base URL.
+        started: When the first was sent, in UTC: ``2026-11-24T12:00:00Z``.
+        scope: How much the run set out to look at.
+        exchanges: All of them.
+        notes: What went otherwise than planned, as sentences.
+    """
+
+    target: str
+    started: str
+    scope: Scope
+    exchanges: tuple[Exchange, ...]
+    notes: tuple[str, ...] = ()
+
+
+def short_path(url: str) -> str:
+    """The URL's path with long names cut short, for people to read."""
+    return re.sub(r"([0-9a-f]{8})[0-9a-f]{24}", r"\1…", urlsplit(url).path) or "/"
+
+
+def parse(answer: Answer | None) -> Any:
+    """An answer's JSON, or None if there is no answer or it is not JSON."""
+    if answer is None or not answer.complete:
+        return None
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def save(run: Run, file: Path) -> None:
+    """Write a run to a JSON file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    document = {"format": FORMAT, **asdict(run)}
+    file.write_text(json.dumps(document, default=_as_base64, indent=1) + "\n", encoding="utf-8")
+
+
+def _as_base64(value: object) -> str:
+    assert isinstance(value, bytes)  # noqa: S101 - an answer's head is all that JSON cannot carry
+    return base64.b64encode(value).decode()
+
+
+def load(file: Path) -> Run:
+    """A run from the file that ``save`` wrote.
+
+    Raises:
+        InvalidRun: It cannot be read, or is something else.
+    """
+    return run_of(read_json(file), str(file))
+
+
+def read_json(file: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        InvalidRun: It cannot be read, or is not JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InvalidRun(f"{file}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidRun(f"{file}: expected JSON: {error}") from None
+
+
+def run_of(document: Any, label: str) -> Run:
+    """A run from the JSON of a saved one.
+
+    Raises:
+        InvalidRun: It is something else; ``label`` names the file.
+    """
+    if not isinstance(document, dict) or "exchanges" not in document:
+        raise InvalidRun(f"{label}: expected a run that netmind-contracts verify --save wrote, or a HAR file")
+    if document.get("format") != FORMAT:
+        raise InvalidRun(
+            f"{label}: format: expected {FORMAT}, got {document.get('format')!r}: another version wrote it"
+        )
+    try:
+        return Run(
+            target=_typed(str, document["target"]),
+            started=_typed(str, document["started"]),
+            scope=Scope(document["scope"]),
+            exchanges=tuple(map(_exchange, document["exchanges"])),
+            notes=tuple(_typed(str, note) for note in document["notes"]),
+        )
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise InvalidRun(
+            f"{label}: is damaged ({type(error).__name__}: {error}); save the run again"
+        ) from None
+
+
+def _exchange(entry: dict[str, Any]) -> Exchange:
+    answer = entry["answer"]
+    return Exchange(
+        request=_whole(
+            Request, {**entry["request"], "authorization": Authorization(entry["request"]["authorization"])}
+        ),
+        answer=None
+        if answer is None
+        else _whole(Answer, {**answer, "head": base64.b64decode(answer["head"], validate=True)}),
+        failure=_typed(str, entry["failure"]),
+        sent=_typed(bool, entry["sent"]),
+        at=_typed(float, entry["at"]),
+        seconds=_typed(float, entry["seconds"]),
+    )
+
+
+_TYPES = {
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "bytes": bytes,
+    "dict[str, str]": dict,
+    "Authorization": Authorization,
+}
+
+
+def _whole(kind: Any, entry: dict[str, Any]) -> Any:
+    for part in fields(kind):
+        _typed(_TYPES[str(part.type)], entry[part.name])
+    return kind(**entry)
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    if kind is float and isinstance(value, int):
+        return float(value)
+    if not isinstance(value, kind):
+        raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
+    return value

@@ -1,0 +1,100 @@
+"""Nothing that is recorded, printed or raised holds the token, or what signs a URL.
+
+The token is masked where it is recorded, in whatever spelling it comes back: plain, percent-encoded,
+JSON or HTML escapes (of any of its characters), hexadecimal, base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from functools import cached_property
+from urllib.parse import urlsplit, urlunsplit
+
+MASK = "[masked]"
+
+# A shorter token is a word such as "test", that a fake takes; masking it would cut up honest text.
+SHORTEST_SECRET = 8
+
+_URL = re.compile(r"https?://[^\s\"'<>\\]+")
+_MASKED_IN_QUERY = re.compile(r"=[^&#]*")
+
+
+class Redactor:
+    """Masks one token, and the queries of URLs."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def text(self, text: str) -> str:
+        """The text without the token, and with the values of every URL's query masked."""
+        return _URL.sub(lambda found: mask_url(found[0]), self._without_token(text))
+
+    def url(self, url: str) -> str:
+        """A URL without the token, its query's values masked."""
+        return mask_url(self._without_token(url))
+
+    def json_text(self, text: str) -> str:
+        """JSON text likewise. Slashes that JSON escaped are read, so that no URL hides behind them."""
+        return self.text(text.replace("\\/", "/").replace("\\u0026", "&").replace("\\u003d", "="))
+
+    def _without_token(self, text: str) -> str:
+        return self._spellings.sub(MASK, text) if len(self._token) >= SHORTEST_SECRET else text
+
+    @cached_property
+    def _spellings(self) -> re.Pattern[str]:
+        raw = self._token.encode()
+        hexadecimal = "".join(f"{byte:02x}" for byte in raw)
+        shielded = "".join(map(_spelled, self._token))
+        encoded = "|".join(sorted({re.escape(part) for part in _base64_parts(raw)}))
+        return re.compile(f"(?i:{shielded}|{hexadecimal})|{encoded}")
+
+
+def mask_url(url: str) -> str:
+    """A URL without user and password, each value of its query masked: they may be signatures."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return url.partition("?")[0]
+    query = _MASKED_IN_QUERY.sub(f"={MASK}", parts.query)
+    if parts.query and "=" not in parts.query:
+        query = MASK
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+def mask_urls_path(url: str) -> str:
+    """A URL of which nothing but scheme and host is left."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{MASK}"
+
+
+def _spelled(character: str) -> str:
+    """A pattern for one character, in any way in which it may be written."""
+    code = ord(character)
+    escaped = json.dumps(character)[1:-1]
+    entity = html.escape(character)
+    ways = {
+        re.escape(character),
+        re.escape(escaped),
+        re.escape(entity),
+        f"%{code:02x}",
+        f"%25{code:02x}",
+        rf"\\+u{code:04x}",
+        rf"\\+x{code:02x}",
+        f"&#0*{code};",
+        f"&#x0*{code:x};",
+    }
+    return f"(?:{'|'.join(sorted(ways, key=len, reverse=True))})"
+
+
+def _base64_parts(raw: bytes) -> list[str]:
+    """What base64 makes of the token wherever it begins, less the ends that its neighbours take part in."""
+    parts = []
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + raw).decode()
+        core = encoded[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
+        parts += [core, core.replace("+", "-").replace("/", "_")]
+    return parts

@@ -1,0 +1,74 @@
+"""The token is masked in whatever spelling it comes back; so is what signs a URL."""
+
+import base64
+import html
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netmind_contracts.secrecy import MASK, Redactor, mask_url
+
+TOKEN = 'nm-K3y/with+odd="chars'
+
+SPELLINGS = {
+    "plain": str,
+    "percent-encoded": lambda text: quote(text, safe=""),
+    "percent-encoded whole": lambda text: "".join(f"%{ord(character):02X}" for character in text),
+    "percent-encoded twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 behind a user's name": lambda text: base64.b64encode(b"user:" + text.encode() + b"!").decode(),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(b"a" + text.encode()).decode(),
+    "JSON": json.dumps,
+    "JSON, escaped whole": lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
+    "HTML": html.escape,
+    "HTML, escaped whole": lambda text: "".join(f"&#{ord(character)};" for character in text),
+    "in capitals": str.upper,
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_the_token_is_masked_as(spelling):
+    masked = Redactor(TOKEN).text(f"<<{SPELLINGS[spelling](TOKEN)}>>")
+    assert MASK in masked
+    assert "K3y" not in masked.lower().replace("k3y", "K3y")
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60))
+def test_no_token_is_left_in_plain_or_percent_encoded(token):
+    text = Redactor(token).text(f" {token} {quote(token, safe='')} {token.encode().hex()} ")
+    assert text == f" {MASK} {MASK} {MASK} "
+
+
+def test_other_text_stays_as_it_is():
+    text = '{"id": "6347623b2fce4998b0e842f7e935ccb0", "status": "pending"}'
+    assert Redactor(TOKEN).text(text) == text
+
+
+def test_a_token_of_less_than_8_characters_is_a_word_and_stays():
+    assert Redactor("pending").text('{"status": "pending"}') == '{"status": "pending"}'
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("https://f.example/a.png", "https://f.example/a.png"),
+        (
+            "https://f.example/a.png?X-Amz-Signature=0af&e=9",
+            "https://f.example/a.png?X-Amz-Signature=[masked]&e=[masked]",
+        ),
+        ("https://f.example/a.png?0af", "https://f.example/a.png?[masked]"),
+        ("https://me:word@f.example/a.png#0af", "https://f.example/a.png"),
+        ("https://[f.example/a?s=0af", "https://[f.example/a"),
+    ],
+)
+def test_what_signs_a_url_is_masked(url, masked):
+    assert mask_url(url) == masked
+
+
+def test_urls_are_masked_wherever_they_stand_in_a_json_text():
+    text = '{"url": "https:\\/\\/f.example\\/a.png?s=0af\\u0026t=1"}'
+    assert Redactor(TOKEN).json_text(text) == '{"url": "https://f.example/a.png?s=[masked]&t=[masked]"}'

@@ -1,0 +1,50 @@
+"""A probe over the fake in process, on a clock that only moves when somebody waits."""
+
+from werkzeug.test import Client
+
+from netmind_contracts import plan
+from netmind_contracts.probe import LOCAL, Clock, Probe
+from netmind_contracts.target import Budget, Reply
+from netmind_mock import SteerableClock, create_app
+
+KEY = "a-key-that-nobody-may-see"
+BASE_URL = "http://127.0.0.1:8000"
+NOON = 1_758_186_860.0
+
+
+class WsgiTransport:
+    """Requests to a WSGI application, and all that were sent."""
+
+    def __init__(self, app):
+        self.client = Client(app)
+        self.sent = []
+
+    def send(self, method, url, headers, body, *, within, most_bytes):  # noqa: ARG002 - a call in process takes no time
+        self.sent.append((method, url, body))
+        answer = self.client.open(
+            url.removeprefix(BASE_URL), base_url=BASE_URL, method=method, headers=dict(headers), data=body
+        )
+        content = answer.get_data()
+        named = {name.lower(): value for name, value in answer.headers}
+        return Reply(answer.status_code, named, content[:most_bytes], complete=len(content) <= most_bytes)
+
+
+def fake(**options):
+    """The fake and its clock, which stands."""
+    clock = SteerableClock(wall=lambda: NOON)
+    clock.freeze()
+    return create_app(**{"clock": clock, "seed": 7, "duration": 20, "api_keys": [KEY], **options}), clock
+
+
+def probe_of(app, clock, *, budget=3, transport=None, **options):
+    """A probe that waits on the fake's clock."""
+    return Probe(
+        transport or WsgiTransport(app),
+        BASE_URL,
+        KEY,
+        budget=Budget(budget),
+        requests=plan.job_requests(),
+        pace=LOCAL,
+        clock=Clock(clock.advance, clock.now, clock.now),
+        **options,
+    )
