@@ -1,12 +1,16 @@
 """The command ``netmind-contracts``: look at the contracts, and judge a message by them."""
 
+import contextlib
 import json
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
-from netmind_contracts import library
+from netmind_contracts import exchange, library, plan, target
 from netmind_contracts.claims import Level, load_claims
+from netmind_contracts.probe import LOCAL, POLITE, Probe
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -14,7 +18,8 @@ from netmind_contracts.claims import Level, load_claims
 def main() -> None:
     """Contracts of NetMind's generation API (unofficial).
 
-    Exit codes: 0 all is well, 1 a message breaks its contract, 2 the command could not be carried out.
+    Exit codes: 0 all is well, 1 a message or an endpoint breaks its contract, 2 the command could not be
+    carried out, 130 interrupted.
     """
 
 
@@ -60,3 +65,131 @@ def validate(context: click.Context, name: str, file: Path, closed: bool) -> Non
     if found:
         context.exit(1)
     click.echo(f"valid: {name}")
+
+
+@main.command()
+@click.option("--base-url", required=True, envvar="NETMIND_BASE_URL", show_envvar=True, help="The endpoint.")
+@click.option("--api-key", required=True, envvar="NETMIND_API_KEY", show_envvar=True, help="Its token.")
+@click.option(
+    "--live", is_flag=True, help="Needed for an endpoint that is not on this machine: it may charge."
+)
+@click.option(
+    "--max-creates", type=click.IntRange(1), help="How many generations may be created. [3 on this machine]"
+)
+@click.option("--free-only", is_flag=True, help="Create nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the calls and the most that could be created; send nothing."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1),
+    default=1200.0,
+    show_default=True,
+    help="Seconds for the whole run.",
+)
+@click.option(
+    "--save", type=click.Path(dir_okay=False, path_type=Path), help="Write what was recorded to this file."
+)
+@click.pass_context
+def verify(
+    context: click.Context,
+    *,
+    base_url: str,
+    api_key: str,
+    live: bool,
+    max_creates: int | None,
+    free_only: bool,
+    dry_run: bool,
+    timeout: float,
+    save: Path | None,
+) -> None:
+    """Look at an endpoint, and say of every claim whether it holds there.
+
+    Exits with 0 if every documented claim holds, 1 if one is broken, 2 if that could not be found out.
+    """
+    try:
+        url = target.base_url_of(base_url)
+        target.check_key(api_key)
+        local = target.is_loopback(url)
+        if dry_run:
+            budget = target.allowance(
+                url, live=True, max_creates=max_creates or target.MOST_CREATES, free_only=free_only
+            )
+            click.echo("\n".join(plan.dry_run(plan.job_requests(), budget.limit)))
+            return
+        probe = Probe(
+            target.HttpTransport(),
+            url,
+            api_key,
+            budget=target.allowance(url, live=live, max_creates=max_creates, free_only=free_only),
+            requests=plan.job_requests(),
+            timeout=timeout,
+            pace=LOCAL if local else POLITE,
+            progress=_progress(),
+        )
+        with _interruptible(probe):
+            run = probe.run()
+    except target.TargetError as error:
+        raise click.UsageError(str(error)) from None
+    except KeyboardInterrupt:
+        left = (
+            f"; still there: {', '.join(probe.undeleted)}"
+            if probe.undeleted
+            else "; what was created is deleted"
+        )
+        click.echo(f"Interrupted{left}", err=True)
+        for note in probe.notes:
+            click.echo(note, err=True)
+        context.exit(130)
+    if save is not None:
+        try:
+            exchange.save(run, save)
+        except OSError as error:
+            click.echo(f"{save}: cannot be written: {error.strerror}", err=True)
+            context.exit(2)
+    _report(context, run)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_context
+def judge(context: click.Context, file: Path) -> None:
+    """Judge a run that verify --save wrote, again and offline; exits like verify."""
+    try:
+        run = exchange.load(file)
+    except exchange.InvalidRun as error:
+        raise click.UsageError(str(error)) from None
+    _report(context, run)
+
+
+def _report(context: click.Context, run: exchange.Run) -> None:
+    # jsonschema takes 100 ms to import, which the other commands do not need.
+    from netmind_contracts import checks, report  # noqa: PLC0415
+
+    verdicts = checks.judge(run)
+    click.echo("\n".join(report.table(run, verdicts)))
+    context.exit(report.exit_code(run, verdicts))
+
+
+def _progress() -> Callable[[str], None]:
+    """Prints what is going on, each thing once, apart from the table."""
+    last = [""]
+
+    def show(text: str) -> None:
+        if text != last[0]:
+            click.echo(text, err=True)
+        last[0] = text
+
+    return show
+
+
+@contextlib.contextmanager
+def _interruptible(probe: Probe) -> Iterator[None]:
+    """Let Ctrl-C, and a CI's end, wait for a create under way: its job could not be deleted otherwise."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: probe.interrupt()) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

@@ -66,7 +66,8 @@ class Request:
         url: Absolute, the values of its query masked.
         authorization: In which form a token was sent.
         content_type: As it was sent; empty if none was.
-        body: As text; empty if there was none, cut short if it was padding.
+        body: As text; empty if there was none.
+        padding: How many bytes of white space followed it.
     """
 
     method: str
@@ -74,6 +75,7 @@ class Request:
     authorization: Authorization = Authorization.NONE
     content_type: str = ""
     body: str = ""
+    padding: int = 0
 
     @property
     def operation(self) -> Operation:

@@ -24,14 +24,12 @@ from netmind_contracts.exchange import (
     Run,
     Scope,
 )
+from netmind_contracts.histories import FINAL_STATUSES
 from netmind_contracts.secrecy import MASK, Redactor, mask_urls_path
 from netmind_contracts.target import Budget, NoAnswer, Reply, TargetError, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-# What ends a job: the words that people saw, and those that clients look for.
-FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "error", "success"})
 
 WRONG_TOKEN = "netmind-testkit-wrong-token"  # noqa: S105 - wrong on purpose
 
@@ -226,6 +224,10 @@ class Probe:
                 self._progress(f"creating {request.shows}")
                 self._create(request)
         self._ask("GET", "/v1/generation")
+        for job in self._jobs:
+            if job.request.withdrawn:
+                self._get(job)
+                self._delete(job)
 
     def _create(self, request: plan.JobRequest) -> None:
         """Send one create, once. Its reservation is given back only if it was certainly refused."""
@@ -254,9 +256,6 @@ class Probe:
             job = _Job(generation_id, request, self._clock.monotonic())
             self._jobs.append(job)
             self._learn_of(job, document)
-            if request.withdrawn:
-                self._get(job)
-                self._delete(job)
         elif answer is None and not exchange.sent:
             self._budget.release()
         elif answer is not None and 400 <= answer.status <= 499 and answer.status != 408:
@@ -402,9 +401,10 @@ class Probe:
         token = WRONG_TOKEN if authorization is Authorization.WRONG else self._api_key
         if authorization is not Authorization.NONE:
             headers["Authorization"] = token if authorization is Authorization.BARE else f"Bearer {token}"
+        text = (body or b"").rstrip()
         request = Request(
             method, self._redactor.url(url), authorization, content_type,
-            self._redactor.json_text((body or b"")[:_KEPT_CHARACTERS_OF_A_REQUEST].decode().rstrip()),
+            self._redactor.json_text(text.decode()), len(body or b"") - len(text),
         )  # fmt: skip
         at, began = self._clock.wall(), self._clock.monotonic()
         within = max(min(within, self._deadline - began), 0.1)

@@ -125,6 +125,16 @@ def base_url_of(text: str) -> str:
     return url
 
 
+def check_key(api_key: str) -> None:
+    """Do nothing if a header can carry the key.
+
+    Raises:
+        TargetError: It cannot. The key is not repeated.
+    """
+    if not api_key or not all(33 <= ord(character) <= 126 for character in api_key):
+        raise TargetError("the API key is empty, or holds characters that no HTTP header may carry")
+
+
 def is_loopback(base_url: str) -> bool:
     """Whether the URL leads to this machine."""
     host = urlsplit(base_url).hostname or ""

@@ -1,9 +1,14 @@
 """The command netmind-contracts."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
+import requests
 from click.testing import CliRunner
+from support import running_fake
 
 from netmind_contracts.cli import main
 
@@ -67,3 +72,95 @@ def test_what_is_not_json_exits_with_2_and_no_traceback(run, text, tmp_path):
     result = run("validate", "deleted", str(file))
     assert result.exit_code == 2
     assert "message.json: not JSON that can be read:" in result.output
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """A fake that takes one token."""
+    with running_fake(tmp_path_factory.mktemp("fake"), "--duration", "0.3", "--api-key", "a-good-token") as (
+        base_url,
+        _,
+    ):
+        yield base_url
+
+
+class TestVerify:
+    def test_a_run_and_its_file_give_the_same_table(self, run, url, tmp_path):
+        file = tmp_path / "run.json"
+        looked = run("verify", "--base-url", url, "--api-key", "a-good-token", "--save", str(file))
+        again = run("judge", str(file))
+        assert (looked.exit_code, again.exit_code) == (0, 0), looked.output
+        assert "held           documented  create.pending" in looked.stdout
+        assert looked.stdout.endswith(": no drift\n")
+        assert again.stdout == looked.stdout
+        assert "a-good-token" not in looked.output + file.read_text()
+
+    def test_a_refused_key_exits_with_2(self, run, url):
+        result = run("verify", "--base-url", url, "--api-key", "a-bad-token")
+        assert result.exit_code == 2
+        assert "/v1/generation refuses the key (401: " in result.output
+
+    def test_a_budget_too_small_exits_with_2(self, run, url):
+        result = run("verify", "--base-url", url, "--api-key", "a-good-token", "--max-creates", "1")
+        assert result.exit_code == 2
+        assert (
+            "Not created: the page's audio, deleted while it is pending, since the budget of 1 was spent."
+            in result.output
+        )
+
+    def test_free_only_exits_with_0(self, run, url):
+        assert run("verify", "--base-url", url, "--api-key", "a-good-token", "--free-only").exit_code == 0
+
+    def test_a_file_that_cannot_be_written_exits_with_2(self, run, url, tmp_path):
+        file = tmp_path / "none" / "run.json"
+        result = run(
+            "verify", "--base-url", url, "--api-key", "a-good-token", "--free-only", "--save", str(file)
+        )
+        assert (result.exit_code, f"{file}: cannot be written: No such file" in result.output) == (2, True)
+
+    def test_a_dry_run_sends_nothing(self, run):
+        result = run("verify", "--base-url", "https://api.netmind.ai", "--api-key", "key", "--dry-run")
+        assert result.exit_code == 0
+        assert result.output.endswith("At most 3 generations would be created; nothing was sent.\n")
+
+    @pytest.mark.parametrize(
+        ("address", "key", "message"),
+        [
+            ("ftp://h", "key", "expected a base URL such as http://127.0.0.1:8000, got 'ftp://h'"),
+            ("https://api.netmind.ai", "key", "is not on this machine, and may charge for what is created"),
+            ("http://127.0.0.1:9", "key", "Connection refused; is the address right, and is it running?"),
+            (
+                "http://127.0.0.1:9",
+                "k\ney",
+                "the API key is empty, or holds characters that no HTTP header may carry",
+            ),
+        ],
+    )
+    def test_what_cannot_be_looked_at_exits_with_2_and_one_sentence(self, run, address, key, message):
+        result = run("verify", "--base-url", address, "--api-key", key)
+        assert (result.exit_code, message in " ".join(result.output.split())) == (2, True), result.output
+
+    def test_a_file_that_is_no_run_exits_with_2(self, run, tmp_path):
+        (tmp_path / "run.json").write_text("{}")
+        result = run("judge", str(tmp_path / "run.json"))
+        assert result.exit_code == 2
+        assert "run.json: expected a run that netmind-contracts verify --save wrote" in result.output
+
+    @pytest.mark.slow
+    def test_an_interrupt_deletes_and_says_so(self, tmp_path):
+        with running_fake(tmp_path, "--duration", "600") as (url, _):
+            command = [sys.executable, "-c", "from netmind_contracts.cli import main; main()", "verify"]
+            with subprocess.Popen(
+                [*command, "--base-url", url, "--api-key", "a-good-token"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            ) as process:  # fmt: skip
+                for line in process.stderr:
+                    if line.startswith("the page's image: "):
+                        process.send_signal(signal.SIGINT)
+                        break
+                rest = process.stderr.read()
+                process.wait(20)
+            listed = requests.get(
+                f"{url}/v1/generation", headers={"Authorization": "a-good-token"}, timeout=5
+            ).json()
+        assert (process.returncode, listed) == (130, {"generation_list": []})
+        assert "Interrupted; what was created is deleted" in rest

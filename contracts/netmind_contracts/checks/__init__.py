@@ -1,0 +1,8 @@
+"""What a run shows of each claim. Checks are pure: they see what was recorded, and not who recorded it."""
+
+from __future__ import annotations
+
+from netmind_contracts.checks import lifecycle, messages, refusals
+from netmind_contracts.checks.findings import CHECKS, Finding, Outcome, Verdict, judge
+
+__all__ = ["CHECKS", "Finding", "Outcome", "Verdict", "judge", "lifecycle", "messages", "refusals"]

@@ -1,0 +1,201 @@
+"""Checks across the answers about one job: what stays, what moves, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from netmind_contracts.checks.findings import Finding, came_of, check, finding
+from netmind_contracts.histories import Histories, results_of
+from netmind_contracts.plan import UNREACHABLE_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netmind_contracts.histories import Job, Seen
+
+ON_THE_WAY = ("pending", "initializing", "processing")
+_NEVER_SEEN = ("cancelled", "error", "success")
+_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+@check("get.completed", "job that was asked for")
+def get_answers_the_same_job_until_it_is_completed(seen: Histories) -> Iterator[Finding]:
+    """Get answers the generation that was asked for, and a job of the page's models ends as completed."""
+    for job in seen.jobs.values():
+        for poll in job.polls:
+            came = poll.document.get("id") if isinstance(poll.document, dict) else came_of(poll)
+            yield finding(poll.succeeded and came == job.id, poll, f"generation {job.id}", came)
+        if job.end is not None and job.config.get("audio_url") != UNREACHABLE_URL:
+            status = job.end.document.get("status")
+            yield finding(status == "completed", job.end, "completed", status)
+
+
+@check("get.updated-at-moved", "completed job")
+def updated_at_has_moved(seen: Histories) -> Iterator[Finding]:
+    """Once a job is completed its updated_at is later than its created_at."""
+    for job in seen.jobs.values():
+        if job.completed is not None:
+            created, updated = (_time(job.completed, name) for name in ("created_at", "updated_at"))
+            if created is not None and updated is not None:
+                came = f"created {created}, updated {updated}"
+                yield finding(updated > created, job.completed, "updated_at after created_at", came)
+
+
+def _time(seen: Seen, name: str) -> datetime | None:
+    try:
+        return datetime.strptime(seen.document.get(name), _FORMAT)  # noqa: DTZ007 - the API names no zone
+    except (TypeError, ValueError):
+        return None
+
+
+@check("status.on-the-way", "answer about a job that had not ended")
+def statuses_on_the_way_are_known(seen: Histories) -> Iterator[Finding]:
+    """Until a job has ended its status is one of three words."""
+    for job in seen.jobs.values():
+        end = job.end.document.get("status") if job.end else None
+        for answer, status in job.statuses:
+            if status != end:
+                yield finding(status in ON_THE_WAY, answer, "pending, initializing or processing", status)
+
+
+@check("status.at-the-end", "job that ended")
+def statuses_at_the_end_are_known(seen: Histories) -> Iterator[Finding]:
+    """A job that has ended is completed or failed."""
+    for job in seen.jobs.values():
+        if job.end is not None:
+            status = job.end.document.get("status")
+            yield finding(status in ("completed", "failed"), job.end, "completed or failed", status)
+
+
+@check("status.never-seen", "generation")
+def other_words_are_not_seen(seen: Histories) -> Iterator[Finding]:
+    """No generation is cancelled, error or success."""
+    for entry in seen.generations():
+        status = entry.document.get("status") if isinstance(entry.document, dict) else None
+        yield finding(status not in _NEVER_SEEN, entry.seen, "none of cancelled, error and success", status)
+
+
+def _failed(seen: Histories) -> Iterator[tuple[Job, Seen]]:
+    for job in seen.jobs.values():
+        if job.end is not None and not results_of(job.end.document):
+            status, logs = job.end.document.get("status"), job.end.document.get("logs")
+            if status == "failed" or (logs and status != "completed"):
+                yield job, job.end
+
+
+@check("failed.http-200", "failed job")
+def failed_jobs_say_why(seen: Histories) -> Iterator[Finding]:
+    """A failed job is answered with 200, and its last log line says why."""
+    for _, end in _failed(seen):
+        holds = end.status == 200 and end.document.get("status") == "failed" and bool(_last_line(end))
+        yield finding(holds, end, "200, failed, and a log line", came_of(end))
+
+
+def _last_line(end: Seen) -> str:
+    logs = end.document.get("logs")
+    last = logs[-1] if isinstance(logs, list) and logs else None
+    text = last.get("text") if isinstance(last, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+@check("failed.worker-text", "failed job with a log line")
+def log_lines_embed_the_workers_error(seen: Histories) -> Iterator[Finding]:
+    """The log line holds the worker's own error, as JSON with a detail."""
+    for _, end in _failed(seen):
+        if text := _last_line(end):
+            yield finding(_embeds_detail(text), end, 'a text with {"detail": …} in it', text)
+
+
+def _embeds_detail(text: str) -> bool:
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text, text.index("{"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "detail" in found
+
+
+@check("failed.worker-input", "create whose input the worker cannot fetch")
+def bad_input_fails_late(seen: Histories) -> Iterator[Finding]:
+    """Input that only the worker can see is accepted, and the job fails."""
+    for create, _, config in seen.creates:
+        if config.get("audio_url") != UNREACHABLE_URL:
+            continue
+        if not create.succeeded:
+            yield finding(False, create, "to be accepted, and to fail later", came_of(create))
+            continue
+        name = create.document.get("id") if isinstance(create.document, dict) else None
+        job = seen.jobs.get(name) if isinstance(name, str) else None
+        if job is not None and job.end is not None:
+            status = job.end.document.get("status")
+            yield finding(status == "failed", job.end, "to be accepted, and to fail later", status)
+
+
+@check("result.empty-for-a-moment", "completed answer with an empty result")
+def an_empty_result_is_filled(seen: Histories) -> Iterator[Finding]:
+    """A completed job whose result is empty has one a moment later."""
+    for job in seen.jobs.values():
+        empty = [
+            answer
+            for answer, status in job.statuses
+            if status == "completed" and not results_of(answer.document)
+        ]
+        if empty:
+            filled = job.completed is not None and bool(results_of(job.completed.document))
+            yield finding(filled, empty[-1], "a result, a moment later", "none")
+
+
+@check("timing.durations", "completed job of the page's image model")
+def images_take_as_long_as_reported(seen: Histories) -> Iterator[Finding]:
+    """An image takes from 8 s to 13 minutes, the reported extremes."""
+    for job in seen.jobs.values():
+        if job.model == "Qwen/Qwen-Image" and job.completed is not None and job.created is not None:
+            first = next(
+                answer for answer in job.answers if results_of(answer.document) or answer is job.completed
+            )
+            took = first.exchange.at - job.created.exchange.at
+            yield finding(8 <= took <= 840, first, "8 s to 13 min", f"{took:.1f} s")
+
+
+@check("delete.message", "delete of one of the run's jobs")
+def deletes_say_so(seen: Histories) -> Iterator[Finding]:
+    """The first delete of a job answers the message."""
+    for job in seen.jobs.values():
+        for delete in job.deletes[:1]:
+            message = delete.document.get("message") if isinstance(delete.document, dict) else None
+            holds = delete.succeeded and message == "Generation deleted"
+            yield finding(holds, delete, "the message Generation deleted", came_of(delete))
+
+
+@check("delete.gone", "job that was deleted")
+def deleted_jobs_are_gone(seen: Histories) -> Iterator[Finding]:
+    """After a delete get answers 404, the list leaves the job out, and a second delete is 404."""
+    for job in seen.jobs.values():
+        gone = job.deleted_at_index
+        if gone is None:
+            continue
+        for after in [*job.afterwards, *(delete for delete in job.deletes if delete.place > gone)]:
+            yield finding(after.status == 404, after, "404", came_of(after))
+        for entry in seen.list_entries:
+            if (
+                entry.seen.place > gone
+                and isinstance(entry.document, dict)
+                and entry.document.get("id") == job.id
+            ):
+                yield finding(
+                    False,
+                    entry.seen,
+                    "a list without the job",
+                    f"is_deleted {entry.document.get('is_deleted')}",
+                )
+
+
+@check("delete.pending", "delete of a job that was pending")
+def pending_jobs_can_be_deleted(seen: Histories) -> Iterator[Finding]:
+    """A delete of a job whose last status was pending succeeds."""
+    for job in seen.jobs.values():
+        if job.deletes:
+            before = [status for answer, status in job.statuses if answer.place < job.deletes[0].place]
+            if before[-1:] == ["pending"]:
+                yield finding(job.deletes[0].succeeded, job.deletes[0], "a success", came_of(job.deletes[0]))
