@@ -130,7 +130,7 @@ def verify(
         with _interruptible(probe):
             run = probe.run()
     except target.TargetError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.UsageError(exchange.printable(str(error))) from None
     except KeyboardInterrupt:
         left = (
             f"; still there: {', '.join(probe.undeleted)}"
@@ -139,7 +139,7 @@ def verify(
         )
         click.echo(f"Interrupted{left}", err=True)
         for note in probe.notes:
-            click.echo(note, err=True)
+            click.echo(exchange.printable(note), err=True)
         context.exit(130)
     if save is not None:
         try:
@@ -167,7 +167,7 @@ def _report(context: click.Context, run: exchange.Run) -> None:
     from netmind_contracts import checks, report  # noqa: PLC0415
 
     verdicts = checks.judge(run)
-    click.echo("\n".join(report.table(run, verdicts)))
+    click.echo("\n".join(map(exchange.printable, report.table(run, verdicts))))
     context.exit(report.exit_code(run, verdicts))
 
 
@@ -177,7 +177,7 @@ def _progress() -> Callable[[str], None]:
 
     def show(text: str) -> None:
         if text != last[0]:
-            click.echo(text, err=True)
+            click.echo(exchange.printable(text), err=True)
         last[0] = text
 
     return show

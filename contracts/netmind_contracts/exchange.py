@@ -174,6 +174,11 @@ def short_path(url: str) -> str:
     return re.sub(r"([0-9a-f]{8})[0-9a-f]{24}", r"\1…", urlsplit(url).path) or "/"
 
 
+def printable(text: str) -> str:
+    """The text with what would steer a terminal spelled out: an endpoint's answer is hostile text."""
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+
+
 def parse(answer: Answer | None) -> Any:
     """An answer's JSON, or None if there is no answer or it is not JSON."""
     if answer is None or not answer.complete:

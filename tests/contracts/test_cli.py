@@ -140,6 +140,26 @@ class TestVerify:
         result = run("verify", "--base-url", address, "--api-key", key)
         assert (result.exit_code, message in " ".join(result.output.split())) == (2, True), result.output
 
+    def test_what_would_steer_a_terminal_is_spelled_out(self, run, tmp_path):
+        exchange = {
+            "request": {"method": "GET", "url": "http://h/v1/generation", "authorization": "bearer", "content_type": "", "body": "", "padding": 0},
+            "answer": {"status": 200, "headers": {}, "body": "\x1b[2J\x9b7m", "head": "", "size": 8, "complete": True},
+            "failure": "", "sent": True, "at": 0, "seconds": 0,
+        }  # fmt: skip
+        saved = {
+            "format": 1,
+            "target": "http://h",
+            "started": "",
+            "scope": "full",
+            "exchanges": [exchange],
+            "notes": [],
+        }
+        (tmp_path / "run.json").write_text(json.dumps(saved))
+        result = run("judge", str(tmp_path / "run.json"))
+        assert result.exit_code == 1
+        assert r"got 200 \x1b[2J\x9b7m" in result.output
+        assert "\x1b" not in result.output
+
     def test_a_file_that_is_no_run_exits_with_2(self, run, tmp_path):
         (tmp_path / "run.json").write_text("{}")
         result = run("judge", str(tmp_path / "run.json"))
