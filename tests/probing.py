@@ -3,7 +3,8 @@
 from werkzeug.test import Client
 
 from netmind_contracts import plan
-from netmind_contracts.probe import LOCAL, Clock, Probe
+from netmind_contracts.probe import LOCAL, Probe
+from netmind_contracts.recorder import Clock
 from netmind_contracts.target import Budget, Reply
 from netmind_mock import SteerableClock, create_app
 

@@ -7,55 +7,24 @@ created is deleted at the end, also when the run is interrupted.
 from __future__ import annotations
 
 import email.utils
-import json
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_contracts import plan
-from netmind_contracts.exchange import (
-    HEAD_BYTES,
-    Answer,
-    Authorization,
-    Exchange,
-    Operation,
-    Request,
-    Run,
-    Scope,
-)
+from netmind_contracts.exchange import Answer, Authorization, Exchange, Operation, Run, Scope
 from netmind_contracts.histories import FINAL_STATUSES
-from netmind_contracts.secrecy import MASK, Redactor, mask_urls_path
-from netmind_contracts.target import Budget, NoAnswer, Reply, TargetError, Transport
+from netmind_contracts.recorder import Clock, Recorder
+from netmind_contracts.target import Budget, TargetError, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WRONG_TOKEN = "netmind-testkit-wrong-token"  # noqa: S105 - wrong on purpose
-
-_MOST_JSON_BYTES = 8 * 1024 * 1024
-_MOST_FILE_BYTES = 64 * 1024 * 1024
 _WITHIN_SECONDS = 30.0
 _CLEANUP_SECONDS = 10.0
 _TRIES = 4
-_KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "allow", "link")
-_KEPT_CHARACTERS_OF_A_REQUEST = 4000
 _EMPTY_RESULT_PATIENCE = 30.0
-_TEXT_TYPES = ("text/", "application/json", "application/problem+json", "application/xml")
-
-
-class Clock(NamedTuple):
-    """Where time comes from; replaced where time is virtual.
-
-    Attributes:
-        sleep: Waits a number of seconds.
-        monotonic: Seconds that never go back.
-        wall: Seconds since the epoch.
-    """
-
-    sleep: Callable[[float], None] = time.sleep
-    monotonic: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
 
 
 class Pace(NamedTuple):
@@ -118,14 +87,12 @@ class Probe:
         self.notes: list[str] = []
         self.undeleted: list[str] = []
         self.interrupted = False
-        self._transport, self._base_url, self._api_key = transport, base_url, api_key
-        self._budget, self._requests, self._pace = budget, requests, pace
+        self._base_url, self._budget, self._requests, self._pace = base_url, budget, requests, pace
         self._clock, self._progress = clock, progress
-        self._redactor = Redactor(api_key)
+        self._recorder = Recorder(transport, base_url, api_key, clock)
         self._started = clock.wall()
         self._deadline = clock.monotonic() + timeout
         self._reserve = min(_CLEANUP_SECONDS, timeout / 5)
-        self._exchanges: list[Exchange] = []
         self._jobs: list[_Job] = []
         self._authorization = Authorization.BEARER
         self._creating = False
@@ -156,7 +123,7 @@ class Probe:
             target=self._base_url,
             started=datetime.fromtimestamp(self._started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             scope=Scope.FULL if self._budget.limit else Scope.FREE,
-            exchanges=tuple(self._exchanges),
+            exchanges=tuple(self._recorder.exchanges),
             notes=tuple(self.notes),
         )
 
@@ -317,7 +284,7 @@ class Probe:
         """Delete what was created and is not deleted yet."""
         gone = {
             exchange.request.generation_id
-            for exchange in self._exchanges
+            for exchange in self._recorder.exchanges
             if exchange.request.operation is Operation.DELETE
             and exchange.answer
             and exchange.answer.is_success
@@ -394,53 +361,12 @@ class Probe:
         body: bytes | None = None,
         within: float = _WITHIN_SECONDS,
     ) -> tuple[Exchange, Any]:
-        """Send a request once and record it; the exchange, and the answer's JSON as it came."""
-        is_file = "://" in path
-        url = path if is_file else self._base_url + path
-        headers = {"Content-Type": content_type} if content_type else {}
-        token = WRONG_TOKEN if authorization is Authorization.WRONG else self._api_key
-        if authorization is not Authorization.NONE:
-            headers["Authorization"] = token if authorization is Authorization.BARE else f"Bearer {token}"
-        text = (body or b"").rstrip()
-        request = Request(
-            method, self._redactor.url(url), authorization, content_type,
-            self._redactor.json_text(text.decode()), len(body or b"") - len(text),
-        )  # fmt: skip
-        at, began = self._clock.wall(), self._clock.monotonic()
-        within = max(min(within, self._deadline - began), 0.1)
-        try:
-            reply = self._transport.send(
-                method, url, headers, body, within=within,
-                most_bytes=_MOST_FILE_BYTES if is_file else _MOST_JSON_BYTES,
-            )  # fmt: skip
-        except NoAnswer as error:
-            failure = self._redactor.text(str(error))
-            exchange = Exchange(request, None, failure, error.sent, at, self._clock.monotonic() - began)
-            self._exchanges.append(exchange)
-            return exchange, None
-        document = None if is_file else _json_of(reply)
-        answer = self._answer(reply, document, is_file=is_file)
-        exchange = Exchange(request, answer, at=at, seconds=self._clock.monotonic() - began)
-        self._exchanges.append(exchange)
-        return exchange, document
-
-    def _answer(self, reply: Reply, document: Any, *, is_file: bool) -> Answer:
-        headers = {
-            name: self._redactor.text(reply.headers[name]) for name in _KEPT_HEADERS if name in reply.headers
-        }
-        body, head = "", b""
-        if document is not None:
-            own = {job.id for job in self._jobs}
-            is_list = isinstance(document, dict) and "generation_list" in document
-            veiled = _veiled(document, own) if is_list else document
-            body = self._redactor.json_text(json.dumps(veiled, ensure_ascii=False))
-        elif is_file and reply.status < 300:
-            head = reply.content[:HEAD_BYTES]
-        else:
-            body = self._redactor.text(
-                reply.content[:_KEPT_CHARACTERS_OF_A_REQUEST].decode("utf-8", "replace")
-            )
-        return Answer(reply.status, headers, body, head, len(reply.content), reply.complete)
+        """Send a request once, and no longer than the time allows."""
+        left = self._deadline - self._clock.monotonic()
+        self._recorder.own = {job.id for job in self._jobs}
+        return self._recorder.send(
+            method, path, authorization, content_type, body, within=max(min(within, left), 0.1)
+        )
 
     def _wait_until(self, moment: float) -> bool:
         """Wait until the clock shows ``moment``; False, and no wait, if that is too late."""
@@ -450,15 +376,6 @@ class Probe:
         if pause > 0:
             self._clock.sleep(pause)
         return True
-
-
-def _json_of(reply: Reply) -> Any:
-    if not reply.complete:
-        return None
-    try:
-        return json.loads(reply.content)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _status(document: Any) -> str:
@@ -483,29 +400,3 @@ def _retry_after(answer: Answer) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None
-
-
-def _veiled(document: dict[str, Any], own: set[str]) -> dict[str, Any]:
-    """A list in which other generations of the account show what form they have, and not what they hold."""
-    entries = document["generation_list"]
-    if not isinstance(entries, list):
-        return document
-    return {
-        **document,
-        "generation_list": [
-            {key: _veil(value) if key in ("result", "logs") else value for key, value in entry.items()}
-            if isinstance(entry, dict) and entry.get("id") not in own
-            else entry
-            for entry in entries
-        ],
-    }
-
-
-def _veil(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _veil(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_veil(part) for part in value]
-    if isinstance(value, str) and value:
-        return mask_urls_path(value) if value.startswith(("http://", "https://")) else MASK
-    return value

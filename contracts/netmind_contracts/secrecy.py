@@ -67,7 +67,10 @@ def mask_url(url: str) -> str:
 
 def mask_urls_path(url: str) -> str:
     """A URL of which nothing but scheme and host is left."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{MASK}"
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netmind_contracts.secrecy import MASK, Redactor, mask_url
+from netmind_contracts.secrecy import MASK, Redactor, mask_url, mask_urls_path
 
 TOKEN = 'nm-K3y/with+odd="chars'
 
@@ -72,3 +72,11 @@ def test_what_signs_a_url_is_masked(url, masked):
 def test_urls_are_masked_wherever_they_stand_in_a_json_text():
     text = '{"url": "https:\\/\\/f.example\\/a.png?s=0af\\u0026t=1"}'
     assert Redactor(TOKEN).json_text(text) == '{"url": "https://f.example/a.png?s=[masked]&t=[masked]"}'
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [("https://me:word@f.example/a.png?s=0af", "https://f.example/[masked]"), ("https://[f", "[masked]")],
+)
+def test_of_anothers_url_nothing_but_its_host_is_left(url, masked):
+    assert mask_urls_path(url) == masked
