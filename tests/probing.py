@@ -37,15 +37,15 @@ def fake(**options):
     return create_app(**{"clock": clock, "seed": 7, "duration": 20, "api_keys": [KEY], **options}), clock
 
 
-def probe_of(app, clock, *, budget=3, transport=None, **options):
-    """A probe that waits on the fake's clock."""
+def probe_of(app, clock, *, budget=3, transport=None, requests=(), sleep=None, **options):
+    """A probe that waits on the fake's clock; ``requests`` are created before the kit's own."""
     return Probe(
         transport or WsgiTransport(app),
         BASE_URL,
         KEY,
         budget=Budget(budget),
-        requests=plan.job_requests(),
+        requests=(*requests, *plan.job_requests()),
         pace=LOCAL,
-        clock=Clock(clock.advance, clock.now, clock.now),
+        clock=Clock(sleep or clock.advance, clock.now, clock.now),
         **options,
     )

@@ -1,16 +1,20 @@
-"""The command ``netmind-contracts``: look at the contracts, and judge a message by them."""
+"""The command ``netmind-contracts``: the contracts, and whether messages and endpoints keep them."""
 
 import contextlib
+import dataclasses
+import functools
 import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
-from netmind_contracts import exchange, library, plan, target
+from netmind_contracts import checks, exchange, library, report, target
 from netmind_contracts.claims import Level, load_claims
-from netmind_contracts.probe import LOCAL, POLITE, Probe
+from netmind_contracts.look import Look
+from netmind_contracts.probe import Probe
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,87 +71,106 @@ def validate(context: click.Context, name: str, file: Path, closed: bool) -> Non
     click.echo(f"valid: {name}")
 
 
+_PATH = click.Path(dir_okay=False, path_type=Path)
+
+_LOOK_OPTIONS = (
+    click.option(
+        "--base-url", required=True, envvar="NETMIND_BASE_URL", show_envvar=True, help="The endpoint."
+    ),
+    click.option("--api-key", required=True, envvar="NETMIND_API_KEY", show_envvar=True, help="Its token."),
+    click.option(
+        "--live", is_flag=True, help="Needed for an endpoint that is not on this machine: it may charge."
+    ),
+    click.option(
+        "--max-creates",
+        type=click.IntRange(1),
+        help="How many generations may be created. [3 on this machine]",
+    ),
+    click.option("--free-only", is_flag=True, help="Create nothing."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(1),
+        default=1200.0,
+        show_default=True,
+        help="Seconds for the whole run.",
+    ),
+    click.option(
+        "--request",
+        "request_files",
+        multiple=True,
+        type=_PATH,
+        help="Create this one, too: a file with a create request's JSON. [repeatable]",
+    ),
+)
+
+
+def _looks(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say what to look at, as one ``Look``."""
+
+    @functools.wraps(command)
+    def gathered(*args: object, **options: Any) -> None:
+        values = {entry.name: options.pop(entry.name) for entry in dataclasses.fields(Look)}
+        command(*args, look=Look(**values), **options)
+
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(_LOOK_OPTIONS), gathered)
+
+
 @main.command()
-@click.option("--base-url", required=True, envvar="NETMIND_BASE_URL", show_envvar=True, help="The endpoint.")
-@click.option("--api-key", required=True, envvar="NETMIND_API_KEY", show_envvar=True, help="Its token.")
-@click.option(
-    "--live", is_flag=True, help="Needed for an endpoint that is not on this machine: it may charge."
-)
-@click.option(
-    "--max-creates", type=click.IntRange(1), help="How many generations may be created. [3 on this machine]"
-)
-@click.option("--free-only", is_flag=True, help="Create nothing.")
+@_looks
 @click.option(
     "--dry-run", is_flag=True, help="Print the calls and the most that could be created; send nothing."
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(1),
-    default=1200.0,
-    show_default=True,
-    help="Seconds for the whole run.",
-)
-@click.option(
-    "--save", type=click.Path(dir_okay=False, path_type=Path), help="Write what was recorded to this file."
-)
+@click.option("--save", type=_PATH, help="Write what was recorded to this file.")
 @click.pass_context
-def verify(
-    context: click.Context,
-    *,
-    base_url: str,
-    api_key: str,
-    live: bool,
-    max_creates: int | None,
-    free_only: bool,
-    dry_run: bool,
-    timeout: float,
-    save: Path | None,
-) -> None:
+def verify(context: click.Context, *, look: Look, dry_run: bool, save: Path | None) -> None:
     """Look at an endpoint, and say of every claim whether it holds there.
 
     Exits with 0 if every documented claim holds, 1 if one is broken, 2 if that could not be found out.
     """
-    try:
-        url = target.base_url_of(base_url)
-        target.check_key(api_key)
-        local = target.is_loopback(url)
+    with _as_usage_error():
         if dry_run:
-            budget = target.allowance(
-                url, live=True, max_creates=max_creates or target.MOST_CREATES, free_only=free_only
-            )
-            click.echo("\n".join(plan.dry_run(plan.job_requests(), budget.limit)))
+            click.echo("\n".join(look.dry_run()))
             return
-        probe = Probe(
-            target.HttpTransport(),
-            url,
-            api_key,
-            budget=target.allowance(url, live=live, max_creates=max_creates, free_only=free_only),
-            requests=plan.job_requests(),
-            timeout=timeout,
-            pace=LOCAL if local else POLITE,
-            progress=_progress(),
-        )
-        with _interruptible(probe):
-            run = probe.run()
+        run = _run(context, look, save)
+    _report(context, run)
+
+
+@contextlib.contextmanager
+def _as_usage_error() -> Iterator[None]:
+    """Say in one sentence that an endpoint cannot be looked at, and exit with 2."""
+    try:
+        yield
     except target.TargetError as error:
         raise click.UsageError(exchange.printable(str(error))) from None
+
+
+def _run(context: click.Context, look: Look, save: Path | None) -> exchange.Run:
+    """Make the calls and save them, also when they are interrupted: then exit with 130."""
+    probe = look.probe(_progress())
+    try:
+        with _interruptible(probe):
+            run = probe.run()
     except KeyboardInterrupt:
-        left = (
-            f"; still there: {', '.join(probe.undeleted)}"
-            if probe.undeleted
-            else "; what was created is deleted"
-        )
+        if probe.undeleted:
+            left = f"; still there: {', '.join(probe.undeleted)}"
+        else:
+            left = "; what was created is deleted" if probe.created else "; nothing was created"
         click.echo(f"Interrupted{left}", err=True)
         for note in probe.notes:
             click.echo(exchange.printable(note), err=True)
+        _save(context, probe.recorded(), save)
         context.exit(130)
-    if save is not None:
+    _save(context, run, save)
+    return run
+
+
+def _save(context: click.Context, run: exchange.Run, file: Path | None) -> None:
+    if file is not None:
         try:
-            exchange.save(run, save)
+            exchange.save(run, file)
         except OSError as error:
-            click.echo(f"{save}: cannot be written: {error.strerror}", err=True)
+            click.echo(f"{file}: cannot be written: {error.strerror}", err=True)
             context.exit(2)
-    _report(context, run)
 
 
 @main.command()
@@ -163,9 +186,6 @@ def judge(context: click.Context, file: Path) -> None:
 
 
 def _report(context: click.Context, run: exchange.Run) -> None:
-    # jsonschema takes 100 ms to import, which the other commands do not need.
-    from netmind_contracts import checks, report  # noqa: PLC0415
-
     verdicts = checks.judge(run)
     click.echo("\n".join(map(exchange.printable, report.table(run, verdicts))))
     context.exit(report.exit_code(run, verdicts))

@@ -16,8 +16,13 @@ from netmind_contracts.exchange import Authorization, Exchange, Operation, Run, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PAGE_MODELS = ("Qwen/Qwen-Image", "hkchengrex/MMAudio")
+
 # What ends a job: the words that people saw, and those that clients look for.
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "error", "success"})
+
+# Where a job may be before that.
+ON_THE_WAY = ("pending", "initializing", "processing")
 
 _WITH_TOKEN = (Authorization.BARE, Authorization.BEARER)
 
@@ -60,9 +65,7 @@ class Job:
         polls: Answers to get, before it was deleted.
         deletes: Answers to delete.
         afterwards: Answers to get, after it was deleted.
-        listed: Its entries in lists, before it was deleted.
         downloads: By place in ``result.data``, without a token.
-        last_files: Downloads after it was deleted.
     """
 
     id: str
@@ -72,12 +75,10 @@ class Job:
     polls: list[Seen] = field(default_factory=list)
     deletes: list[Seen] = field(default_factory=list)
     afterwards: list[Seen] = field(default_factory=list)
-    listed: list[Entry] = field(default_factory=list)
     downloads: dict[int, list[Seen]] = field(default_factory=dict)
-    last_files: list[Seen] = field(default_factory=list)
 
     @property
-    def deleted_at_index(self) -> int | None:
+    def deleted_place(self) -> int | None:
         """The place of the delete that succeeded first."""
         return next((seen.place for seen in self.deletes if seen.succeeded), None)
 
@@ -104,11 +105,7 @@ class Job:
     def end(self) -> Seen | None:
         """The last answer, if the job has ended by then: a final status, results, or a log line."""
         last = self.answers[-1] if self.answers else None
-        if last is None:
-            return None
-        status = last.document.get("status")
-        failed = bool(last.document.get("logs")) and status not in ("pending", "initializing", "processing")
-        return last if status in FINAL_STATUSES or results_of(last.document) or failed else None
+        return last if last is not None and has_ended(last.document) else None
 
     @property
     def completed(self) -> Seen | None:
@@ -123,6 +120,16 @@ def results_of(document: Any) -> list[Any]:
     result = document.get("result") if isinstance(document, dict) else None
     data = result.get("data") if isinstance(result, dict) else None
     return data if isinstance(data, list) else []
+
+
+def has_ended(document: dict[str, Any]) -> bool:
+    """Whether a generation has come to its end: a final status, results, or a log line.
+
+    Logs are empty when nothing went wrong (observed).
+    """
+    status = document.get("status")
+    failed = bool(document.get("logs")) and status not in ON_THE_WAY
+    return (isinstance(status, str) and status in FINAL_STATUSES) or bool(results_of(document)) or failed
 
 
 def requested(exchange: Exchange) -> tuple[str, dict[str, Any]] | None:
@@ -191,7 +198,6 @@ class Histories:
             if (job := jobs.get(seen.exchange.request.generation_id)) is not None:
                 job.deletes.append(seen)
         self._read_gets(jobs)
-        self._read_lists(jobs)
         self._read_downloads(jobs)
         return jobs
 
@@ -199,15 +205,8 @@ class Histories:
         for seen in self.of(Operation.GET):
             job = jobs.get(seen.exchange.request.generation_id)
             if job is not None:
-                gone = job.deleted_at_index
+                gone = job.deleted_place
                 (job.polls if gone is None or seen.place < gone else job.afterwards).append(seen)
-
-    def _read_lists(self, jobs: dict[str, Job]) -> None:
-        for entry in self.list_entries:
-            name = entry.document.get("id") if isinstance(entry.document, dict) else None
-            job = jobs.get(name) if isinstance(name, str) else None
-            if job is not None and (job.deleted_at_index is None or entry.seen.place < job.deleted_at_index):
-                job.listed.append(entry)
 
     def _read_downloads(self, jobs: dict[str, Job]) -> None:
         places: dict[str, tuple[Job, int]] = {}
@@ -224,11 +223,7 @@ class Histories:
                 and request.authorization is Authorization.NONE
             ):
                 job, place = places[request.url]
-                gone = job.deleted_at_index
-                if gone is None or seen.place < gone:
-                    job.downloads.setdefault(place, []).append(seen)
-                else:
-                    job.last_files.append(seen)
+                job.downloads.setdefault(place, []).append(seen)
 
     @cached_property
     def list_entries(self) -> list[Entry]:

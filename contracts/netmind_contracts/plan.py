@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from netmind_contracts import library
 from netmind_contracts.exchange import Authorization
+from netmind_contracts.target import TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,27 +19,29 @@ UNKNOWN_MODEL = "netmind-testkit/no-such-model"
 UNREACHABLE_URL = "https://netmind-testkit.invalid/no-such.wav"
 IMAGES = 2
 
+GENERATIONS = "/v1/generation"
+
 # The fake's limit is 10 MiB; the real one's is not known.
 _TOO_LARGE_BYTES = 10 * 1024 * 1024 + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that creates nothing.
+    """A request to be sent.
 
     Attributes:
-        shows: What it is to show.
-        path: Below the base URL.
+        path: Below the base URL; or a whole URL, which is then a file's.
         padding: Bytes of white space to append to the body.
+        shows: What its answer is to show.
     """
 
-    shows: str
     method: str
     path: str
     authorization: Authorization = Authorization.BEARER
     content_type: str = ""
     body: str = ""
     padding: int = 0
+    shows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +61,36 @@ class JobRequest:
     authorization: Authorization = Authorization.BEARER
 
     @property
-    def body(self) -> str:
-        """The create request's JSON."""
-        return json.dumps({"model": self.model, "config": self.config})
+    def call(self) -> Call:
+        """The create request."""
+        body = json.dumps({"model": self.model, "config": self.config})
+        return Call("POST", GENERATIONS, self.authorization, "application/json", body, shows=self.shows)
 
 
-# No body of these can be carried out as a job.
+def one(generation_id: str) -> str:
+    """The path of one generation."""
+    return f"{GENERATIONS}/{generation_id}"
+
+
+def _post(shows: str, body: str, content_type: str = "application/json", padding: int = 0) -> Call:
+    return Call("POST", GENERATIONS, content_type=content_type, body=body, padding=padding, shows=shows)
+
+
+# None of these bodies can be carried out as a job.
 FREE_CALLS = (
-    Call("the bare token is taken", "GET", "/v1/generation", Authorization.BARE),
-    Call("a missing token is refused", "GET", "/v1/generation", Authorization.NONE),
-    Call("a wrong token is refused", "GET", "/v1/generation", Authorization.WRONG),
-    Call("an unknown generation", "GET", f"/v1/generation/{UNKNOWN_ID}"),
-    Call("an unknown generation cannot be deleted", "DELETE", f"/v1/generation/{UNKNOWN_ID}"),
-    Call("an unknown route", "GET", "/v1/netmind-testkit-no-such-route"),
-    Call("a wrong method", "PUT", "/v1/generation"),
-    Call("a body that is not JSON", "POST", "/v1/generation", content_type="application/json", body="{"),
-    Call("no model and no config", "POST", "/v1/generation", content_type="application/json", body="{}"),
-    Call(
-        "a body with model and config of other types",
-        "POST",
-        "/v1/generation",
-        content_type="application/json",
-        body='{"model": 1, "config": []}',
-    ),
-    Call("another content type", "POST", "/v1/generation", content_type="text/plain", body="{}"),
-    Call(
-        "a body of over 10 MiB",
-        "POST",
-        "/v1/generation",
-        content_type="application/json",
-        body="{}",
-        padding=_TOO_LARGE_BYTES,
-    ),
-)  # fmt: skip
+    Call("GET", GENERATIONS, Authorization.BARE, shows="the bare token is taken"),
+    Call("GET", GENERATIONS, Authorization.NONE, shows="a missing token is refused"),
+    Call("GET", GENERATIONS, Authorization.WRONG, shows="a wrong token is refused"),
+    Call("GET", one(UNKNOWN_ID), shows="an unknown generation"),
+    Call("DELETE", one(UNKNOWN_ID), shows="an unknown generation cannot be deleted"),
+    Call("GET", "/v1/netmind-testkit-no-such-route", shows="an unknown route"),
+    Call("PUT", GENERATIONS, shows="a wrong method"),
+    _post("a body that is not JSON", "{"),
+    _post("no model and no config", "{}"),
+    _post("a body with model and config of other types", '{"model": 1, "config": []}'),
+    _post("another content type", "{}", "text/plain"),
+    _post("a body of over 10 MiB", "{}", padding=_TOO_LARGE_BYTES),
+)
 
 
 @cache
@@ -120,16 +120,32 @@ def job_requests() -> tuple[JobRequest, ...]:
     )
 
 
+def request_of(document: Any, label: str) -> JobRequest:
+    """A generation that somebody wants created as well, from a create request's JSON.
+
+    Raises:
+        TargetError: It is none; the message begins with ``label``.
+    """
+    found = library.violations("create-request", document)
+    if found:
+        raise TargetError(f"{label}: expected a create request; {found[0]}")
+    return JobRequest(f"the request of {label}", document["model"], document["config"])
+
+
 def dry_run(requests: tuple[JobRequest, ...], budget: int) -> Iterator[str]:
     """Every call that a run makes, a line each, and the most that it could create."""
-    yield "GET     /v1/generation  free: the API answers, the bearer token is taken"
+    yield _line("GET", GENERATIONS, "free: the API answers, the bearer token is taken")
     for call in FREE_CALLS:
-        yield f"{call.method:7} {call.path}  free: {call.shows}"
+        yield _line(call.method, call.path, f"free: {call.shows}")
     if budget:
         for request in requests:
-            yield f"POST    /v1/generation  paid: {request.shows} ({request.model})"
-        yield "GET     /v1/generation/{id}  free: of each, again and again until it has ended"
-        yield "GET     /v1/generation  free: while they run, and at the end"
-        yield "GET     (each result's url)  free: without the token"
-        yield "DELETE  /v1/generation/{id}  free: of each"
+            yield _line("POST", GENERATIONS, f"paid: {request.shows} ({request.model})")
+        yield _line("GET", one("{id}"), "free: of each, again and again until it has ended")
+        yield _line("GET", GENERATIONS, "free: while they run, and at the end")
+        yield _line("GET", "(each result's url)", "free: without the token")
+        yield _line("DELETE", one("{id}"), "free: of each")
     yield f"At most {budget} generation{'' if budget == 1 else 's'} would be created; nothing was sent."
+
+
+def _line(method: str, path: str, shows: str) -> str:
+    return f"{method:7} {path}  {shows}"

@@ -7,14 +7,14 @@ created is deleted at the end, also when the run is interrupted.
 from __future__ import annotations
 
 import email.utils
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_contracts import plan
 from netmind_contracts.exchange import Answer, Authorization, Exchange, Operation, Run, Scope
-from netmind_contracts.histories import FINAL_STATUSES
+from netmind_contracts.histories import has_ended, results_of
+from netmind_contracts.plan import GENERATIONS, Call, one
 from netmind_contracts.recorder import Clock, Recorder
 from netmind_contracts.target import Budget, TargetError, Transport
 
@@ -92,6 +92,7 @@ class Probe:
         self._recorder = Recorder(transport, base_url, api_key, clock)
         self._started = clock.wall()
         self._deadline = clock.monotonic() + timeout
+        # Kept back of the time, so that what was created can be deleted.
         self._reserve = min(_CLEANUP_SECONDS, timeout / 5)
         self._jobs: list[_Job] = []
         self._authorization = Authorization.BEARER
@@ -103,11 +104,12 @@ class Probe:
 
         Raises:
             TargetError: The endpoint cannot be looked at; nothing was created.
+            KeyboardInterrupt: ``interrupt`` was called; what was created is deleted, or in ``undeleted``.
         """
         self._greet()
         self._progress("asking for what is refused")
         for call in plan.FREE_CALLS:
-            self._call(call)
+            self._ask(call, tries=1 if call.padding else _TRIES)
         try:
             if self._budget.limit:
                 self._create_all()
@@ -116,6 +118,11 @@ class Probe:
         finally:
             self._delete_all()
         return self.recorded()
+
+    @property
+    def created(self) -> bool:
+        """Whether a generation was created."""
+        return bool(self._jobs)
 
     def recorded(self) -> Run:
         """What was recorded so far."""
@@ -143,41 +150,14 @@ class Probe:
     def _greet(self) -> None:
         """Find out whether there is an API, and which form of the token it takes."""
         self._progress(f"looking at {self._base_url}")
-        exchange = self._ask("GET", "/v1/generation")[0]
-        answer = exchange.answer
-        if answer is not None and answer.status in (401, 403):
-            bare = self._ask("GET", "/v1/generation", Authorization.BARE)[0].answer
-            if bare is not None and bare.is_success:
+        exchange = self._ask(Call("GET", GENERATIONS))[0]
+        if exchange.answer is not None and exchange.answer.status in (401, 403):
+            bare = self._ask(Call("GET", GENERATIONS, Authorization.BARE))[0]
+            if bare.answer is not None and bare.answer.is_success:
                 self._authorization = Authorization.BARE
-                answer = bare
-        where = f"{self._base_url}/v1/generation"
-        if answer is None:
-            raise TargetError(f"{where}: {exchange.failure}; is the address right, and is it running?")
-        if answer.status in (401, 403):
-            said = answer.body[:200] or "nothing more"
-            raise TargetError(
-                f"{where} refuses the key ({answer.status}: {said}); check --api-key (NETMIND_API_KEY)"
-            )
-        if 300 <= answer.status <= 399:
-            to = answer.headers.get("location", "elsewhere")
-            raise TargetError(
-                f"{where} redirects to {to}, where the token is not sent; give that address, if it is right"
-            )
-        if answer.body.lstrip()[:1] == "<":
-            raise TargetError(
-                f"{where} answers with a page ({answer.status}), no JSON; check the base URL and its proxies"
-            )
-        if answer.status >= 500 or answer.status == 429:
-            raise TargetError(f"{where} answers {answer.status} again and again; try later")
-
-    def _call(self, call: plan.Call) -> None:
-        body = call.body.encode() + b" " * call.padding if call.body else None
-        authorization = call.authorization
-        if authorization is Authorization.BEARER:
-            authorization = self._authorization
-        self._ask(
-            call.method, call.path, authorization, call.content_type, body, 1 if call.padding else _TRIES
-        )
+                exchange = bare
+        if problem := _problem_of(exchange):
+            raise TargetError(f"{self._base_url}{GENERATIONS}{problem}")
 
     def _create_all(self) -> None:
         for request in self._requests:
@@ -187,10 +167,15 @@ class Probe:
                 self.notes.append(
                     f"Not created: {request.shows}, since the budget of {self._budget.limit} was spent."
                 )
+            elif not self._wait_until(self._create_not_before):
+                self._budget.release()
+                self.notes.append(
+                    f"Not created: {request.shows}, since the endpoint wants to be left alone for longer."
+                )
             else:
                 self._progress(f"creating {request.shows}")
                 self._create(request)
-        self._ask("GET", "/v1/generation")
+        self._ask(Call("GET", GENERATIONS))
         for job in self._jobs:
             if job.request.withdrawn:
                 self._get(job)
@@ -198,43 +183,36 @@ class Probe:
 
     def _create(self, request: plan.JobRequest) -> None:
         """Send one create, once. Its reservation is given back only if it was certainly refused."""
-        self._wait_until(self._create_not_before)
-        authorization = request.authorization
-        if authorization is Authorization.BEARER:
-            authorization = self._authorization
         within = self._deadline - self._reserve - self._clock.monotonic()
         if request.config.get("sync_mode") is not True:
             within = min(within, _WITHIN_SECONDS)
         self._creating = True
         try:
-            exchange, document = self._send(
-                "POST",
-                "/v1/generation",
-                authorization,
-                "application/json",
-                request.body.encode(),
-                within=within,
-            )
+            exchange, document = self._send(request.call, within=within)
+            self._note_creation(request, exchange, document)
+        except KeyboardInterrupt:
+            self.notes.append(_unknown_outcome(request, "interrupted before it was answered"))
+            raise
         finally:
             self._creating = False
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def _note_creation(self, request: plan.JobRequest, exchange: Exchange, document: Any) -> None:
         answer = exchange.answer
         generation_id = document.get("id") if isinstance(document, dict) else None
         if answer is not None and answer.is_success and isinstance(generation_id, str) and generation_id:
             job = _Job(generation_id, request, self._clock.monotonic())
             self._jobs.append(job)
+            self._recorder.own.add(generation_id)
             self._learn_of(job, document)
         elif answer is None and not exchange.sent:
             self._budget.release()
         elif answer is not None and 400 <= answer.status <= 499 and answer.status != 408:
             self._budget.release()
-            self._create_not_before = self._clock.monotonic() + (_retry_after(answer) or 0.0)
+            self._create_not_before = self._clock.monotonic() + (self._retry_after(answer) or 0.0)
         else:
-            self.notes.append(
-                f"It is not known whether {request.shows} was created (and charged): {exchange}. "
-                "It was not sent again, and cannot be deleted; look for it in the list."
-            )
-        if self.interrupted:
-            raise KeyboardInterrupt
+            self.notes.append(_unknown_outcome(request, str(exchange)))
 
     def _follow_all(self) -> bool:
         """Ask for every job until it has ended, each at its own pace; whether the time was enough."""
@@ -249,7 +227,7 @@ class Probe:
             self._get(job)
             if not wrong_asked:
                 wrong_asked = True
-                self._ask("GET", f"/v1/generation/{job.id}", Authorization.WRONG)
+                self._ask(Call("GET", one(job.id), Authorization.WRONG))
             if job.ended:
                 del due[job.id]
             else:
@@ -258,27 +236,25 @@ class Probe:
         return True
 
     def _look_back(self) -> None:
-        """What has ended is asked for again, listed, downloaded, deleted, and asked for once more."""
+        """What has ended is asked for again, listed, downloaded, and the first of it deleted."""
         self._progress("downloading")
         kept = [job for job in self._jobs if not job.request.withdrawn]
         for job in kept:
-            self._ask("GET", f"/v1/generation/{job.id}", Authorization.BARE)
+            self._ask(Call("GET", one(job.id), Authorization.BARE))
             for url in job.urls:
-                self._download(url)
-        self._ask("GET", "/v1/generation")
+                if url.startswith(("http://", "https://")):
+                    self._ask(Call("GET", url, Authorization.NONE))
+        self._ask(Call("GET", GENERATIONS))
         if kept:
-            first = kept[0]
-            self._delete(first)
-            for url in first.urls[:1]:
-                self._download(url)
+            self._delete(kept[0])
 
     def _delete(self, job: _Job) -> None:
         """Delete a job, and look at what is left of it."""
-        self._ask("DELETE", f"/v1/generation/{job.id}")
+        self._ask(Call("DELETE", one(job.id)))
         job.ended = True
-        self._ask("GET", f"/v1/generation/{job.id}")
-        self._ask("DELETE", f"/v1/generation/{job.id}")
-        self._ask("GET", "/v1/generation")
+        self._ask(Call("GET", one(job.id)))
+        self._ask(Call("DELETE", one(job.id)))
+        self._ask(Call("GET", GENERATIONS))
 
     def _delete_all(self) -> None:
         """Delete what was created and is not deleted yet."""
@@ -294,7 +270,7 @@ class Probe:
         self.undeleted = [job.id for job in self._jobs if job.id not in gone]
         for generation_id in tuple(self.undeleted):
             self._progress("deleting what was created")
-            answer = self._ask("DELETE", f"/v1/generation/{generation_id}")[0].answer
+            answer = self._ask(Call("DELETE", one(generation_id)))[0].answer
             if answer is not None and (answer.is_success or answer.status == 404):
                 self.undeleted.remove(generation_id)
         if self.undeleted:
@@ -303,70 +279,46 @@ class Probe:
     # One request
 
     def _get(self, job: _Job) -> None:
-        document = self._ask("GET", f"/v1/generation/{job.id}")[1]
+        document = self._ask(Call("GET", one(job.id)))[1]
         self._learn_of(job, document)
 
     def _learn_of(self, job: _Job, document: Any) -> None:
         if not isinstance(document, dict):
             return
         job.last = document
-        result = document.get("result")
-        data = result.get("data") if isinstance(result, dict) else None
         now = self._clock.monotonic()
-        if isinstance(data, list) and data:
+        if results := results_of(document):
             job.ended = True
             job.urls = [
                 entry["url"]
-                for entry in data
+                for entry in results
                 if isinstance(entry, dict) and isinstance(entry.get("url"), str)
             ]
         elif document.get("status") in ("completed", "success"):  # seen with an empty result for a moment
             job.completed_at = now if job.completed_at is None else job.completed_at
             job.ended = now - job.completed_at >= _EMPTY_RESULT_PATIENCE
-        elif document.get("status") in FINAL_STATUSES or _has_failed(document):
-            job.ended = True
+        else:
+            job.ended = has_ended(document)
 
-    def _download(self, url: str) -> None:
-        if url.startswith(("http://", "https://")):
-            self._ask("GET", url, Authorization.NONE)
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        authorization: Authorization | None = None,
-        content_type: str = "",
-        body: bytes | None = None,
-        tries: int = _TRIES,
-    ) -> tuple[Exchange, Any]:
+    def _ask(self, call: Call, tries: int = _TRIES) -> tuple[Exchange, Any]:
         """Send a request that creates nothing; again, if the endpoint says so or does not answer."""
-        form = self._authorization if authorization is None else authorization
         for attempt in range(tries):
-            exchange, document = self._send(method, path, form, content_type, body)
+            exchange, document = self._send(call)
             answer = exchange.answer
             if answer is not None and answer.status not in (429, 502, 503, 504):
                 break
-            wait = _retry_after(answer) if answer else None
+            wait = self._retry_after(answer) if answer else None
             pause = self._pace.first * 2**attempt if wait is None else wait
             if attempt + 1 == tries or not self._wait_until(self._clock.monotonic() + pause):
                 break
         return exchange, document
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        authorization: Authorization,
-        content_type: str = "",
-        body: bytes | None = None,
-        within: float = _WITHIN_SECONDS,
-    ) -> tuple[Exchange, Any]:
+    def _send(self, call: Call, within: float = _WITHIN_SECONDS) -> tuple[Exchange, Any]:
         """Send a request once, and no longer than the time allows."""
+        if call.authorization is Authorization.BEARER:
+            call = replace(call, authorization=self._authorization)
         left = self._deadline - self._clock.monotonic()
-        self._recorder.own = {job.id for job in self._jobs}
-        return self._recorder.send(
-            method, path, authorization, content_type, body, within=max(min(within, left), 0.1)
-        )
+        return self._recorder.send(call, within=max(min(within, left), 0.1))
 
     def _wait_until(self, moment: float) -> bool:
         """Wait until the clock shows ``moment``; False, and no wait, if that is too late."""
@@ -377,26 +329,41 @@ class Probe:
             self._clock.sleep(pause)
         return True
 
+    def _retry_after(self, answer: Answer) -> float | None:
+        """Seconds until the endpoint wants to be asked again, if it says."""
+        value = answer.headers.get("retry-after", "")
+        if value.isdecimal():
+            return float(value)
+        try:
+            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - self._clock.wall())
+        except (ValueError, OverflowError):
+            return None
+
 
 def _status(document: Any) -> str:
     return str(document.get("status", "without a status")) if isinstance(document, dict) else "not answered"
 
 
-def _has_failed(document: dict[str, Any]) -> bool:
-    """Whether a log line says so: logs are empty when nothing went wrong (observed)."""
-    return bool(document.get("logs")) and document.get("status") not in (
-        "pending",
-        "initializing",
-        "processing",
+def _unknown_outcome(request: plan.JobRequest, came: str) -> str:
+    return (
+        f"It is not known whether {request.shows} was created (and charged): {came}. "
+        "It was not sent again, and cannot be deleted; look for it in the list."
     )
 
 
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds until the endpoint wants to be asked again, if it says."""
-    value = answer.headers.get("retry-after", "")
-    if value.isdecimal():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+def _problem_of(exchange: Exchange) -> str:
+    """Why an endpoint that answers so cannot be looked at; empty if it can."""
+    answer = exchange.answer
+    if answer is None:
+        return f": {exchange.failure}; is the address right, and is it running?"
+    if answer.status in (401, 403):
+        said = answer.body[:200] or "nothing more"
+        return f" refuses the key ({answer.status}: {said}); check --api-key (NETMIND_API_KEY)"
+    if 300 <= answer.status <= 399:
+        to = answer.headers.get("location", "elsewhere")
+        return f" redirects to {to}, where the token is not sent; give that address, if it is right"
+    if answer.body.lstrip()[:1] == "<":
+        return f" answers with a page ({answer.status}), no JSON; check the base URL and its proxies"
+    if answer.status >= 500 or answer.status == 429:
+        return f" answers {answer.status} again and again; try later"
+    return ""

@@ -13,6 +13,8 @@ from netmind_contracts.target import NoAnswer, Reply, Transport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from netmind_contracts.plan import Call
+
 WRONG_TOKEN = "netmind-testkit-wrong-token"  # noqa: S105 - wrong on purpose
 
 _MOST_JSON_BYTES = 8 * 1024 * 1024
@@ -49,35 +51,22 @@ class Recorder:
         self._transport, self._base_url, self._api_key, self._clock = transport, base_url, api_key, clock
         self._redactor = Redactor(api_key)
 
-    def send(
-        self,
-        method: str,
-        path: str,
-        authorization: Authorization,
-        content_type: str = "",
-        body: bytes | None = None,
-        *,
-        within: float,
-    ) -> tuple[Exchange, Any]:
+    def send(self, call: Call, *, within: float) -> tuple[Exchange, Any]:
         """Send a request once and record it; the exchange, and the answer's JSON as it came.
 
-        ``path`` is below the base URL, or a whole URL: then the answer is a file. ``within`` is in seconds.
+        ``within`` is in seconds.
         """
-        is_file = "://" in path
-        url = path if is_file else self._base_url + path
-        headers = {"Content-Type": content_type} if content_type else {}
-        token = WRONG_TOKEN if authorization is Authorization.WRONG else self._api_key
-        if authorization is not Authorization.NONE:
-            headers["Authorization"] = token if authorization is Authorization.BARE else f"Bearer {token}"
-        text = (body or b"").rstrip()
+        is_file = "://" in call.path
+        url = call.path if is_file else self._base_url + call.path
+        body = (call.body.encode() + b" " * call.padding) if call.body else None
         request = Request(
-            method, self._redactor.url(url), authorization, content_type,
-            self._redactor.json_text(text.decode()), len(body or b"") - len(text),
+            call.method, self._redactor.url(url), call.authorization, call.content_type,
+            self._redactor.json_text(call.body), call.padding,
         )  # fmt: skip
         at, began = self._clock.wall(), self._clock.monotonic()
         try:
             reply = self._transport.send(
-                method, url, headers, body, within=within,
+                call.method, url, self._headers(call), body, within=within,
                 most_bytes=_MOST_FILE_BYTES if is_file else _MOST_JSON_BYTES,
             )  # fmt: skip
         except NoAnswer as error:
@@ -90,6 +79,15 @@ class Recorder:
         exchange = Exchange(request, answer, at=at, seconds=self._clock.monotonic() - began)
         self.exchanges.append(exchange)
         return exchange, document
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        headers = {"Content-Type": call.content_type} if call.content_type else {}
+        token = WRONG_TOKEN if call.authorization is Authorization.WRONG else self._api_key
+        if call.authorization is not Authorization.NONE:
+            headers["Authorization"] = (
+                token if call.authorization is Authorization.BARE else f"Bearer {token}"
+            )
+        return headers
 
     def _answer(self, reply: Reply, document: Any, *, is_file: bool) -> Answer:
         headers = {

@@ -166,12 +166,33 @@ class TestVerify:
         assert result.exit_code == 2
         assert "run.json: expected a run that netmind-contracts verify --save wrote" in result.output
 
+    def test_a_request_of_ones_own_is_created_too(self, run, url, tmp_path):
+        file = tmp_path / "speech.json"
+        file.write_text('{"model": "minimax/speech-02-hd", "config": {"text": "Hello"}}')
+        result = run("verify", "--base-url", url, "--api-key", "a-good-token", "--request", str(file))
+        assert result.exit_code == 0, result.output
+        assert "held           observed    models.speech-02-hd" in result.output
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("[]", "expected a create request; (the whole body): expected an object, got an empty array"),
+            ("{", "expected JSON"),
+        ],
+    )
+    def test_a_request_that_is_none_exits_with_2(self, run, tmp_path, content, message):
+        file = tmp_path / "mine.json"
+        file.write_text(content)
+        result = run("verify", "--base-url", "http://127.0.0.1:9", "--api-key", "k", "--request", str(file))
+        assert (result.exit_code, f"mine.json: {message}" in result.output) == (2, True), result.output
+
     @pytest.mark.slow
-    def test_an_interrupt_deletes_and_says_so(self, tmp_path):
+    def test_an_interrupt_deletes_says_so_and_saves(self, tmp_path):
+        file = tmp_path / "run.json"
         with running_fake(tmp_path, "--duration", "600") as (url, _):
             command = [sys.executable, "-c", "from netmind_contracts.cli import main; main()", "verify"]
             with subprocess.Popen(
-                [*command, "--base-url", url, "--api-key", "a-good-token"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+                [*command, "--base-url", url, "--api-key", "a-good-token", "--save", str(file)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
             ) as process:  # fmt: skip
                 for line in process.stderr:
                     if line.startswith("the page's image: "):
@@ -184,3 +205,4 @@ class TestVerify:
             ).json()
         assert (process.returncode, listed) == (130, {"generation_list": []})
         assert "Interrupted; what was created is deleted" in rest
+        assert len(json.loads(file.read_text())["exchanges"]) > 13

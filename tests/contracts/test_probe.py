@@ -1,6 +1,7 @@
 """The probe: what it sends, spends, records and leaves behind."""
 
 import base64
+import email.utils
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from probing import BASE_URL, KEY, WsgiTransport, fake, probe_of
 
 from netmind_contracts import plan
 from netmind_contracts.exchange import Authorization, Scope, save
+from netmind_contracts.secrecy import MASK
 from netmind_contracts.target import NoAnswer, Reply, TargetError
 
 
@@ -109,8 +111,7 @@ class TestWhatIsLeft:
             if next(waits) == 5:
                 raise KeyboardInterrupt
 
-        probe = probe_of(app, clock)
-        probe._clock = probe._clock._replace(sleep=interrupt)
+        probe = probe_of(app, clock, sleep=interrupt)
         with pytest.raises(KeyboardInterrupt):
             probe.run()
         assert app.test_client().get("/v1/generation", headers={"Authorization": KEY}).json == {
@@ -133,6 +134,22 @@ class TestWhatIsLeft:
         assert app.test_client().get("/v1/generation", headers={"Authorization": KEY}).json == {
             "generation_list": []
         }
+
+    def test_a_second_interrupt_does_not_wait_for_the_create_and_says_what_is_not_known(self):
+        app, clock = fake()
+        probe = None
+
+        def signal_twice(method, _url, _headers, body):
+            if method == "POST" and b"Qwen" in body:
+                probe.interrupt()
+                probe.interrupt()
+
+        probe = probe_of(app, clock, transport=Scripted(app, signal_twice))
+        with pytest.raises(KeyboardInterrupt):
+            probe.run()
+        assert probe.notes[0].startswith(
+            "It is not known whether the page's image was created (and charged): interrupted before it was answered."
+        )
 
     def test_what_cannot_be_deleted_is_named(self):
         app, clock = fake()
@@ -191,6 +208,37 @@ def test_retry_after_is_honoured():
     assert asked_at[:2] == [0, 7]
 
 
+def test_no_create_is_sent_when_the_endpoint_wants_to_be_left_alone_for_longer_than_the_time():
+    app, clock = fake()
+    transport = Scripted(
+        app,
+        lambda method, _url, _headers, body: (
+            Reply(429, {"retry-after": "3600"}, b"{}") if method == "POST" and b"Qwen" in body else None
+        ),
+    )
+    run = probe_of(app, clock, transport=transport, timeout=60).run()
+    assert len(creates(transport.sent)) == 1
+    assert run.notes[0] == (
+        "Not created: the page's audio, deleted while it is pending, "
+        "since the endpoint wants to be left alone for longer."
+    )
+
+
+def test_a_date_in_retry_after_is_read_on_the_runs_own_clock():
+    app, clock = fake()
+    began = clock.now()
+    date = email.utils.formatdate(began + 9, usegmt=True)
+    refusals = iter([Reply(503, {"retry-after": date}, b"{}")])
+    asked_at = []
+
+    def once(*_):
+        asked_at.append(clock.now() - began)
+        return next(refusals, None)
+
+    probe_of(app, clock, transport=Scripted(app, once)).run()
+    assert asked_at[:2] == pytest.approx([0, 9], abs=1e-3)
+
+
 def test_a_job_that_never_ends_ends_with_the_time():
     app, clock = fake(duration=10_000)
     run = probe_of(app, clock, timeout=60).run()
@@ -228,7 +276,7 @@ def test_no_byte_of_a_saved_run_tells_the_token(tmp_path, app_and_clock):
     def echo(_method, url, headers, _body):
         if "no-such-route" in url:
             token = headers["Authorization"]
-            encoded = base64.b64encode(token.encode()).decode()
+            encoded = base64.b64encode(KEY.encode()).decode()
             return Reply(
                 500, {"location": f"/login?{token}"}, f"{token} {encoded} {token.encode().hex()}".encode()
             )
@@ -237,11 +285,16 @@ def test_no_byte_of_a_saved_run_tells_the_token(tmp_path, app_and_clock):
     save(probe_of(app, clock, transport=Scripted(app, echo)).run(), tmp_path / "run.json")
     text = (tmp_path / "run.json").read_text()
     assert "[masked]" in text
-    for spelling in (KEY, base64.b64encode(KEY.encode()).decode()[:24], KEY.encode().hex()):
+    for spelling in (KEY, base64.b64encode(KEY.encode()).decode()[:32], KEY.encode().hex()):
         assert spelling not in text
+    assert text.count(MASK) >= 4
 
 
 def test_a_dry_run_names_every_call_and_the_most_it_could_create():
     lines = list(plan.dry_run(plan.job_requests(), 3))
     assert sum(" paid: " in line for line in lines) == 4
     assert lines[-1] == "At most 3 generations would be created; nothing was sent."
+    sent = WsgiTransport(fake()[0])
+    probe_of(sent.client.application, fake()[1], transport=sent, budget=0).run()
+    free = [line.split()[:2] for line in lines if "free: " in line][:13]
+    assert free == [[method, url.removeprefix(BASE_URL)] for method, url, _ in sent.sent]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from netmind_contracts.checks.findings import Finding, came_of, check, finding
-from netmind_contracts.histories import Histories, results_of
+from netmind_contracts.histories import ON_THE_WAY, PAGE_MODELS, Histories, results_of
 from netmind_contracts.plan import UNREACHABLE_URL
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from netmind_contracts.histories import Job, Seen
 
-ON_THE_WAY = ("pending", "initializing", "processing")
 _NEVER_SEEN = ("cancelled", "error", "success")
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 
@@ -27,7 +26,7 @@ def get_answers_the_same_job_until_it_is_completed(seen: Histories) -> Iterator[
         for poll in job.polls:
             came = poll.document.get("id") if isinstance(poll.document, dict) else came_of(poll)
             yield finding(poll.succeeded and came == job.id, poll, f"generation {job.id}", came)
-        if job.end is not None and job.config.get("audio_url") != UNREACHABLE_URL:
+        if job.end is not None and job.model in PAGE_MODELS:
             status = job.end.document.get("status")
             yield finding(status == "completed", job.end, "completed", status)
 
@@ -172,7 +171,7 @@ def deletes_say_so(seen: Histories) -> Iterator[Finding]:
 def deleted_jobs_are_gone(seen: Histories) -> Iterator[Finding]:
     """After a delete get answers 404, the list leaves the job out, and a second delete is 404."""
     for job in seen.jobs.values():
-        gone = job.deleted_at_index
+        gone = job.deleted_place
         if gone is None:
             continue
         for after in [*job.afterwards, *(delete for delete in job.deletes if delete.place > gone)]:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from netmind_contracts import library
 from netmind_contracts.checks.findings import Finding, came_of, check, finding
-from netmind_contracts.histories import Entry, Histories, results_of
+from netmind_contracts.histories import PAGE_MODELS, Entry, Histories, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from netmind_contracts.histories import Job, Seen
-
-PAGE_MODELS = ("Qwen/Qwen-Image", "hkchengrex/MMAudio")
 
 _KNOWN_FIELDS = frozenset(
     [
@@ -386,7 +384,7 @@ def _lists_with_jobs(seen: Histories) -> Iterator[tuple[Seen, list[str]]]:
                     for job in seen.jobs.values()
                     if job.created is not None
                     and job.created.place < one.place
-                    and (job.deleted_at_index is None or one.place < job.deleted_at_index)
+                    and (job.deleted_place is None or one.place < job.deleted_place)
                 ],
             )
 
