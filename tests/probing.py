@@ -7,6 +7,7 @@ from netmind_contracts.probe import LOCAL, Probe
 from netmind_contracts.recorder import Clock
 from netmind_contracts.target import Budget, Reply
 from netmind_mock import SteerableClock, create_app
+from netmind_mock.routes import HOLD
 
 KEY = "a-key-that-nobody-may-see"
 BASE_URL = "http://127.0.0.1:8000"
@@ -16,15 +17,18 @@ NOON = 1_758_186_860.0
 class WsgiTransport:
     """Requests to a WSGI application, and all that were sent."""
 
-    def __init__(self, app):
+    def __init__(self, app, clock=None):
         self.client = Client(app)
         self.sent = []
+        # An answer that is to be sent later is sent when its moment has come: at once, on a clock that stands.
+        self.environ = {HOLD: lambda moment: clock.advance(moment - clock.now())} if clock else {}
 
     def send(self, method, url, headers, body, *, within, most_bytes):  # noqa: ARG002 - a call in process takes no time
         self.sent.append((method, url, body))
         answer = self.client.open(
-            url.removeprefix(BASE_URL), base_url=BASE_URL, method=method, headers=dict(headers), data=body
-        )
+            url.removeprefix(BASE_URL), base_url=BASE_URL, method=method, headers=dict(headers), data=body,
+            environ_overrides=self.environ,
+        )  # fmt: skip
         content = answer.get_data()
         named = {name.lower(): value for name, value in answer.headers}
         return Reply(answer.status_code, named, content[:most_bytes], complete=len(content) <= most_bytes)
@@ -40,7 +44,7 @@ def fake(**options):
 def probe_of(app, clock, *, budget=3, transport=None, requests=(), sleep=None, **options):
     """A probe that waits on the fake's clock; ``requests`` are created before the kit's own."""
     return Probe(
-        transport or WsgiTransport(app),
+        transport or WsgiTransport(app, clock),
         BASE_URL,
         KEY,
         budget=Budget(budget),

@@ -15,6 +15,13 @@ class Level(StrEnum):
     ASSUMED = "assumed"
 
 
+class Cost(StrEnum):
+    """What looking at a claim costs on an endpoint that charges."""
+
+    FREE = "free"
+    PAID = "paid"
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One statement about the API.
@@ -25,6 +32,7 @@ class Claim:
         level: How it is known.
         source: Who says so.
         date: When they said it: ``YYYY-MM-DD``, ``YYYY-MM``, or ``undated``.
+        cost: Whether it takes a generation to look at it.
     """
 
     id: str
@@ -32,10 +40,14 @@ class Claim:
     level: Level
     source: str
     date: str
+    cost: Cost
 
 
 @cache
 def load_claims() -> tuple[Claim, ...]:
     """Every claim of ``claims.toml``, in the file's order."""
     text = resources.files("netmind_contracts").joinpath("claims.toml").read_text(encoding="utf-8")
-    return tuple(Claim(**{**entry, "level": Level(entry["level"])}) for entry in tomllib.loads(text)["claim"])
+    return tuple(
+        Claim(**{**entry, "level": Level(entry["level"]), "cost": Cost(entry["cost"])})
+        for entry in tomllib.loads(text)["claim"]
+    )

@@ -32,10 +32,11 @@ def main() -> None:
     "--level", type=click.Choice([level.value for level in Level]), help="Only claims of this level."
 )
 def claims(level: str | None) -> None:
-    """List what is claimed of the API, how it is known, and who says so."""
+    """List what is claimed of the API: how it is known, what it costs to look at, and who says so."""
     for claim in load_claims():
         if level in (None, claim.level):
-            click.echo(f"{claim.id}  [{claim.level}; {claim.source}; {claim.date}]\n    {claim.sentence}")
+            known = f"{claim.level}; {claim.cost}; {claim.source}; {claim.date}"
+            click.echo(f"{claim.id}  [{known}]\n    {claim.sentence}")
 
 
 @main.command()

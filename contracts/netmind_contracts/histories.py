@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from netmind_contracts import library
 from netmind_contracts.exchange import Authorization, Exchange, Operation, Run, Scope, parse
 
 if TYPE_CHECKING:
@@ -236,15 +237,21 @@ class Histories:
             for place, document in enumerate(seen.document["generation_list"])
         ]  # fmt: skip
 
-    def generations(self) -> Iterator[Entry]:
+    @cached_property
+    def generations(self) -> list[Entry]:
         """Every generation that any answer has: create's, get's, the lists'."""
+        found = []
         for job in self.jobs.values():
-            for seen in job.answers:
-                yield Entry(seen, "", seen.document)
-            for seen in job.afterwards:
-                if seen.succeeded and isinstance(seen.document, dict):
-                    yield Entry(seen, "", seen.document)
-        yield from self.list_entries
+            after = [seen for seen in job.afterwards if seen.succeeded and isinstance(seen.document, dict)]
+            found += [Entry(seen, "", seen.document) for seen in [*job.answers, *after]]
+        return found + self.list_entries
+
+    @cached_property
+    def field_violations(self) -> list[tuple[Entry, tuple[library.Violation, ...]]]:
+        """Every generation with the ways in which its fields break their schema."""
+        return [
+            (entry, library.violations("generation-fields", entry.document)) for entry in self.generations
+        ]
 
     def refusals(self) -> Iterator[Seen]:
         """Every answer of the API itself that is a refusal."""

@@ -18,15 +18,15 @@ def run():
     return lambda *arguments, **options: CliRunner().invoke(main, arguments, **options)
 
 
-def test_claims_are_listed_with_level_source_and_date(run):
+def test_claims_are_listed_with_level_cost_source_and_date(run):
     result = run("claims")
-    assert "create.pending  [documented; vendor's page, Create generation; 2025-09-18]" in result.output
+    assert "create.pending  [documented; paid; vendor's page, Create generation; 2025-09-18]" in result.output
     assert "    Create answers with status pending." in result.output
 
 
 def test_claims_can_be_listed_by_level(run):
     lines = [line for line in run("claims", "--level", "assumed").output.splitlines() if "[" in line]
-    assert len(lines) == 10
+    assert len(lines) == 18
     assert all("[assumed; " in line for line in lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netmind_contracts.checks import lifecycle, messages, refusals
+from netmind_contracts.checks import lifecycle, lists, messages, refusals, results  # noqa: F401 - they register
 from netmind_contracts.checks.findings import CHECKS, Finding, Outcome, Verdict, judge
 
-__all__ = ["CHECKS", "Finding", "Outcome", "Verdict", "judge", "lifecycle", "messages", "refusals"]
+__all__ = ["CHECKS", "Finding", "Outcome", "Verdict", "judge"]

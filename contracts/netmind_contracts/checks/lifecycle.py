@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from netmind_contracts.checks.findings import Finding, came_of, check, finding
-from netmind_contracts.histories import ON_THE_WAY, PAGE_MODELS, Histories, results_of
+from netmind_contracts.histories import ON_THE_WAY, PAGE_MODELS, Histories, has_ended, results_of
 from netmind_contracts.plan import UNREACHABLE_URL
 
 if TYPE_CHECKING:
@@ -49,6 +50,51 @@ def _time(seen: Seen, name: str) -> datetime | None:
         return None
 
 
+def _steps(seen: Histories) -> Iterator[tuple[Seen, Seen]]:
+    """Each answer about a job with the next one about it."""
+    for job in seen.jobs.values():
+        yield from pairwise(job.answers)
+
+
+@check("generation.constant", "two answers about one job")
+def facts_of_a_job_stay(seen: Histories) -> Iterator[Finding]:
+    """From answer to answer user_id and created_at stay as they are."""
+    for before, after in _steps(seen):
+        for name in ("user_id", "created_at"):
+            was, is_ = before.document.get(name), after.document.get(name)
+            yield finding(was == is_, after, f"{name} {was!r}, as before", is_)
+
+
+@check("generation.updated-at-forward", "two answers about one job")
+def updated_at_never_goes_back(seen: Histories) -> Iterator[Finding]:
+    """From answer to answer updated_at stays or moves on."""
+    for before, after in _steps(seen):
+        was, is_ = _time(before, "updated_at"), _time(after, "updated_at")
+        if was is not None and is_ is not None:
+            yield finding(is_ >= was, after, f"{was} or later", is_)
+
+
+@check("status.forward", "two answers about one job")
+def statuses_move_forward(seen: Histories) -> Iterator[Finding]:
+    """A status that was left does not come back, and whatever has ended stays as it ended."""
+    for job in seen.jobs.values():
+        left: set[str] = set()
+        for (before, was), (after, is_) in pairwise(job.statuses):
+            if was != is_:
+                left.add(was)
+            holds = is_ not in left and (was == is_ or not has_ended(before.document))
+            yield finding(holds, after, f"{was} or what follows it", is_)
+
+
+@check("result.constant", "two answers about one completed job")
+def results_stay(seen: Histories) -> Iterator[Finding]:
+    """Once a job has results they stay the same; what signs a URL may change."""
+    for before, after in _steps(seen):
+        if results_of(before.document):
+            came = after.document.get("result")
+            yield finding(came == before.document.get("result"), after, "the same results as before", came)
+
+
 @check("status.on-the-way", "answer about a job that had not ended")
 def statuses_on_the_way_are_known(seen: Histories) -> Iterator[Finding]:
     """Until a job has ended its status is one of three words."""
@@ -71,7 +117,7 @@ def statuses_at_the_end_are_known(seen: Histories) -> Iterator[Finding]:
 @check("status.never-seen", "generation")
 def other_words_are_not_seen(seen: Histories) -> Iterator[Finding]:
     """No generation is cancelled, error or success."""
-    for entry in seen.generations():
+    for entry in seen.generations:
         status = entry.document.get("status") if isinstance(entry.document, dict) else None
         yield finding(status not in _NEVER_SEEN, entry.seen, "none of cancelled, error and success", status)
 

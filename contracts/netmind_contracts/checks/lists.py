@@ -1,0 +1,115 @@
+"""Checks of the list: its form, what is in it, and in which order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netmind_contracts.checks.findings import Finding, came_of, check, finding
+from netmind_contracts.histories import Histories, has_ended
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netmind_contracts.histories import Job, Seen
+
+_NOTHING = object()
+_PAGING = (
+    "next",
+    "next_page",
+    "previous",
+    "page",
+    "page_size",
+    "total",
+    "total_pages",
+    "cursor",
+    "has_more",
+    "offset",
+)
+
+
+@check("list.generation-list", "list")
+def lists_are_lists_of_generations(seen: Histories) -> Iterator[Finding]:
+    """The list's answer is an object whose generation_list is a list of objects."""
+    for one in seen.lists:
+        entries = one.document.get("generation_list") if isinstance(one.document, dict) else None
+        formed = (
+            one.succeeded and isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+        )
+        yield finding(formed, one, "an object whose generation_list is a list of generations", came_of(one))
+
+
+@check("list.not-paged", "list")
+def lists_are_whole(seen: Histories) -> Iterator[Finding]:
+    """No field or header of the list speaks of pages."""
+    for one in seen.lists:
+        if one.succeeded and isinstance(one.document, dict) and one.exchange.answer:
+            paging = [field for field in _PAGING if field in one.document]
+            paging += ["Link header"] if "link" in one.exchange.answer.headers else []
+            yield finding(not paging, one, "no word of pages", ", ".join(paging))
+
+
+def _expected(seen: Histories) -> Iterator[tuple[Seen, Job, list[Any]]]:
+    """Each list with each job that should be in it, and that job's entries there."""
+    for one in seen.lists:
+        if one.succeeded and isinstance(one.document, dict):
+            entries = [
+                entry.document
+                for entry in seen.list_entries
+                if entry.seen.place == one.place and isinstance(entry.document, dict)
+            ]
+            for job in seen.jobs.values():
+                gone = job.deletes[0].place if job.deletes else None
+                if job.created and job.created.place < one.place and (gone is None or one.place < gone):
+                    yield one, job, [entry for entry in entries if entry.get("id") == job.id]
+
+
+@check("list.has-jobs", "list while one of the run's jobs was there")
+def lists_have_the_jobs(seen: Histories) -> Iterator[Finding]:
+    """A list has every job of the run that is not deleted."""
+    for one, job, entries in _expected(seen):
+        yield finding(entries, one, f"generation {job.id[:8]}… in the list", "a list without it")
+
+
+@check("list.once", "list with one of the run's jobs")
+def lists_have_each_job_once(seen: Histories) -> Iterator[Finding]:
+    """No job of the run is in a list twice."""
+    for one, job, entries in _expected(seen):
+        if entries:
+            yield finding(
+                len(entries) == 1, one, f"generation {job.id[:8]}… once", f"it {len(entries)} times"
+            )
+
+
+@check("list.agrees", "list with one of the run's jobs that was asked for before and after")
+def lists_agree_with_get(seen: Histories) -> Iterator[Finding]:
+    """Where get (or create) answered the same before and after a list, the list has just that, too."""
+    for one, job, entries in _expected(seen):
+        before = [answer.document for answer in job.answers if answer.place < one.place][-1:]
+        after = [answer.document for answer in job.answers if answer.place > one.place][:1]
+        for entry in entries:
+            stable = before if before == after or (before and has_ended(before[0])) else []
+            differs = [
+                name
+                for document in stable
+                for name in sorted({*document, *entry})
+                if document.get(name, _NOTHING) != entry.get(name, _NOTHING)
+            ]
+            if stable:
+                came = ", ".join(f"{name} {entry.get(name, 'nothing')!r}" for name in differs)
+                yield finding(not differs, one, "the same as get answers", came)
+
+
+@check("list.order", "list with two of the run's jobs")
+def lists_are_newest_first(seen: Histories) -> Iterator[Finding]:
+    """Of the run's jobs the one that was created last is listed first."""
+    order = list(seen.jobs)
+    for one in seen.lists:
+        entries = [entry.document for entry in seen.list_entries if entry.seen.place == one.place]
+        places = [
+            order.index(entry["id"])
+            for entry in entries
+            if isinstance(entry, dict) and entry.get("id") in order
+        ]
+        if len(places) > 1:
+            came = "oldest first" if places == sorted(places) else "another order"
+            yield finding(places == sorted(places, reverse=True), one, "the newest first", came)
