@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench contract clean lock
+.PHONY: help install demo serve test check bench contract mutants clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: $(STAMP) ## measure the fake beside a bare WSGI function and an empty Fla
 
 contract: $(STAMP) ## fuzz an endpoint by the OpenAPI file (default: the fake, under both profiles)
 	@$(BIN)/python -m pytest -n 0 --no-cov tests/together/test_openapi.py $(ARGS)
+
+mutants: $(STAMP) ## let fakes that each break one claim be judged, and print which are noticed
+	@PYTHONPATH=tests $(BIN)/python -m mutants
 
 lock: $(STAMP) ## pin what `make install` installs
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from probing import fake, probe_of
 
+from mutants.wsgi import Mutant
 from netmind_contracts.plan import JobRequest
 
 PROFILE = Path(__file__).with_name("baseline.toml")
@@ -21,7 +22,10 @@ REQUESTS = (
 )  # fmt: skip
 
 
-def baseline_run(wrap=lambda app: app):
-    """A run over the fake, behind what ``wrap`` makes of it."""
-    app, clock = fake(profile=str(PROFILE), strict_models=True)
-    return probe_of(wrap(app), clock, budget=9, requests=REQUESTS).run()
+def run_over(mutant):
+    """A run over the fake behind a mutant."""
+    app, clock = fake(profile=str(PROFILE), strict_models=True, duration=mutant.duration)
+    return probe_of(mutant.wrap(app), clock, budget=9, requests=REQUESTS).run()
+
+
+NO_MUTANT = Mutant("the fake itself", claim="")

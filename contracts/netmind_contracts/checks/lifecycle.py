@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from netmind_contracts.histories import Job, Seen
 
+_EMPTY = ({}, {"data": []})
 _NEVER_SEEN = ("cancelled", "error", "success")
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 
@@ -184,10 +185,10 @@ def an_empty_result_is_filled(seen: Histories) -> Iterator[Finding]:
         empty = [
             answer
             for answer, status in job.statuses
-            if status == "completed" and not results_of(answer.document)
+            if status == "completed" and answer.document.get("result") in _EMPTY
         ]
         if empty:
-            filled = job.completed is not None and bool(results_of(job.completed.document))
+            filled = job.completed is not None and job.completed.document.get("result") not in _EMPTY
             yield finding(filled, empty[-1], "a result, a moment later", "none")
 
 
@@ -205,12 +206,17 @@ def images_take_as_long_as_reported(seen: Histories) -> Iterator[Finding]:
 
 @check("delete.message", "delete of one of the run's jobs")
 def deletes_say_so(seen: Histories) -> Iterator[Finding]:
-    """The first delete of a job answers the message."""
+    """The first delete of a job answers the message, unless it was refused for coming too soon."""
     for job in seen.jobs.values():
-        for delete in job.deletes[:1]:
+        for delete in [one for one in job.deletes if one.succeeded or not _was_pending(job, one)][:1]:
             message = delete.document.get("message") if isinstance(delete.document, dict) else None
             holds = delete.succeeded and message == "Generation deleted"
             yield finding(holds, delete, "the message Generation deleted", came_of(delete))
+
+
+def _was_pending(job: Job, delete: Seen) -> bool:
+    before = [status for answer, status in job.statuses if answer.place < delete.place]
+    return before[-1:] == ["pending"]
 
 
 @check("delete.gone", "job that was deleted")
@@ -240,7 +246,6 @@ def deleted_jobs_are_gone(seen: Histories) -> Iterator[Finding]:
 def pending_jobs_can_be_deleted(seen: Histories) -> Iterator[Finding]:
     """A delete of a job whose last status was pending succeeds."""
     for job in seen.jobs.values():
-        if job.deletes:
-            before = [status for answer, status in job.statuses if answer.place < job.deletes[0].place]
-            if before[-1:] == ["pending"]:
-                yield finding(job.deletes[0].succeeded, job.deletes[0], "a success", came_of(job.deletes[0]))
+        for delete in job.deletes[:1]:
+            if _was_pending(job, delete):
+                yield finding(delete.succeeded, delete, "a success", came_of(delete))

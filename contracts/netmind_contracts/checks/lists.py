@@ -31,6 +31,8 @@ _PAGING = (
 def lists_are_lists_of_generations(seen: Histories) -> Iterator[Finding]:
     """The list's answer is an object whose generation_list is a list of objects."""
     for one in seen.lists:
+        if one.status in (401, 403):
+            continue
         entries = one.document.get("generation_list") if isinstance(one.document, dict) else None
         formed = (
             one.succeeded and isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
@@ -51,7 +53,11 @@ def lists_are_whole(seen: Histories) -> Iterator[Finding]:
 def _expected(seen: Histories) -> Iterator[tuple[Seen, Job, list[Any]]]:
     """Each list with each job that should be in it, and that job's entries there."""
     for one in seen.lists:
-        if one.succeeded and isinstance(one.document, dict):
+        if (
+            one.succeeded
+            and isinstance(one.document, dict)
+            and isinstance(one.document.get("generation_list"), list)
+        ):
             entries = [
                 entry.document
                 for entry in seen.list_entries
@@ -87,7 +93,8 @@ def lists_agree_with_get(seen: Histories) -> Iterator[Finding]:
         before = [answer.document for answer in job.answers if answer.place < one.place][-1:]
         after = [answer.document for answer in job.answers if answer.place > one.place][:1]
         for entry in entries:
-            stable = before if before == after or (before and has_ended(before[0])) else []
+            stays = before == after or (not after and bool(before) and has_ended(before[0]))
+            stable = before if stays else []
             differs = [
                 name
                 for document in stable

@@ -171,7 +171,8 @@ def not_deleted_before_a_delete(seen: Histories) -> Iterator[Finding]:
                 answer.document.get("deleted_at", "nothing"),
                 answer.document.get("is_deleted", "nothing"),
             )
-            yield finding(flags == (None, False), answer, "deleted_at null and is_deleted false", flags)
+            holds = flags[0] is None and flags[1] is False
+            yield finding(holds, answer, "deleted_at null and is_deleted false", flags)
 
 
 @check("generation.user-id-form", "generation")

@@ -107,8 +107,9 @@ def completed_jobs_have_results(seen: Histories) -> Iterator[Finding]:
 def whisper_answers_text(seen: Histories) -> Iterator[Finding]:
     """A transcription is text in the result, with no file."""
     for job in seen.jobs.values():
-        if job.model == "openai/whisper" and job.completed is not None:
-            entry = (results_of(job.completed.document) or [None])[0]
+        results = results_of(job.completed.document) if job.completed is not None else []
+        if job.model == "openai/whisper" and job.completed is not None and results:
+            entry = results[0]
             inline = isinstance(entry, dict) and isinstance(entry.get("text"), str) and "url" not in entry
             yield finding(inline, job.completed, "a text and no file", entry)
 
@@ -202,9 +203,9 @@ def as_many_images_as_were_asked_for(seen: Histories) -> Iterator[Finding]:
 
 @check("models.video", "completed job of google/veo3.1-fast")
 def video_is_an_mp4(seen: Histories) -> Iterator[Finding]:
-    """A video model's first result begins as an mp4 does."""
-    for job in seen.jobs.values():
+    """A video model's result begins as an mp4 does."""
+    for job, _, download in _downloads(seen):
         if job.model == "google/veo3.1-fast":
-            for download in job.downloads.get(0, []):
-                head = download.exchange.answer.head if download.exchange.answer else b""
-                yield finding(head[4:8] == b"ftyp", download, "an mp4", head[:12])
+            formats = _formats(download)
+            is_mp4 = "mp4" in {extension for _, extension in formats}
+            yield finding(is_mp4, download, "an mp4", _shown(formats, download))

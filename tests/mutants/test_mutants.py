@@ -1,0 +1,32 @@
+"""Every mutant is noticed by the claims that it breaks, and by no others."""
+
+from pathlib import Path
+
+import pytest
+
+from mutants.__main__ import noticed_by
+from mutants.baseline import NO_MUTANT, run_over
+from mutants.catalogue import MUTANTS
+from netmind_contracts import load_claims
+from netmind_contracts.checks import judge
+
+
+def test_on_the_fake_itself_every_claim_is_exercised_and_holds():
+    assert {verdict.claim.id: str(verdict.outcome) for verdict in judge(run_over(NO_MUTANT))} == {
+        claim.id: "held" for claim in load_claims()
+    }
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_is_noticed_by_the_claims_that_it_breaks_alone(mutant):
+    assert noticed_by(mutant) == {mutant.claim, *mutant.also}
+
+
+def test_every_claim_has_a_mutant():
+    assert {mutant.claim for mutant in MUTANTS} == {claim.id for claim in load_claims()}
+
+
+def test_the_readme_quotes_the_score():
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    score = f"breaks each of the {len(load_claims())} claims in a fake of its own, and {len(MUTANTS)} of {len(MUTANTS)} such"
+    assert score in " ".join(readme.split())
