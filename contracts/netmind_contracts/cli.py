@@ -13,6 +13,7 @@ import click
 
 from netmind_contracts import checks, exchange, library, report, target
 from netmind_contracts.claims import Level, load_claims
+from netmind_contracts.learn import profile_of
 from netmind_contracts.look import Look
 from netmind_contracts.probe import Probe
 
@@ -172,6 +173,32 @@ def _save(context: click.Context, run: exchange.Run, file: Path | None) -> None:
         except OSError as error:
             click.echo(f"{file}: cannot be written: {error.strerror}", err=True)
             context.exit(2)
+
+
+@main.command()
+@_looks
+@click.option("-o", "--output", required=True, type=_PATH, help="The profile to write, a TOML file.")
+@click.option("--save", type=_PATH, help="Write what was recorded to this file.")
+@click.pass_context
+def learn(context: click.Context, *, look: Look, output: Path, save: Path | None) -> None:
+    """Look at an endpoint, and write a profile that makes the fake behave alike.
+
+    What the endpoint did not show is left as documented. netmind-mock serve --profile FILE takes it.
+    """
+    if not output.parent.is_dir():
+        raise click.UsageError(f"{output}: there is no folder {output.parent}; nothing was sent")
+    with _as_usage_error():
+        run = _run(context, look, save)
+    profile = profile_of(run)
+    try:
+        output.write_text(profile, encoding="utf-8")
+    except OSError as error:
+        click.echo(profile)
+        click.echo(f"{output}: cannot be written: {error.strerror}; the profile is printed instead", err=True)
+        context.exit(2)
+    for note in run.notes:
+        click.echo(f"note: {exchange.printable(note)}", err=True)
+    click.echo(f"{output}: {profile.count('source = ')} facts; try netmind-mock serve --profile {output}")
 
 
 @main.command()

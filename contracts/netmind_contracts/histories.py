@@ -25,6 +25,23 @@ FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "error", "succes
 # Where a job may be before that.
 ON_THE_WAY = ("pending", "initializing", "processing")
 
+# A generation's fields, by the page and by people's reports.
+KNOWN_FIELDS = frozenset(
+    [
+        "id",
+        "user_id",
+        "status",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+        "is_deleted",
+        "result",
+        "logs",
+        "pending_duration",
+        "processing_duration",
+    ]
+)
+
 _WITH_TOKEN = (Authorization.BARE, Authorization.BEARER)
 
 

@@ -232,7 +232,7 @@ class Probe:
                 del due[job.id]
             else:
                 now = self._clock.monotonic()
-                due[job.id] = now + self._pace.after(now - job.created)
+                due[job.id] = now + self._pace.after(now - (job.completed_at or job.created))
         return True
 
     def _look_back(self) -> None:

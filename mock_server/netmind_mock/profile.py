@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 
 SHIPPED = ("documented", "observed")
 
+# What other facts already say of a generation.
+_OWN_FIELDS = frozenset(
+    ["id", "user_id", "status", "created_at", "updated_at", "deleted_at", "is_deleted", "result", "logs",
+     "pending_duration", "processing_duration"]
+)  # fmt: skip
+
 _LEVELS = ("documented", "observed", "assumed")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
@@ -141,6 +147,13 @@ def _json_body(value: Any) -> None:
         raise Expected("a body that JSON can carry, its numbers of at most 64 bits")
 
 
+def _extra(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not _OWN_FIELDS.isdisjoint(value):
+        raise Expected(f"a table of fields besides {', '.join(sorted(_OWN_FIELDS))}")
+    _json_body(value)
+    return types.MappingProxyType(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """The facts that the fake acts on. ``facts`` holds each with its level and source, by its key."""
@@ -153,6 +166,7 @@ class Profile:
     stages: tuple[Share, ...] = _fact("statuses.stages", _stages)
     logs: bool = _fact("fields.logs", boolean)
     durations: bool = _fact("fields.durations", boolean)
+    extra: Mapping[str, Any] = _fact("fields.extra", _extra)
     url_path: str = _fact(
         "result.url_path", _template("user_id", "file_id", "file_name", needed="file_id", path=True)
     )

@@ -161,6 +161,8 @@ def _generation(job: Job, stage: Stage, now: float, profile: Profile, origin: st
             body["result"] = {"data": _results(job, profile, origin)}
         if profile.durations:
             body.update(_durations(job))
+    if profile.extra:
+        body.update(profile.extra)
     return body
 
 

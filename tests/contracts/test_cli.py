@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from support import running_fake
 
 from netmind_contracts.cli import main
+from netmind_mock.profile import load_profile
 
 
 @pytest.fixture
@@ -206,3 +207,24 @@ class TestVerify:
         assert (process.returncode, listed) == (130, {"generation_list": []})
         assert "Interrupted; what was created is deleted" in rest
         assert len(json.loads(file.read_text())["exchanges"]) > 13
+
+
+class TestLearn:
+    def test_a_profile_is_written_that_the_fake_takes(self, run, url, tmp_path):
+        file = tmp_path / "mine.toml"
+        result = run("learn", "--base-url", url, "--api-key", "a-good-token", "-o", str(file))
+        assert result.exit_code == 0, result.output
+        assert f"facts; try netmind-mock serve --profile {file}" in result.output
+        assert load_profile(str(file)).delete_leaves == "gone"
+        assert "a-good-token" not in file.read_text()
+
+    def test_a_folder_that_is_not_there_is_told_before_anything_is_sent(self, run, tmp_path):
+        file = tmp_path / "none" / "mine.toml"
+        result = run("learn", "--base-url", "http://127.0.0.1:9", "--api-key", "k", "-o", str(file))
+        assert (result.exit_code, "; nothing was sent" in result.output) == (2, True)
+
+    def test_a_profile_that_cannot_be_written_is_printed(self, run, url):
+        result = run(
+            "learn", "--base-url", url, "--api-key", "a-good-token", "--free-only", "-o", "/dev/full"
+        )
+        assert (result.exit_code, "[errors.missing_token]" in result.stdout) == (2, True)

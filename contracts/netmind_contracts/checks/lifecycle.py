@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from netmind_contracts.histories import Job, Seen
 
-_EMPTY = ({}, {"data": []})
+_EMPTY: tuple[dict[str, list[str]], ...] = ({}, {"data": []})
 _NEVER_SEEN = ("cancelled", "error", "success")
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 

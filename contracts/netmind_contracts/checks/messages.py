@@ -6,29 +6,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from netmind_contracts.checks.findings import Finding, came_of, check, finding
-from netmind_contracts.histories import PAGE_MODELS, Entry, Histories, results_of
+from netmind_contracts.histories import KNOWN_FIELDS, PAGE_MODELS, Entry, Histories, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from netmind_contracts import library
     from netmind_contracts.histories import Job, Seen
-
-_KNOWN_FIELDS = frozenset(
-    [
-        "id",
-        "user_id",
-        "status",
-        "created_at",
-        "updated_at",
-        "deleted_at",
-        "is_deleted",
-        "result",
-        "logs",
-        "pending_duration",
-        "processing_duration",
-    ]
-)
 
 
 # Create
@@ -238,5 +222,5 @@ def no_other_fields(seen: Histories) -> Iterator[Finding]:
     """A generation has no fields beyond those of the page and those that people saw."""
     for entry in seen.generations:
         if isinstance(entry.document, dict):
-            other = sorted(set(entry.document) - _KNOWN_FIELDS)
+            other = sorted(set(entry.document) - KNOWN_FIELDS)
             yield finding(not other, entry.seen, "no other fields", f"also {', '.join(other)}")
