@@ -4,18 +4,17 @@ import contextlib
 import dataclasses
 import functools
 import json
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from netmind_contracts import checks, exchange, library, report, target
+from netmind_contracts import checks, exchange, har, library, report, target
 from netmind_contracts.claims import Level, load_claims
 from netmind_contracts.learn import profile_of
 from netmind_contracts.look import Look
-from netmind_contracts.probe import Probe
+from netmind_contracts.probe import interruptible
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -150,7 +149,7 @@ def _run(context: click.Context, look: Look, save: Path | None) -> exchange.Run:
     """Make the calls and save them, also when they are interrupted: then exit with 130."""
     probe = look.probe(_progress())
     try:
-        with _interruptible(probe):
+        with interruptible(probe):
             run = probe.run()
     except KeyboardInterrupt:
         if probe.undeleted:
@@ -205,9 +204,9 @@ def learn(context: click.Context, *, look: Look, output: Path, save: Path | None
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_context
 def judge(context: click.Context, file: Path) -> None:
-    """Judge a run that verify --save wrote, again and offline; exits like verify."""
+    """Judge a run that verify --save wrote, or a HAR file, offline; exits like verify."""
     try:
-        run = exchange.load(file)
+        run = har.read_run(file)
     except exchange.InvalidRun as error:
         raise click.UsageError(str(error)) from None
     _report(context, run)
@@ -229,15 +228,3 @@ def _progress() -> Callable[[str], None]:
         last[0] = text
 
     return show
-
-
-@contextlib.contextmanager
-def _interruptible(probe: Probe) -> Iterator[None]:
-    """Let Ctrl-C, and a CI's end, wait for a create under way: its job could not be deleted otherwise."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: probe.interrupt()) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)

@@ -33,6 +33,7 @@ class Authorization(StrEnum):
     BARE = "bare"
     BEARER = "bearer"
     WRONG = "wrong"
+    UNKNOWN = "unknown"  # tools that record leave tokens out
 
 
 class Operation(StrEnum):

@@ -42,7 +42,7 @@ KNOWN_FIELDS = frozenset(
     ]
 )
 
-_WITH_TOKEN = (Authorization.BARE, Authorization.BEARER)
+_WITH_TOKEN = (Authorization.BARE, Authorization.BEARER, Authorization.UNKNOWN)
 
 
 class Seen(NamedTuple):

@@ -6,7 +6,9 @@ created is deleted at the end, also when the run is interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
+import signal
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +21,7 @@ from netmind_contracts.recorder import Clock, Recorder
 from netmind_contracts.target import Budget, TargetError, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _WITHIN_SECONDS = 30.0
 _CLEANUP_SECONDS = 10.0
@@ -338,6 +340,18 @@ class Probe:
             return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - self._clock.wall())
         except (ValueError, OverflowError):
             return None
+
+
+@contextlib.contextmanager
+def interruptible(probe: Probe) -> Iterator[None]:
+    """Let Ctrl-C, and a CI's end, wait for a create under way: its job could not be deleted otherwise."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: probe.interrupt()) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _status(document: Any) -> str:

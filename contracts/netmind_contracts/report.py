@@ -36,16 +36,37 @@ def table(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
     """Lines: what held in one each, everything else with its evidence, then the sums."""
     yield f"{run.target}, {run.started}, {len(run.exchanges)} exchanges"
     for verdict in verdicts:
-        claim = verdict.claim
-        yield f"{verdict.outcome:13}  {claim.level:10}  {claim.id}"
-        if verdict.reason:
-            yield f"    {verdict.reason}"
-        if verdict.against:
-            yield f"    {claim.sentence}"
-        for found in verdict.against[:_SHOWN_FINDINGS]:
-            yield f"    {run.exchanges[found.place]}: expected {found.expected}, got {found.came}"
-        if len(verdict.against) > _SHOWN_FINDINGS:
-            yield f"    and {len(verdict.against) - _SHOWN_FINDINGS} more of {verdict.looks} looks"
+        yield _head(verdict)
+        yield from evidence(run, verdict)
+    yield from _foot(run, verdicts)
+
+
+def news(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
+    """Lines: what differs and what was learned, with the evidence, then the sums."""
+    for verdict in verdicts:
+        if verdict.outcome in (Outcome.DIFFERS, Outcome.LEARNED):
+            yield _head(verdict)
+            yield from evidence(run, verdict)
+    yield from _foot(run, verdicts)
+
+
+def evidence(run: Run, verdict: Verdict) -> Iterator[str]:
+    """Lines: why a claim was not exercised, or what contradicts it; none where it held."""
+    if verdict.reason:
+        yield f"    {verdict.reason}"
+    if verdict.against:
+        yield f"    {verdict.claim.sentence}"
+    for found in verdict.against[:_SHOWN_FINDINGS]:
+        yield f"    {run.exchanges[found.place]}: expected {found.expected}, got {found.came}"
+    if len(verdict.against) > _SHOWN_FINDINGS:
+        yield f"    and {len(verdict.against) - _SHOWN_FINDINGS} more of {verdict.looks} looks"
+
+
+def _head(verdict: Verdict) -> str:
+    return f"{verdict.outcome:13}  {verdict.claim.level:10}  {verdict.claim.id}"
+
+
+def _foot(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
     for note in run.notes:
         yield f"note: {note}"
     yield summary(run, verdicts)

@@ -1,0 +1,26 @@
+"""One test a claim. A documented claim that is broken fails; other differences are reported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from netmind_contracts.checks import Outcome
+from netmind_contracts.claims import Claim, load_claims
+from netmind_contracts.report import evidence
+
+if TYPE_CHECKING:
+    from netmind_contracts.exchange import Run
+    from netmind_contracts.pytest_plugin import Verdicts
+
+
+@pytest.mark.parametrize("claim", load_claims(), ids=lambda claim: claim.id)
+def test_claim(claim: Claim, netmind_run: Run, netmind_verdicts: Verdicts) -> None:
+    """The claim holds, or it is not one whose breach is drift."""
+    verdict = netmind_verdicts[claim.id]
+    if verdict.outcome is Outcome.NOT_EXERCISED:
+        pytest.skip(verdict.reason)
+    if verdict.outcome in (Outcome.BROKEN, Outcome.ERROR):
+        lines = "\n".join(evidence(netmind_run, verdict))
+        pytest.fail(f"{claim.id} is {verdict.outcome}\n{lines}", pytrace=False)
