@@ -105,6 +105,26 @@ _LOOK_OPTIONS = (
 )
 
 
+_REPORT_OPTIONS = (
+    click.option("--report", type=_PATH, help="Write the verdicts to this file, as an HTML page."),
+    click.option("--json", "json_file", type=_PATH, help="Write the verdicts to this file, as JSON."),
+    click.option("--junit", type=_PATH, help="Write the verdicts to this file, as JUnit XML."),
+)
+
+
+def _reports(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say where verdicts are written, as ``files`` by their forms."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: object, report: Path | None, json_file: Path | None, junit: Path | None, **options: Any
+    ) -> None:
+        files = {"as_html": report, "as_json": json_file, "as_junit": junit}
+        command(*args, files={form: file for form, file in files.items() if file}, **options)
+
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(_REPORT_OPTIONS), gathered)
+
+
 def _looks(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say what to look at, as one ``Look``."""
 
@@ -122,8 +142,11 @@ def _looks(command: Callable[..., None]) -> Callable[..., None]:
     "--dry-run", is_flag=True, help="Print the calls and the most that could be created; send nothing."
 )
 @click.option("--save", type=_PATH, help="Write what was recorded to this file.")
+@_reports
 @click.pass_context
-def verify(context: click.Context, *, look: Look, dry_run: bool, save: Path | None) -> None:
+def verify(
+    context: click.Context, *, look: Look, dry_run: bool, save: Path | None, files: dict[str, Path]
+) -> None:
     """Look at an endpoint, and say of every claim whether it holds there.
 
     Exits with 0 if every documented claim holds, 1 if one is broken, 2 if that could not be found out.
@@ -133,7 +156,7 @@ def verify(context: click.Context, *, look: Look, dry_run: bool, save: Path | No
             click.echo("\n".join(look.dry_run()))
             return
         run = _run(context, look, save)
-    _report(context, run)
+    _report(context, run, files)
 
 
 @contextlib.contextmanager
@@ -202,20 +225,38 @@ def learn(context: click.Context, *, look: Look, output: Path, save: Path | None
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@_reports
 @click.pass_context
-def judge(context: click.Context, file: Path) -> None:
+def judge(context: click.Context, *, file: Path, files: dict[str, Path]) -> None:
     """Judge a run that verify --save wrote, or a HAR file, offline; exits like verify."""
     try:
         run = har.read_run(file)
     except exchange.InvalidRun as error:
-        raise click.UsageError(str(error)) from None
-    _report(context, run)
+        raise click.UsageError(exchange.printable(str(error))) from None
+    _report(context, run, files)
 
 
-def _report(context: click.Context, run: exchange.Run) -> None:
+def _report(context: click.Context, run: exchange.Run, files: dict[str, Path]) -> None:
     verdicts = checks.judge(run)
     click.echo("\n".join(map(exchange.printable, report.table(run, verdicts))))
-    context.exit(report.exit_code(run, verdicts))
+    code = report.exit_code(run, verdicts)
+    if files:
+        from netmind_contracts import reports  # noqa: PLC0415 - Jinja takes 40 ms, for those who want files
+
+        for form, file in files.items():
+            if not _written(file, getattr(reports, form)(run, verdicts)):
+                code = report.COULD_NOT_LOOK
+    context.exit(code)
+
+
+def _written(file: Path, text: str) -> bool:
+    """Whether the text is in the file; says so if not."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        click.echo(f"{file}: cannot be written: {error.strerror}", err=True)
+        return False
+    return True
 
 
 def _progress() -> Callable[[str], None]:

@@ -1,0 +1,84 @@
+"""Verdicts as one page that needs nothing else: no script, no request."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from netmind_contracts.checks import Outcome
+from netmind_contracts.exchange import parse, printable
+from netmind_contracts.report import exit_code, summary
+
+if TYPE_CHECKING:
+    from netmind_contracts.checks import Verdict
+    from netmind_contracts.exchange import Exchange, Run
+
+_SHOWN_CHARACTERS = 4000
+_SHOWN_FINDINGS = 10
+
+# The most urgent first.
+_ORDER = (
+    Outcome.BROKEN,
+    Outcome.ERROR,
+    Outcome.DIFFERS,
+    Outcome.LEARNED,
+    Outcome.NOT_EXERCISED,
+    Outcome.HELD,
+)
+_SYMBOLS = dict(zip(_ORDER, "✗!≠✎○✓", strict=True))
+
+
+def as_html(run: Run, verdicts: tuple[Verdict, ...]) -> str:
+    """The verdicts as an HTML page, what did not hold first; then every exchange."""
+    sums = Counter(verdict.outcome for verdict in verdicts)
+    groups = [
+        (outcome, _SYMBOLS[outcome], [verdict for verdict in verdicts if verdict.outcome is outcome])
+        for outcome in _ORDER
+        if sums[outcome]
+    ]
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"visible": _visible, "request_body": _request_body, "answer_body": _answer_body}
+    template = resources.files("netmind_contracts.reports").joinpath("report.html.jinja")
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
+        run=run,
+        groups=groups,
+        code=exit_code(run, verdicts),
+        summary=summary(run, verdicts),
+        shown=_SHOWN_FINDINGS,
+    )
+
+
+def _visible(text: object) -> str:
+    """Text with all that has no glyph spelled out, such as what turns the direction of reading."""
+    return "\n".join(printable(line) for line in str(text).split("\n"))
+
+
+def _request_body(exchange: Exchange) -> str:
+    text = _pretty(exchange.request.body)
+    padding = exchange.request.padding
+    return text + (f"\n(and {padding} bytes of white space)" if padding else "")
+
+
+def _answer_body(exchange: Exchange) -> str:
+    answer = exchange.answer
+    if answer is None:
+        return f"no answer: {exchange.failure}"
+    if answer.head:
+        return f"{answer.size} bytes that begin with {answer.head[:16].hex(' ')}"
+    return _pretty(answer.body) if parse(answer) is not None else _cut(answer.body)
+
+
+def _pretty(text: str) -> str:
+    try:
+        return _cut(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return _cut(text)
+
+
+def _cut(text: str) -> str:
+    left = len(text) - _SHOWN_CHARACTERS
+    return _visible(text if left <= 0 else f"{text[:_SHOWN_CHARACTERS]}…\n({left} more characters)")

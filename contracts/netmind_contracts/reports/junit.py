@@ -1,0 +1,68 @@
+"""Verdicts as JUnit XML: a test case a claim."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from netmind_contracts.checks import Outcome
+from netmind_contracts.exchange import printable
+from netmind_contracts.report import evidence
+
+if TYPE_CHECKING:
+    from netmind_contracts.checks import Verdict
+    from netmind_contracts.exchange import Run
+
+# What is no character of XML 1.0: https://www.w3.org/TR/xml/#charsets
+_NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def as_junit(run: Run, verdicts: tuple[Verdict, ...]) -> str:
+    """The verdicts as XML: broken is a failure, not exercised is skipped; what differs is in system-out."""
+    outcomes = [verdict.outcome for verdict in verdicts]
+    last = run.exchanges[-1] if run.exchanges else None
+    seconds = last.at + last.seconds - run.exchanges[0].at if last else 0.0
+    counts = {
+        "tests": len(verdicts),
+        "failures": outcomes.count(Outcome.BROKEN),
+        "errors": outcomes.count(Outcome.ERROR),
+        "skipped": outcomes.count(Outcome.NOT_EXERCISED),
+    }
+    numbers = {name: str(count) for name, count in counts.items()} | {"time": f"{seconds:.3f}"}
+    suites = ET.Element("testsuites", numbers)
+    suite = ET.SubElement(
+        suites,
+        "testsuite",
+        {"name": "netmind_contracts", "timestamp": _xml(run.started.rstrip("Z")), **numbers},
+    )
+    properties = ET.SubElement(suite, "properties")
+    ET.SubElement(properties, "property", {"name": "target", "value": _xml(run.target)})
+    for verdict in verdicts:
+        suite.append(_case(run, verdict))
+    ET.indent(suites)
+    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(run: Run, verdict: Verdict) -> ET.Element:
+    claim = verdict.claim
+    case = ET.Element(
+        "testcase", {"classname": f"netmind_contracts.{claim.level}", "name": claim.id, "time": "0"}
+    )
+    text = _xml("\n".join(line.strip() for line in evidence(run, verdict)))
+    match verdict.outcome:
+        case Outcome.BROKEN:
+            ET.SubElement(case, "failure", {"message": claim.sentence}).text = text
+        case Outcome.ERROR:
+            ET.SubElement(case, "error", {"message": _xml(verdict.reason)}).text = text
+        case Outcome.NOT_EXERCISED:
+            ET.SubElement(case, "skipped", {"message": _xml(verdict.reason)})
+        case Outcome.DIFFERS | Outcome.LEARNED:
+            ET.SubElement(case, "system-out").text = f"{verdict.outcome}: {text}"
+        case Outcome.HELD:
+            pass
+    return case
+
+
+def _xml(text: str) -> str:
+    return "\n".join(_NO_XML.sub("\ufffd", printable(line)) for line in text.split("\n"))
