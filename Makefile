@@ -36,11 +36,17 @@ check: $(STAMP) ## format, lint, types, rooms, wheel
 	@$(BIN)/openapi-spec-validator contracts/netmind_contracts/openapi.json
 	@$(BIN)/python scripts/check_wheel.py
 
-bench: $(STAMP) ## measure the fake beside a bare WSGI function and an empty Flask view
+bench: $(STAMP) ## measure the contract suite, and the fake beside a bare WSGI function and an empty Flask view
+	@$(BIN)/python benchmarks/contracts.py
 	@$(BIN)/python benchmarks/server.py $(ARGS)
 
-contract: $(STAMP) ## fuzz an endpoint by the OpenAPI file (default: the fake, under both profiles)
+contract: export NETMIND_API_KEY := $(or $(API_KEY),$(NETMIND_API_KEY))
+contract: $(STAMP) ## judge an endpoint (make contract BASE_URL=… API_KEY=…); without one, fuzz the fake by the OpenAPI file
+ifdef BASE_URL
+	@$(BIN)/netmind-contracts verify --base-url "$(BASE_URL)" $(ARGS)
+else
 	@$(BIN)/python -m pytest -n 0 --no-cov tests/together/test_openapi.py $(ARGS)
+endif
 
 mutants: $(STAMP) ## let fakes that each break one claim be judged, and print which are noticed
 	@PYTHONPATH=tests $(BIN)/python -m mutants

@@ -1,0 +1,108 @@
+"""The nightly drift check: one issue, never two. Its script runs under bash, with a gh that remembers."""
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+RECIPE = ROOT / "examples" / "github-actions" / "drift.yml"
+
+GH = """#!/usr/bin/env bash
+printf '%s\\n' "$*" >> "$STATE/calls"
+case "$1 $2" in
+  "issue list") cat "$STATE/open" 2>/dev/null ;;
+  "issue create") echo 7 > "$STATE/open"; cp body.md "$STATE/body" ;;
+  "issue close") rm "$STATE/open" ;;
+esac
+exit 0
+"""
+VERIFY = """#!/usr/bin/env bash
+printf '%s\\n' "$*" >> "$STATE/verify"
+cat "$STATE/output"
+exit "$(cat "$STATE/code")"
+"""
+
+
+def script():
+    steps = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))["jobs"]["drift"]["steps"]
+    return next(step["run"] for step in steps if "verify" in step.get("run", ""))
+
+
+@pytest.fixture
+def night(tmp_path):
+    """Runs the script once; what it exits with, and what it asked gh to do."""
+    (tmp_path / "bin").mkdir()
+    for name, text in (("gh", GH), ("netmind-contracts", VERIFY)):
+        file = tmp_path / "bin" / name
+        file.write_text(text)
+        file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+    def run(code, output="broken  documented  delete.message\n"):
+        (tmp_path / "code").write_text(str(code))
+        (tmp_path / "output").write_text(output)
+        calls = tmp_path / "calls"
+        calls.unlink(missing_ok=True)
+        environment = {
+            **os.environ,
+            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+            "STATE": str(tmp_path),
+            "RUN_URL": "https://ci.example/1",
+        }
+        result = subprocess.run(
+            ["bash", "-c", script()], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        asked = calls.read_text().splitlines() if calls.exists() else []
+        return result.returncode, [call.split(" --")[0] for call in asked]
+
+    run.folder = tmp_path
+    return run
+
+
+def test_no_drift_opens_nothing(night):
+    assert night(0) == (0, ["issue list"])
+
+
+def test_drift_twice_opens_one_issue(night):
+    assert night(1) == (0, ["issue list", "label create netmind-drift", "issue create"])
+    assert night(1) == (0, ["issue list"])
+
+
+def test_the_issue_is_closed_when_the_claims_hold_again(night):
+    night(1)
+    assert night(0) == (0, ["issue list", "issue close 7"])
+    assert night(0) == (0, ["issue list"])
+
+
+def test_an_endpoint_that_could_not_be_looked_at_fails_and_touches_no_issue(night):
+    assert night(2) == (2, [])
+
+
+def test_what_an_endpoint_says_stays_text(night):
+    hostile = "held  x\nbroken `touch owned` $(touch owned) '; touch owned\n~~~~~~~~\n<!-- -->\n"
+    night(1, hostile)
+    body = (night.folder / "body").read_text()
+    assert not (night.folder / "owned").exists()
+    assert "broken `touch owned` $(touch owned) '; touch owned" in body
+    assert "held  x" not in body
+    assert body.count("~~~~~~~~") == 2
+
+
+def test_the_key_is_in_the_environment_alone_and_the_budget_is_named(night):
+    night(0)
+    assert (night.folder / "verify").read_text().startswith("verify --live --max-creates 3 --save run.json")
+    recipe = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
+    assert recipe["permissions"] == {"contents": "read", "issues": "write"}
+    assert "${{" not in script()
+
+
+def test_make_contract_looks_at_the_endpoint_that_it_is_given():
+    shown = subprocess.run(
+        ["make", "-n", "contract", "BASE_URL=http://127.0.0.1:9", "API_KEY=a-key-that-nobody-may-see"],
+        cwd=ROOT, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert 'netmind-contracts verify --base-url "http://127.0.0.1:9"' in shown
+    assert "a-key-that-nobody-may-see" not in shown
