@@ -1,0 +1,67 @@
+"""The suite's claims hold through a plain reverse proxy."""
+
+import contextlib
+import http.client
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+from click.testing import CliRunner
+from support import running_fake
+
+from netmind_contracts.cli import main
+
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host"}
+
+
+def forwarding_to(address):
+    """A request handler that passes everything on, and renames the host as proxies do by default."""
+
+    class Forward(BaseHTTPRequestHandler):
+        def forward(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+            try:
+                with contextlib.closing(http.client.HTTPConnection(address, timeout=10)) as behind:
+                    with contextlib.suppress(ConnectionError):  # refused before all of the body was sent
+                        behind.request(self.command, self.path, body or None, headers)
+                    answer = behind.getresponse()
+                    content = answer.read()
+            except (OSError, http.client.HTTPException):
+                self.send_error(502)
+                return
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in {*HOP_BY_HOP, "content-length", "server", "date"}:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_DELETE = forward  # noqa: N815 - as http.server wants them
+
+        def log_message(self, *_):
+            pass
+
+    return Forward
+
+
+@pytest.fixture
+def proxied(tmp_path):
+    """The address of a proxy before a fake."""
+    with running_fake(tmp_path, "--duration", "0.3") as (url, _):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), forwarding_to(urlsplit(url).netloc))
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.slow
+def test_every_documented_claim_holds_through_a_plain_reverse_proxy(proxied):
+    result = CliRunner().invoke(main, ["verify", "--base-url", proxied, "--api-key", "any-token"])
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith(": no drift\n")
