@@ -309,7 +309,7 @@ def _of_deletes_and_lists(seen: Histories) -> dict[str, Any]:
             if delete.succeeded and isinstance(delete.document, dict):
                 facts.setdefault("delete.message", delete.document.get("message"))
         for after in job.afterwards:
-            if after.succeeded or after.status == 404:
+            if after.succeeded or 400 <= after.status <= 499:
                 facts["delete.leaves"] = "tombstone" if after.succeeded else "gone"
     order = list(seen.jobs)
     for one in seen.lists:

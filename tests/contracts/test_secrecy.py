@@ -29,12 +29,19 @@ SPELLINGS = {
     "in capitals": str.upper,
 }
 
+# What else stands there: quotes, neighbours, and the few bits that base64 mixes with them.
+AROUND = {
+    "base64": f"{MASK}w==",
+    "base64 behind a user's name": f"dXNlcjp{MASK}IQ==",
+    "base64 for URLs": f"YW{MASK}M=",
+    "JSON": f'"{MASK}"',
+}
+
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_the_token_is_masked_as(spelling):
     masked = Redactor(TOKEN).text(f"<<{SPELLINGS[spelling](TOKEN)}>>")
-    assert MASK in masked
-    assert "K3y" not in masked.lower().replace("k3y", "K3y")
+    assert masked == f"<<{AROUND.get(spelling, MASK)}>>"
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60))
