@@ -65,9 +65,18 @@ def profile_of(run: Run) -> str:
         stated = tomlkit.table()
         stated.add("value", _inline(value))
         stated.add("level", "observed")
-        stated.add("source", f"learned from {host} on {day}")
+        stated.add("source", f"learned from {host} on {day}" + _unmet(run, key, value))
         document[group].add(name, stated)
     return tomlkit.dumps(document)
+
+
+def _unmet(run: Run, key: str, value: Any) -> str:
+    """Which of the words were not met, and so are none of the endpoint's."""
+    if key != "statuses.words":
+        return ""
+    met = {status for job in Histories(run).jobs.values() for _, status in job.statuses}
+    unmet = [name for name, word in value.items() if word not in met]
+    return f"; not met, and so assumed: {', '.join(unmet)}" if unmet else ""
 
 
 def _inline(value: Any) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule
 
 from netmind_contracts import library
 from netmind_contracts.histories import FINAL_STATUSES, results_of
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from netmind_contracts.exchange import Exchange
 
 _WITHIN_SECONDS = 30.0
+_JOBS: Bundle[str] = Bundle("jobs")
+_TENANTS = st.integers(0, 7)
 
 # On this machine a generation costs nothing.
 _UNLIMITED = 1_000_000_000
@@ -98,43 +100,17 @@ def machine_for(
     budget = allowance(endpoint().base_url, live=live, max_creates=limit, free_only=False)
 
     class GenerationMachine(_Machine):
-        jobs: Bundle[str] = Bundle("jobs")
-
         def __init__(self) -> None:
             super().__init__(endpoint(), expectations, budget)
 
         @precondition(lambda self: self.budget.reserved < self.budget.limit)
-        @rule(target=jobs, request=drawn.filter(_does_not_block), tenant=st.integers(0, 7))
+        @rule(target=_JOBS, request=drawn.filter(_does_not_block), tenant=_TENANTS)
         def create(self, request: dict[str, Any], tenant: int) -> str:
-            return self.do_create(request, tenant)
-
-        @rule(job=jobs)
-        def get(self, job: str) -> None:
-            self.do_get(job)
-
-        @rule(job=jobs)
-        def get_as_another(self, job: str) -> None:
-            self.do_get_as_another(job)
-
-        @rule(tenant=st.integers(0, 7))
-        def get_unknown(self, tenant: int) -> None:
-            self.expect_absent(self.ask("GET", one(UNKNOWN_ID), tenant))
-
-        @rule(tenant=st.integers(0, 7))
-        def list_(self, tenant: int) -> None:
-            self.do_list(tenant)
-
-        @rule(job=consumes(jobs))
-        def delete(self, job: str) -> None:
-            self.do_delete(job)
+            return self.create_one(request, tenant)
 
         @rule(seconds=st.sampled_from([0.5, 5.0, 60.0]) if max_creates is None else st.just(1.0))
         def wait(self, seconds: float) -> None:
             self.endpoint.wait(seconds)
-
-        @initialize()
-        def nothing_is_there(self) -> None:
-            self.do_list(0)
 
     return GenerationMachine
 
@@ -144,7 +120,9 @@ def _does_not_block(request: dict[str, Any]) -> bool:
 
 
 class _Machine(RuleBasedStateMachine):
-    """What the rules do; the rules themselves are made with their strategies."""
+    """The rules that need to know nothing of what was asked for, and what holds in all of them."""
+
+    jobs = _JOBS
 
     def __init__(self, endpoint: Endpoint, expectations: Expectations, budget: Budget) -> None:
         super().__init__()
@@ -167,7 +145,7 @@ class _Machine(RuleBasedStateMachine):
         recorder = self._recorders[tenant % len(self._recorders)]
         return recorder.send(Call(method, path, content_type=content_type, body=body), within=_WITHIN_SECONDS)
 
-    def do_create(self, request: dict[str, Any], tenant: int) -> str:
+    def create_one(self, request: dict[str, Any], tenant: int) -> str:
         """Create, once; the new id."""
         assert self.budget.reserve()  # noqa: S101 - the rule's precondition
         exchange, document = self.ask("POST", GENERATIONS, tenant, json.dumps(request))
@@ -181,7 +159,8 @@ class _Machine(RuleBasedStateMachine):
         self.known[document["id"]] = _Known(tenant % len(self.endpoint.tokens), document)
         return str(document["id"])
 
-    def do_get(self, generation_id: str) -> None:
+    @rule(generation_id=_JOBS)
+    def get(self, generation_id: str) -> None:
         """Get a job that was not deleted: it is the same, and has only moved forward."""
         job = self.known[generation_id]
         exchange, document = self.ask("GET", one(generation_id), job.tenant)
@@ -189,16 +168,18 @@ class _Machine(RuleBasedStateMachine):
         _hold("get.completed", f"generation {generation_id}", exchange, answered)
         self._follows(exchange, job, document)
 
-    def do_get_as_another(self, generation_id: str) -> None:
+    @rule(generation_id=_JOBS)
+    def get_as_another(self, generation_id: str) -> None:
         """Another tenant can neither read nor delete the job."""
         owner = self.known[generation_id].tenant
         for tenant in range(len(self.endpoint.tokens)):
             if tenant != owner:
                 self.expect_absent(self.ask("GET", one(generation_id), tenant))
                 self.expect_absent(self.ask("DELETE", one(generation_id), tenant))
-        self.do_get(generation_id)
+        self.get(generation_id)
 
-    def do_list(self, tenant: int) -> None:
+    @rule(tenant=_TENANTS)
+    def list_(self, tenant: int) -> None:
         """List: each of the tenant's jobs once, as get has it, and none of another's."""
         tenant %= len(self.endpoint.tokens)
         exchange, document = self.ask("GET", GENERATIONS, tenant)
@@ -219,7 +200,8 @@ class _Machine(RuleBasedStateMachine):
             if entry["id"] in self.known and not self.known[entry["id"]].deleted:
                 self._agrees(exchange, self.known[entry["id"]], entry)
 
-    def do_delete(self, generation_id: str) -> None:
+    @rule(generation_id=consumes(_JOBS))
+    def delete(self, generation_id: str) -> None:
         """Delete a job, and find it gone, or a tombstone."""
         job = self.known[generation_id]
         exchange, document = self.ask("DELETE", one(generation_id), job.tenant)
@@ -233,6 +215,11 @@ class _Machine(RuleBasedStateMachine):
         elif self.expectations.leaves == "gone":
             self.expect_absent((after, left), "delete.gone")
             self.expect_absent(self.ask("DELETE", one(generation_id), job.tenant), "delete.gone")
+
+    @rule(tenant=_TENANTS)
+    def get_unknown(self, tenant: int) -> None:
+        """A generation that was never created is not there."""
+        self.expect_absent(self.ask("GET", one(UNKNOWN_ID), tenant))
 
     def expect_absent(self, came: tuple[Exchange, Any], claim: str = "unknown-id.404") -> None:
         """The answer is that there is no such generation."""

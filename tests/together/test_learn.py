@@ -184,6 +184,12 @@ def test_each_learned_fact_names_its_source():
     }
 
 
+def test_a_word_that_was_not_met_is_said_to_be_assumed():
+    words = tomllib.loads(profile_of(run_on("documented")))["statuses"]["words"]
+    assert words["value"]["failed"] == "failed"
+    assert words["source"].endswith("; not met, and so assumed: initializing, processing, failed")
+
+
 def test_what_was_not_seen_is_left_out(tmp_path):
     free = probe_of(*fake(profile="observed"), budget=0).run()
     assert sorted(learn(free)) == [
