@@ -16,15 +16,30 @@ AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def wait_for_file(file: Path, process: "subprocess.Popen[str]", seconds: float = 30.0) -> str:
-    """The content of a file that a process writes; fails the test with the process's words if it ends first."""
+    """What a process writes to a file; fails the test with the process's words if it ends first."""
     deadline = time.monotonic() + seconds
-    while not file.exists():
+    while not file.exists() or not file.read_text():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, f"{file.name} was not written within {seconds} s"
         # An Event would need the other process's help; this is the one place that looks again.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.02)
     return file.read_text().strip()
+
+
+@contextlib.contextmanager
+def started(command):
+    """A process that is ended with the block, also where that fails."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.communicate(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
 @contextlib.contextmanager
@@ -42,9 +57,5 @@ def running_fake(folder: Path, *options: str):
         str(ready_file),
         *options,
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield wait_for_file(ready_file, process), process
-        finally:
-            process.terminate()
-            process.communicate(timeout=10)
+    with started(command) as process:
+        yield wait_for_file(ready_file, process), process

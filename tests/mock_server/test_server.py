@@ -11,7 +11,7 @@ import time
 
 import pytest
 import requests
-from support import AUTHORIZED, PAGE_IMAGE, running_fake, wait_for_file
+from support import AUTHORIZED, PAGE_IMAGE, running_fake, started, wait_for_file
 
 from netmind_mock import create_app, server
 
@@ -188,7 +188,7 @@ def test_without_the_lane_granians_own_threads_serve(tmp_path):
         "if __name__ == '__main__':\n"
         "    server.serve(settings, host, port, f'http://127.0.0.1:{port}', ready)\n"
     )
-    with subprocess.Popen([sys.executable, str(script)], text=True, stderr=subprocess.PIPE) as process:
+    with started([sys.executable, str(script)]) as process:
         url = f"http://127.0.0.1:{wait_for_file(tmp_path / 'port', process)}/v1/generation"
         answers = []
         ask = threading.Thread(
@@ -197,7 +197,6 @@ def test_without_the_lane_granians_own_threads_serve(tmp_path):
         ask.start()
         assert requests.get(url, headers=AUTHORIZED, timeout=5).status_code == 200
         ask.join()
-        process.terminate()
     assert answers[0].json()["status"] == "completed"
 
 
