@@ -21,7 +21,7 @@ class WsgiTransport:
         self.client = Client(app)
         self.sent = []
         # An answer that is to be sent later is sent when its moment has come: at once, on a clock that stands.
-        self.environ = {HOLD: lambda moment: clock.advance(moment - clock.now())} if clock else {}
+        self.environ = {HOLD: lambda moment, _: clock.advance(moment - clock.now())} if clock else {}
 
     def send(self, method, url, headers, body, *, within, most_bytes):  # noqa: ARG002 - a call in process takes no time
         self.sent.append((method, url, body))

@@ -226,8 +226,10 @@ def _of_fields(seen: Histories) -> dict[str, Any]:
         for name in sorted(set(document) - KNOWN_FIELDS)
         if _is_toml(document[name])
     }
+    under_way = [document for document in documents if not has_ended(document)]
     return {
-        "fields.logs": any("logs" in document for document in documents) if documents else None,
+        # A failed job may say why in a field that others do not have.
+        "fields.logs": any("logs" in document for document in under_way) if under_way else None,
         "fields.durations": any("pending_duration" in one for one in completed) if completed else None,
         "fields.extra": extra if documents else None,
     }

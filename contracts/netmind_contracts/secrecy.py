@@ -30,17 +30,18 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without the token, and with the values of every URL's query masked."""
-        return _URL.sub(lambda found: mask_url(found[0]), self._without_token(text))
+        return _URL.sub(lambda found: mask_url(found[0]), self.without_token(text))
 
     def url(self, url: str) -> str:
         """A URL without the token, its query's values masked."""
-        return mask_url(self._without_token(url))
+        return mask_url(self.without_token(url))
 
     def json_text(self, text: str) -> str:
         """JSON text likewise. Slashes that JSON escaped are read, so that no URL hides behind them."""
         return self.text(text.replace("\\/", "/").replace("\\u0026", "&").replace("\\u003d", "="))
 
-    def _without_token(self, text: str) -> str:
+    def without_token(self, text: str) -> str:
+        """The text without the token; URLs stay as they are."""
         return self._spellings.sub(MASK, text) if len(self._token) >= SHORTEST_SECRET else text
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,13 +12,20 @@ from werkzeug.routing import MapAdapter
 
 from netmind_mock import identity, wire
 from netmind_mock.clock import Clock, SteerableClock
+from netmind_mock.door import Door
 from netmind_mock.errors import ApiError, UnknownRoute, WrongMethod
+from netmind_mock.hints import HINT, hint, hint_of_status
 from netmind_mock.hosts import HostPolicy, parse_host
+from netmind_mock.journal import MOST_ENTRIES, Journal
 from netmind_mock.profile import Profile, load_profile
 from netmind_mock.routes import Rooms
+from netmind_mock.routes.control import control_routes
 from netmind_mock.routes.files import files_routes
 from netmind_mock.routes.generation import generation_routes
+from netmind_mock.steering import World
 from netmind_mock.stores.memory import MemoryStore
+from netmind_mock.tenants import Tenants
+from netmind_mock.verdicts.spend import Prices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,11 +34,10 @@ if TYPE_CHECKING:
     from flask import Request
 
     from netmind_mock.stores import JobStore
+    from netmind_mock.tenants import Rule
 
-_log = logging.getLogger("netmind_mock")
 
-
-def create_app(
+def create_app(  # noqa: PLR0913 - each has a name and a default
     *,
     profile: str | Profile = "documented",
     duration: float = 2.0,
@@ -43,6 +48,11 @@ def create_app(
     strict_models: bool = False,
     public_url: str = "http://127.0.0.1:8000",
     allowed_hosts: Iterable[str] = (),
+    rules: Iterable[Rule] = (),
+    prices: Prices | None = None,
+    journal_entries: int = MOST_ENTRIES,
+    wire_faults: Iterable[str] = (),
+    control_key: str | None = None,
 ) -> Flask:
     """The fake as a WSGI application.
 
@@ -56,6 +66,11 @@ def create_app(
         strict_models: Refuse models that are not in the catalogue.
         public_url: What result URLs begin with where the request's own host is not allowed.
         allowed_hosts: Hosts beyond loopback that result URLs may be built from: ``name`` or ``name:port``.
+        rules: Standing orders, as ``rules_from`` reads them from a file.
+        prices: What a create costs, as ``prices_from`` reads it from a file.
+        journal_entries: How many requests are remembered at most; 0 for none.
+        wire_faults: The kinds of faults that whatever carries the answers carries out itself.
+        control_key: What ``/__mock/`` wants in the header ``X-Mock-Key``; None if nothing.
 
     Raises:
         InvalidFile: The profile does not exist or holds a mistake.
@@ -65,17 +80,28 @@ def create_app(
         raise ValueError(f"duration is a number of seconds, 0 or more, not {duration!r}")
     settled = profile if isinstance(profile, Profile) else load_profile(profile)
     keys = [wire.read_token(key) for key in api_keys]
+    store = store or MemoryStore()
+    tenants = Tenants(
+        clock or SteerableClock(), seed=seed or 0, wire=frozenset(wire_faults), rules=tuple(rules)
+    )
     rooms = Rooms(
         profile=settled,
-        clock=clock or SteerableClock(),
-        store=store or MemoryStore(),
+        tenants=tenants,
+        store=store,
         ids=identity.JobIds(seed),
         hosts=host_policy(public_url, allowed_hosts),
         duration=duration,
         accepted=frozenset(map(identity.user_id_of, keys)) if keys else None,
         strict_models=strict_models or settled.unknown_models == "refuse",
     )
-    return _flask_app(rooms)
+    world = World(settled, store, tenants, Journal(journal_entries), prices or Prices())
+    return _flask_app(rooms, world, control_key)
+
+
+def world_of(app: Flask) -> World:
+    """All that there is to steer of an application that ``create_app`` made."""
+    world: World = app.extensions["netmind_mock"]
+    return world
 
 
 def host_policy(public_url: str, allowed_hosts: Iterable[str]) -> HostPolicy:
@@ -137,13 +163,17 @@ class _FakeFlask(Flask):
         return MapAdapter(self.url_map, "", "/", "", "http", path, environ["REQUEST_METHOD"])
 
 
-def _flask_app(rooms: Rooms) -> Flask:
+def _flask_app(rooms: Rooms, world: World, control_key: str | None) -> Flask:
     app = _FakeFlask("netmind_mock", static_folder=None, template_folder=None)
     app.json = _OrjsonProvider(app)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.register_blueprint(generation_routes(rooms))
     app.register_blueprint(files_routes(rooms))
+    app.register_blueprint(control_routes(world, rooms.hosts, control_key))
+    app.extensions["netmind_mock"] = world
+    door = Door(app.wsgi_app, world.tenants, world.journal, world.store, rooms.profile)
+    app.wsgi_app = door  # type: ignore[method-assign]
 
     def refuse(error: ApiError | HTTPException) -> tuple[Any, int, list[tuple[str, str]]]:
         headers: list[tuple[str, str]] = []
@@ -151,10 +181,11 @@ def _flask_app(rooms: Rooms) -> Flask:
             headers = [(name, value) for name, value in error.get_headers() if name.lower() != "content-type"]
             ours = _in_our_words(error)
             if ours is None:
+                headers.append((HINT, hint_of_status(error.name)))
                 return {"message": f"{error.name}"}, error.code or 500, headers
             error = ours
         status, body = wire.refusal(error, rooms.profile)
-        return body, status, headers
+        return body, status, [*headers, (HINT, hint(error))]
 
     app.register_error_handler(ApiError, refuse)
     app.register_error_handler(HTTPException, refuse)

@@ -93,6 +93,13 @@ class SteerableClock:
         """
         self._steer(speed=_positive(speed))
 
+    def copy(self) -> SteerableClock:
+        """A clock that shows the same time and runs alike, and is steered by itself."""
+        with self._steered:
+            other = SteerableClock(speed=self._speed, wall=self._now, monotonic=self._monotonic)
+            other._frozen = self._frozen
+            return other
+
     def wait_until(self, moment: float) -> None:
         """Return once ``now() >= moment``; a frozen clock is waited on until somebody steers it."""
         with self._steered:

@@ -13,7 +13,8 @@
     ├── BodyTooLarge
     ├── WrongContentType
     ├── InvalidBody           not JSON, or not a create request
-    └── UnknownFile           no such result file, or not yet
+    ├── UnknownFile           no such result file, or not yet
+    └── ExpiredLink           a link whose time is over
 """
 
 from __future__ import annotations
@@ -100,3 +101,9 @@ class UnknownFile(ApiError):
     """No such result file, or its job is not completed."""
 
     key = "unknown_file"
+
+
+class ExpiredLink(ApiError):
+    """A link to a result file whose time is over."""
+
+    key = "expired_link"

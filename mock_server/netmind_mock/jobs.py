@@ -6,7 +6,8 @@ the job and the time: nothing polls, sweeps or locks a job, and reading one chan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -49,10 +50,17 @@ class Output(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """A status, and when it begins, in seconds after creation."""
+    """A status, and when it begins.
 
-    status: Status
+    Attributes:
+        status: One of ``Status``, or a word that no profile knows, which goes to the wire as it is.
+        begins: Seconds after creation; infinite if no time brings it.
+        polls: Where it is not 0, the poll of this number (from 1) brings it, too.
+    """
+
+    status: str
     begins: float
+    polls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +69,27 @@ class Plan:
 
     Attributes:
         stages: In order of time; the first begins at 0.
+        counts_polls: How many polls are to be remembered, since they bring stages.
         outputs: What a completed job results in.
         failure: The last log line of a job that fails.
+        empty_for: Seconds for which a completed job's result stays empty; infinite for ever.
+        hidden_for: Seconds after creation for which get does not know the job.
+        list_behind: Seconds by which the list lags behind get.
+        link_life: Seconds after which a result's link has expired.
+        delete_late: Seconds after which a delete takes effect; if not 0, the job completes meanwhile.
+        scenario: The name of what was ordered; empty if nothing was.
     """
 
     stages: tuple[Stage, ...]
     outputs: tuple[Output, ...] = ()
     failure: str | None = None
-
-    @property
-    def duration(self) -> float:
-        """Seconds from creation to the final status."""
-        return self.stages[-1].begins
+    counts_polls: int = 0
+    empty_for: float = 0.0
+    hidden_for: float = 0.0
+    list_behind: float = 0.0
+    link_life: float = math.inf
+    delete_late: float = 0.0
+    scenario: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +103,8 @@ class Job:
         config: The model's options, as compact JSON in UTF-8.
         created_at: Seconds since the epoch.
         plan: What will become of it.
-        deleted_at: Seconds since the epoch, once it was deleted.
+        deleted_at: When a delete takes effect, in seconds since the epoch, once there was one.
+        polled_at: When the first polls were, as many as the plan counts.
     """
 
     id: str
@@ -96,10 +114,17 @@ class Job:
     created_at: float
     plan: Plan
     deleted_at: float | None = None
+    polled_at: tuple[float, ...] = ()
+
+    def is_deleted(self, now: float) -> bool:
+        """Whether a delete has taken effect."""
+        return self.deleted_at is not None and self.deleted_at <= now + CLOCK_GRAIN
 
 
 def status_at(job: Job, now: float) -> Stage:
-    """The stage that the job is in at ``now`` (seconds since the epoch). Deleting a job stops it.
+    """The stage that the job is in at ``now`` (seconds since the epoch), with the time at which it began.
+
+    Deleting a job stops it. A scenario's plan may hold any stages, also some twice.
 
     ::
 
@@ -107,12 +132,60 @@ def status_at(job: Job, now: float) -> Stage:
            │     (where the profile has them)     └──► failed
            └──────────────────────────────────────────▲
     """
+    return stages_until(job, now)[-1]
+
+
+def stages_until(job: Job, now: float) -> list[Stage]:
+    """The stages that the job has gone through by ``now``, with the times at which they began."""
     moment = now if job.deleted_at is None else min(now, job.deleted_at)
-    elapsed = moment - job.created_at
+    elapsed = moment - job.created_at + CLOCK_GRAIN
     stages = job.plan.stages
-    current = stages[0]
+    gone_through = [stages[0]]
     for stage in stages[1:]:
-        if stage.begins > elapsed + CLOCK_GRAIN:
+        begins = stage.begins
+        if stage.polls and stage.polls <= len(job.polled_at):
+            begins = min(begins, job.polled_at[stage.polls - 1] - job.created_at)
+        if begins > elapsed:
             break
-        current = stage
-    return current
+        gone_through.append(stage if begins == stage.begins else Stage(stage.status, begins))
+    return gone_through
+
+
+def ends_after(plan: Plan) -> float:
+    """Seconds from creation until the job has ended, with its result; infinite if no time brings that."""
+    end = plan.stages[-1]
+    if end.status not in (Status.COMPLETED, Status.FAILED):
+        return math.inf
+    return end.begins + (plan.empty_for if end.status == Status.COMPLETED else 0.0)
+
+
+def polled(job: Job, now: float) -> Job:
+    """The job after a poll at ``now``: the same one, unless its plan counts this poll."""
+    if len(job.polled_at) >= job.plan.counts_polls:
+        return job
+    return replace(job, polled_at=(*job.polled_at, now))
+
+
+def deleted(job: Job, now: float) -> Job:
+    """The job after a delete at ``now``; the first one counts."""
+    if job.deleted_at is not None:
+        return job
+    if job.plan.delete_late:
+        job = ended(job, now, None)
+    return replace(job, deleted_at=now + job.plan.delete_late)
+
+
+def ended(job: Job, now: float, failure: str | None) -> Job:
+    """The job as one that ends at ``now``: completed, or failed for a reason. What went before stays."""
+    elapsed = max(now - job.created_at, 0.0)
+    status = Status.COMPLETED if failure is None else Status.FAILED
+    plan = replace(
+        job.plan,
+        stages=(*stages_until(job, now), Stage(status, elapsed)),
+        counts_polls=0,
+        outputs=job.plan.outputs if failure is None else (),
+        failure=failure,
+        empty_for=0.0,
+        hidden_for=0.0,
+    )
+    return replace(job, plan=plan)

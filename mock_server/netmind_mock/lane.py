@@ -29,14 +29,19 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netmind_mock.routes import HOLD, MAX_BODY_BYTES
+from netmind_mock.routes import DELIVER, HOLD, MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from netmind_mock.clock import Clock
+    from netmind_mock.faults import Delivery
+
     Environ = dict[str, Any]
     Headers = list[tuple[str, str]]
     Answer = tuple[int, Headers, bytes]
+    Now = Callable[[], float]
+    Moment = tuple[float, Now]  # what a clock has to show, and the clock
 
 THREADS = 128
 SMALL_BODY_BYTES = 64 * 1024
@@ -78,7 +83,6 @@ class Lane:
     def __init__(
         self,
         app: Callable[..., Iterable[bytes]],
-        now: Callable[[], float],
         slow_path: Callable[[str], bool],
         threads: int = THREADS,
     ) -> None:
@@ -86,12 +90,11 @@ class Lane:
 
         Args:
             app: The WSGI application.
-            now: The application's clock, in seconds.
             slow_path: Whether requests for a path take long enough to be answered on a thread of their own.
             threads: How many threads granian may call the lane on.
         """
         self._app = app
-        self._held = Held(now)
+        self._held = Held()
         self._slow_path = slow_path
         self._most_readers = threads - 2
         self._lock = threading.Lock()
@@ -200,14 +203,21 @@ class Lane:
 
     def _answer(self, reply: Reply, environ: Environ) -> None:
         """Run the application and send its answer, or have it sent when its moment has come."""
-        moments: list[float] = []
+        moments: list[Moment] = []
+
+        def hold(moment: float, clock: Clock) -> None:
+            moments.append((moment, clock.now))
+
+        def deliver(delivery: Delivery) -> None:
+            moments.append((time.monotonic() + delivery.wait, time.monotonic))
+
         try:
-            answer = self._run({**_BASE_ENVIRON, **environ, HOLD: moments.append})
+            answer = self._run({**_BASE_ENVIRON, **environ, HOLD: hold, DELIVER: deliver})
         except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer
             _log.exception("the application raised")
             answer = 500, _JSON, b'{"message":"Internal error of the fake"}'
         if moments:
-            self._held.add(moments[0], reply, answer)
+            self._held.add(moments[-1], reply, answer)
         else:
             reply.response_bytes(*answer)
 
@@ -225,20 +235,15 @@ class Lane:
 class Held:
     """Answers that are to be sent later. One thread sends them all, and is there while there are any."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        """None yet.
-
-        Args:
-            now: The application's clock, in seconds; it may be steered.
-        """
-        self._now = now
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._numbers = itertools.count()
-        self._answers: list[tuple[float, int, Reply, Answer]] = []
+        # By the clock that each waits for: clocks can be steered, each by itself.
+        self._answers: dict[Now, list[tuple[float, int, Reply, Answer]]] = {}
         self._sending = False
 
-    def add(self, moment: float, reply: Reply, answer: Answer) -> None:
-        """Send the answer once the clock has reached ``moment``.
+    def add(self, moment: Moment, reply: Reply, answer: Answer) -> None:
+        """Send the answer once the moment has come.
 
         Raises:
             RuntimeError: The machine has no thread left.
@@ -247,7 +252,8 @@ class Held:
             if not self._sending:
                 threading.Thread(target=self._send, daemon=True).start()
                 self._sending = True
-            heapq.heappush(self._answers, (moment, next(self._numbers), reply, answer))
+            queue = self._answers.setdefault(moment[1], [])
+            heapq.heappush(queue, (moment[0], next(self._numbers), reply, answer))
 
     def _send(self) -> None:
         pause = threading.Event()
@@ -263,8 +269,11 @@ class Held:
                 self._sending = False
                 return None
             due = []
-            while self._answers and self._answers[0][0] <= self._now():
-                due.append(heapq.heappop(self._answers))
+            for now, queue in list(self._answers.items()):
+                while queue and queue[0][0] <= now():
+                    due.append(heapq.heappop(queue))
+                if not queue:
+                    del self._answers[now]
             return (due,)
 
 

@@ -192,6 +192,7 @@ class Profile:
     wrong_content_type: Refusal = _fact("errors.wrong_content_type", _refusal)
     invalid_body: Refusal = _fact("errors.invalid_body", _refusal)
     unknown_file: Refusal = _fact("errors.unknown_file", _refusal)
+    expired_link: Refusal = _fact("errors.expired_link", _refusal)
 
     def refusal(self, error: ApiError) -> Refusal:
         """How this profile refuses."""

@@ -96,8 +96,8 @@ def _lane_fits() -> bool:
     return callable(getattr(granian_worker, _WSGI_DOOR, None))
 
 
-def build_app(settings: Settings, public_url: str) -> tuple[Flask, SteerableClock]:
-    """The application of these settings, and its clock.
+def build_app(settings: Settings, public_url: str) -> Flask:
+    """The application of these settings.
 
     Raises:
         InvalidFile: The profile does not exist or holds a mistake.
@@ -106,16 +106,16 @@ def build_app(settings: Settings, public_url: str) -> tuple[Flask, SteerableCloc
     """
     options = asdict(settings)
     clock = SteerableClock(speed=options.pop("speed"))
-    return create_app(**options, clock=clock, public_url=public_url), clock
+    return create_app(**options, clock=clock, public_url=public_url, wire_faults=("delay",))
 
 
 def _load_in_worker(settings: Settings, public_url: str) -> Callable[..., Any]:
     """Build the application in the worker process, and put the lane in front of it."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    app, clock = build_app(settings, public_url)
+    app = build_app(settings, public_url)
     _tune_collector()
     if _lane_fits():
-        lane = Lane(app, clock.now, _slow_path(app))
+        lane = Lane(app, _slow_path(app))
         vars(granian_worker)[_WSGI_DOOR] = lambda *_: lane
     return app
 

@@ -103,8 +103,16 @@ def integer(lowest: int, highest: int) -> Check:
 
 def seconds(value: Any) -> float:
     """A number of seconds, 0 or more."""
+    try:
+        return amount(value)
+    except Expected:
+        raise Expected("a number of seconds, 0 or more") from None
+
+
+def amount(value: Any) -> float:
+    """A number, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise Expected("a number of seconds, 0 or more")
+        raise Expected("a number, 0 or more")
     return float(value)
 
 
@@ -117,3 +125,12 @@ def choice(*choices: str) -> Check:
         return str(value)
 
     return check
+
+
+def optional(check: Check) -> Check:
+    """A check that also lets None pass."""
+
+    def either(value: Any) -> Any:
+        return None if value is None else check(value)
+
+    return either

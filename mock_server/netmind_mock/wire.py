@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from math import floor
+from math import floor, inf
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -31,6 +31,9 @@ _PYDANTIC = {
     "object": ("dict_type", "Input should be a valid dictionary"),
 }
 _SHOWN_CHARACTERS = 200
+
+# The query parameter of a link that expires, in seconds since the epoch, as signed links of S3 have it.
+EXPIRES = "Expires"
 
 
 def read_token(header: str | None) -> str:
@@ -119,7 +122,7 @@ def generation(job: Job, now: float, profile: Profile, origin: str) -> dict[str,
 
 def generation_list(jobs: Iterable[Job], now: float, profile: Profile, origin: str) -> dict[str, Any]:
     """The answer to list: ``jobs`` in the order given."""
-    return {"generation_list": [generation(job, now, profile, origin) for job in jobs]}
+    return {"generation_list": [generation(job, now - job.plan.list_behind, profile, origin) for job in jobs]}
 
 
 def deleted(profile: Profile) -> dict[str, Any]:
@@ -144,38 +147,45 @@ def _generation(job: Job, stage: Stage, now: float, profile: Profile, origin: st
     if stage is not job.plan.stages[0]:
         # Once a job has changed, updated_at has moved on (documented), also where that took no second.
         updated_at = max(floor(job.created_at + stage.begins), created_at + 1)
+    deleted_at = job.deleted_at if job.is_deleted(now) else None
     body: dict[str, Any] = {
         "id": job.id,
         "user_id": job.user_id,
-        "status": profile.words[status],
+        "status": profile.words.get(status, status),  # type: ignore[call-overload]
         "created_at": _timestamp(created_at),
         "updated_at": _timestamp(updated_at),
-        "deleted_at": None if job.deleted_at is None else _timestamp(floor(job.deleted_at)),
-        "is_deleted": job.deleted_at is not None,
+        "deleted_at": None if deleted_at is None else _timestamp(floor(deleted_at)),
+        "is_deleted": deleted_at is not None,
         "result": {},
     }
-    if profile.logs:
-        body["logs"] = [{"text": job.plan.failure}] if status is Status.FAILED else []
+    if status is Status.FAILED:  # that a job can fail, and says so here, is observed
+        body["logs"] = [{"text": job.plan.failure}]
+    elif profile.logs:
+        body["logs"] = []
     if status is Status.COMPLETED:
-        if now + CLOCK_GRAIN >= job.created_at + job.plan.duration + profile.empty_for:
-            body["result"] = {"data": _results(job, profile, origin)}
+        if now + CLOCK_GRAIN >= job.created_at + stage.begins + job.plan.empty_for:
+            body["result"] = {"data": _results(job, now, profile, origin)}
         if profile.durations:
-            body.update(_durations(job))
+            body.update(_durations(job, stage))
     if profile.extra:
         body.update(profile.extra)
     return body
 
 
-def _results(job: Job, profile: Profile, origin: str) -> list[dict[str, str]]:
+def _results(job: Job, now: float, profile: Profile, origin: str) -> list[dict[str, str]]:
+    life = job.plan.link_life
+    signature = "" if life == inf else f"?{EXPIRES}={floor(now + life)}"
     return [
         {"text": transcript(job)}
         if output.kind is Kind.TEXT and profile.text_inline
-        else _result_file(job, index, output, profile, origin)
+        else _result_file(job, index, output, profile, origin, signature)
         for index, output in enumerate(job.plan.outputs)
     ]
 
 
-def _result_file(job: Job, index: int, output: Output, profile: Profile, origin: str) -> dict[str, str]:
+def _result_file(
+    job: Job, index: int, output: Output, profile: Profile, origin: str, signature: str
+) -> dict[str, str]:
     name = file_name(output, profile)
     file_id = identity.file_id(job.id, index)
     path = (
@@ -183,7 +193,8 @@ def _result_file(job: Job, index: int, output: Output, profile: Profile, origin:
         .replace("{file_id}", file_id)
         .replace("{file_name}", name)
     )
-    return {"url": origin + path, "file_id": file_id, "file_name": name, "file_type": output.kind.value}
+    url = origin + path + signature
+    return {"url": url, "file_id": file_id, "file_name": name, "file_type": output.kind.value}
 
 
 def transcript(job: Job) -> str:
@@ -191,11 +202,11 @@ def transcript(job: Job) -> str:
     return f"This is a made-up transcript by {job.model} for generation {job.id}."
 
 
-def _durations(job: Job) -> dict[str, int]:
+def _durations(job: Job, completed: Stage) -> dict[str, int]:
     begins = next(
-        (stage.begins for stage in job.plan.stages if stage.status is Status.PROCESSING), job.plan.duration
+        (stage.begins for stage in job.plan.stages if stage.status is Status.PROCESSING), completed.begins
     )
-    return {"pending_duration": round(begins), "processing_duration": round(job.plan.duration - begins)}
+    return {"pending_duration": round(begins), "processing_duration": round(completed.begins - begins)}
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ from support import AUTHORIZED, PAGE_IMAGE
 
 from netmind_contracts import examples, violations
 from netmind_mock import MemoryStore, SteerableClock, create_app
+from netmind_mock.jobs import deleted
 
 PAGE = {example.name: example.content for example in examples("positive") if example.name.startswith("page")}
 WHISPER = {"model": "openai/whisper", "config": {"audio_url": "https://example.org/a.mp3"}}
@@ -338,7 +339,7 @@ def test_of_two_deletes_at_once_the_second_finds_the_job_gone(make, create):
     class Racing(MemoryStore):
         def get(self, job_id):
             job = super().get(job_id)
-            super().delete(job_id, 1.0)  # somebody else, in between
+            super().change(job_id, lambda before: deleted(before, 1.0))  # somebody else, in between
             return job
 
     client = make(store=Racing())

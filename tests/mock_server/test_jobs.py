@@ -1,12 +1,13 @@
 """A job's status is a pure function of its facts and the time."""
 
+import math
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netmind_mock.jobs import Job, Plan, Stage, Status, status_at
+from netmind_mock.jobs import Job, Plan, Stage, Status, ends_after, status_at
 
 PLAN = Plan(
     (
@@ -65,8 +66,12 @@ def test_looking_at_a_job_changes_nothing(now):
     assert replace(JOB) == JOB
 
 
-def test_a_plan_lasts_until_its_final_stage():
-    assert PLAN.duration == 10.0
+def test_a_plan_ends_after_its_final_stage():
+    assert ends_after(PLAN) == 10.0
+
+
+def test_a_plan_without_a_final_stage_never_ends():
+    assert ends_after(Plan((Stage(Status.PENDING, 0.0), Stage("queued", 3.0)))) == math.inf
 
 
 @pytest.mark.parametrize("status", Status)

@@ -5,8 +5,10 @@ import threading
 
 import pytest
 
+from netmind_mock import SteerableClock
+from netmind_mock.faults import Delivery
 from netmind_mock.lane import SMALL_BODY_BYTES, Held, Lane
-from netmind_mock.routes import HOLD, MAX_BODY_BYTES
+from netmind_mock.routes import DELIVER, HOLD, MAX_BODY_BYTES
 
 WITHIN = 10.0  # seconds after which a test gives up; none takes that long unless it fails
 
@@ -44,8 +46,15 @@ class Stream:
         return self.content[:size]
 
 
+def standing_clock():
+    clock = SteerableClock(wall=lambda: 0.0)
+    clock.freeze()
+    return clock
+
+
 def environ(path="/", method="GET", **more):
-    return {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", **more}
+    asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", "clock": standing_clock()}
+    return {**asked, **more}
 
 
 def with_body(stream, length=4, path="/"):
@@ -57,7 +66,9 @@ def app(environ, start_response):
     if path == "/broken":
         raise RuntimeError("broken")
     if path == "/held":
-        environ[HOLD](77.0)
+        environ[HOLD](77.0, environ["clock"])
+    if path == "/late":
+        environ[DELIVER](Delivery(200, wait=0.2))
     if path == "/busy":
         environ["began"].set()
         assert environ["finish"].wait(WITHIN)
@@ -67,14 +78,8 @@ def app(environ, start_response):
 
 
 @pytest.fixture
-def clock():
-    """What time it is, for a test to change."""
-    return [0.0]
-
-
-@pytest.fixture
-def lane(clock):
-    return Lane(app, lambda: clock[0], slow_path=lambda path: path.startswith("/slow"), threads=4)
+def lane():
+    return Lane(app, slow_path=lambda path: path.startswith("/slow"), threads=4)
 
 
 @pytest.fixture
@@ -117,14 +122,34 @@ def test_an_application_that_raises_is_answered_with_500(lane, caplog):
     assert "the application raised" in caplog.text
 
 
-def test_an_answer_that_is_held_does_not_keep_the_lane(lane, clock):
-    held, quick = Reply(), Reply()
-    lane(held, environ("/held"))
+def test_an_answer_that_is_held_does_not_keep_the_lane(lane):
+    held, quick, clock = Reply(), Reply(), standing_clock()
+    lane(held, environ("/held", clock=clock))
     lane(quick, environ("/quick"))
     assert quick.answer[2] == b"/quick"
     assert not held.answered
-    clock[0] = 77.0
+    clock.advance(77)
     assert held.answer[2] == b"/held"
+
+
+def test_held_answers_wait_for_their_own_clocks(lane):
+    one, other = standing_clock(), standing_clock()
+    first, second = Reply(), Reply()
+    lane(first, environ("/held", clock=one))
+    lane(second, environ("/held", clock=other))
+    other.advance(77)
+    assert second.answer[2] == b"/held"
+    assert not first.answered
+    one.advance(77)
+    assert first.answer[2] == b"/held"
+
+
+def test_a_delivery_that_waits_is_held_in_real_time(lane):
+    late, quick = Reply(), Reply()
+    lane(late, environ("/late"))
+    lane(quick, environ("/quick"))
+    assert quick.answer[2] == b"/quick"
+    assert late.answer[2] == b"/late"
 
 
 def test_a_slow_path_is_answered_on_a_thread_of_its_own(lane):
@@ -226,9 +251,13 @@ def test_held_answers_are_sent_in_the_order_of_their_moments_by_one_thread():
         def response_bytes(self, *_):
             sent.put((self.name, threading.get_ident()))
 
-    held = Held(lambda: now[0])
+    held = Held()
+
+    def clock():
+        return now[0]
+
     for name, moment in (("late", 20.0), ("soon", 10.0), ("soon as well", 10.0)):
-        held.add(moment, Named(name), (200, [], b""))
+        held.add((moment, clock), Named(name), (200, [], b""))
     now[0] = 10.0
     first, second = sent.get(timeout=WITHIN), sent.get(timeout=WITHIN)
     now[0] = 20.0

@@ -10,7 +10,8 @@ from support import PAGE_IMAGE
 from netmind_mock import load_profile
 from netmind_mock.catalogue import catalogue
 from netmind_mock.jobs import Kind, Output, Stage
-from netmind_mock.plans import IMAGE_SIZES, Request, image_size, plan_for
+from netmind_mock.plans import Request, plan_for
+from netmind_mock.plans.outputs import IMAGE_SIZES, image_size
 
 DOCUMENTED, OBSERVED = load_profile("documented"), load_profile("observed")
 QWEN = "Qwen/Qwen-Image"

@@ -11,18 +11,40 @@ from netmind_mock.errors import BadToken, BodyTooLarge
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-    from netmind_mock.clock import Clock
     from netmind_mock.hosts import HostPolicy
     from netmind_mock.profile import Profile
     from netmind_mock.stores import JobStore
+    from netmind_mock.tenants import Tenants
 
-__all__ = ["HOLD", "MAX_BODY_BYTES", "Rooms", "origin", "read_body", "tenant"]
+__all__ = [
+    "BODY",
+    "DELIVER",
+    "HOLD",
+    "JOB",
+    "MAX_BODY_BYTES",
+    "NOW",
+    "ORDER",
+    "USER",
+    "Rooms",
+    "origin",
+    "read_body",
+    "tenant",
+]
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
-# The key of the WSGI environ under which a server may offer ``hold(moment)``: to send the answer that the
-# request is about to give only once the clock has reached ``moment``, without keeping a thread waiting.
+# Keys of the WSGI environ. What the door has found out:
+NOW: Final = "netmind_mock.now"  # when the request came, in seconds since the epoch, on the tenant's clock
+USER: Final = "netmind_mock.user"  # the tenant; None if there is no token
+# What a route leaves for it:
+BODY: Final = "netmind_mock.body"  # what was read of the request
+JOB: Final = "netmind_mock.job"  # the id of a job that was created
+ORDER: Final = "netmind_mock.order"  # what was ordered for that job
+# What whatever carries the answers may offer:
+# ``hold(moment, clock)`` sends the answer that is about to be given once the clock has reached ``moment``,
+# without keeping a thread waiting; ``deliver(delivery)`` carries out how it is to arrive.
 HOLD: Final = "netmind_mock.hold"
+DELIVER: Final = "netmind_mock.deliver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +58,7 @@ class Rooms:
     """
 
     profile: Profile
-    clock: Clock
+    tenants: Tenants
     store: JobStore
     ids: identity.JobIds
     hosts: HostPolicy
@@ -52,7 +74,9 @@ def tenant(rooms: Rooms, environ: WSGIEnvironment) -> str:
         MissingToken: No token was sent.
         BadToken: The token is not accepted.
     """
-    user_id = identity.user_id_of(wire.read_token(environ.get("HTTP_AUTHORIZATION")))
+    user_id: str | None = environ[USER]
+    if user_id is None:
+        user_id = identity.user_id_of(wire.read_token(environ.get("HTTP_AUTHORIZATION")))
     if rooms.accepted is not None and user_id not in rooms.accepted:
         raise BadToken
     return user_id
@@ -76,9 +100,10 @@ def read_body(environ: WSGIEnvironment) -> bytes:
         return b""
     if length is not None and length > MAX_BODY_BYTES:
         raise BodyTooLarge(limit=MAX_BODY_BYTES)
-    body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1 if length is None else length)
+    body = bytes(environ["wsgi.input"].read(MAX_BODY_BYTES + 1 if length is None else length))
+    environ[BODY] = body
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(limit=MAX_BODY_BYTES)
     if length is not None and len(body) < length:
         raise wire.body_cut_short(len(body), length)
-    return bytes(body)
+    return body

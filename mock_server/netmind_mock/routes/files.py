@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +12,9 @@ from cachetools import LRUCache
 from flask import Blueprint, Response, request
 
 from netmind_mock import identity, media, wire
-from netmind_mock.errors import UnknownFile
+from netmind_mock.errors import ExpiredLink, UnknownFile
 from netmind_mock.jobs import Kind, Status, status_at
+from netmind_mock.routes import NOW
 
 if TYPE_CHECKING:
     from netmind_mock.jobs import Job
@@ -42,7 +44,7 @@ def files_routes(rooms: Rooms) -> Blueprint:
 
     @routes.get(rule)
     def download(file_id: str, user_id: str | None = None, file_name: str | None = None) -> Response:
-        now = rooms.clock.now()
+        now = request.environ[NOW]
         job, index = find(file_id, now)
         output = job.plan.outputs[index]
         if user_id not in (None, job.user_id) or file_name not in (
@@ -50,6 +52,8 @@ def files_routes(rooms: Rooms) -> Blueprint:
             wire.file_name(output, rooms.profile),
         ):
             raise UnknownFile
+        if job.plan.link_life < math.inf and not _is_fresh(request.args.get(wire.EXPIRES, ""), now):
+            raise ExpiredLink
         file = rendered(job, index)
         response = Response(file.content, content_type=media.CONTENT_TYPES[output.extension])
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -63,7 +67,7 @@ def files_routes(rooms: Rooms) -> Blueprint:
         job = rooms.store.get(job_id)
         if (
             job is None
-            or job.deleted_at is not None
+            or job.is_deleted(now)
             or index >= len(job.plan.outputs)
             or status_at(job, now).status is not Status.COMPLETED
             or (job.plan.outputs[index].kind is Kind.TEXT and rooms.profile.text_inline)
@@ -85,3 +89,8 @@ def files_routes(rooms: Rooms) -> Blueprint:
             return file
 
     return routes
+
+
+def _is_fresh(expires: str, now: float) -> bool:
+    """Whether a link is good at ``now``; one without a time is not."""
+    return expires.isdecimal() and len(expires) < 16 and now < int(expires)

@@ -1,4 +1,4 @@
-"""The imitated API: create, get, list, delete. The clock is read once a request, here at the door."""
+"""The imitated API: create, get, list, delete. What time it is, and whose request, the door says."""
 
 from __future__ import annotations
 
@@ -10,74 +10,103 @@ from flask import Blueprint, request
 from netmind_mock import identity, wire
 from netmind_mock.catalogue import catalogue
 from netmind_mock.errors import ModelUnavailable, UnknownGeneration, UnknownModel
-from netmind_mock.jobs import Job
+from netmind_mock.jobs import CLOCK_GRAIN, Job, deleted, ends_after, polled
 from netmind_mock.plans import plan_for
-from netmind_mock.routes import HOLD, Rooms, origin, read_body, tenant
+from netmind_mock.routes import HOLD, JOB, NOW, ORDER, Rooms, origin, read_body, tenant
 from netmind_mock.toml_files import shown
 
 if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
     from netmind_mock.plans import Request
+    from netmind_mock.profile import Profile
 
 _log = logging.getLogger("netmind_mock")
+_SCENARIO = "HTTP_X_MOCK_SCENARIO"
 
 
 def generation_routes(rooms: Rooms) -> Blueprint:
     """The four operations over ``rooms``."""
     routes = Blueprint("generation", __name__)
-    profile, clock, store = rooms.profile, rooms.clock, rooms.store
+    profile, store = rooms.profile, rooms.store
     ok = profile.success_status
 
     @routes.post("/v1/generation")
     def create() -> tuple[dict[str, Any], int]:
-        now = clock.now()
         environ = request.environ
-        user_id = tenant(rooms, environ)
-        wire.check_content_type(environ.get("CONTENT_TYPE", ""), environ.get("HTTP_CONTENT_ENCODING", ""))
-        asked = wire.read_create(read_body(environ))
-        _check_model(asked, rooms)
-        plan = plan_for(asked, profile, rooms.duration)
-        job = Job(rooms.ids.next(), user_id, asked.model, wire.pack_config(asked.config), now, plan)
-        store.put(job)
+        asked, job = _create(rooms, environ)
         if asked.config.get("sync_mode") is True and asked.model in profile.sync_mode_models:
-            done = now + plan.duration + profile.empty_for
-            (environ.get(HOLD) or clock.wait_until)(done)
+            done = job.created_at + ends_after(job.plan)
+            clock = rooms.tenants.clock(job.user_id)
+            hold = environ.get(HOLD)
+            hold(done, clock) if hold else clock.wait_until(done)
             return wire.generation(job, done, profile, origin(rooms, environ)), ok
         return wire.created(job, profile, origin(rooms, environ)), ok
 
     @routes.get("/v1/generation/<generation_id>")
     def get(generation_id: str) -> tuple[dict[str, Any], int]:
-        now = clock.now()
         environ = request.environ
-        job = find(generation_id, tenant(rooms, environ))
+        now = environ[NOW]
+        job = _find(rooms, generation_id, tenant(rooms, environ), now)
+        if now + CLOCK_GRAIN < job.created_at + job.plan.hidden_for:
+            raise UnknownGeneration
+        if len(job.polled_at) < job.plan.counts_polls:
+            store.change(job.id, lambda before: polled(before, now))
+            job = store.get(job.id) or job
         return wire.generation(job, now, profile, origin(rooms, environ)), ok
 
     @routes.get("/v1/generation")
     def list_() -> tuple[dict[str, Any], int]:
-        now = clock.now()
         environ = request.environ
-        jobs = [job for job in store.page(tenant(rooms, environ)) if visible(job)]
+        now = environ[NOW]
+        jobs = [job for job in store.page(tenant(rooms, environ)) if _listed(profile, job, now)]
         if profile.list_order == "newest_first":
             jobs.reverse()
         return wire.generation_list(jobs, now, profile, origin(rooms, environ)), ok
 
     @routes.delete("/v1/generation/<generation_id>")
     def delete(generation_id: str) -> tuple[dict[str, Any], int]:
-        now = clock.now()
-        before = store.delete(find(generation_id, tenant(rooms, request.environ)).id, now)
-        if before is None or not visible(before):  # somebody else deleted it in between
+        environ = request.environ
+        now = environ[NOW]
+        job = _find(rooms, generation_id, tenant(rooms, environ), now)
+        before = store.change(job.id, lambda job: deleted(job, now))
+        if before is None or not _visible(profile, before, now):  # somebody else deleted it in between
             raise UnknownGeneration
         return wire.deleted(profile), ok
 
-    def find(generation_id: str, user_id: str) -> Job:
-        job = store.get(generation_id) if identity.is_job_id(generation_id) else None
-        if job is None or job.user_id != user_id or not visible(job):
-            raise UnknownGeneration
-        return job
-
-    def visible(job: Job) -> bool:
-        return job.deleted_at is None or profile.delete_leaves == "tombstone"
-
     return routes
+
+
+def _create(rooms: Rooms, environ: WSGIEnvironment) -> tuple[Request, Job]:
+    """What was asked for, and the job that it made."""
+    user_id = tenant(rooms, environ)
+    wire.check_content_type(environ.get("CONTENT_TYPE", ""), environ.get("HTTP_CONTENT_ENCODING", ""))
+    asked = wire.read_create(read_body(environ))
+    _check_model(asked, rooms)
+    config = wire.pack_config(asked.config)
+    order = rooms.tenants.order_for(user_id, asked, environ.get(_SCENARIO))
+    plan = plan_for(asked, rooms.profile, rooms.duration, order)
+    job = Job(rooms.ids.next(), user_id, asked.model, config, environ[NOW], plan)
+    rooms.store.put(job)
+    environ[JOB], environ[ORDER] = job.id, order
+    return asked, job
+
+
+def _find(rooms: Rooms, generation_id: str, user_id: str, now: float) -> Job:
+    job = rooms.store.get(generation_id) if identity.is_job_id(generation_id) else None
+    if job is None or job.user_id != user_id or not _visible(rooms.profile, job, now):
+        raise UnknownGeneration
+    return job
+
+
+def _visible(profile: Profile, job: Job, now: float) -> bool:
+    return job.deleted_at is None or profile.delete_leaves == "tombstone" or not job.is_deleted(now)
+
+
+def _listed(profile: Profile, job: Job, now: float) -> bool:
+    """Whether the list has the job, which it may show as it was some time ago."""
+    seen = now - job.plan.list_behind + CLOCK_GRAIN >= job.created_at
+    return seen and _visible(profile, job, now)
 
 
 def _check_model(asked: Request, rooms: Rooms) -> None:

@@ -1,4 +1,4 @@
-"""Where jobs are kept: a protocol of four methods, and one module per store.
+"""Where jobs are kept: a protocol of five methods, and one module per store.
 
 A store knows jobs and tenants, and nothing of time or of the wire.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netmind_mock.jobs import Job
 
 __all__ = ["JobStore"]
@@ -24,13 +26,17 @@ class JobStore(Protocol):
         """The job, whoever it belongs to, or None."""
         ...
 
-    def delete(self, job_id: str, now: float) -> Job | None:
-        """Record that the job was deleted at ``now``, once: a job that is deleted already stays as it is.
+    def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
+        """Put ``how(job)`` in the job's place, with no other change in between.
 
-        Returns the job as it was before this call, or None if there is no such job.
+        Returns the job as it was before, or None if there is no such job.
         """
         ...
 
-    def page(self, user_id: str) -> list[Job]:
-        """The tenant's jobs, oldest first, deleted ones among them."""
+    def page(self, user_id: str | None) -> list[Job]:
+        """The tenant's jobs, or everybody's, oldest first, deleted ones among them."""
+        ...
+
+    def forget(self, user_id: str | None) -> None:
+        """Drop the tenant's jobs, or everybody's, as if there had been none."""
         ...

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netmind_mock.jobs import Job
 
 
@@ -28,15 +29,26 @@ class MemoryStore:
         """The job, whoever it belongs to, or None."""
         return self._jobs.get(job_id)
 
-    def delete(self, job_id: str, now: float) -> Job | None:
-        """Record that the job was deleted at ``now``; the job as it was before."""
+    def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
+        """Put ``how(job)`` in the job's place; the job as it was before."""
         with self._lock:
             job = self._jobs.get(job_id)
-            if job is not None and job.deleted_at is None:
-                self._jobs[job_id] = replace(job, deleted_at=now)
+            if job is not None:
+                self._jobs[job_id] = how(job)
             return job
 
-    def page(self, user_id: str) -> list[Job]:
-        """The tenant's jobs, oldest first, deleted ones among them."""
+    def page(self, user_id: str | None) -> list[Job]:
+        """The tenant's jobs, or everybody's, oldest first, deleted ones among them."""
         with self._lock:
+            if user_id is None:
+                return list(self._jobs.values())
             return [self._jobs[job_id] for job_id in self._by_user.get(user_id, ())]
+
+    def forget(self, user_id: str | None) -> None:
+        """Drop the tenant's jobs, or everybody's, as if there had been none."""
+        with self._lock:
+            if user_id is None:
+                self._jobs, self._by_user = {}, {}
+                return
+            for job_id in self._by_user.pop(user_id, ()):
+                del self._jobs[job_id]

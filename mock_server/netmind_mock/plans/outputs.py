@@ -1,32 +1,23 @@
-"""From a request to a plan: what will become of a job, decided once, when it is created.
+"""What a completed job results in: kinds and sizes, from the request alone.
 
-A plan depends on the request, the profile and the ordered duration alone. Values that cannot be rendered
-(a size of 10 metres, 9,999 images) fall back to the nearest that can, or make the job fail where the
-profile says that workers reject bad input.
+Values that cannot be rendered (a size of 10 metres, 9,999 images) fall back to the nearest that can.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from netmind_mock.catalogue import Model, catalogue, unknown_model
-from netmind_mock.jobs import Kind, Output, Plan, Stage, Status
+from netmind_mock.jobs import Kind, Output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jsonschema import Draft202012Validator
-
-    from netmind_mock.profile import Profile, Share
+    from netmind_mock.catalogue import Model
 
 MAX_SIDE = 4096
 MAX_IMAGES = 16
 MAX_SECONDS = 600.0
-
-_SHOWN_CHARACTERS = 300
 
 # Words as observed; the sizes follow a common convention of such APIs and are assumed.
 IMAGE_SIZES: Mapping[str, tuple[int, int]] = {
@@ -44,60 +35,6 @@ VIDEO_SIZE = (640, 360)
 
 _RATIO = re.compile(r"([1-9][0-9]?):([1-9][0-9]?)")
 _IMAGE_EXTENSIONS = {"png": "png", "jpeg": "jpg", "jpg": "jpg", "webp": "webp"}
-
-
-class Request(NamedTuple):
-    """What a client asked for."""
-
-    model: str
-    config: dict[str, Any]
-
-
-def plan_for(request: Request, profile: Profile, duration: float) -> Plan:
-    """What will become of a job that is created by this request and takes ``duration`` seconds."""
-    known = catalogue().get(request.model)
-    if profile.rejects_bad_input and known and (detail := rejection(known, request.config)):
-        return _plan(profile.stages, duration, (), profile.worker_error.replace("{detail}", detail))
-    return _plan(profile.stages, duration, outputs_of(known or unknown_model(), request.config), None)
-
-
-@lru_cache(maxsize=4096)  # plans are shared: a hundred thousand like jobs hold one
-def _plan(
-    shares: tuple[Share, ...], duration: float, outputs: tuple[Output, ...], failure: str | None
-) -> Plan:
-    stages = []
-    begins = 0.0
-    for status, share in shares:
-        stages.append(Stage(status, begins))
-        begins += share * duration
-    stages.append(Stage(Status.COMPLETED if failure is None else Status.FAILED, float(duration)))
-    return Plan(tuple(stages), outputs, failure)
-
-
-def rejection(model: Model, config: dict[str, Any]) -> str | None:
-    """What the model's worker first finds wrong with a config, as JSON in the FastAPI style, or None.
-
-    Workers reject bad input late, and in this style (observed); which values they reject is assumed.
-    """
-    error = next(_validator(model.name).iter_errors(config), None)
-    if error is None:
-        return None
-    ours = error.schema.get("x-message") if isinstance(error.schema, dict) else None
-    detail = {
-        "loc": ["body", *error.absolute_path],
-        "msg": (ours or error.message)[:_SHOWN_CHARACTERS],
-        "type": f"value_error.{error.validator}",
-    }
-    return json.dumps({"detail": [detail]})
-
-
-@cache
-def _validator(name: str) -> Draft202012Validator:
-    # jsonschema takes 100 ms to import, and only some profiles judge a config.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
-
-    schema = dict(catalogue()[name].config_schema)
-    return Draft202012Validator({**schema, "properties": dict(schema["properties"])})
 
 
 def outputs_of(model: Model, config: dict[str, Any]) -> tuple[Output, ...]:

@@ -1,0 +1,200 @@
+"""The door to the imitated API: where the clock is read, a fault strikes and a request is noted.
+
+It is WSGI middleware around the imitated routes, which know nothing of it: they find the time and the tenant
+in the environ. The control plane goes past it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from netmind_mock import identity, wire
+from netmind_mock.errors import ApiError
+from netmind_mock.faults import Delivery, fault_of
+from netmind_mock.hints import HINT, hint_of_fault
+from netmind_mock.journal import MOST_ANSWER_BYTES, MOST_SENT_BYTES, Note
+from netmind_mock.routes import BODY, DELIVER, JOB, NOW, ORDER, USER, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from netmind_mock.faults import Fault
+    from netmind_mock.journal import Journal
+    from netmind_mock.profile import Profile
+    from netmind_mock.stores import JobStore
+    from netmind_mock.tenants import Tenants
+
+    Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
+
+CONTROL: Final = "/__mock"
+
+_COLLECTION: Final = "/v1/generation"
+_ONE: Final = "/v1/generation/"
+
+
+class Door:
+    """Answers requests with the application behind it, as the tests ordered."""
+
+    def __init__(
+        self, inner: Application, tenants: Tenants, journal: Journal, store: JobStore, profile: Profile
+    ) -> None:
+        self._inner = inner
+        self._tenants = tenants
+        self._journal = journal
+        self._store = store
+        self._files = profile.url_path.partition("{")[0]
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request; a delivery that is not plain is handed to whatever carries it."""
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(CONTROL):
+            return self._inner(environ, start_response)
+        began = time.monotonic()
+        operation, job_id = self._operation(environ["REQUEST_METHOD"], path)
+        token = _token(environ.get("HTTP_AUTHORIZATION"))
+        user_id = self._user_of_file(job_id) if operation == "file" else _user_id(token)
+        now = self._tenants.clock(user_id).now()
+        environ[NOW], environ[USER] = now, user_id
+        struck = self._tenants.strike(user_id, operation, job_id)
+        fault = None if struck is None else struck.fault
+        reached = fault is None or fault.reaches
+        delivery = self._answered(environ) if reached else Delivery(200)
+        if fault is None and (order := environ.get(ORDER)) is not None:
+            fault = fault_of(order)
+        if fault is not None:
+            delivery = fault.struck(delivery, self._tenants.seed, 0 if struck is None else struck.number)
+            if 400 <= delivery.status < 500:
+                delivery = replace(delivery, headers=(*delivery.headers, (HINT, hint_of_fault(_name(fault)))))
+        self._note(
+            environ, operation, token, environ.get(JOB, job_id), fault, delivery, began, reached=reached
+        )
+        return _sent(delivery, environ, start_response)
+
+    def _operation(self, method: str, path: str) -> tuple[str, str]:
+        """What a request asks for, and the job that it is about."""
+        if path.startswith(_ONE):
+            operation = {"GET": "get", "HEAD": "get", "DELETE": "delete"}.get(method, "other")
+            named = path[len(_ONE) :]
+            return operation, named if identity.is_job_id(named) else ""
+        if path == _COLLECTION:
+            return {"POST": "create", "GET": "list", "HEAD": "list"}.get(method, "other"), ""
+        if path.startswith(self._files):
+            files = (identity.file_of(part) for part in path.split("/") if part.startswith("file-"))
+            return "file", next((found[0] for found in files if found), "")
+        return "other", ""
+
+    def _user_of_file(self, job_id: str) -> str | None:
+        job = self._store.get(job_id)
+        return None if job is None else job.user_id
+
+    def _answered(self, environ: WSGIEnvironment) -> Delivery:
+        head: list[Any] = []
+        answer = self._inner(environ, lambda status, headers, _exc_info=None: head.extend((status, headers)))  # type: ignore[arg-type]
+        try:
+            body = b"".join(answer)
+        finally:
+            if close := getattr(answer, "close", None):
+                close()
+        return Delivery(int(head[-2][:3]), tuple(head[-1]), body)
+
+    def _note(
+        self,
+        environ: WSGIEnvironment,
+        operation: str,
+        token: str,
+        job_id: str,
+        fault: Fault | None,
+        delivery: Delivery,
+        began: float,
+        *,
+        reached: bool,
+    ) -> None:
+        order = environ.get(ORDER)
+        query = environ.get("QUERY_STRING")
+        self._journal.add(
+            Note(
+                user_id=environ[USER],
+                at=environ[NOW],
+                seconds=time.monotonic() - began,
+                operation=operation,
+                method=environ["REQUEST_METHOD"],
+                path=environ["PATH_INFO"] + (f"?{query}" if query else ""),
+                headers=_headers(environ),
+                token=token,
+                form=_form(environ.get("HTTP_AUTHORIZATION")),
+                body=_sent_body(environ, operation)[:MOST_SENT_BYTES],
+                status=delivery.status,
+                answer_headers=delivery.headers,
+                answer=b"" if operation == "file" else delivery.body[:MOST_ANSWER_BYTES],
+                job_id=job_id,
+                scenario="" if order is None else order.scenario,
+                fault="" if fault is None else _name(fault),
+                arrives=delivery.arrives,
+                reached=reached,
+            )
+        )
+
+
+def _name(fault: Fault) -> str:
+    return str(fault) if fault.number else "scenario answer_lost"
+
+
+def _sent_body(environ: WSGIEnvironment, operation: str) -> bytes:
+    """What was sent; of a request that was not carried out, too."""
+    body = environ.get(BODY)
+    if body is None and operation == "create":
+        try:
+            body = read_body(environ)
+        except ApiError:
+            body = b""
+    return body or b""
+
+
+def _headers(environ: WSGIEnvironment) -> tuple[tuple[str, str], ...]:
+    sent = [
+        (name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")
+    ]
+    if content_type := environ.get("CONTENT_TYPE"):
+        sent.append(("CONTENT-TYPE", content_type))
+    return tuple(sent)
+
+
+@lru_cache(maxsize=1024)  # a client sends the same header with every request
+def _token(header: str | None) -> str:
+    """The token that was sent; empty if none was, or something else."""
+    try:
+        return wire.read_token(header)
+    except ApiError:
+        return ""
+
+
+@lru_cache(maxsize=1024)
+def _user_id(token: str) -> str | None:
+    return identity.user_id_of(token) if token else None
+
+
+def _form(header: str | None) -> str:
+    """In which form a token was sent, without it."""
+    if not header:
+        return ""
+    return "Bearer [masked]" if header[:7].lower() == "bearer " else "[masked]"
+
+
+def _sent(delivery: Delivery, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    if not delivery.is_plain:
+        environ[DELIVER](delivery)
+    start_response(f"{delivery.status} {_phrase(delivery.status)}", list(delivery.headers))
+    return [delivery.body]
+
+
+@lru_cache(maxsize=256)
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

@@ -1,0 +1,263 @@
+"""What was asked and what was answered: bounded in count and bytes, and free of tokens to whoever reads it.
+
+An entry is made in the path of every request, so it holds what it was given; it is masked when it is read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+
+from netmind_contracts.secrecy import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MOST_ENTRIES: Final = 10_000
+MOST_BYTES: Final = 32 * 1024 * 1024
+# Of one body no more than this is kept; of files nothing is.
+MOST_SENT_BYTES: Final = 1024 * 1024
+MOST_ANSWER_BYTES: Final = 64 * 1024
+
+_TEXTS = ("application/json", "text/")
+_MASKED_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-mock-key"})
+
+
+class Note(NamedTuple):
+    """A request and its answer, as they were noted in passing. Times are seconds; ``at`` since the epoch."""
+
+    user_id: str | None
+    at: float
+    seconds: float
+    operation: str
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    token: str
+    form: str
+    body: bytes
+    status: int
+    answer_headers: tuple[tuple[str, str], ...]
+    answer: bytes
+    job_id: str
+    scenario: str
+    fault: str
+    arrives: bool
+    reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A request and its answer, for people and tests to read. No token is in it.
+
+    Attributes:
+        number: Counts the fake's requests, from 1.
+        at: When it came, in seconds since the epoch, on the tenant's clock.
+        seconds: How long it took to answer, in real time, waits that a fault ordered left out.
+        user_id: Whose token it carried; None if it carried none.
+        operation: ``create``, ``get``, ``list``, ``delete``, ``file``, or ``other``.
+        method: In capitals.
+        path: With its query.
+        headers: As they were sent, by their names in lower case; secrets are masked.
+        body: What was sent, as text, cut at 1 MiB.
+        status: The HTTP status of the answer.
+        answer_headers: By their names in lower case.
+        answer: Its body, if it is text, cut at 64 KiB.
+        size: The bytes of its body.
+        job_id: The generation that it is about; empty if there is none.
+        scenario: What was ordered for a created job; empty if nothing was.
+        fault: The fault that struck; empty if none did.
+        arrived: Whether the answer was sent whole.
+        reached: Whether the request was carried out, as opposed to lost or refused by a fault on its way.
+    """
+
+    number: int
+    at: float
+    seconds: float
+    user_id: str | None
+    operation: str
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: str
+    status: int
+    answer_headers: Mapping[str, str] = field(repr=False)
+    answer: str
+    size: int
+    job_id: str
+    scenario: str
+    fault: str
+    arrived: bool
+    reached: bool
+
+    def __str__(self) -> str:
+        """Such as ``3. get /v1/generation/6347623b… → 200``."""
+        came = str(self.status) if self.arrived else f"{self.status}, lost on the way"
+        return f"{self.number}. {self.operation} {self.path} → {came}" + (
+            f" [{self.fault}]" if self.fault else ""
+        )
+
+    @property
+    def json(self) -> Any:
+        """What was sent, as JSON; None if it is not."""
+        return _json(self.body)
+
+    @property
+    def answer_json(self) -> Any:
+        """What was answered, as JSON; None if it is not."""
+        return _json(self.answer)
+
+    @property
+    def model(self) -> str | None:
+        """The model of a create."""
+        model = self._asked("model")
+        return model if isinstance(model, str) else None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config of a create; empty where there is none."""
+        config = self._asked("config")
+        return config if isinstance(config, dict) else {}
+
+    @property
+    def created(self) -> bool:
+        """Whether it is a create that the API accepted: there is a job, and somebody pays for it."""
+        return self.operation == "create" and self.reached and bool(self.job_id)
+
+    def _asked(self, name: str) -> Any:
+        return self.json.get(name) if isinstance(self.json, dict) else None
+
+    def as_json(self) -> dict[str, Any]:
+        """As the control API has it."""
+        return asdict(self)
+
+
+class Journal:
+    """The last requests, oldest first. Safe to use from several threads."""
+
+    def __init__(self, most_entries: int = MOST_ENTRIES, most_bytes: int = MOST_BYTES) -> None:
+        """Empty. Where ``most_entries`` is 0, nothing is kept."""
+        self._most_entries = most_entries
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._notes: deque[tuple[int, Note]] = deque()
+        self._bytes = 0
+        self._number = 0
+        self._dropped: dict[str | None, int] = {}
+
+    def add(self, note: Note) -> None:
+        """Keep a note, and drop the oldest that there is no room for."""
+        with self._lock:
+            self._number += 1
+            self._notes.append((self._number, note))
+            self._bytes += _weight(note)
+            while len(self._notes) > self._most_entries or self._bytes > self._most_bytes:
+                _, oldest = self._notes.popleft()
+                self._bytes -= _weight(oldest)
+                if len(self._dropped) < MOST_ENTRIES or oldest.user_id in self._dropped:
+                    self._dropped[oldest.user_id] = self._dropped.get(oldest.user_id, 0) + 1
+
+    def entries(self, user_id: str | None = None, *, operation: str | None = None) -> list[Entry]:
+        """A tenant's requests, or (None) everybody's, of one operation or of all."""
+        with self._lock:
+            notes = list(self._notes)
+        return [
+            entry_of(number, note)
+            for number, note in notes
+            if user_id in (None, note.user_id) and operation in (None, note.operation)
+        ]
+
+    def dropped(self, user_id: str | None = None) -> int:
+        """How many of a tenant's requests, or (None) of all, there was no room for."""
+        with self._lock:
+            return sum(self._dropped.values()) if user_id is None else self._dropped.get(user_id, 0)
+
+    def forget(self, user_id: str | None) -> None:
+        """Drop a tenant's requests, or (None) all of them, as if there had been none."""
+        with self._lock:
+            kept = [pair for pair in self._notes if user_id is not None and pair[1].user_id != user_id]
+            self._notes = deque(kept)
+            self._bytes = sum(_weight(note) for _, note in kept)
+            if user_id is None:
+                self._dropped = {}
+                self._number = 0
+            else:
+                self._dropped.pop(user_id, None)
+
+
+def entry_of(number: int, note: Note) -> Entry:
+    """A note as an entry, with what is secret masked."""
+    redactor = _redactor(note.token)
+    answer_headers = _by_name(note.answer_headers, redactor)
+    is_text = answer_headers.get("content-type", "").startswith(_TEXTS)
+    return Entry(
+        number=number,
+        at=note.at,
+        seconds=note.seconds,
+        user_id=note.user_id,
+        operation=note.operation,
+        method=note.method,
+        path=_masked(note.path, redactor),
+        headers={**_by_name(note.headers, redactor), **({"authorization": note.form} if note.form else {})},
+        body=_text(note.body, redactor),
+        status=note.status,
+        answer_headers=answer_headers,
+        answer=_text(note.answer, redactor) if is_text and note.operation != "file" else "",
+        size=int(answer_headers.get("content-length") or len(note.answer)),
+        job_id=note.job_id,
+        scenario=note.scenario,
+        fault=note.fault,
+        arrived=note.arrives,
+        reached=note.reached,
+    )
+
+
+def entry_from_json(document: Mapping[str, Any]) -> Entry:
+    """An entry from the control API's JSON."""
+    return Entry(**document)
+
+
+def same_request(one: Entry, other: Entry) -> bool:
+    """Whether two creates ask for the same: their JSON is equal."""
+    return (one.json == other.json) if one.json is not None else one.body == other.body
+
+
+def last(entries: Iterable[Entry]) -> Entry | None:
+    """The last of them, or None."""
+    return next(reversed(list(entries)), None)
+
+
+def _weight(note: Note) -> int:
+    return 600 + len(note.body) + len(note.answer) + len(note.path)
+
+
+@lru_cache(maxsize=256)
+def _redactor(token: str) -> Redactor:
+    return Redactor(token)
+
+
+def _masked(text: str, redactor: Redactor) -> str:
+    return redactor.without_token(text)
+
+
+def _text(body: bytes, redactor: Redactor) -> str:
+    return _masked(body.decode("utf-8", "replace"), redactor)
+
+
+def _by_name(headers: tuple[tuple[str, str], ...], redactor: Redactor) -> dict[str, str]:
+    return {
+        name.lower(): "[masked]" if name.lower() in _MASKED_HEADERS else _masked(value, redactor)
+        for name, value in headers
+    }
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None

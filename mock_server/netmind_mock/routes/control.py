@@ -1,0 +1,145 @@
+"""HTTP over ``steering``: everything under ``/__mock/``, and who may use it.
+
+A page in a browser must not steer the fake of whoever is looking at it: a Host that is not ours, and an
+Origin that is not the fake itself, are refused; bodies are JSON, which no form can send. A server that
+listens beyond loopback wants its key, too.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from flask import Blueprint, request
+from werkzeug.exceptions import HTTPException
+
+from netmind_mock import identity, wire
+from netmind_mock.errors import ApiError, BadToken
+from netmind_mock.hosts import parse_host
+from netmind_mock.plans.scenarios import InvalidOrder
+from netmind_mock.routes import MAX_BODY_BYTES
+from netmind_mock.steering import OPERATIONS_BY_NAME, NotThere, Operation, call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netmind_mock.hosts import HostPolicy
+    from netmind_mock.steering import World
+
+    Answer = tuple[dict[str, Any], int]
+
+KEY_HEADER: Final = "X-Mock-Key"
+
+_WHOLE_NUMBERS = frozenset({"limit"})
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class Refused(Exception):
+    """A request that may not steer the fake: an HTTP status, and what to do instead."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprint:
+    """The control plane.
+
+    Args:
+        world: What is steered.
+        hosts: Which Host headers are ours.
+        key: What the header ``X-Mock-Key`` has to hold; None if nothing has to.
+    """
+    routes = Blueprint("control", __name__, url_prefix="/__mock")
+
+    @routes.before_request
+    def guard() -> None:
+        host = parse_host(request.headers.get("Host", ""))
+        if host is None or not hosts.allows(host):
+            raise Refused(
+                403, "this Host is not the fake's; use a loopback name, or serve with --allowed-host"
+            )
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.partition("://")[2] != request.headers.get("Host"):
+            raise Refused(403, "pages of other origins may not steer the fake")
+        if key is not None and not hmac.compare_digest(
+            request.headers.get(KEY_HEADER, "").encode(), key.encode()
+        ):
+            raise Refused(
+                401, f"this server listens beyond loopback: send the key that it printed as {KEY_HEADER}"
+            )
+
+    for name, operation in OPERATIONS_BY_NAME.items():
+        rule = "/" + _PLACEHOLDER.sub(r"<\1>", operation.path)
+        routes.add_url_rule(rule, name, _view(world, name, operation), methods=[operation.method])
+
+    @routes.get("/openapi.json")
+    def openapi() -> Answer:
+        return openapi_document(), 200
+
+    @routes.errorhandler(Refused)
+    def refuse(refusal: Refused) -> Answer:
+        return {"message": str(refusal)}, refusal.status
+
+    @routes.errorhandler(InvalidOrder)
+    def mistaken(mistake: InvalidOrder) -> Answer:
+        return {"message": str(mistake)}, 404 if isinstance(mistake, NotThere) else 422
+
+    @routes.errorhandler(ApiError)
+    def no_token(_error: ApiError) -> Answer:
+        wanted = "expected a token, bare or as Bearer TOKEN; leave the header out for all accounts"
+        return {"message": f"Authorization: {wanted}"}, 401
+
+    return routes
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI description of the control plane."""
+    file = resources.files("netmind_mock").joinpath("control.openapi.json")
+    document: dict[str, Any] = orjson.loads(file.read_bytes())
+    return document
+
+
+def _view(world: World, name: str, operation: Operation) -> Callable[..., Answer]:
+    def view(**path: str) -> Answer:
+        payload = _body() if operation.method == "POST" else _query()
+        return call(world, _tenant(), name, {**payload, **path}), 200
+
+    return view
+
+
+def _tenant() -> str | None:
+    """Whose token the request carries; without one it is about everybody."""
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    token = wire.read_token(header)
+    if not token:
+        raise BadToken
+    return identity.user_id_of(token)
+
+
+def _query() -> dict[str, Any]:
+    return {
+        name: int(value) if name in _WHOLE_NUMBERS and value.isdecimal() and len(value) < 10 else value
+        for name, value in request.args.items()
+    }
+
+
+def _body() -> dict[str, Any]:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise Refused(413, f"expected a body of at most {MAX_BODY_BYTES} bytes")
+    if request.mimetype != "application/json":
+        raise Refused(
+            415, "expected Content-Type: application/json, so that no page's form can steer the fake"
+        )
+    try:
+        document = orjson.loads(request.get_data() or b"{}")
+    except (orjson.JSONDecodeError, HTTPException) as error:
+        raise Refused(400, f"expected a JSON object: {error}") from None
+    if not isinstance(document, dict):
+        raise Refused(400, f"expected a JSON object, got {type(document).__name__}")
+    return document

@@ -1,0 +1,404 @@
+"""What a test may do to the fake: one table of operations, over HTTP and in Python alike.
+
+An operation takes a tenant (None for everybody) and a payload of JSON, and returns JSON. ``routes/control``
+serves the table under ``/__mock/``; the fixtures call it without HTTP.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netmind_mock import har
+from netmind_mock.catalogue import catalogue
+from netmind_mock.clock import SteerableClock
+from netmind_mock.faults import KINDS, OPERATIONS, fault
+from netmind_mock.jobs import Job, Kind, ended, stages_until, status_at
+from netmind_mock.plans.scenarios import (
+    SCENARIOS,
+    InvalidOrder,
+    Order,
+    Parameter,
+    complete,
+    nearest,
+    order,
+    parse,
+)
+from netmind_mock.tenants import ActiveFault, Ordered, Rule
+from netmind_mock.toml_files import (
+    Check,
+    InvalidFile,
+    boolean,
+    integer,
+    optional,
+    read_toml,
+    seconds,
+    text,
+)
+from netmind_mock.verdicts.polling import judge_polling
+from netmind_mock.verdicts.spend import Prices, spend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from netmind_mock.journal import Entry, Journal
+    from netmind_mock.profile import Profile
+    from netmind_mock.stores import JobStore
+    from netmind_mock.tenants import Tenants
+
+    Payload = Mapping[str, Any]
+
+_MOST_STEERED_SECONDS = 1e9
+_SHOWN_CHARACTERS = 200
+
+
+class NotThere(InvalidOrder):
+    """What an operation is about does not exist, such as a generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that there is to steer."""
+
+    profile: Profile
+    store: JobStore
+    tenants: Tenants
+    journal: Journal
+    prices: Prices
+
+
+class Operation(NamedTuple):
+    """Something that can be done: over HTTP by a method and a path below ``/__mock/``, and as a function."""
+
+    method: str
+    path: str
+    run: Callable[[World, str | None, Payload], Any]
+
+
+def call(world: World, user_id: str | None, name: str, payload: Payload) -> Any:
+    """Do what a test asks for.
+
+    Raises:
+        InvalidOrder: It cannot be done; the message says what can. ``NotThere`` if its object does not exist.
+    """
+    return OPERATIONS_BY_NAME[name].run(world, user_id, payload)
+
+
+def rules_from(file: Path) -> tuple[Rule, ...]:
+    """The rules of a TOML file: a list ``[[rule]]`` of ``{model, prompt, scenario, …}``.
+
+    Raises:
+        InvalidFile: It holds a mistake, or a rule that can never match.
+    """
+    content = read_toml(file)
+    entries = content.pop("rule", [])
+    for key in content:
+        raise InvalidFile(f"{file}: {key}: no such key; write each rule as a table [[rule]]")
+    if not isinstance(entries, list):
+        raise InvalidFile(f"{file}: rule: expected tables [[rule]], got {type(entries).__name__}")
+    rules: list[Rule] = []
+    for entry in entries:
+        try:
+            rules.append(_rule(entry, rules))
+        except InvalidOrder as mistake:
+            raise InvalidFile(f"{file}: rule {len(rules) + 1}: {mistake}") from None
+    return tuple(rules)
+
+
+def _rule(payload: Payload, before: list[Rule]) -> Rule:
+    """A rule that can match, after those that come before it."""
+    asked = dict(payload)
+    conditions = _arguments(
+        "rule", {name: asked.pop(name) for name in ("model", "prompt", "any_model") if name in asked}, _RULE
+    )
+    model = conditions["model"]
+    if model is not None and not conditions["any_model"] and not fnmatch.filter(catalogue(), model):
+        hint = nearest(model, catalogue())
+        raise InvalidOrder(
+            f"rule: model: no model of the catalogue is called {model[:60]!r}; {hint} "
+            "(any_model = true takes it as it is)"
+        )
+    rule = Rule(_order(asked), model, conditions["prompt"])
+    for number, earlier in enumerate(before, 1):
+        if earlier.covers(rule):
+            raise InvalidOrder(
+                f"rule: can never match, since rule {number} comes first and fits whatever this one fits"
+            )
+    return rule
+
+
+def _order(asked: Payload) -> Order:
+    arguments = dict(asked)
+    scenario = arguments.pop("scenario", None)
+    if not isinstance(scenario, str):
+        raise InvalidOrder(
+            f"scenario: expected the name of a scenario, got {scenario!r}; {nearest('', SCENARIOS)}"
+        )
+    return parse(scenario) if " " in scenario.strip() and not arguments else order(scenario, **arguments)
+
+
+def _arguments(label: str, payload: Payload, parameters: Mapping[str, Parameter]) -> Mapping[str, Any]:
+    return complete(label, payload, parameters)
+
+
+def _parameter(check: Check, default: Any = None) -> Parameter:
+    return Parameter(optional(check) if default is None else check, default, "")
+
+
+_RULE = {
+    "model": _parameter(text),
+    "prompt": _parameter(text),
+    "any_model": _parameter(boolean, default=False),
+}
+_CLOCK = {
+    "advance": _parameter(seconds),
+    "freeze": _parameter(boolean),
+    "speed": _parameter(seconds),
+}
+_FAIL = {"id": _parameter(text), "reason": _parameter(text, "Failed by hand")}
+_ONE = {"id": _parameter(text)}
+_JOURNAL = {"operation": _parameter(text), "limit": _parameter(integer(1, 1_000_000))}
+_NEXT = {"times": _parameter(integer(1, 10_000), 1), "where": _parameter(text, "")}
+
+
+def _health(world: World, _user_id: str | None, _payload: Payload) -> Any:
+    return {
+        "status": "ok",
+        "version": version("netmind-testkit"),
+        "profile": world.profile.name,
+        "faults": [kind for kind in KINDS if world.tenants.can_carry(kind)],
+    }
+
+
+def _reset(world: World, user_id: str | None, _payload: Payload) -> Any:
+    world.tenants.forget(user_id)
+    world.store.forget(user_id)
+    world.journal.forget(user_id)
+    return {"reset": "everything" if user_id is None else "this account"}
+
+
+def _clock(world: World, user_id: str | None, _payload: Payload) -> Any:
+    clock = world.tenants.clock(user_id)
+    now = clock.now()
+    shown = {"now": now, "utc": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S")}
+    if isinstance(clock, SteerableClock):
+        shown |= {"frozen": clock.frozen, "speed": clock.speed}
+    return shown
+
+
+def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
+    asked = _arguments("clock", payload, _CLOCK)
+    advance, speed = asked["advance"] or 0.0, asked["speed"]
+    if advance > _MOST_STEERED_SECONDS or (speed is not None and not 0 < speed <= _MOST_STEERED_SECONDS):
+        raise InvalidOrder(
+            "clock: expected advance as seconds from 0 to 1e9, and speed above 0 and at most 1e9"
+        )
+    clock = world.tenants.steerable(user_id)
+    if asked["freeze"] is not None:
+        (clock.freeze if asked["freeze"] else clock.resume)()
+    if speed is not None:
+        clock.set_speed(speed)
+    if advance:
+        clock.advance(advance)
+    return _clock(world, user_id, {})
+
+
+def _add_next_job(world: World, user_id: str | None, payload: Payload) -> Any:
+    asked = dict(payload)
+    options = _arguments("next-job", {name: asked.pop(name) for name in _NEXT if name in asked}, _NEXT)
+    ordered = world.tenants.checked(_order(asked))
+    world.tenants.of(user_id).next_jobs.extend([Ordered(ordered, options["where"])] * options["times"])
+    return _next_jobs(world, user_id, {})
+
+
+def _next_jobs(world: World, user_id: str | None, _payload: Payload) -> Any:
+    waiting = world.tenants.of(user_id).next_jobs
+    return {"next_jobs": [{"scenario": str(ordered), "where": where} for ordered, where in list(waiting)]}
+
+
+def _scenarios(_world: World, _user_id: str | None, _payload: Payload) -> Any:
+    return {
+        "scenarios": [
+            {
+                "name": one.name,
+                "about": one.about,
+                "level": one.level,
+                "arguments": _described(one.parameters),
+            }
+            for one in SCENARIOS.values()
+        ],
+        "faults": [
+            {
+                "kind": name,
+                "about": kind.about,
+                "operations": kind.operations,
+                "arguments": _described(kind.parameters),
+            }
+            for name, kind in KINDS.items()
+        ],
+    }
+
+
+def _described(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    return {name: {"about": one.about, "default": one.default} for name, one in parameters.items()}
+
+
+def _add_rule(world: World, user_id: str | None, payload: Payload) -> Any:
+    rules = world.tenants.of(user_id).rules
+    rule = _rule(payload, rules)
+    rules.append(rule._replace(order=world.tenants.checked(rule.order)))
+    return _rules(world, user_id, {})
+
+
+def _rules(world: World, user_id: str | None, _payload: Payload) -> Any:
+    rules = world.tenants.of(user_id).rules
+    return {
+        "rules": [{"scenario": str(rule.order), "model": rule.model, "prompt": rule.prompt} for rule in rules]
+    }
+
+
+def _clear_rules(world: World, user_id: str | None, _payload: Payload) -> Any:
+    world.tenants.of(user_id).rules.clear()
+    return _rules(world, user_id, {})
+
+
+def _add_fault(world: World, user_id: str | None, payload: Payload) -> Any:
+    asked = dict(payload)
+    operation, kind = asked.pop("operation", None), asked.pop("kind", None)
+    tenant = world.tenants.of(user_id)
+    made = fault(tenant.numbered + 1, operation, kind, **asked)
+    world.tenants.check_wire(made.kind)
+    tenant.numbered += 1
+    tenant.faults.append(ActiveFault(made))
+    return _faults(world, user_id, {})
+
+
+def _faults(world: World, user_id: str | None, _payload: Payload) -> Any:
+    return {
+        "operations": OPERATIONS,
+        "faults": [
+            {
+                "number": active.fault.number,
+                "operation": active.fault.operation,
+                "kind": active.fault.kind,
+                "arguments": dict(active.fault.arguments),
+                "times": active.fault.times,
+                "skip": active.fault.skip,
+                "probability": active.fault.probability,
+                "job": active.fault.job,
+                "seen": active.seen,
+                "struck": active.struck,
+            }
+            for active in list(world.tenants.of(user_id).faults)
+        ],
+    }
+
+
+def _clear_faults(world: World, user_id: str | None, _payload: Payload) -> Any:
+    world.tenants.of(user_id).faults.clear()
+    return _faults(world, user_id, {})
+
+
+def _jobs(world: World, user_id: str | None, _payload: Payload) -> Any:
+    jobs = world.store.page(user_id)
+    return {"jobs": [_job(world, job) for job in reversed(jobs)]}
+
+
+def _job(world: World, job: Job) -> dict[str, Any]:
+    now = world.tenants.clock(job.user_id).now()
+    return {
+        "id": job.id,
+        "user_id": job.user_id,
+        "model": job.model[:_SHOWN_CHARACTERS],
+        "status": status_at(job, now).status,
+        "stages": [{"status": stage.status, "after": stage.begins} for stage in stages_until(job, now)],
+        "created_at": job.created_at,
+        "deleted_at": job.deleted_at,
+        "scenario": job.plan.scenario,
+        "kinds": sorted({Kind(output.kind).value for output in job.plan.outputs}),
+    }
+
+
+def _found(world: World, user_id: str | None, job_id: Any) -> Job:
+    job = world.store.get(job_id) if isinstance(job_id, str) else None
+    if job is None or user_id not in (None, job.user_id):
+        raise NotThere(f"job: no such generation as {str(job_id)[:60]!r} on this account")
+    return job
+
+
+def _end(world: World, user_id: str | None, job_id: Any, failure: str | None) -> Any:
+    job = _found(world, user_id, job_id)
+    now = world.tenants.clock(job.user_id).now()
+    status = status_at(job, now).status
+    if status in ("completed", "failed") or job.deleted_at is not None:
+        state = "deleted" if job.deleted_at is not None else status
+        raise InvalidOrder(f"job: generation {job.id} is {state} already")
+    world.store.change(job.id, lambda before: ended(before, now, failure))
+    return _job(world, _found(world, user_id, job_id))
+
+
+def _complete(world: World, user_id: str | None, payload: Payload) -> Any:
+    return _end(world, user_id, _arguments("complete", payload, _ONE)["id"], None)
+
+
+def _fail(world: World, user_id: str | None, payload: Payload) -> Any:
+    asked = _arguments("fail", payload, _FAIL)
+    return _end(world, user_id, asked["id"], asked["reason"])
+
+
+def _entries(world: World, user_id: str | None, payload: Payload) -> list[Entry]:
+    asked = _arguments("journal", payload, _JOURNAL)
+    operation, limit = asked["operation"], asked["limit"]
+    if operation is not None and operation not in (*OPERATIONS, "other"):
+        known = dict.fromkeys((*OPERATIONS, "other"))
+        raise InvalidOrder(f"journal: no such operation as {operation[:60]!r}; {nearest(operation, known)}")
+    entries = world.journal.entries(user_id, operation=operation)
+    return entries if limit is None else entries[-limit:]
+
+
+def _journal(world: World, user_id: str | None, payload: Payload) -> Any:
+    entries = [entry.as_json() for entry in _entries(world, user_id, payload)]
+    return {"dropped": world.journal.dropped(user_id), "entries": entries}
+
+
+def _har(world: World, user_id: str | None, payload: Payload) -> Any:
+    return har.har_of(_entries(world, user_id, payload), version("netmind-testkit"))
+
+
+def _spend(world: World, user_id: str | None, _payload: Payload) -> Any:
+    return spend(world.journal.entries(user_id, operation="create"), world.prices).as_json()
+
+
+def _polling(world: World, user_id: str | None, payload: Payload) -> Any:
+    asked = _arguments("polling", payload, _ONE)
+    job = _found(world, user_id, asked["id"])
+    entries = [entry for entry in world.journal.entries(job.user_id) if entry.job_id == job.id]
+    return judge_polling(job.id, entries, dropped=world.journal.dropped(job.user_id)).as_json()
+
+
+OPERATIONS_BY_NAME: Mapping[str, Operation] = {
+    "health": Operation("GET", "health", _health),
+    "reset": Operation("POST", "reset", _reset),
+    "clock": Operation("GET", "clock", _clock),
+    "steer_clock": Operation("POST", "clock", _steer_clock),
+    "scenarios": Operation("GET", "scenarios", _scenarios),
+    "next_jobs": Operation("GET", "next-job", _next_jobs),
+    "add_next_job": Operation("POST", "next-job", _add_next_job),
+    "rules": Operation("GET", "rules", _rules),
+    "add_rule": Operation("POST", "rules", _add_rule),
+    "clear_rules": Operation("DELETE", "rules", _clear_rules),
+    "faults": Operation("GET", "faults", _faults),
+    "add_fault": Operation("POST", "faults", _add_fault),
+    "clear_faults": Operation("DELETE", "faults", _clear_faults),
+    "jobs": Operation("GET", "jobs", _jobs),
+    "complete": Operation("POST", "jobs/{id}/complete", _complete),
+    "fail": Operation("POST", "jobs/{id}/fail", _fail),
+    "journal": Operation("GET", "journal", _journal),
+    "har": Operation("GET", "journal.har", _har),
+    "spend": Operation("GET", "spend", _spend),
+    "polling": Operation("GET", "polling/{id}", _polling),
+}
