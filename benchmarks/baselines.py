@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 
-from netmind_mock.server import _tell_when_ready, find_port
+from netmind_mock.server import _ServerOnSocket, _tell_when_ready, listen
 
 
 def bare(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -47,18 +46,17 @@ def main() -> None:
     parser.add_argument("name", choices=["bare", "flask"])
     parser.add_argument("--ready-file", type=Path, required=True)
     options = parser.parse_args()
-    host, port = find_port("127.0.0.1", 0)
-    server = Granian(
-        "baseline",
-        address=host,
-        port=port,
+    listener = listen("127.0.0.1", 0)
+    host, port = listener.getsockname()
+    server = _ServerOnSocket(
+        listener,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         blocking_threads=1,
         log_enabled=False,
     )
     tell = functools.partial(options.ready_file.write_text, f"http://{host}:{port}")
-    threading.Thread(target=_tell_when_ready, args=(host, port, tell), daemon=True).start()
+    threading.Thread(target=_tell_when_ready, args=(listener, tell), daemon=True).start()
     server.serve(target_loader=functools.partial(load, options.name), wrap_loader=False)
 
 

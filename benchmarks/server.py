@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -227,9 +228,8 @@ def answers(port: int) -> bool:
 
 def free_port() -> int:
     """A port that was free a moment ago."""
-    from netmind_mock.server import find_port  # noqa: PLC0415 - so that start() measures other processes alone
-
-    return find_port("127.0.0.1", 0)[1]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def worker_of(process: int) -> int:

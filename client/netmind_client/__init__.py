@@ -13,6 +13,7 @@ A create is sent once and never again by itself, and every wait has an end.
 
 from netmind_client._client import Generated, GenerationClient
 from netmind_client._models import Generation, Result
+from netmind_client._timing import use_clock
 from netmind_client._transport import DEFAULT_BASE_URL
 from netmind_client.exceptions import (
     ApiError,
@@ -53,4 +54,5 @@ __all__ = [
     "TransportError",
     "UnexpectedAnswer",
     "WaitTimeout",
+    "use_clock",
 ]

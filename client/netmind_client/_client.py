@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import requests
 from urllib3.exceptions import HTTPError
 
-from netmind_client import _download, _polling
+from netmind_client import _download, _polling, _timing
 from netmind_client._models import Generation, Result, read_generation
 from netmind_client._polling import Verdict
 from netmind_client._transport import DEFAULT_BASE_URL, Transport, reason, without_query
@@ -64,8 +63,8 @@ class GenerationClient:
         *,
         request_timeout: float = 30.0,
         session: requests.Session | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = _timing.sleep,
+        monotonic: Callable[[], float] = _timing.monotonic,
     ) -> None:
         """Set up a client; nothing is sent yet.
 

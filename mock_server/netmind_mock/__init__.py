@@ -1,23 +1,92 @@
 """A fake of NetMind's asynchronous generation API, for developing and testing offline.
 
 Not the real service, not affiliated with it, and it makes no AI: results are placeholder files.
+
+::
+
+    import netmind_mock
+
+    with netmind_mock.start() as mock:  # in process; in pytest: the fixture netmind_mock
+        mock.next_job("failed", reason="out of memory")
+        ...
+
+Names are imported when they are first used: pytest's start does not pay for what no test may use.
 """
 
-from netmind_mock.app import create_app
-from netmind_mock.clock import Clock, SteerableClock
-from netmind_mock.profile import Fact, Profile, load_profile
-from netmind_mock.stores import JobStore
-from netmind_mock.stores.memory import MemoryStore
-from netmind_mock.toml_files import InvalidFile
+from __future__ import annotations
+
+import importlib
+import typing as _typing
+
+if _typing.TYPE_CHECKING:
+    from netmind_mock.app import create_app
+    from netmind_mock.clock import Clock, SteerableClock
+    from netmind_mock.journal import Entry
+    from netmind_mock.plans.scenarios import InvalidOrder
+    from netmind_mock.profile import Fact, Profile, load_profile
+    from netmind_mock.steering import rules_from
+    from netmind_mock.stores import JobStore
+    from netmind_mock.stores.memory import MemoryStore
+    from netmind_mock.testing.handle import Handle
+    from netmind_mock.testing.in_process import Mock
+    from netmind_mock.testing.in_process import Mock as start  # noqa: N813 - it reads as what it does
+    from netmind_mock.testing.live import LiveMock, LiveServer
+    from netmind_mock.testing.virtual_time import VirtualClock
+    from netmind_mock.toml_files import InvalidFile
+    from netmind_mock.verdicts.spend import prices_from
 
 __all__ = [
     "Clock",
+    "Entry",
     "Fact",
+    "Handle",
     "InvalidFile",
+    "InvalidOrder",
     "JobStore",
+    "LiveMock",
+    "LiveServer",
     "MemoryStore",
+    "Mock",
     "Profile",
     "SteerableClock",
+    "VirtualClock",
     "create_app",
     "load_profile",
+    "prices_from",
+    "rules_from",
+    "start",
 ]
+
+_PLACES = {
+    "Clock": "clock",
+    "Entry": "journal",
+    "Fact": "profile",
+    "Handle": "testing.handle",
+    "InvalidFile": "toml_files",
+    "InvalidOrder": "plans.scenarios",
+    "JobStore": "stores",
+    "LiveMock": "testing.live",
+    "LiveServer": "testing.live",
+    "MemoryStore": "stores.memory",
+    "Mock": "testing.in_process",
+    "Profile": "profile",
+    "SteerableClock": "clock",
+    "VirtualClock": "testing.virtual_time",
+    "create_app": "app",
+    "load_profile": "profile",
+    "prices_from": "verdicts.spend",
+    "rules_from": "steering",
+    "start": "testing.in_process",
+}
+
+
+def __getattr__(name: str) -> _typing.Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_PLACES[name]}")
+    value = globals()[name] = getattr(module, "Mock" if name == "start" else name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -14,12 +15,15 @@ import click
 
 from netmind_mock.catalogue import catalogue
 from netmind_mock.errors import ApiError
-from netmind_mock.hosts import parse_host
+from netmind_mock.faults import KINDS
+from netmind_mock.hosts import is_loopback, parse_host
+from netmind_mock.journal import MOST_ENTRIES
+from netmind_mock.plans.scenarios import SCENARIOS, Parameter
 from netmind_mock.profile import SHIPPED, shipped_profile
 from netmind_mock.toml_files import InvalidFile, read_toml, shown, unknown_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _PUBLIC_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*)?")
 
@@ -59,9 +63,11 @@ def _read_config(context: click.Context, _parameter: click.Parameter, file: Path
             _check_value(context, file, options[key], value)
     except InvalidFile as error:
         raise _Refused(str(error)) from None
-    profile_file = str(content.get("profile", ""))
-    if profile_file.endswith(".toml"):  # as with extends in a profile, the path is from the file that has it
-        content["profile"] = str(file.parent / profile_file)
+    for key in ("profile", "rules", "prices"):
+        if str(content.get(key, "")).endswith(
+            ".toml"
+        ):  # as with extends in a profile, from the file that has it
+            content[key] = str(file.parent / content[key])
     context.default_map = content
 
 
@@ -126,6 +132,30 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
     multiple=True,
     help="Host beyond loopback that result URLs may be built from (repeatable).",
 )
+@_option(
+    "--rules",
+    type=click.Path(exists=True, dir_okay=False),
+    help="TOML file of rules: which jobs go which way.",
+)
+@_option(
+    "--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file of what each model's jobs cost."
+)
+@_option(
+    "--journal",
+    default=MOST_ENTRIES,
+    type=click.IntRange(0, 10_000_000),
+    help="How many requests are remembered at most.",
+)
+@_option("--wire-faults", is_flag=True, help="Also carry out faults of the connection; answers slower.")
+@_option(
+    "--control-key",
+    help="What /__mock/ wants as X-Mock-Key; without it, beyond loopback, one is made up and printed.",
+)
+@_option(
+    "--fd",
+    type=click.IntRange(0),
+    help="Serve on this inherited, listening socket instead of --host and --port.",
+)
 def serve(  # noqa: PLR0913 - click hands over each option by its name
     *,
     host: str,
@@ -139,6 +169,12 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
     strict_models: bool,
     public_url: str | None,
     allowed_host: tuple[str, ...],
+    rules: str | None,
+    prices: str | None,
+    journal: int,
+    wire_faults: bool,
+    control_key: str | None,
+    fd: int | None,
 ) -> None:
     """Serve the fake until Ctrl-C or SIGTERM."""
     # granian takes 0.1 s to import; --help and mistakes should not wait for it.
@@ -149,8 +185,10 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
             f"--public-url: expected a URL such as https://mock.example.org, got {shown(public_url)}"
         )
     try:
-        address, port = server.find_port(host, port)
-        base_url = _base_url(host, port)
+        listener = server.listen(host, port) if fd is None else server.adopt(fd)
+        host = host if fd is None else listener.getsockname()[0]
+        base_url = _base_url(host, listener.getsockname()[1])
+        made_up = control_key is None and not is_loopback(host)
         settings = server.Settings(
             profile=profile,
             duration=duration,
@@ -159,6 +197,11 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
             api_keys=api_key,
             strict_models=strict_models,
             allowed_hosts=(*allowed_host, *_own_host(host)),
+            rules=rules,
+            prices=prices,
+            journal=journal,
+            control_key=secrets.token_urlsafe(16) if made_up else control_key,
+            wire_faults=wire_faults,
         )
         server.build_app(settings, public_url or base_url)
     except ApiError:
@@ -166,13 +209,15 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
     except (server.CannotListen, ValueError) as error:
         raise _Refused(str(error)) from None
     banner = _banner(base_url, profile, duration / speed, keys_given=bool(api_key))
+    if made_up:
+        banner += f"  /__mock/ wants the header X-Mock-Key: {settings.control_key}\n"
     with _ready_file(ready_file) as write_ready_file:
 
         def on_ready() -> None:
             write_ready_file(base_url)
             click.echo(banner)
 
-        server.serve(settings, address, port, public_url or base_url, on_ready)
+        server.serve(settings, listener, public_url or base_url, on_ready)
 
 
 def _is_public_url(text: str) -> bool:
@@ -245,3 +290,22 @@ def models() -> None:
     for model in catalogue().values():
         options = ", ".join(model.config_schema["properties"])
         click.echo(f"{model.name}  ({model.kind}; {model.level}: {model.source})\n    {options}")
+
+
+@main.command()
+def scenarios() -> None:
+    """List what can be ordered: scenarios of jobs, and kinds of faults, with their arguments."""
+    click.echo("Scenarios: what can become of a job\n")
+    for scenario in SCENARIOS.values():
+        click.echo(f"  {scenario.name}  ({scenario.level}) {scenario.about}")
+        _echo_parameters(scenario.parameters)
+    click.echo("\nFaults: what can go wrong with an answer\n")
+    for name, kind in KINDS.items():
+        click.echo(f"  {name}  (of {', '.join(kind.operations)}) {kind.about}")
+        _echo_parameters(kind.parameters)
+
+
+def _echo_parameters(parameters: Mapping[str, Parameter]) -> None:
+    for name, parameter in parameters.items():
+        default = "none" if parameter.default is None else parameter.default
+        click.echo(f"      {name}={default}: {parameter.about}")

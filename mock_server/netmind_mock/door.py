@@ -186,10 +186,25 @@ def _form(header: str | None) -> str:
 
 
 def _sent(delivery: Delivery, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    body = delivery.body
     if not delivery.is_plain:
-        environ[DELIVER](delivery)
+        if carry := environ.get(DELIVER):
+            carry(delivery)
+        else:
+            body = _carried_plainly(delivery)
     start_response(f"{delivery.status} {_phrase(delivery.status)}", list(delivery.headers))
-    return [delivery.body]
+    return [body]
+
+
+def _carried_plainly(delivery: Delivery) -> bytes:
+    """What arrives where nobody carries answers but WSGI itself, which knows no time and no connection.
+
+    Raises:
+        ConnectionResetError: Nothing does.
+    """
+    if not delivery.arrives and (delivery.sent in (None, -1)):
+        raise ConnectionResetError("the answer never arrives, as ordered")
+    return delivery.body[: delivery.sent]
 
 
 @lru_cache(maxsize=256)

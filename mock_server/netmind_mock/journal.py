@@ -16,7 +16,7 @@ import orjson
 from netmind_contracts.secrecy import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 MOST_ENTRIES: Final = 10_000
 MOST_BYTES: Final = 32 * 1024 * 1024
@@ -56,7 +56,7 @@ class Entry:
     """A request and its answer, for people and tests to read. No token is in it.
 
     Attributes:
-        number: Counts the fake's requests, from 1.
+        number: Counts the requests of whoever's journal it is, from 1.
         at: When it came, in seconds since the epoch, on the tenant's clock.
         seconds: How long it took to answer, in real time, waits that a fault ordered left out.
         user_id: Whose token it carried; None if it carried none.
@@ -145,19 +145,17 @@ class Journal:
         self._most_entries = most_entries
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._notes: deque[tuple[int, Note]] = deque()
+        self._notes: deque[Note] = deque()
         self._bytes = 0
-        self._number = 0
         self._dropped: dict[str | None, int] = {}
 
     def add(self, note: Note) -> None:
         """Keep a note, and drop the oldest that there is no room for."""
         with self._lock:
-            self._number += 1
-            self._notes.append((self._number, note))
+            self._notes.append(note)
             self._bytes += _weight(note)
             while len(self._notes) > self._most_entries or self._bytes > self._most_bytes:
-                _, oldest = self._notes.popleft()
+                oldest = self._notes.popleft()
                 self._bytes -= _weight(oldest)
                 if len(self._dropped) < MOST_ENTRIES or oldest.user_id in self._dropped:
                     self._dropped[oldest.user_id] = self._dropped.get(oldest.user_id, 0) + 1
@@ -165,27 +163,30 @@ class Journal:
     def entries(self, user_id: str | None = None, *, operation: str | None = None) -> list[Entry]:
         """A tenant's requests, or (None) everybody's, of one operation or of all."""
         with self._lock:
-            notes = list(self._notes)
+            notes = [note for note in self._notes if user_id in (None, note.user_id)]
+            dropped = self._dropped_of(user_id)
         return [
             entry_of(number, note)
-            for number, note in notes
-            if user_id in (None, note.user_id) and operation in (None, note.operation)
+            for number, note in enumerate(notes, dropped + 1)
+            if operation in (None, note.operation)
         ]
 
     def dropped(self, user_id: str | None = None) -> int:
         """How many of a tenant's requests, or (None) of all, there was no room for."""
         with self._lock:
-            return sum(self._dropped.values()) if user_id is None else self._dropped.get(user_id, 0)
+            return self._dropped_of(user_id)
+
+    def _dropped_of(self, user_id: str | None) -> int:
+        return sum(self._dropped.values()) if user_id is None else self._dropped.get(user_id, 0)
 
     def forget(self, user_id: str | None) -> None:
         """Drop a tenant's requests, or (None) all of them, as if there had been none."""
         with self._lock:
-            kept = [pair for pair in self._notes if user_id is not None and pair[1].user_id != user_id]
+            kept = [note for note in self._notes if user_id is not None and note.user_id != user_id]
             self._notes = deque(kept)
-            self._bytes = sum(_weight(note) for _, note in kept)
+            self._bytes = sum(map(_weight, kept))
             if user_id is None:
                 self._dropped = {}
-                self._number = 0
             else:
                 self._dropped.pop(user_id, None)
 
@@ -225,11 +226,6 @@ def entry_from_json(document: Mapping[str, Any]) -> Entry:
 def same_request(one: Entry, other: Entry) -> bool:
     """Whether two creates ask for the same: their JSON is equal."""
     return (one.json == other.json) if one.json is not None else one.body == other.body
-
-
-def last(entries: Iterable[Entry]) -> Entry | None:
-    """The last of them, or None."""
-    return next(reversed(list(entries)), None)
 
 
 def _weight(note: Note) -> int:

@@ -29,6 +29,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
+from netmind_mock import relay
 from netmind_mock.routes import DELIVER, HOLD, MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Lane:
         app: Callable[..., Iterable[bytes]],
         slow_path: Callable[[str], bool],
         threads: int = THREADS,
+        relay_secret: str = "",
     ) -> None:
         """An empty lane.
 
@@ -92,7 +94,10 @@ class Lane:
             app: The WSGI application.
             slow_path: Whether requests for a path take long enough to be answered on a thread of their own.
             threads: How many threads granian may call the lane on.
+            relay_secret: That of the relay before the server, which carries out how answers arrive; empty if
+                there is none.
         """
+        self._relay_secret = relay_secret
         self._app = app
         self._held = Held()
         self._slow_path = slow_path
@@ -208,11 +213,17 @@ class Lane:
         def hold(moment: float, clock: Clock) -> None:
             moments.append((moment, clock.now))
 
+        told: Headers = []
+
         def deliver(delivery: Delivery) -> None:
-            moments.append((time.monotonic() + delivery.wait, time.monotonic))
+            if self._relay_secret:
+                told.append(relay.told(delivery, self._relay_secret))
+            else:
+                moments.append((time.monotonic() + delivery.wait, time.monotonic))
 
         try:
-            answer = self._run({**_BASE_ENVIRON, **environ, HOLD: hold, DELIVER: deliver})
+            status, headers, body = self._run({**_BASE_ENVIRON, **environ, HOLD: hold, DELIVER: deliver})
+            answer = status, [*headers, *told], body
         except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer
             _log.exception("the application raised")
             answer = 500, _JSON, b'{"message":"Internal error of the fake"}'

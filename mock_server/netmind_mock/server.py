@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
+import http.client
 import logging
+import secrets
 import socket
 import threading
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import granian.server.mp as granian_worker
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
+from granian.net import SocketHolder  # type: ignore[attr-defined]
 
 from netmind_mock.app import create_app
 from netmind_mock.clock import SteerableClock
+from netmind_mock.faults import KINDS
+from netmind_mock.journal import MOST_ENTRIES
 from netmind_mock.lane import THREADS, Lane
+from netmind_mock.relay import Relay
+from netmind_mock.steering import rules_from
+from netmind_mock.verdicts.spend import prices_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from flask import Flask
 
 _READY_WITHIN_SECONDS = 30.0
 _MOST_CONNECTIONS = 65_536  # granian accepts no more; idle and waiting ones cost it next to nothing
 _THREADS_WITHOUT_LANE = 512
+_BACKLOG = 1024
 _FINISH_WITHIN_SECONDS = 0.5  # for answers that are being given at the end; granian takes a float as well
 # Where granian wraps a WSGI application: the only door to a request's reply, which the lane answers through.
 _WSGI_DOOR = "_wsgi_call_wrap"
@@ -49,10 +57,16 @@ class Settings:
     api_keys: tuple[str, ...] = ()
     strict_models: bool = False
     allowed_hosts: tuple[str, ...] = ()
+    rules: str | None = None
+    prices: str | None = None
+    journal: int = MOST_ENTRIES
+    control_key: str | None = None
+    wire_faults: bool = False
+    relay_secret: str = field(default="", repr=False)
 
 
-def find_port(host: str, port: int) -> tuple[str, int]:
-    """The numeric address and the port to listen on; port 0 picks a free one.
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 picks a free one. From now on the port is taken.
 
     Raises:
         CannotListen: The host is not one of this machine's, or the port is taken.
@@ -61,29 +75,83 @@ def find_port(host: str, port: int) -> tuple[str, int]:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            return str(probe.getsockname()[0]), int(probe.getsockname()[1])
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         advice = "choose another --port (0 picks a free one) or --host"
         raise CannotListen(f"cannot listen on {host} port {port}: {error.strerror}; {advice}") from None
+    return listener
 
 
-def serve(settings: Settings, host: str, port: int, public_url: str, on_ready: Callable[[], None]) -> None:
+def adopt(descriptor: int) -> socket.socket:
+    """The listening socket of a file descriptor that this process has inherited.
+
+    Raises:
+        CannotListen: It is none.
+    """
+    try:
+        listener = socket.socket(fileno=descriptor)
+        if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            listener.detach()
+            raise CannotListen(f"cannot listen on descriptor {descriptor}: it is no listening socket")
+    except OSError as error:
+        if isinstance(error, CannotListen):
+            raise
+        advice = "pass a listening socket to --fd"
+        raise CannotListen(f"cannot listen on descriptor {descriptor}: {error.strerror}; {advice}") from None
+    return listener
+
+
+class _ServerOnSocket(Granian):  # type: ignore[misc, valid-type]
+    """granian on a socket that is listening already, so that nobody else can take the port meanwhile."""
+
+    def __init__(self, listener: socket.socket, **options: Any) -> None:
+        host, port = listener.getsockname()[:2]
+        super().__init__("netmind_mock", address=host, port=port, **options)
+        self._listener = listener
+
+    def _init_shared_socket(self) -> None:
+        self._listener.set_inheritable(True)
+        self._ssp = None
+        self._shd = SocketHolder(self._listener.fileno(), False, _BACKLOG)  # type: ignore[call-arg]
+        self._sfd = self._shd.get_fd()
+        self._sso = self._listener
+
+    def _drop_shared_socket(self) -> None:
+        self._listener.close()
+
+
+def serve(settings: Settings, listener: socket.socket, public_url: str, on_ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT. ``on_ready`` is called, on a thread, once the server answers."""
-    server = Granian(
-        "netmind_mock",
-        address=host,
-        port=port,
+    behind = listener
+    relay = None
+    if settings.wire_faults:
+        secret = secrets.token_hex(16)
+        behind = listen("127.0.0.1", 0)
+        relay = Relay(listener, behind.getsockname()[:2], secret)
+        settings = replace(settings, relay_secret=secret)
+    server = _ServerOnSocket(
+        behind,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         blocking_threads=THREADS if _lane_fits() else _THREADS_WITHOUT_LANE,
         log_level=LogLevels.error,
         backpressure=_MOST_CONNECTIONS,
-        workers_kill_timeout=_FINISH_WITHIN_SECONDS,  # type: ignore[arg-type]
+        workers_kill_timeout=_FINISH_WITHIN_SECONDS,
     )
-    threading.Thread(target=_tell_when_ready, args=(host, port, on_ready), daemon=True).start()
+
+    def ready() -> None:
+        if relay is not None:  # only now, since a process with threads is not to be forked
+            relay.start()
+        on_ready()
+
+    threading.Thread(target=_tell_when_ready, args=(behind, ready), daemon=True).start()
     load = functools.partial(_load_in_worker, settings, public_url)
     server.serve(target_loader=load, wrap_loader=False)
 
@@ -104,9 +172,28 @@ def build_app(settings: Settings, public_url: str) -> Flask:
         ValueError: Another setting has a value that it cannot have.
         ApiError: An API key is not a token.
     """
-    options = asdict(settings)
-    clock = SteerableClock(speed=options.pop("speed"))
-    return create_app(**options, clock=clock, public_url=public_url, wire_faults=("delay",))
+    return create_app(
+        profile=settings.profile,
+        duration=settings.duration,
+        clock=SteerableClock(speed=settings.speed),
+        seed=settings.seed,
+        api_keys=settings.api_keys,
+        strict_models=settings.strict_models,
+        public_url=public_url,
+        allowed_hosts=settings.allowed_hosts,
+        rules=() if settings.rules is None else rules_from(Path(settings.rules)),
+        prices=None if settings.prices is None else prices_from(Path(settings.prices)),
+        journal_entries=settings.journal,
+        wire_faults=_carried(settings),
+        control_key=settings.control_key,
+    )
+
+
+def _carried(settings: Settings) -> Iterable[str]:
+    """The kinds of faults that whatever carries the answers carries out."""
+    if not _lane_fits():
+        return ()
+    return KINDS if settings.wire_faults else ("delay",)
 
 
 def _load_in_worker(settings: Settings, public_url: str) -> Callable[..., Any]:
@@ -115,7 +202,7 @@ def _load_in_worker(settings: Settings, public_url: str) -> Callable[..., Any]:
     app = build_app(settings, public_url)
     _tune_collector()
     if _lane_fits():
-        lane = Lane(app, _slow_path(app))
+        lane = Lane(app, _slow_path(app), relay_secret=settings.relay_secret)
         vars(granian_worker)[_WSGI_DOOR] = lambda *_: lane
     return app
 
@@ -134,14 +221,18 @@ def _tune_collector() -> None:
     gc.set_threshold(50_000, 50, 100)
 
 
-def _tell_when_ready(host: str, port: int, on_ready: Callable[[], None]) -> None:
-    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated, not listened on
-    deadline = time.monotonic() + _READY_WITHIN_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection((target, port), timeout=1):
-            on_ready()
-            return
-        time.sleep(0.005)
-    logging.getLogger("netmind_mock").error(
-        "the server did not start to listen within %d s", _READY_WITHIN_SECONDS
-    )
+def _tell_when_ready(listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Call ``on_ready`` once the server has answered: a socket that listens accepts long before."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated, not listened on
+    connection = http.client.HTTPConnection(host, port, timeout=_READY_WITHIN_SECONDS)
+    try:
+        connection.request("GET", "/", headers={"Connection": "close"})
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        message = "the server did not answer within %d s"
+        logging.getLogger("netmind_mock").error(message, _READY_WITHIN_SECONDS)  # noqa: TRY400 - for a person
+    else:
+        on_ready()
+    finally:
+        connection.close()

@@ -198,12 +198,15 @@ def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
             "clock: expected advance as seconds from 0 to 1e9, and speed above 0 and at most 1e9"
         )
     clock = world.tenants.steerable(user_id)
-    if asked["freeze"] is not None:
-        (clock.freeze if asked["freeze"] else clock.resume)()
-    if speed is not None:
-        clock.set_speed(speed)
-    if advance:
-        clock.advance(advance)
+    try:
+        if asked["freeze"] is not None:
+            (clock.freeze if asked["freeze"] else clock.resume)()
+        if speed is not None:
+            clock.set_speed(speed)
+        if advance:
+            clock.advance(advance)
+    except ValueError as mistake:
+        raise InvalidOrder(f"clock: {mistake}") from None
     return _clock(world, user_id, {})
 
 

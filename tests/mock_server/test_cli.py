@@ -22,6 +22,12 @@ VALUES = {
     "strict_models": ("true", "true"),
     "public_url": ("https://mock.example", '"https://mock.example"'),
     "allowed_host": ("mock.example", '["mock.example"]'),
+    "rules": ("{folder}/rules.toml", '"rules.toml"'),
+    "prices": ("{folder}/prices.toml", '"prices.toml"'),
+    "journal": ("500", "500"),
+    "wire_faults": ("true", "true"),
+    "control_key": ("a-control-key", '"a-control-key"'),
+    "fd": ("7", "7"),
 }
 OPTIONS = [option for option in cli.serve.params if option.name not in ("config", "help")]
 
@@ -31,9 +37,20 @@ def served(monkeypatch, tmp_path):
     """Runs serve without serving; returns click's result and what the server would have been given."""
     monkeypatch.chdir(tmp_path)
     given = {}
-    monkeypatch.setattr(server, "find_port", lambda host, port: (host, port))
+    (tmp_path / "rules.toml").write_text('[[rule]]\nscenario = "failed"\n')
+    (tmp_path / "prices.toml").write_text("default = 2\n")
 
-    def serve(settings, host, port, public_url, on_ready):
+    class Listener:
+        """Stands in for a socket that listens."""
+
+        def __init__(self, host, port):
+            self.getsockname = lambda: (host, port)
+
+    monkeypatch.setattr(server, "listen", Listener)
+    monkeypatch.setattr(server, "adopt", lambda fd: Listener("127.0.0.1", 9000 + fd))
+
+    def serve(settings, listener, public_url, on_ready):
+        host, port = listener.getsockname()
         given.update(settings=settings, host=host, port=port, public_url=public_url)
         on_ready()
 
@@ -54,6 +71,7 @@ def test_every_option_has_a_value_here():
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_flag_variable_and_key_are_one(served, tmp_path, option):
     flag_value, toml_value = VALUES[option.name]
+    flag_value = flag_value.replace("{folder}", str(tmp_path))
     config = tmp_path / "config.toml"
     config.write_text(f"{option.name} = {toml_value}")
     flag = option.opts[0]
@@ -105,7 +123,7 @@ def test_a_profile_is_looked_for_beside_the_file_that_names_it(served, tmp_path)
 
 MISTAKES = {
     "prot = 1": "prot: no such key; did you mean port?",
-    "xyzzy = 1": "xyzzy: no such key; known are allowed_host, api_key, duration",
+    "xyzzy = 1": "xyzzy: no such key; known are allowed_host, api_key, control_key",
     'port = "8000"': "port: expected a whole number, got '8000'",
     "port = 99999": "port: 99999 is not in the range 0<=x<=65535",
     "port = true": "port: expected a whole number, got True",

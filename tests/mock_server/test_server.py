@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -182,11 +183,12 @@ def test_without_the_lane_granians_own_threads_serve(tmp_path):
     script.write_text(
         "from netmind_mock import server\n"
         "server._WSGI_DOOR = '_no_such_door'\n"
-        "host, port = server.find_port('127.0.0.1', 0)\n"
+        "listener = server.listen('127.0.0.1', 0)\n"
+        "port = listener.getsockname()[1]\n"
         "settings = server.Settings(profile='observed', duration=0.5)\n"
         f"ready = lambda: open({str(tmp_path / 'port')!r}, 'w').write(f'{{port:05}}')\n"
         "if __name__ == '__main__':\n"
-        "    server.serve(settings, host, port, f'http://127.0.0.1:{port}', ready)\n"
+        "    server.serve(settings, listener, f'http://127.0.0.1:{port}', ready)\n"
     )
     with started([sys.executable, str(script)]) as process:
         url = f"http://127.0.0.1:{wait_for_file(tmp_path / 'port', process)}/v1/generation"
@@ -200,18 +202,38 @@ def test_without_the_lane_granians_own_threads_serve(tmp_path):
     assert answers[0].json()["status"] == "completed"
 
 
-class TestFindPort:
+class TestListening:
     def test_0_picks_a_free_one(self):
-        host, port = server.find_port("127.0.0.1", 0)
+        with server.listen("127.0.0.1", 0) as listener:
+            host, port = listener.getsockname()
         assert host == "127.0.0.1"
         assert 1024 < port < 65536
 
     def test_a_name_is_looked_up(self):
-        assert server.find_port("localhost", 0)[0] in ("127.0.0.1", "::1")
+        with server.listen("localhost", 0) as listener:
+            assert listener.getsockname()[0] in ("127.0.0.1", "::1")
+
+    def test_a_port_is_taken_from_then_on(self):
+        with server.listen("127.0.0.1", 0) as listener:
+            port = listener.getsockname()[1]
+            with pytest.raises(server.CannotListen, match="Address already in use"):
+                server.listen("127.0.0.1", port)
 
     def test_a_host_that_is_not_here_is_refused(self):
         with pytest.raises(server.CannotListen, match=r"cannot listen on 192\.0\.2\.1 port 8000: "):
-            server.find_port("192.0.2.1", 8000)
+            server.listen("192.0.2.1", 8000)
+
+    def test_a_socket_that_listens_is_adopted(self):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+            with server.adopt(os.dup(listening.fileno())) as adopted:
+                assert adopted.getsockname()[1] == port
+
+    def test_what_does_not_listen_is_not(self, tmp_path):
+        with socket.socket() as idle, pytest.raises(server.CannotListen, match="it is no listening socket"):
+            server.adopt(idle.fileno())
+        with (tmp_path / "file").open("w") as file, pytest.raises(server.CannotListen, match="to --fd"):
+            server.adopt(file.fileno())
 
 
 @pytest.mark.parametrize(
@@ -231,6 +253,7 @@ def test_hundreds_of_creates_that_wait_hold_up_nobody(tmp_path, raw):
 
 
 def test_who_is_never_ready_is_told(caplog, monkeypatch):
-    monkeypatch.setattr(server, "_READY_WITHIN_SECONDS", 0.0)
-    server._tell_when_ready("127.0.0.1", 1, lambda: pytest.fail("nothing listens there"))
-    assert "the server did not start to listen within 0 s" in caplog.text
+    monkeypatch.setattr(server, "_READY_WITHIN_SECONDS", 0.01)
+    with server.listen("127.0.0.1", 0) as silent:
+        server._tell_when_ready(silent, lambda: pytest.fail("nobody answers there"))
+    assert "the server did not answer within 0 s" in caplog.text

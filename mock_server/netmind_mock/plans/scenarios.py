@@ -49,11 +49,12 @@ class Order(NamedTuple):
     arguments: Mapping[str, Any]
 
     def __str__(self) -> str:
-        """As one line of text, which ``parse`` reads."""
+        """As one line of text, which ``parse`` reads; what is as by default is left out."""
+        known = SCENARIOS[self.scenario].parameters
         stated = (
             f"{name}={shlex.quote(_spelled(value))}"
             for name, value in self.arguments.items()
-            if value is not None
+            if value != known[name].default
         )
         return " ".join([self.scenario, *stated])
 
@@ -164,6 +165,8 @@ def _value(word: str) -> Any:
 
 
 def _spelled(value: Any) -> str:
+    if value is None:
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

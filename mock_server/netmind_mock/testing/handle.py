@@ -1,0 +1,268 @@
+"""What a test holds: orders before, assertions after; the same for a fake in process and a served one."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from netmind_mock.faults import OPERATIONS
+from netmind_mock.plans.scenarios import InvalidOrder, nearest
+from netmind_mock.testing.asserting import assert_created, assert_times
+from netmind_mock.verdicts.polling import Polling, polling_from_json
+from netmind_mock.verdicts.spend import Spend, spend_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from netmind_mock.journal import Entry
+    from netmind_mock.testing.controls import Control
+
+_EVERY_OPERATION = dict.fromkeys((*OPERATIONS, "other"))
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """A job as it is now.
+
+    Attributes:
+        id: 32 hexadecimal digits.
+        model: As it was asked for.
+        status: As a poll would be answered.
+        scenario: What was ordered for it; empty if nothing was.
+        deleted: Whether it was deleted.
+    """
+
+    id: str
+    model: str
+    status: str
+    scenario: str
+    deleted: bool
+
+
+class Handle:
+    """Orders what becomes of jobs and answers, and says what the client under test did.
+
+    Attributes:
+        base_url: Where the API is, without a slash or /v1 at its end; also in ``NETMIND_BASE_URL``.
+        api_key: A token that is accepted; also in ``NETMIND_API_KEY``.
+    """
+
+    base_url: str
+    api_key: str
+
+    def __init__(self, control: Control, base_url: str, api_key: str) -> None:
+        self._control = control
+        self.base_url = base_url
+        self.api_key = api_key
+
+    # Orders
+
+    def next_job(self, scenario: str = "completed", /, *, times: int = 1, **arguments: Any) -> None:
+        """Order what becomes of the next job that is created, or of the next ``times`` jobs.
+
+        Args:
+            scenario: Its name, such as ``failed``; ``netmind-mock scenarios`` lists them.
+            times: For how many jobs, one after the other.
+            arguments: The scenario's own, such as ``after=600``.
+
+        Raises:
+            InvalidOrder: There is no such scenario or argument; with the nearest that there is.
+        """
+        self._control.call(
+            "add_next_job", {**arguments, "scenario": scenario, "times": times, "where": _caller()}
+        )
+
+    def every_job(
+        self, scenario: str, /, *, model: str | None = None, prompt: str | None = None, **arguments: Any
+    ) -> None:
+        """Order what becomes of every job, or of those of a model (``Qwen/*``) or with words in the prompt.
+
+        Raises:
+            InvalidOrder: It cannot be, or can never match.
+        """
+        conditions = {"model": model, "prompt": prompt}
+        stated = {name: value for name, value in conditions.items() if value is not None}
+        self._control.call("add_rule", {**stated, **arguments, "scenario": scenario})
+
+    def fault(self, operation: str, kind: str = "status", /, **arguments: Any) -> None:
+        """Let something go wrong with the answers of an operation; by default with the next one.
+
+        Args:
+            operation: ``create``, ``get``, ``list``, ``delete`` or ``file``.
+            kind: Such as ``status``, ``reset`` or ``delay``; ``netmind-mock scenarios`` lists them.
+            arguments: The kind's own, and ``times``, ``skip``, ``probability``, ``job``.
+
+        Raises:
+            InvalidOrder: There is no such operation, kind or argument; with the nearest that there is.
+        """
+        self._control.call("add_fault", {**arguments, "operation": operation, "kind": kind})
+
+    def clear_faults(self) -> None:
+        """Take all faults away."""
+        self._control.call("clear_faults")
+
+    def complete(self, job: Any) -> None:
+        """Complete a job now: a ``by_hand`` one, or any that has not ended.
+
+        Raises:
+            InvalidOrder: There is no such job, or it has ended.
+        """
+        self._control.call("complete", {"id": _id_of(job)})
+
+    def fail(self, job: Any, reason: str = "Failed by hand") -> None:
+        """Let a job fail now, with its last log line.
+
+        Raises:
+            InvalidOrder: There is no such job, or it has ended.
+        """
+        self._control.call("fail", {"id": _id_of(job), "reason": reason})
+
+    def reset(self) -> None:
+        """Forget jobs, orders and journal."""
+        self._control.call("reset")
+
+    # What happened
+
+    @property
+    def jobs(self) -> Sequence[JobState]:
+        """The jobs, oldest first."""
+        return [
+            JobState(job["id"], job["model"], job["status"], job["scenario"], job["deleted_at"] is not None)
+            for job in reversed(self._control.call("jobs")["jobs"])
+        ]
+
+    @property
+    def journal(self) -> Sequence[Entry]:
+        """Every request and its answer, oldest first."""
+        return self._control.entries()
+
+    def requests(self, operation: str) -> Sequence[Entry]:
+        """The requests of an operation, oldest first.
+
+        Raises:
+            InvalidOrder: There is no such operation.
+        """
+        if operation not in _EVERY_OPERATION:
+            hint = nearest(operation, _EVERY_OPERATION)
+            raise InvalidOrder(f"requests: no such operation as {operation[:60]!r}; {hint}")
+        return self._control.entries(operation)
+
+    @property
+    def spend(self) -> Spend:
+        """What the jobs would have cost, by the price table; without one, each create costs 1."""
+        return spend_from_json(self._control.call("spend"))
+
+    def polling(self, job: Any = None) -> Polling:
+        """How a job was polled; by default the only one.
+
+        Raises:
+            InvalidOrder: There is no such job, or several and none is named.
+        """
+        return polling_from_json(self._control.call("polling", {"id": _id_of(job or self._only_job())}))
+
+    def unused(self) -> Sequence[str]:
+        """The orders for a next job that no create used, each with the place where it was written."""
+        waiting = self._control.call("next_jobs")["next_jobs"]
+        return [
+            f"next_job({one['scenario']!r}), written in {one['where'] or 'an unknown place'}"
+            for one in waiting
+        ]
+
+    # Assertions
+
+    def assert_created(
+        self,
+        *,
+        times: int | None = 1,
+        model: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """Fail unless so many creates were accepted that ask for this.
+
+        Args:
+            times: How many; None for at least one.
+            model: The model's name.
+            config: The whole config.
+            options: Options of the config, such as ``prompt="A cup of coffee"``; others may be there besides.
+
+        Raises:
+            AssertionError: The message names the field, what was expected and came, and the nearest request.
+        """
+        __tracebackhide__ = True
+        assert_created(
+            self.journal, self._dropped(), times=times, model=model, config=config, options=options
+        )
+
+    def assert_requested(self, operation: str, *, times: int | None = None) -> None:
+        """Fail unless an operation was asked for so often; None for at least once.
+
+        Raises:
+            AssertionError: It was not; the message lists what was.
+            InvalidOrder: There is no such operation.
+        """
+        __tracebackhide__ = True
+        assert_times(self.requests(operation), operation, times, self.journal, self._dropped())
+
+    def assert_billed_once(self) -> None:
+        """Fail if a create was sent again because the answer to the first was lost.
+
+        Raises:
+            AssertionError: One was; the message names both requests and the jobs.
+        """
+        __tracebackhide__ = True
+        twice = self.spend.twice
+        if twice:
+            raise AssertionError("paid for twice: " + "; ".join(map(str, twice)))
+
+    def assert_all_used(self) -> None:
+        """Fail if an order for a next job was used by no create.
+
+        Raises:
+            AssertionError: One was not; the message says which, and where it was written.
+        """
+        __tracebackhide__ = True
+        unused = self.unused()
+        if not unused:
+            return
+        creates = [entry for entry in self.journal if entry.operation == "create"]
+        raise AssertionError(
+            f"{len(unused)} ordered, and used by no create: {'; '.join(unused)}. "
+            f"{_counted(len(creates))} came: the code under test creates fewer jobs than this test orders "
+            "(netmind_mock_unused = ignore lets it pass)"
+        )
+
+    def _dropped(self) -> int:
+        dropped: int = self._control.call("journal", {"limit": 1})["dropped"]
+        return dropped
+
+    def _only_job(self) -> str:
+        jobs = self.jobs
+        if len(jobs) != 1:
+            raise InvalidOrder(
+                f"polling: there are {len(jobs)} jobs; say which, such as mock.polling(mock.jobs[0])"
+            )
+        return jobs[0].id
+
+
+def _counted(creates: int) -> str:
+    return f"{creates or 'no'} create{'' if creates == 1 else 's'}"
+
+
+def _id_of(job: Any) -> str:
+    """The id of a job: itself, or what has one as an attribute or a key."""
+    if isinstance(job, str):
+        return job
+    found = job.get("id") if isinstance(job, dict) else getattr(job, "id", None)
+    if not isinstance(found, str):
+        raise InvalidOrder(f"job: expected a generation or its id, got {type(job).__name__}")
+    return found
+
+
+def _caller() -> str:
+    """Where the test is that calls the handle: ``file:line``."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

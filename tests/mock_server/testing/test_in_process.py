@@ -1,0 +1,465 @@
+"""The fake in process: what a client meets, with which library it may, and how it ends."""
+
+import asyncio
+import contextlib
+import io
+import os
+
+import httpx
+import pytest
+import requests
+import responses
+
+import netmind_mock
+from netmind_client import GenerationClient, GenerationFailed, WaitTimeout
+from netmind_mock import InvalidOrder
+from netmind_mock.testing.carrying import WouldHang
+from netmind_mock.testing.patience import NeverStops
+
+URL = "https://api.netmind.ai/v1/generation"
+BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup of coffee"}}
+AUTHORIZED = {"Authorization": "Bearer any"}
+
+
+@pytest.fixture
+def mock():
+    with netmind_mock.start(profile="observed", duration=780, unused="ignore") as mock:
+        yield mock
+
+
+def by_requests(method, url, timeout=10.0, **options):
+    answer = requests.request(
+        method, url, headers=AUTHORIZED, timeout=timeout, allow_redirects=False, **options
+    )
+    return answer.status_code, answer.content
+
+
+def by_httpx(method, url, timeout=10.0, **options):
+    answer = httpx.request(method, url, headers=AUTHORIZED, timeout=timeout, **options)
+    return answer.status_code, answer.content
+
+
+def by_httpx_async(method, url, timeout=10.0, **options):
+    async def ask():
+        async with httpx.AsyncClient(headers=AUTHORIZED, timeout=timeout) as client:
+            answer = await client.request(method, url, **options)
+            return answer.status_code, answer.content
+
+    return asyncio.run(ask())
+
+
+@pytest.fixture(params=[by_requests, by_httpx, by_httpx_async], ids=lambda ask: ask.__name__)
+def ask(request):
+    return request.param
+
+
+class TestAnswering:
+    def test_a_job_of_thirteen_minutes_is_created_completed_and_downloaded(self, mock, ask):
+        status, created = ask("POST", URL, json=BODY)
+        job = requests.models.complexjson.loads(created)
+        mock.clock.advance(780)
+        done = requests.models.complexjson.loads(ask("GET", f"{URL}/{job['id']}")[1])
+        status, picture = ask("GET", done["result"]["data"][0]["url"])
+        assert (done["status"], status, picture[:4]) == ("completed", 200, b"\x89PNG")
+        assert [entry.operation for entry in mock.journal] == ["create", "get", "file"]
+
+    def test_a_deleted_job_is_gone(self, mock, ask):
+        job = requests.models.complexjson.loads(ask("POST", URL, json=BODY)[1])
+        assert ask("DELETE", f"{URL}/{job['id']}")[0] == 200
+        assert ask("GET", f"{URL}/{job['id']}")[0] == 404
+        assert mock.jobs[0].deleted
+
+    def test_the_kits_own_client_waits_in_no_time(self, mock, tmp_path):
+        made = GenerationClient().generate(BODY["model"], BODY["config"], tmp_path)
+        assert made.generation.is_completed
+        assert 780 <= mock.clock.elapsed <= 790
+        mock.polling().assert_polite()
+
+    def test_a_client_that_was_made_before_waits_in_no_time_too(self, tmp_path):
+        client = GenerationClient("any", "https://api.netmind.ai")
+        with netmind_mock.start(duration=780) as mock:
+            assert client.generate(BODY["model"], BODY["config"], tmp_path).generation.is_completed
+            assert mock.clock.elapsed >= 780
+
+    def test_chunked_and_empty_bodies_arrive(self, mock):
+        requests.post(
+            URL,
+            data=(part for part in [b'{"model": "m", ', b'"config": {}}']),
+            headers={**AUTHORIZED, "Content-Type": "application/json"},
+            timeout=5,
+        )
+        requests.post(
+            URL,
+            data=io.BytesIO(b'{"model": "n", "config": {}}'),
+            headers={**AUTHORIZED, "Content-Type": "application/json"},
+            timeout=5,
+        )
+        assert [entry.model for entry in mock.requests("create")][-1] == "n"
+
+    def test_a_wsgi_client_is_answered_too(self, mock):
+        answer = mock.wsgi_app.test_client().post("/v1/generation", json=BODY, headers=AUTHORIZED)
+        assert (answer.status_code, len(mock.jobs)) == (200, 1)
+
+    def test_a_wsgi_client_meets_faults_of_the_connection_as_exceptions(self, mock):
+        client = mock.wsgi_app.test_client()
+        mock.fault("list", "reset")
+        with pytest.raises(ConnectionResetError):
+            client.get("/v1/generation", headers=AUTHORIZED)
+        mock.fault("list", "hang")
+        with pytest.raises(ConnectionResetError):
+            client.get("/v1/generation", headers=AUTHORIZED)
+        mock.fault("list", "truncate")
+        assert len(client.get("/v1/generation", headers=AUTHORIZED).data) == 11
+
+    def test_another_base_url_is_answered_for(self, tmp_path):
+        with netmind_mock.start(base_url="https://gateway.example/netmind/") as mock:
+            client = GenerationClient()
+            made = client.generate(BODY["model"], BODY["config"], tmp_path)
+            assert client.base_url == mock.base_url == "https://gateway.example/netmind"
+        assert made.generation.results[0].url.startswith("https://gateway.example/netmind/files/")
+
+    def test_a_token_that_is_not_accepted_is_refused(self):
+        with netmind_mock.start(api_keys=["the-key"]) as mock:
+            assert os.environ["NETMIND_API_KEY"] == mock.api_key == "the-key"
+            refused = requests.get(URL, headers=AUTHORIZED, timeout=5)
+        assert refused.status_code == 401
+        assert refused.headers["X-Mock-Hint"].startswith("this token is not accepted")
+
+    def test_sync_mode_takes_the_jobs_time(self, mock, ask):
+        body = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
+        status, answer = ask("POST", URL, json=body, timeout=1000)
+        assert (status, b'"completed"' in answer, mock.clock.elapsed) == (200, True, 780.0)
+
+
+class TestEnvironment:
+    def test_the_variables_lead_to_the_fake_and_are_put_back(self, monkeypatch):
+        monkeypatch.setenv("NETMIND_BASE_URL", "before")
+        with netmind_mock.start() as mock:
+            assert os.environ["NETMIND_BASE_URL"] == mock.base_url == "https://api.netmind.ai"
+            assert os.environ["NETMIND_API_KEY"] == mock.api_key
+        assert os.environ["NETMIND_BASE_URL"] == "before"
+        assert "NETMIND_API_KEY" not in os.environ
+
+    def test_nothing_is_left_patched(self):
+        before = (requests.adapters.HTTPAdapter.send, httpx.HTTPTransport.handle_request)
+        with netmind_mock.start(patch_sleep=True):
+            assert requests.adapters.HTTPAdapter.send is not before[0]
+        assert (requests.adapters.HTTPAdapter.send, httpx.HTTPTransport.handle_request) == before
+        assert (responses.mock.registered(), len(responses.calls)) == ([], 0)
+
+    def test_what_fails_at_the_start_leaves_nothing_patched(self, monkeypatch):
+        monkeypatch.setattr("netmind_mock.testing.with_httpx.start", lambda _: 1 / 0)
+        before = requests.adapters.HTTPAdapter.send
+        with pytest.raises(ZeroDivisionError):
+            netmind_mock.start().start()
+        assert requests.adapters.HTTPAdapter.send is before
+        assert "NETMIND_BASE_URL" not in os.environ
+
+
+class TestBesideOthers:
+    """What else the code under test calls is left to the rules of ``responses``."""
+
+    @pytest.mark.usefixtures("mock")
+    def test_a_response_of_the_tests_own_comes_first(self):
+        responses.add("POST", URL, status=418)
+        assert by_requests("POST", URL, json=BODY)[0] == 418
+        assert by_requests("GET", URL)[0] == 200
+        responses.reset()
+
+    @pytest.mark.usefixtures("mock")
+    def test_other_hosts_are_for_responses(self):
+        responses.add("GET", "https://other.example/", body=b"theirs")
+        assert by_requests("GET", "https://other.example/") == (200, b"theirs")
+        with pytest.raises(requests.ConnectionError, match="Connection refused by Responses"):
+            by_requests("GET", "https://unknown.example/")
+        responses.reset()
+
+    @pytest.mark.parametrize("url", [
+        "http://api.netmind.ai/v1/generation", "https://api.netmind.ai.evil.example/v1/generation",
+        "https://api.netmind.ai:444/v1/generation", "https://api.netmind.ai@evil.example/v1/generation",
+    ])  # fmt: skip
+    @pytest.mark.usefixtures("mock")
+    def test_urls_that_resemble_the_apis_are_not_answered(self, url):
+        with pytest.raises(requests.ConnectionError, match="Connection refused by Responses"):
+            by_requests("GET", url)
+
+    @responses.activate
+    def test_it_works_within_activate(self):
+        responses.add("GET", "https://other.example/", body=b"theirs")
+        with netmind_mock.start():
+            assert by_requests("GET", URL)[0] == 200
+        assert by_requests("GET", "https://other.example/")[1] == b"theirs"
+
+    @pytest.mark.usefixtures("mock")
+    def test_activate_works_within_it(self):
+        @responses.activate
+        def theirs():
+            responses.add("GET", "https://other.example/", body=b"theirs")
+            return by_requests("GET", "https://other.example/")[1], by_requests("GET", URL)[0]
+
+        assert theirs() == (b"theirs", 200)
+
+    def test_a_mock_of_the_tests_own_can_be_used(self):
+        with responses.RequestsMock() as registry, netmind_mock.start(requests_mock=registry):
+            assert by_requests("GET", URL)[0] == 200
+
+    def test_a_fake_that_nobody_called_is_no_mistake_to_responses(self):
+        with responses.RequestsMock(assert_all_requests_are_fired=True) as registry:
+            netmind_mock.start(requests_mock=registry).start().stop()
+
+    def test_the_inner_of_two_fakes_answers(self, mock, ask):
+        with netmind_mock.start() as inner:
+            ask("POST", URL, json=BODY)
+            assert (len(inner.jobs), len(mock.jobs)) == (1, 0)
+        ask("POST", URL, json=BODY)
+        assert (len(inner.jobs), len(mock.jobs)) == (1, 1)
+
+    @pytest.mark.usefixtures("mock")
+    def test_httpx_goes_elsewhere_as_before(self):
+        with pytest.raises(httpx.ConnectError):
+            httpx.get("http://127.0.0.1:9/")
+
+
+FAULTS = [
+    ("reset", {}, "reset"),
+    ("reset", {"when": "request"}, "reset"),
+    ("reset", {"when": "during"}, "reset in body"),
+    ("reset", {"when": "after"}, 200),
+    ("hang", {}, "timeout"),
+    ("hang", {"seconds": 3}, "closed"),
+    ("delay", {"seconds": 9}, 200),
+    ("delay", {"seconds": 11}, "timeout"),
+    ("dribble", {"seconds": 100}, 200),
+    ("dribble", {"seconds": 1000}, "timeout in body"),
+    ("truncate", {}, "truncated"),
+    ("status", {"code": 429}, 429),
+    ("html", {}, 502),
+    ("redirect", {}, 302),
+    ("malformed_json", {}, 200),
+    ("content_type", {}, 200),
+]
+RAISED = {
+    by_requests: {
+        "reset": requests.exceptions.ConnectionError,
+        "reset in body": requests.exceptions.ChunkedEncodingError,
+        "timeout": requests.exceptions.ReadTimeout,
+        "timeout in body": requests.exceptions.ConnectionError,
+        "closed": requests.exceptions.ConnectionError,
+        "truncated": requests.exceptions.ChunkedEncodingError,
+    },
+    by_httpx: {
+        "reset": httpx.ReadError,
+        "reset in body": httpx.ReadError,
+        "timeout": httpx.ReadTimeout,
+        "timeout in body": httpx.ReadTimeout,
+        "closed": httpx.RemoteProtocolError,
+        "truncated": httpx.RemoteProtocolError,
+    },
+}
+RAISED[by_httpx_async] = RAISED[by_httpx]
+
+
+class TestFaults:
+    @pytest.mark.parametrize(("kind", "arguments", "outcome"), FAULTS)
+    def test_each_fault_is_met_as_the_library_would_meet_it(self, mock, ask, kind, arguments, outcome):
+        mock.fault("list", kind, **arguments)
+        if isinstance(outcome, int):
+            assert ask("GET", URL)[0] == outcome
+        else:
+            with pytest.raises(RAISED[ask][outcome]) as raised:
+                ask("GET", URL)
+            assert type(raised.value) is RAISED[ask][outcome]
+        assert ask("GET", URL)[0] == 200
+
+    def test_waits_are_exact_on_the_virtual_clock(self, mock, ask):
+        for kind, arguments, seconds in (
+            ("delay", {"seconds": 9}, 9),
+            ("hang", {}, 10),
+            ("dribble", {"seconds": 60}, 60),
+        ):
+            mock.fault("list", kind, **arguments)
+            before = mock.clock.elapsed
+            with contextlib.suppress(requests.Timeout, httpx.TimeoutException):
+                ask("GET", URL)
+            assert mock.clock.elapsed - before == pytest.approx(seconds)
+
+    def test_without_a_timeout_a_hang_ends_the_test_with_a_sentence(self, mock, ask):
+        mock.fault("list", "hang")
+        with pytest.raises(WouldHang, match="has no timeout, and its answer never comes"):
+            ask("GET", URL, timeout=None)
+
+    def test_a_corrupted_file_is_as_long_and_another(self, mock, ask):
+        requests.post(URL, json=BODY, headers=AUTHORIZED, timeout=5)
+        mock.clock.advance(780)
+        url = requests.get(URL, headers=AUTHORIZED, timeout=5).json()["generation_list"][0]["result"]["data"][
+            0
+        ]["url"]
+        mock.fault("file", "corrupt")
+        mock.fault("file", "short", share=0.5)
+        corrupt, short, whole = (ask("GET", url)[1] for _ in range(3))
+        assert len(corrupt) == len(whole) != len(short)
+        assert corrupt != whole
+
+    def test_a_stream_breaks_off_where_it_was_cut(self, mock):
+        mock.fault("list", "truncate", share=0.5)
+        parts = []
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            parts.extend(requests.get(URL, headers=AUTHORIZED, stream=True, timeout=5).iter_content(4))
+        assert b'{"generatio'.startswith(b"".join(parts))
+
+    def test_the_same_seed_gives_the_same_run(self):
+        def run(seed):
+            with netmind_mock.start(seed=seed) as mock:
+                mock.fault("list", "status", probability=0.5)
+                job = requests.post(URL, json=BODY, headers=AUTHORIZED, timeout=5).json()["id"]
+                return job, [by_requests("GET", URL)[0] for _ in range(20)]
+
+        assert run(1) == run(1) != run(2)
+
+
+class TestPatience:
+    """A client that never stops does not stop its tests."""
+
+    def test_polling_for_ever_ends_with_a_sentence(self, mock):
+        mock.next_job("stuck")
+        client = GenerationClient()
+        job = client.create(**BODY)
+
+        def poll_for_ever():
+            while True:
+                client.get(job.id)
+                mock.clock.sleep(5)
+
+        with pytest.raises(NeverStops, match="polled 1001 times, and the client goes on: it has no deadline"):
+            poll_for_ever()
+
+    @pytest.mark.usefixtures("mock")
+    def test_not_even_except_exception_goes_on(self):
+        job = GenerationClient().create(**BODY)
+
+        def stubborn():
+            while True:
+                with contextlib.suppress(Exception):
+                    GenerationClient().get(job.id)
+
+        with pytest.raises(NeverStops, match="while the virtual clock stood still"):
+            stubborn()
+
+    def test_polls_that_are_lost_count_too(self, mock):
+        job = GenerationClient().create(**BODY)
+        mock.fault("get", "reset", times=None)
+        with pytest.raises(NeverStops):
+            GenerationClient().wait(job, timeout=1e8)
+
+    def test_any_number_can_be_allowed(self):
+        with netmind_mock.start(max_polls=0) as mock:
+            job = GenerationClient().create(**BODY)
+            for _ in range(1200):
+                GenerationClient().get(job.id)
+            assert len(mock.requests("get")) == 1200
+
+
+class TestOrders:
+    def test_the_next_job_goes_as_ordered(self, mock, tmp_path):
+        mock.next_job("failed", reason="no GPU")
+        with pytest.raises(GenerationFailed, match="no GPU"):
+            GenerationClient().generate(BODY["model"], BODY["config"], tmp_path)
+
+    def test_every_job_goes_as_ordered(self, mock):
+        mock.every_job("stuck", model="Qwen/*")
+        client = GenerationClient()
+        with pytest.raises(WaitTimeout):
+            client.wait(client.create(**BODY), timeout=900)
+        assert client.wait(client.create("google/nano-banana", {"prompt": "x"})).is_completed
+
+    def test_a_job_is_ended_by_hand(self, mock):
+        mock.next_job("by_hand", times=2)
+        client = GenerationClient()
+        one, other = client.create(**BODY), client.create(**BODY)
+        mock.complete(one)
+        mock.fail(mock.jobs[1], "because")
+        assert client.wait(one).is_completed
+        with pytest.raises(GenerationFailed, match="because"):
+            client.wait(other)
+
+    def test_rules_and_prices_come_from_files(self, tmp_path):
+        (tmp_path / "rules.toml").write_text('[[rule]]\nprompt = "tea"\nscenario = "failed"\nafter = 1\n')
+        (tmp_path / "prices.toml").write_text('default = 1\n[prices]\n"Qwen/Qwen-Image" = 0.02\n')
+        with netmind_mock.start(rules=tmp_path / "rules.toml", prices=tmp_path / "prices.toml") as mock:
+            client = GenerationClient()
+            assert client.wait(client.create(**BODY)).is_completed
+            with pytest.raises(GenerationFailed):
+                client.wait(client.create("Qwen/Qwen-Image", {"prompt": "green tea"}))
+            assert mock.spend.total == pytest.approx(0.04)
+
+    def test_an_order_that_nobody_used_fails_where_it_was_written(self):
+        with pytest.raises(AssertionError) as failed, netmind_mock.start() as mock:
+            mock.next_job("failed")
+        assert f"next_job('failed'), written in {__file__}:" in str(failed.value)
+        assert "no creates came" in str(failed.value)
+
+    def test_that_can_be_switched_off(self):
+        with netmind_mock.start(unused="ignore") as mock:
+            mock.next_job("failed")
+
+    def test_a_failure_of_the_tests_own_is_not_hidden_by_it(self):
+        def failing():
+            with netmind_mock.start() as mock:
+                mock.next_job("failed")
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            failing()
+
+    def test_reset_forgets_everything(self, mock):
+        mock.next_job("failed")
+        GenerationClient().create(**BODY)
+        mock.reset()
+        assert (mock.jobs, mock.journal, mock.unused()) == ([], [], [])
+
+    def test_faults_can_be_taken_away(self, mock):
+        mock.fault("list", "status", times=None)
+        mock.clear_faults()
+        assert by_requests("GET", URL)[0] == 200
+
+
+class TestDecorator:
+    def test_each_call_has_a_fake_of_its_own(self):
+        @netmind_mock.start(profile="observed")
+        def make(name, mock, *, prompt):
+            by_requests("POST", URL, json={"model": name, "config": {"prompt": prompt}})
+            mock.assert_created(model=name, prompt=prompt)
+            return len(mock.jobs)
+
+        assert (make("m", prompt="x"), make("n", prompt="y")) == (1, 1)
+        assert make.__name__ == "make"
+
+    def test_async_functions_can_be_decorated(self):
+        @netmind_mock.start()
+        async def make(mock):
+            async with httpx.AsyncClient() as client:
+                await client.post(URL, json=BODY, headers=AUTHORIZED)
+            return len(mock.jobs)
+
+        assert asyncio.run(make()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"unused": "maybe"}, "unused: expected fail or ignore, got 'maybe'"),
+        ({"profile": "observd"}, "observd: no such profile"),
+        ({"duration": -1}, "duration is a number of seconds, 0 or more, not -1"),
+        ({"rules": "nowhere.toml"}, "nowhere.toml: cannot be read"),
+    ],
+)
+def test_a_fake_that_cannot_be_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        netmind_mock.start(**arguments)
+
+
+def test_polling_of_no_job_in_particular_needs_a_single_one(mock):
+    with pytest.raises(InvalidOrder, match="there are 0 jobs; say which"):
+        mock.polling()
+    with pytest.raises(InvalidOrder, match="expected a generation or its id, got int"):
+        mock.complete(3)

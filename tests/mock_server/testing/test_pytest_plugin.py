@@ -1,0 +1,346 @@
+"""The fixtures, as users meet them: pytest on a made-up project, in a process of its own."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A made-up project; runs pytest on a test file in it."""
+
+    class Project:
+        folder = tmp_path
+
+        def run(self, code, *arguments, name="test_made_up.py", **environment):
+            (tmp_path / name).write_text(textwrap.dedent(code))
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-p",
+                "no:randomly",
+                "-p",
+                "no:cacheprovider",
+                *arguments,
+            ]
+            ended = subprocess.run(
+                command,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                env={**os.environ, **environment},
+            )
+            self.output = ended.stdout + ended.stderr
+            self.code = ended.returncode
+            return self
+
+        def ini(self, text):
+            (tmp_path / "pytest.ini").write_text("[pytest]\n" + textwrap.dedent(text))
+            return self
+
+    return Project()
+
+
+CREATE = """
+    import os, time, requests
+
+    def create(prompt="x"):
+        return requests.post(
+            os.environ["NETMIND_BASE_URL"] + "/v1/generation",
+            json={"model": "Qwen/Qwen-Image", "config": {"prompt": prompt}},
+            headers={"Authorization": os.environ["NETMIND_API_KEY"]}, timeout=5,
+        ).json()
+
+    def get(job):
+        return requests.get(
+            os.environ["NETMIND_BASE_URL"] + "/v1/generation/" + job["id"],
+            headers={"Authorization": os.environ["NETMIND_API_KEY"]}, timeout=5,
+        ).json()
+
+    def wait(job):
+        while get(job)["status"] not in ("completed", "failed"):
+            time.sleep(5)
+        return get(job)
+"""
+
+
+def test_the_fixtures_work_without_an_import(project):
+    project.run(CREATE + """
+    def test_in_process(netmind_mock, netmind_clock):
+        job = create()
+        netmind_clock.advance(2)
+        assert get(job)["status"] == "completed"
+        assert netmind_mock.base_url == "https://api.netmind.ai"
+
+    def test_served(netmind_server):
+        job = create()
+        netmind_server.clock.advance(2)
+        assert get(job)["status"] == "completed"
+        assert netmind_server.base_url.startswith("http://127.0.0.1:")
+
+    def test_neither():
+        assert "NETMIND_BASE_URL" not in os.environ
+    """)  # fmt: skip
+    assert "3 passed" in project.output
+
+
+def test_the_mark_orders_what_becomes_of_every_job(project):
+    project.run(CREATE + """
+    import pytest
+
+    @pytest.mark.netmind(scenario="failed", reason="no GPU", sleep=True)
+    def test_failed(netmind_mock, netmind_clock):
+        for _ in range(2):
+            assert wait(create())["logs"][-1]["text"] == "no GPU"
+        assert netmind_clock.elapsed == 10
+
+    @pytest.mark.netmind(scenario="slow")
+    class TestSlow:
+        @pytest.mark.netmind(sleep=True)
+        def test_the_nearest_mark_counts(self, netmind_mock, netmind_clock):
+            assert wait(create())["status"] == "completed"
+            assert netmind_clock.elapsed == 5
+
+        def test_slow(self, netmind_mock, netmind_clock):
+            netmind_clock.patch_sleep()
+            assert wait(create())["status"] == "completed"
+            assert netmind_clock.elapsed == 780
+
+        def test_served(self, netmind_server):
+            job = create()
+            netmind_server.clock.advance(700)
+            assert get(job)["status"] == "pending"
+
+    def test_time_is_real_again():
+        before = time.monotonic()
+        time.sleep(0.01)
+        assert 0.005 < time.monotonic() - before < 5
+    """)  # fmt: skip
+    assert "5 passed" in project.output
+
+
+def test_a_leftover_order_fails_its_test_and_says_so(project):
+    project.run("""
+    def test_leftover(netmind_mock):
+        netmind_mock.next_job("failed", after=3)
+
+    def test_leftover_served(netmind_server):
+        netmind_server.next_job("failed", after=3)
+    """)  # fmt: skip
+    assert "next_job('failed after=3'), written in" in project.output
+    assert "test_made_up.py:3" in project.output
+    assert "no creates came: the code under test creates fewer jobs than this test orders" in project.output
+    assert project.code == 1
+
+
+def test_a_leftover_order_can_be_let_pass(project):
+    project.ini("netmind_mock_unused = ignore").run("""
+    def test_leftover(netmind_mock):
+        netmind_mock.next_job("failed")
+    """)  # fmt: skip
+    assert "1 passed" in project.output
+
+
+def test_a_test_that_fails_is_not_told_of_its_leftovers(project):
+    project.run("""
+    def test_leftover(netmind_mock):
+        netmind_mock.next_job("failed")
+        assert 1 == 2
+    """)  # fmt: skip
+    assert "assert 1 == 2" in project.output
+    assert "used by no create" not in project.output
+    assert "1 failed" in project.output
+    assert "error" not in project.output.splitlines()[-1]
+
+
+OPTIONS = (
+    CREATE
+    + """
+    def test_options(netmind_mock, netmind_clock):
+        job = create()
+        netmind_clock.advance(41)
+        assert get(job)["status"] == "processing"
+        netmind_clock.advance(1)
+        assert get(job)["status"] == "completed"
+        assert job["id"].startswith(os.environ.get("EXPECTED", ""))
+"""
+)
+
+
+class TestOptions:
+    def test_by_ini(self, project):
+        project.ini("netmind_mock_profile = observed\nnetmind_mock_duration = 42").run(OPTIONS)
+        assert "1 passed" in project.output
+
+    def test_by_flag(self, project):
+        project.run(OPTIONS, "--netmind-mock-profile", "observed", "--netmind-mock-duration=42")
+        assert "1 passed" in project.output
+
+    def test_by_variable(self, project):
+        project.run(OPTIONS, NETMIND_MOCK_PROFILE="observed", NETMIND_MOCK_DURATION="42")
+        assert "1 passed" in project.output
+
+    def test_a_flag_comes_before_a_variable_before_an_ini_value(self, project):
+        project.ini("netmind_mock_profile = observed\nnetmind_mock_duration = 1").run(
+            OPTIONS, "--netmind-mock-duration=42", NETMIND_MOCK_DURATION="2"
+        )
+        assert "1 passed" in project.output
+
+    def test_the_served_fake_takes_them_too(self, project):
+        project.ini("netmind_mock_profile = observed\nnetmind_mock_duration = 42").run(
+            OPTIONS.replace("netmind_mock, netmind_clock", "netmind_server").replace(
+                "netmind_clock", "netmind_server.clock"
+            )
+        )
+        assert "1 passed" in project.output
+
+    def test_files_are_found_from_the_projects_root(self, project):
+        project.ini(
+            "netmind_mock_rules = rules.toml\nnetmind_mock_prices = prices.toml\nnetmind_mock_patch_sleep = true"
+        )
+        (project.folder / "rules.toml").write_text('[[rule]]\nprompt = "tea"\nscenario = "failed"\n')
+        (project.folder / "prices.toml").write_text("default = 0.5\n")
+        (project.folder / "deeper").mkdir()
+        project.run(CREATE + """
+    def test_rules(netmind_mock):
+        assert wait(create("green tea"))["status"] == "failed"
+        assert wait(create("coffee"))["status"] == "completed"
+        assert netmind_mock.spend.total == 1.0
+        """, "-c", "pytest.ini", name="deeper/test_rules.py")  # fmt: skip
+        assert "1 passed" in project.output
+
+    @pytest.mark.parametrize(
+        ("ini", "message"),
+        [
+            (
+                "netmind_mock_duration = soon",
+                "netmind_mock_duration: how long a job takes, in seconds: could not convert",
+            ),
+            ("netmind_mock_unused = maybe", "expected fail or ignore, got 'maybe'"),
+            ("netmind_mock_patch_sleep = perhaps", "expected true or false, got 'perhaps'"),
+            (
+                "netmind_mock_profile = observd",
+                "netmind_mock: observd: no such profile; give documented or observed",
+            ),
+            ("netmind_mock_rules = nowhere.toml", "netmind_mock: nowhere.toml: cannot be read: No such file"),
+        ],
+    )
+    def test_a_mistake_is_one_sentence(self, project, ini, message):
+        project.ini(ini).run("def test_it(netmind_mock): pass")
+        assert message in project.output
+        assert "Traceback" not in project.output
+        assert project.code != 0
+
+    def test_every_option_is_told_in_help(self, project):
+        project.run("", "--help")
+        for name in (
+            "profile",
+            "duration",
+            "seed",
+            "rules",
+            "prices",
+            "strict-models",
+            "base-url",
+            "max-polls",
+            "unused",
+        ):
+            assert f"--netmind-mock-{name}" in project.output
+
+
+@pytest.mark.parametrize(
+    ("mark", "message"),
+    [
+        ("scenario='faild'", "netmind: scenario: no such scenario as 'faild'; did you mean failed?"),
+        (
+            "scenario='failed', resaon='x'",
+            "netmind: scenario failed: resaon: no such key; did you mean reason?",
+        ),
+        ("reason='x'", "netmind(reason=…) needs a scenario that takes this, or sleep"),
+        ("'failed'", "netmind takes names only, such as netmind(scenario='failed')"),
+    ],
+)
+def test_a_mistake_in_a_mark_names_the_test(project, mark, message):
+    project.run(f"import pytest\n@pytest.mark.netmind({mark})\ndef test_it(netmind_mock): pass\n")
+    assert f"test_made_up.py::test_it: {message}" in project.output
+    assert "Traceback" not in project.output
+
+
+def test_sleep_is_not_for_a_served_fake(project):
+    project.run("import pytest\n@pytest.mark.netmind(sleep=True)\ndef test_it(netmind_server): pass\n")
+    assert "netmind(sleep=True) is for netmind_mock: a served fake keeps real time" in project.output
+
+
+def test_a_client_that_never_stops_fails_its_test_and_the_others_go_on(project):
+    project.run(CREATE + """
+    import pytest
+
+    @pytest.mark.netmind(scenario="stuck", sleep=True)
+    def test_stuck(netmind_mock):
+        wait(create())
+
+    def test_other(netmind_mock):
+        create()
+    """)  # fmt: skip
+    assert "NeverStops: generation" in project.output
+    assert "1 failed, 1 passed" in project.output
+
+
+def test_it_works_beside_folders_of_our_names(project):
+    for name in ("client", "contracts", "mock_server"):
+        (project.folder / name).mkdir()
+        (project.folder / name / "__init__.py").write_text("OWN = True\n")
+    project.run(CREATE + """
+    import client, contracts, mock_server
+
+    def test_ours(netmind_mock):
+        assert client.OWN and contracts.OWN and mock_server.OWN
+        create()
+        netmind_mock.assert_created(prompt="x")
+    """)  # fmt: skip
+    assert "1 passed" in project.output
+
+
+@pytest.mark.parametrize("options", [("-n", "2"), ("-p", "randomly"), ("-n", "2", "-p", "randomly")])
+def test_it_works_in_parallel_and_in_random_order(project, options):
+    project.run(CREATE + """
+    import pytest
+
+    @pytest.mark.parametrize("number", range(12))
+    def test_in_process(netmind_mock, number):
+        create(str(number))
+        netmind_mock.assert_created(prompt=str(number))
+
+    @pytest.mark.parametrize("number", range(12))
+    def test_served(netmind_server, number):
+        netmind_server.next_job("failed", after=0, reason=str(number))
+        assert get(create())["logs"][-1]["text"] == str(number)
+        netmind_server.assert_created()
+    """, *options)  # fmt: skip
+    assert "24 passed" in project.output
+
+
+def test_neither_fixture_is_used_by_itself(project):
+    project.run("""
+    import sys
+
+    def test_nothing(request):
+        assert [name for name in request.fixturenames if "netmind" in name] == []
+        assert not any(name in sys.modules for name in ("netmind_mock.app", "netmind_mock.testing", "granian"))
+    """)  # fmt: skip
+    assert "1 passed" in project.output
+
+
+def test_the_plugin_imports_nothing_but_pytest():
+    script = (
+        "import sys, pytest; before = set(sys.modules); import netmind_mock.pytest_plugin; "
+        "print(sorted({name.partition('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    assert ended.stdout == "['netmind_mock']\n", ended.stderr

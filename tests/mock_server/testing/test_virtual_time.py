@@ -1,0 +1,150 @@
+"""Virtual time: it passes when somebody sleeps, and nobody else's time changes."""
+
+import asyncio
+import datetime
+import sys
+import threading
+import time
+import types
+
+import pytest
+
+from netmind_mock import VirtualClock
+
+NOON = 1_758_186_860.0
+
+
+@pytest.fixture
+def clock():
+    clock = VirtualClock(wall=lambda: NOON)
+    yield clock
+    clock.unpatch_sleep()
+
+
+@pytest.fixture
+def module():
+    """A module that took its own names from ``time`` and ``asyncio``, as code under test does."""
+    module = types.ModuleType("code_under_test")
+    exec(  # noqa: S102 - a module of our own
+        "import time, asyncio\nfrom time import sleep, monotonic as now\nfrom asyncio import sleep as nap\n"
+        "def through_names():\n    began = now(); sleep(3); return now() - began\n"
+        "def through_modules():\n    began = time.monotonic(); time.sleep(4); return time.monotonic() - began\n"
+        "async def napping():\n    await nap(5); await asyncio.sleep(6)\n"
+        "def clocks():\n    return time.time(), time.time_ns(), time.perf_counter(), time.perf_counter_ns(), time.monotonic_ns()\n",
+        module.__dict__,
+    )  # fmt: skip
+    sys.modules["code_under_test"] = module
+    yield module
+    del sys.modules["code_under_test"]
+
+
+def test_it_stands_until_somebody_sleeps(clock):
+    assert (clock.now(), clock.elapsed) == (NOON, 0.0)
+    clock.sleep(1200)
+    assert (clock.now(), clock.elapsed, clock.monotonic(), clock.time()) == (
+        NOON + 1200,
+        1200.0,
+        1200.0,
+        NOON + 1200,
+    )
+
+
+def test_nobody_sleeps_backwards(clock):
+    with pytest.raises(ValueError, match="sleep length must be non-negative"):
+        clock.sleep(-1)
+
+
+def test_waiting_for_a_moment_sends_it_there(clock):
+    clock.wait_until(NOON + 60)
+    clock.wait_until(NOON + 30)
+    assert clock.elapsed == 60
+
+
+def test_code_that_sleeps_is_coupled_by_the_names_that_it_took(clock, module):
+    clock.patch_sleep()
+    began = time.perf_counter
+    assert (module.through_names(), module.through_modules()) == (3.0, 4.0)
+    assert clock.elapsed == 7.0
+    assert began is time.perf_counter
+
+
+def test_all_clocks_of_the_code_agree(clock, module):
+    clock.patch_sleep()
+    clock.sleep(2)
+    assert module.clocks() == (NOON + 2, (int(NOON) + 2) * 10**9, 2.0, 2 * 10**9, 2 * 10**9)
+
+
+def test_async_code_that_sleeps_is_coupled_too(clock, module):
+    clock.patch_sleep()
+    asyncio.run(module.napping())
+    assert clock.elapsed == 11.0
+
+
+def test_tasks_that_sleep_at_once_sleep_at_once(clock):
+    order = []
+
+    async def sleeper(name, *pauses):
+        for pause in pauses:
+            await clock.async_sleep(pause)
+            order.append((name, clock.elapsed))
+
+    async def both():
+        await asyncio.gather(sleeper("a", 10, 10), sleeper("b", 3, 3, 15))
+
+    asyncio.run(both())
+    assert order == [("b", 3.0), ("b", 6.0), ("a", 10.0), ("a", 20.0), ("b", 21.0)]
+
+
+def test_a_task_that_is_cancelled_holds_up_nobody(clock):
+    async def main():
+        sleeper = asyncio.create_task(clock.async_sleep(1))
+        other = asyncio.create_task(clock.async_sleep(5))
+        await asyncio.sleep(0)
+        sleeper.cancel()
+        await other
+
+    asyncio.run(main())
+    assert clock.elapsed == 5.0
+
+
+def test_a_result_is_returned_as_asyncio_does(clock):
+    assert asyncio.run(clock.async_sleep(1, "done")) == "done"
+
+
+def test_pythons_own_modules_keep_real_time(clock):
+    clock.patch_sleep()
+    event = threading.Event()
+    assert event.wait(0.01) is False
+
+    async def limited():
+        await asyncio.wait_for(asyncio.Event().wait(), 0.01)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(limited())
+    assert clock.elapsed == 0.0
+
+
+def test_everything_is_put_back(clock, module):
+    before = (time.sleep, time.monotonic, time.time, asyncio.sleep, module.sleep, module.nap)
+    clock.patch_sleep()
+    assert module.sleep is not before[4]
+    clock.unpatch_sleep()
+    assert (time.sleep, time.monotonic, time.time, asyncio.sleep, module.sleep, module.nap) == before
+
+
+def test_it_can_hold_within_a_block_alone(clock, module):
+    with clock.patch_sleep():
+        module.through_names()
+    assert module.sleep is time.sleep
+    assert clock.elapsed == 3.0
+
+
+def test_coupling_twice_is_coupling_once(clock, module):
+    assert clock.patch_sleep() is clock.patch_sleep()
+    clock.unpatch_sleep()
+    assert module.sleep is time.sleep
+
+
+def test_dates_are_left_alone(clock):
+    clock.patch_sleep()
+    assert abs(datetime.datetime.now(datetime.UTC).timestamp() - NOON) > 86_400
