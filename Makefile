@@ -34,10 +34,12 @@ check: $(STAMP) ## format, lint, types, rooms, wheel
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/openapi-spec-validator contracts/netmind_contracts/openapi.json
+	@$(BIN)/openapi-spec-validator mock_server/netmind_mock/control.openapi.json
 	@$(BIN)/python scripts/check_wheel.py
 
-bench: $(STAMP) ## measure the contract suite, and the fake beside a bare WSGI function and an empty Flask view
+bench: $(STAMP) ## measure the contract suite, the fixtures, and the fake beside a bare WSGI function and an empty Flask view
 	@$(BIN)/python benchmarks/contracts.py
+	@$(BIN)/python benchmarks/in_tests.py
 	@$(BIN)/python benchmarks/server.py $(ARGS)
 
 contract: export NETMIND_API_KEY := $(or $(API_KEY),$(NETMIND_API_KEY))

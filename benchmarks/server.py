@@ -79,9 +79,15 @@ def main() -> None:
             stack.enter_context(serving("bare WSGI function", baseline("bare"), Path(folder, "1"))),
             stack.enter_context(serving("empty Flask view", baseline("flask"), Path(folder, "2"))),
             stack.enter_context(serving("the fake", fake, Path(folder, "3"))),
+            stack.enter_context(
+                serving("the fake, `--journal 0`", [*fake, "--journal", "0"], Path(folder, "4"))
+            ),
+            stack.enter_context(
+                serving("the fake, `--wire-faults`", [*fake, "--wire-faults"], Path(folder, "5"))
+            ),
         ]
         compare(servers, load, options.rounds, options.seconds)
-        memory(servers[-1], load, options.seconds)
+        memory(servers[2], load, options.seconds)
     start()
 
 
@@ -211,7 +217,7 @@ def new_job(server: Server) -> str:
     opened.request("POST", "/v1/generation", json.dumps(CREATE), headers)
     answer = opened.getresponse().read()
     opened.close()
-    return str(json.loads(answer)["id"]) if server.name == "the fake" else "0" * 32
+    return str(json.loads(answer)["id"]) if server.name.startswith("the fake") else "0" * 32
 
 
 def answers(port: int) -> bool:

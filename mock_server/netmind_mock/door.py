@@ -7,7 +7,6 @@ in the environ. The control plane goes past it.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,7 @@ from netmind_mock import identity, wire
 from netmind_mock.errors import ApiError
 from netmind_mock.faults import Delivery, fault_of
 from netmind_mock.hints import HINT, hint_of_fault
-from netmind_mock.journal import MOST_ANSWER_BYTES, MOST_SENT_BYTES, Note
+from netmind_mock.journal import MOST_ANSWER_BYTES, MOST_SENT_BYTES, Note, lines_of
 from netmind_mock.routes import BODY, DELIVER, JOB, NOW, ORDER, USER, read_body
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ CONTROL: Final = "/__mock"
 
 _COLLECTION: Final = "/v1/generation"
 _ONE: Final = "/v1/generation/"
+_NOTHING: Final[tuple[str, list[tuple[str, str]], bytes]] = ("200 OK", [], b"")
 
 
 class Door:
@@ -63,17 +63,20 @@ class Door:
         struck = self._tenants.strike(user_id, operation, job_id)
         fault = None if struck is None else struck.fault
         reached = fault is None or fault.reaches
-        delivery = self._answered(environ) if reached else Delivery(200)
+        status, headers, body = self._answered(environ) if reached else _NOTHING
         if fault is None and (order := environ.get(ORDER)) is not None:
             fault = fault_of(order)
+        delivery = Delivery(int(status[:3]), headers, body)
         if fault is not None:
             delivery = fault.struck(delivery, self._tenants.seed, 0 if struck is None else struck.number)
             if 400 <= delivery.status < 500:
-                delivery = replace(delivery, headers=(*delivery.headers, (HINT, hint_of_fault(_name(fault)))))
+                hint = (HINT, hint_of_fault(_name(fault)))
+                delivery = delivery._replace(headers=[*delivery.headers, hint])
+            status = f"{delivery.status} {_phrase(delivery.status)}"
         self._note(
             environ, operation, token, environ.get(JOB, job_id), fault, delivery, began, reached=reached
         )
-        return _sent(delivery, environ, start_response)
+        return _sent(status, delivery, environ, start_response)
 
     def _operation(self, method: str, path: str) -> tuple[str, str]:
         """What a request asks for, and the job that it is about."""
@@ -92,15 +95,17 @@ class Door:
         job = self._store.get(job_id)
         return None if job is None else job.user_id
 
-    def _answered(self, environ: WSGIEnvironment) -> Delivery:
+    def _answered(self, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
         head: list[Any] = []
         answer = self._inner(environ, lambda status, headers, _exc_info=None: head.extend((status, headers)))  # type: ignore[arg-type]
+        if type(answer) is list and len(answer) == 1:  # as nearly all are
+            return head[-2], head[-1], answer[0]
         try:
             body = b"".join(answer)
         finally:
             if close := getattr(answer, "close", None):
                 close()
-        return Delivery(int(head[-2][:3]), tuple(head[-1]), body)
+        return head[-2], head[-1], body
 
     def _note(
         self,
@@ -116,26 +121,26 @@ class Door:
     ) -> None:
         order = environ.get(ORDER)
         query = environ.get("QUERY_STRING")
+        path = environ["PATH_INFO"]
         self._journal.add(
             Note(
-                user_id=environ[USER],
-                at=environ[NOW],
-                seconds=time.monotonic() - began,
-                operation=operation,
-                method=environ["REQUEST_METHOD"],
-                path=environ["PATH_INFO"] + (f"?{query}" if query else ""),
-                headers=_headers(environ),
-                token=token,
-                form=_form(environ.get("HTTP_AUTHORIZATION")),
-                body=_sent_body(environ, operation)[:MOST_SENT_BYTES],
-                status=delivery.status,
-                answer_headers=delivery.headers,
-                answer=b"" if operation == "file" else delivery.body[:MOST_ANSWER_BYTES],
-                job_id=job_id,
-                scenario="" if order is None else order.scenario,
-                fault="" if fault is None else _name(fault),
-                arrives=delivery.arrives,
-                reached=reached,
+                environ[USER],
+                environ[NOW],
+                time.monotonic() - began,
+                operation,
+                environ["REQUEST_METHOD"],
+                f"{path}?{query}" if query else path,
+                _headers(environ),
+                token,
+                _sent_body(environ, operation)[:MOST_SENT_BYTES],
+                delivery.status,
+                lines_of(delivery.headers),
+                b"" if operation == "file" else delivery.body[:MOST_ANSWER_BYTES],
+                job_id,
+                "" if order is None else order.scenario,
+                "" if fault is None else _name(fault),
+                delivery.arrives,
+                reached,
             )
         )
 
@@ -155,13 +160,12 @@ def _sent_body(environ: WSGIEnvironment, operation: str) -> bytes:
     return body or b""
 
 
-def _headers(environ: WSGIEnvironment) -> tuple[tuple[str, str], ...]:
-    sent = [
-        (name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")
-    ]
+def _headers(environ: WSGIEnvironment) -> str:
+    """The request's headers, a line each."""
+    lines = [f"{name[5:]}: {value}" for name, value in environ.items() if name[:5] == "HTTP_"]
     if content_type := environ.get("CONTENT_TYPE"):
-        sent.append(("CONTENT-TYPE", content_type))
-    return tuple(sent)
+        lines.append(f"CONTENT_TYPE: {content_type}")
+    return "\n".join(lines)
 
 
 @lru_cache(maxsize=1024)  # a client sends the same header with every request
@@ -178,21 +182,16 @@ def _user_id(token: str) -> str | None:
     return identity.user_id_of(token) if token else None
 
 
-def _form(header: str | None) -> str:
-    """In which form a token was sent, without it."""
-    if not header:
-        return ""
-    return "Bearer [masked]" if header[:7].lower() == "bearer " else "[masked]"
-
-
-def _sent(delivery: Delivery, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def _sent(
+    status: str, delivery: Delivery, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
     body = delivery.body
     if not delivery.is_plain:
         if carry := environ.get(DELIVER):
             carry(delivery)
         else:
             body = _carried_plainly(delivery)
-    start_response(f"{delivery.status} {_phrase(delivery.status)}", list(delivery.headers))
+    start_response(status, delivery.headers)
     return [body]
 
 

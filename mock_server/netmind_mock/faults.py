@@ -11,9 +11,9 @@ import math
 import random
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,11 +24,10 @@ OPERATIONS = ("create", "get", "list", "delete", "file")
 _JSON_OPERATIONS = OPERATIONS[:-1]
 _FILES = ("file",)
 
-Headers = tuple[tuple[str, str], ...]
+Headers = list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """An answer, and how it arrives.
 
     Attributes:
@@ -42,8 +41,8 @@ class Delivery:
     """
 
     status: int
-    headers: Headers = ()
-    body: bytes = b""
+    headers: Headers
+    body: bytes
     wait: float = 0.0
     over: float = 0.0
     sent: int | None = None
@@ -208,13 +207,13 @@ def _header(value: Any) -> str:
 def _with_content(
     delivery: Delivery, status: int, content_type: str, body: bytes, *extra: tuple[str, str]
 ) -> Delivery:
-    headers = (("Content-Type", content_type), ("Content-Length", str(len(body))), *extra)
-    return replace(delivery, status=status, headers=headers, body=body)
+    headers = [("Content-Type", content_type), ("Content-Length", str(len(body))), *extra]
+    return delivery._replace(status=status, headers=headers, body=body)
 
 
 def _with_body(delivery: Delivery, body: bytes) -> Delivery:
-    headers = tuple((name, value) for name, value in delivery.headers if name.lower() != "content-length")
-    return replace(delivery, headers=(*headers, ("Content-Length", str(len(body)))), body=body)
+    headers = [(name, value) for name, value in delivery.headers if name.lower() != "content-length"]
+    return delivery._replace(headers=[*headers, ("Content-Length", str(len(body)))], body=body)
 
 
 def _status(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
@@ -232,25 +231,25 @@ def _phrase(code: int) -> str:
 
 
 def _delay(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    return replace(delivery, wait=delivery.wait + arguments["seconds"])
+    return delivery._replace(wait=delivery.wait + arguments["seconds"])
 
 
 def _hang(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
     asked = arguments["seconds"]
-    return replace(delivery, wait=math.inf if asked is None else asked, sent=-1)
+    return delivery._replace(wait=math.inf if asked is None else asked, sent=-1)
 
 
 def _dribble(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    return replace(delivery, over=arguments["seconds"])
+    return delivery._replace(over=arguments["seconds"])
 
 
 def _reset(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
     sent = {"request": -1, "before": -1, "during": len(delivery.body) // 2, "after": len(delivery.body)}
-    return replace(delivery, sent=sent[arguments["when"]], reset=True)
+    return delivery._replace(sent=sent[arguments["when"]], reset=True)
 
 
 def _truncate(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    return replace(delivery, sent=_part(delivery, arguments))
+    return delivery._replace(sent=_part(delivery, arguments))
 
 
 def _part(delivery: Delivery, arguments: Mapping[str, Any]) -> int:
@@ -273,8 +272,8 @@ def _html(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Rand
 
 
 def _content_type(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    headers = tuple((name, value) for name, value in delivery.headers if name.lower() != "content-type")
-    return replace(delivery, headers=(("Content-Type", arguments["type"]), *headers))
+    headers = [(name, value) for name, value in delivery.headers if name.lower() != "content-type"]
+    return delivery._replace(headers=[("Content-Type", arguments["type"]), *headers])
 
 
 def _redirect(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
@@ -285,7 +284,7 @@ def _corrupt(delivery: Delivery, arguments: Mapping[str, Any], chance: random.Ra
     content = bytearray(delivery.body)
     for _ in range(arguments["count"] if content else 0):
         content[chance.randrange(len(content))] ^= chance.randint(1, 255)
-    return replace(delivery, body=bytes(content))
+    return delivery._replace(body=bytes(content))
 
 
 def _kind(

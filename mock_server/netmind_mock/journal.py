@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from netmind_contracts.secrecy import Redactor
+from netmind_contracts.secrecy import MASK, Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 MOST_ENTRIES: Final = 10_000
 MOST_BYTES: Final = 32 * 1024 * 1024
@@ -25,11 +25,15 @@ MOST_SENT_BYTES: Final = 1024 * 1024
 MOST_ANSWER_BYTES: Final = 64 * 1024
 
 _TEXTS = ("application/json", "text/")
-_MASKED_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-mock-key"})
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-mock-key"})
 
 
 class Note(NamedTuple):
-    """A request and its answer, as they were noted in passing. Times are seconds; ``at`` since the epoch."""
+    """A request and its answer, as they were noted in passing.
+
+    It holds nothing but numbers, text and bytes (headers a line each), so that thousands of them cost the
+    garbage collector nothing. Times are in seconds; ``at`` since the epoch.
+    """
 
     user_id: str | None
     at: float
@@ -37,12 +41,11 @@ class Note(NamedTuple):
     operation: str
     method: str
     path: str
-    headers: tuple[tuple[str, str], ...]
+    headers: str
     token: str
-    form: str
     body: bytes
     status: int
-    answer_headers: tuple[tuple[str, str], ...]
+    answer_headers: str
     answer: bytes
     job_id: str
     scenario: str
@@ -204,7 +207,7 @@ def entry_of(number: int, note: Note) -> Entry:
         operation=note.operation,
         method=note.method,
         path=_masked(note.path, redactor),
-        headers={**_by_name(note.headers, redactor), **({"authorization": note.form} if note.form else {})},
+        headers=_by_name(note.headers, redactor),
         body=_text(note.body, redactor),
         status=note.status,
         answer_headers=answer_headers,
@@ -245,11 +248,24 @@ def _text(body: bytes, redactor: Redactor) -> str:
     return _masked(body.decode("utf-8", "replace"), redactor)
 
 
-def _by_name(headers: tuple[tuple[str, str], ...], redactor: Redactor) -> dict[str, str]:
+def lines_of(headers: Iterable[tuple[str, str]]) -> str:
+    """Headers as a note has them."""
+    return "\n".join([f"{name}: {value}" for name, value in headers])
+
+
+def _by_name(lines: str, redactor: Redactor) -> dict[str, str]:
+    pairs = [line.partition(": ") for line in lines.split("\n") if line]
     return {
-        name.lower(): "[masked]" if name.lower() in _MASKED_HEADERS else _masked(value, redactor)
-        for name, value in headers
+        (key := name.lower().replace("_", "-")): _secret(value)
+        if key in _SECRET_HEADERS
+        else _masked(value, redactor)
+        for name, _, value in pairs
     }
+
+
+def _secret(value: str) -> str:
+    """A secret's form, without it."""
+    return f"Bearer {MASK}" if value[:7].lower() == "bearer " else MASK
 
 
 def _json(text: str) -> Any:

@@ -208,29 +208,18 @@ class Lane:
 
     def _answer(self, reply: Reply, environ: Environ) -> None:
         """Run the application and send its answer, or have it sent when its moment has come."""
-        moments: list[Moment] = []
-
-        def hold(moment: float, clock: Clock) -> None:
-            moments.append((moment, clock.now))
-
-        told: Headers = []
-
-        def deliver(delivery: Delivery) -> None:
-            if self._relay_secret:
-                told.append(relay.told(delivery, self._relay_secret))
-            else:
-                moments.append((time.monotonic() + delivery.wait, time.monotonic))
-
+        course = _Course(self._relay_secret)
         try:
-            status, headers, body = self._run({**_BASE_ENVIRON, **environ, HOLD: hold, DELIVER: deliver})
-            answer = status, [*headers, *told], body
+            environ = {**_BASE_ENVIRON, **environ, HOLD: course.hold, DELIVER: course.deliver}
+            status, headers, body = self._run(environ)
+            answer = status, headers if course.told is None else [*headers, course.told], body
         except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer
             _log.exception("the application raised")
             answer = 500, _JSON, b'{"message":"Internal error of the fake"}'
-        if moments:
-            self._held.add(moments[-1], reply, answer)
-        else:
+        if course.moment is None:
             reply.response_bytes(*answer)
+        else:
+            self._held.add(course.moment, reply, answer)
 
     def _run(self, environ: Environ) -> Answer:
         head: list[Any] = []
@@ -241,6 +230,28 @@ class Lane:
             if close := getattr(answer, "close", None):
                 close()
         return int(head[-2][:3]), head[-1], body
+
+
+class _Course:
+    """How one answer is to be sent: once a clock has come to a moment, or as the relay is told."""
+
+    __slots__ = ("_secret", "moment", "told")
+
+    def __init__(self, relay_secret: str) -> None:
+        self._secret = relay_secret
+        self.moment: Moment | None = None
+        self.told: tuple[str, str] | None = None
+
+    def hold(self, moment: float, clock: Clock) -> None:
+        """See ``routes.HOLD``."""
+        self.moment = moment, clock.now
+
+    def deliver(self, delivery: Delivery) -> None:
+        """See ``routes.DELIVER``."""
+        if self._secret:
+            self.told = relay.told(delivery, self._secret)
+        else:
+            self.moment = time.monotonic() + delivery.wait, time.monotonic
 
 
 class Held:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import types
 from dataclasses import dataclass, field, fields
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -213,7 +214,12 @@ def load_profile(name_or_file: str) -> Profile:
         InvalidFile: There is no such profile, or its file holds a mistake; the message names the file, the
             key, what was expected and what came.
     """
-    return _load(name_or_file, seen=())
+    return _shipped(name_or_file) if name_or_file in SHIPPED else _load(name_or_file, seen=())
+
+
+@cache
+def _shipped(name: str) -> Profile:
+    return _load(name, seen=())
 
 
 def shipped_profile(name: str) -> Traversable:

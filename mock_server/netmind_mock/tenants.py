@@ -154,8 +154,8 @@ class Tenants:
 
     def clock(self, user_id: str | None) -> Clock:
         """A tenant's clock."""
-        own = self._own.get(user_id) if user_id is not None else None
-        return self._everyone.clock or self._clock if own is None or own.clock is None else own.clock
+        own = self._own.get(user_id) if self._own and user_id is not None else None
+        return self._clock if own is None or own.clock is None else own.clock
 
     def steerable(self, user_id: str | None) -> SteerableClock:
         """A tenant's clock, to be steered; it becomes the tenant's own.
@@ -216,6 +216,8 @@ class Tenants:
 
     def strike(self, user_id: str | None, operation: str, job_id: str) -> Struck | None:
         """The fault that strikes this request, if one does."""
+        if not self._own and not self._everyone.faults:
+            return None
         for tenant in self._concerned(user_id):
             if not tenant.faults:
                 continue

@@ -11,7 +11,7 @@ from netmind_mock.faults import KINDS, OPERATIONS, Delivery, fault
 from netmind_mock.plans.scenarios import InvalidOrder
 
 BODY = b'{"message": "as it was"}'
-WHOLE = Delivery(200, (("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))), BODY)
+WHOLE = Delivery(200, [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))], BODY)
 
 
 def struck(kind, operation="get", **arguments):
@@ -163,7 +163,7 @@ def test_only_what_changes_more_than_content_needs_the_wire(kind):
 
 @given(st.sampled_from(sorted(KINDS)), st.binary(max_size=30))
 def test_no_body_is_too_short_for_a_fault(kind, body):
-    delivery = Delivery(200, (("Content-Length", str(len(body))),), body)
+    delivery = Delivery(200, [("Content-Length", str(len(body)))], body)
     changed = fault(1, KINDS[kind].operations[-1], kind).struck(delivery, 1, 0)
     assert changed.sent is None or -1 <= changed.sent <= len(body)
 

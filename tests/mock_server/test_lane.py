@@ -68,7 +68,7 @@ def app(environ, start_response):
     if path == "/held":
         environ[HOLD](77.0, environ["clock"])
     if path == "/late":
-        environ[DELIVER](Delivery(200, wait=0.2))
+        environ[DELIVER](Delivery(200, [], b"", wait=0.2))
     if path == "/busy":
         environ["began"].set()
         assert environ["finish"].wait(WITHIN)

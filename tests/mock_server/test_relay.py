@@ -67,7 +67,7 @@ def answer(body=b"0123456789", *lines, status="200 OK"):
 
 
 def struck(secret=SECRET, body=b"0123456789", **course):
-    return answer(body, ": ".join(told(Delivery(200, body=body, **course), secret)))
+    return answer(body, ": ".join(told(Delivery(200, [], body, **course), secret)))
 
 
 def read_all(connection):
@@ -147,7 +147,7 @@ def test_a_server_that_is_gone_is_a_connection_that_is_gone():
 
 
 def test_the_delivery_is_told_in_one_line_without_infinities():
-    name, value = told(Delivery(200, body=b"abc", wait=float("inf"), over=2.0, sent=5, reset=True), SECRET)
+    name, value = told(Delivery(200, [], b"abc", wait=float("inf"), over=2.0, sent=5, reset=True), SECRET)
     secret, _, course = value.partition(" ")
     expected = {"length": 3, "wait": None, "over": 2.0, "sent": 5, "reset": True}
     assert (name, secret, json.loads(course)) == (HEADER, SECRET, expected)

@@ -25,8 +25,8 @@ class Diary:
             Note(
                 **{
                     "user_id": "u", "at": float(at), "seconds": 0.0, "operation": operation, "method": "GET", "path": "/",
-                    "headers": (), "token": "", "form": "", "body": body, "status": status,
-                    "answer_headers": (("Content-Type", "application/json"), *headers), "answer": document, "job_id": job,
+                    "headers": "", "token": "", "body": body, "status": status,
+                    "answer_headers": "\n".join(["Content-Type: application/json", *headers]), "answer": document, "job_id": job,
                     "scenario": "", "fault": "", "arrives": True, "reached": True, **more,
                 }
             )
@@ -83,7 +83,7 @@ class TestPolling:
 
     @pytest.mark.parametrize(("next_poll", "rules"), [(1.5, ["retry-after"]), (11, [])])
     def test_retry_after_is_to_be_honoured(self, next_poll, rules):
-        diary = Diary().create().note("get", 1, {}, 429, (("Retry-After", "10"),))
+        diary = Diary().create().note("get", 1, {}, 429, ("Retry-After: 10",))
         assert diary.poll(next_poll, "completed").rules() == rules
 
     @pytest.mark.parametrize("status", ["completed", "failed"])

@@ -30,6 +30,16 @@ def blocks(document):
     return [Block(*match) for match in FENCE.findall(document.read_text(encoding="utf-8"))]
 
 
+def needed(program):
+    """A program's path; where it is absent the test is skipped, but not in CI."""
+    path = shutil.which(program)
+    if path is None and os.environ.get("CI"):
+        pytest.fail(f"{program} is not installed, and CI must run every example")
+    if path is None:
+        pytest.skip(f"{program} is not installed")
+    return path
+
+
 class Reader:
     """Somebody who follows a document to the letter, in an empty folder."""
 
@@ -43,7 +53,9 @@ class Reader:
         text = block.text
         for written, real in self.addresses.items():
             text = text.replace(written, real)
-        {"sh": self.shell, "python": self.python, "toml": self.toml}[block.language](text)
+        run = {"sh": self.shell, "python": self.python, "toml": self.toml, "js": self.node, "go": self.go}
+        if block.language:  # one without a language shows what is printed
+            run[block.language](text)
 
     def shell(self, text):
         lines = [line.split("#")[0].strip() for line in text.splitlines()]
@@ -57,7 +69,19 @@ class Reader:
             self.run(["bash", "-euo", "pipefail", "-c", text])
 
     def python(self, text):
-        self.run([sys.executable, "-c", text])
+        if "def test_" not in text:
+            self.run([sys.executable, "-c", text])
+            return
+        (self.folder / "test_block.py").write_text(text)
+        self.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_block.py"])
+
+    def node(self, text):
+        (self.folder / "block.mjs").write_text(text)
+        self.run([needed("node"), "block.mjs"])
+
+    def go(self, text):
+        (self.folder / "block.go").write_text(text)
+        self.run([needed("go"), "run", "block.go"])
 
     def toml(self, text):
         told = re.match(r"# (\S+), for: (netmind-mock serve .*)\n", text)
@@ -85,7 +109,7 @@ class Reader:
 
     def run(self, command):
         ended = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120
         )
         assert ended.returncode == 0, f"{command[-1]}\n{ended.stdout}{ended.stderr}"
 
@@ -95,7 +119,7 @@ def test_every_block_runs_as_it_stands(document, tmp_path):
     for name in ("reader", "first", "second"):
         (tmp_path / name).mkdir()
     with (
-        running_fake(tmp_path / "first") as (documented, _),
+        running_fake(tmp_path / "first", "--wire-faults") as (documented, _),
         running_fake(tmp_path / "second", "--profile", "observed", "--duration", "0.5") as (observed, _),
     ):
         reader = Reader(
@@ -112,7 +136,7 @@ def test_every_block_runs_as_it_stands(document, tmp_path):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_every_block_says_its_language(document):
-    assert {block.language for block in blocks(document)} <= {"sh", "python", "toml"}
+    assert {block.language for block in blocks(document)} <= {"sh", "python", "toml", "js", "go", ""}
 
 
 @pytest.mark.parametrize(

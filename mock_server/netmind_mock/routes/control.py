@@ -21,11 +21,9 @@ from netmind_mock.errors import ApiError, BadToken
 from netmind_mock.hosts import parse_host
 from netmind_mock.plans.scenarios import InvalidOrder
 from netmind_mock.routes import MAX_BODY_BYTES
-from netmind_mock.steering import OPERATIONS_BY_NAME, NotThere, Operation, call
+from netmind_mock.steering import OPERATIONS_BY_NAME, NotThere, call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from netmind_mock.hosts import HostPolicy
     from netmind_mock.steering import World
 
@@ -72,13 +70,14 @@ def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprin
                 401, f"this server listens beyond loopback: send the key that it printed as {KEY_HEADER}"
             )
 
-    for name, operation in OPERATIONS_BY_NAME.items():
-        rule = "/" + _PLACEHOLDER.sub(r"<\1>", operation.path)
-        routes.add_url_rule(rule, name, _view(world, name, operation), methods=[operation.method])
-
-    @routes.get("/openapi.json")
-    def openapi() -> Answer:
-        return openapi_document(), 200
+    # One rule for all: a rule of its own for each operation takes Flask longer to compile than a test to run.
+    @routes.route("/<path:path>", methods=["GET", "POST", "DELETE"])
+    def steer(path: str) -> Answer:
+        if (request.method, path) == ("GET", "openapi.json"):
+            return openapi_document(), 200
+        name, named = _operation(request.method, path)
+        payload = _body() if request.method == "POST" else _query()
+        return call(world, _tenant(), name, {**payload, **named}), 200
 
     @routes.errorhandler(Refused)
     def refuse(refusal: Refused) -> Answer:
@@ -103,12 +102,24 @@ def openapi_document() -> dict[str, Any]:
     return document
 
 
-def _view(world: World, name: str, operation: Operation) -> Callable[..., Answer]:
-    def view(**path: str) -> Answer:
-        payload = _body() if operation.method == "POST" else _query()
-        return call(world, _tenant(), name, {**payload, **path}), 200
+_ROUTES: Final = {
+    name: (operation.method, re.compile(_PLACEHOLDER.sub(r"(?P<\1>[^/]+)", operation.path)))
+    for name, operation in OPERATIONS_BY_NAME.items()
+}
 
-    return view
+
+def _operation(method: str, path: str) -> tuple[str, dict[str, str]]:
+    """The operation that a method and a path below ``/__mock/`` stand for, and what the path names."""
+    allowed = set()
+    for name, (wanted, pattern) in _ROUTES.items():
+        found = pattern.fullmatch(path)
+        if found and wanted == method:
+            return name, found.groupdict()
+        if found:
+            allowed.add(wanted)
+    if allowed:
+        raise Refused(405, f"this path takes {' and '.join(sorted(allowed))}")
+    raise Refused(404, "nothing is here; /__mock/openapi.json describes what is")
 
 
 def _tenant() -> str | None:

@@ -112,7 +112,8 @@ class Carrier:
         environ[HOLD], environ[DELIVER] = hold, deliveries.append
         status, answer_headers, content = _run(self._application, environ)
         delivery = deliveries[0] if deliveries else None
-        self._patience.saw(method, environ["PATH_INFO"], self._clock.now())
+        seen = content if delivery is None or delivery.arrives else b""
+        self._patience.saw(method, environ["PATH_INFO"], self._clock.now(), seen)
         self._wait(sum(moments) + (delivery.wait if delivery else 0.0), timeout, method, url)
         if delivery is not None and delivery.sent == -1:
             raise Broken(reset=delivery.reset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 _POLL = re.compile(r"/v1/generation/([0-9a-f]{32})")
@@ -23,8 +24,8 @@ class Patience:
         self._polls: dict[str, int] = {}
         self._standing: dict[str, tuple[float, int]] = {}
 
-    def saw(self, method: str, path: str, now: float) -> None:
-        """Take notice of a request at ``now``, in seconds.
+    def saw(self, method: str, path: str, now: float, answer: bytes) -> None:
+        """Take notice of a request at ``now``, in seconds, and of its answer's body.
 
         Raises:
             NeverStops: It was one poll too many.
@@ -38,7 +39,7 @@ class Patience:
         self._standing[job] = (now, standing + 1 if moment == now else 1)
         if polls > self._most:
             raise NeverStops(
-                f"generation {job} was polled {polls} times, and the client goes on: it has no deadline. "
+                f"generation {job} was polled {polls} times, and the client goes on; {_last(answer)}. "
                 "(netmind_mock_max_polls sets how many polls a test may take; 0 for any number)"
             )
         if self._standing[job][1] > MOST_STANDING:
@@ -46,5 +47,19 @@ class Patience:
                 f"generation {job} was polled {MOST_STANDING} times while the virtual clock stood still. If "
                 "the client sleeps with time.sleep or asyncio.sleep, couple them: "
                 "@pytest.mark.netmind(sleep=True) or netmind_clock.patch_sleep(). "
-                "If it does not sleep, it polls in a busy loop"
+                f"If it does not sleep, it polls in a busy loop; {_last(answer)}"
             )
+
+
+def _last(answer: bytes) -> str:
+    """What the last answer says of the client."""
+    try:
+        document = json.loads(answer)
+    except ValueError:
+        document = None
+    status = document.get("status") if isinstance(document, dict) else None
+    if status in ("completed", "failed"):
+        return f"its status is {status}, which is final, and the client takes no notice"
+    if status is None:
+        return "its polls are answered with errors or not at all, and the client has no deadline"
+    return f"its status is {status}, and the client has no deadline"

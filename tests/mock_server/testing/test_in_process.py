@@ -330,7 +330,10 @@ class TestPatience:
                 client.get(job.id)
                 mock.clock.sleep(5)
 
-        with pytest.raises(NeverStops, match="polled 1001 times, and the client goes on: it has no deadline"):
+        with pytest.raises(
+            NeverStops,
+            match="polled 1001 times, and the client goes on; its status is pending, and the client has no",
+        ):
             poll_for_ever()
 
     @pytest.mark.usefixtures("mock")
@@ -345,10 +348,23 @@ class TestPatience:
         with pytest.raises(NeverStops, match="while the virtual clock stood still"):
             stubborn()
 
+    def test_a_client_that_takes_no_notice_of_the_end_is_told_so(self, mock):
+        job = GenerationClient().create(**BODY)
+        mock.clock.advance(780)
+
+        def poll_for_ever():
+            while True:
+                GenerationClient().get(job.id)
+
+        with pytest.raises(
+            NeverStops, match="its status is completed, which is final, and the client takes no"
+        ):
+            poll_for_ever()
+
     def test_polls_that_are_lost_count_too(self, mock):
         job = GenerationClient().create(**BODY)
         mock.fault("get", "reset", times=None)
-        with pytest.raises(NeverStops):
+        with pytest.raises(NeverStops, match="answered with errors or not at all"):
             GenerationClient().wait(job, timeout=1e8)
 
     def test_any_number_can_be_allowed(self):

@@ -1,0 +1,160 @@
+"""What the fixtures cost a test: side by side in one run, as ratios and medians.
+
+Prints a Markdown table: an intercepted request beside a bare callback of ``responses``, set-up and
+tear-down, a whole create-wait-download test of a 13-minute job, and what the plugin adds to pytest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+import requests
+import responses
+
+import netmind_mock
+from netmind_client import GenerationClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+URL = "https://api.netmind.ai/v1/generation"
+HEADERS = {"Authorization": "Bearer bench"}
+BODY: dict[str, Any] = {
+    "model": "Qwen/Qwen-Image",
+    "config": {"prompt": "A cup of coffee", "image_size": "square"},
+}
+ANSWER = '{"generation_list":[]}'
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200)
+    rounds = parser.parse_args().rounds
+    bare, ours = intercepted(rounds)
+    rows = [
+        ("a bare callback of `responses`: `requests.get`", f"{bare * 1000:.2f} ms", ""),
+        (
+            "the fake in process: `requests.get`",
+            f"{ours * 1000:.2f} ms, {ours / bare:.2f} times",
+            "at most 1.5 times",
+        ),
+        ("set-up and tear-down in process", f"{set_up_in_process(rounds) * 1000:.2f} ms", "at most 2 ms"),
+        ("set-up and tear-down, served", f"{set_up_served(rounds) * 1000:.2f} ms", "at most 5 ms"),
+    ]
+    for name, run in (
+        ("by the kit's client", by_the_kits_client),
+        ("asked for every 30 s", by_bare_requests),
+    ):
+        polls, taken = whole_test(rounds, run)
+        rows.append((f"a 13-minute job, {name} ({polls} polls)", f"{taken * 1000:.1f} ms", "under 20 ms"))
+    rows.append(("the plugin's import, beside pytest's", f"{plugin_import() * 1000:.1f} ms", "at most 10 ms"))
+    print("| | median | aim |\n|---|---|---|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def intercepted(rounds: int) -> tuple[float, float]:
+    """A GET answered by a bare callback, and one answered by the fake; the two take turns."""
+
+    def callback(_request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        return 200, {"Content-Type": "application/json"}, ANSWER
+
+    def bare() -> Callable[[], object]:
+        responses.start()
+        responses.add_callback("GET", URL, callback)
+        return lambda: (responses.stop(), responses.reset())
+
+    def fake() -> Callable[[], object]:
+        return netmind_mock.start().start().stop
+
+    def ask() -> None:
+        assert requests.get(URL, headers=HEADERS, timeout=5).text == ANSWER  # noqa: S101 - that both are answered
+
+    taken: dict[str, list[float]] = {"bare": [], "fake": []}
+    for _ in range(5):
+        for name, begin in (("bare", bare), ("fake", fake)):
+            end = begin()
+            taken[name] += timed(ask, rounds)
+            end()
+    return statistics.median(taken["bare"]), statistics.median(taken["fake"])
+
+
+def set_up_in_process(rounds: int) -> float:
+    """What the fixture does before and after a test."""
+
+    def once() -> None:
+        netmind_mock.start().start().stop()
+
+    return statistics.median(timed(once, rounds))
+
+
+def set_up_served(rounds: int) -> float:
+    """What the fixture does before and after a test, on a server that runs."""
+    with netmind_mock.LiveServer() as server:
+
+        def once() -> None:
+            with server.tenant():
+                pass
+
+        return statistics.median(timed(once, rounds))
+
+
+def whole_test(rounds: int, run: Callable[[netmind_mock.Mock], object]) -> tuple[int, float]:
+    """A fixture, and in it a job from its create to its picture: how many polls, and seconds."""
+
+    def once() -> netmind_mock.Mock:
+        with netmind_mock.start(duration=780) as mock:
+            run(mock)
+        return mock
+
+    return len(once().requests("get")), statistics.median(timed(once, max(rounds // 4, 5)))
+
+
+def by_the_kits_client(_mock: netmind_mock.Mock) -> None:
+    """Polls less and less often, at most every 10 s."""
+    with tempfile.TemporaryDirectory() as folder:
+        GenerationClient().generate(BODY["model"], BODY["config"], folder)
+
+
+def by_bare_requests(mock: netmind_mock.Mock) -> None:
+    """The least that a client does, on one session."""
+    with requests.Session() as session:
+        session.headers.update(HEADERS)
+        job = session.post(URL, json=BODY, timeout=5).json()
+        while job["status"] != "completed":
+            mock.clock.sleep(30)
+            job = session.get(f"{URL}/{job['id']}", timeout=5).json()
+        session.get(job["result"]["data"][0]["url"], timeout=5)
+
+
+def plugin_import() -> float:
+    """What importing the plugin adds to importing pytest, each in a process of its own."""
+    script = "import time, pytest; began = time.perf_counter(); {}; print(time.perf_counter() - began)"
+
+    def measured(statement: str) -> float:
+        command = [sys.executable, "-c", script.format(statement)]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    return statistics.median(measured("import netmind_mock.pytest_plugin") for _ in range(15))
+
+
+def timed(once: Callable[[], object], rounds: int) -> list[float]:
+    """Seconds that each round took, after one that does not count."""
+    once()
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        once()
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+if __name__ == "__main__":
+    main()

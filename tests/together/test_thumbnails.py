@@ -1,0 +1,54 @@
+"""The example application: its tests find its client's three bugs, and pass once they are mended."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from support import ROOT
+
+EXAMPLE = ROOT / "examples/thumbnails"
+
+pytestmark = pytest.mark.slow
+
+
+def run(folder):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "--tb=line",
+    ]
+    ended = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, env={**os.environ, "COLUMNS": "400"}
+    )
+    return ended.stdout
+
+
+@pytest.fixture
+def copy(tmp_path):
+    shutil.copytree(EXAMPLE, tmp_path / "thumbnails", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "thumbnails"
+
+
+def test_all_three_bugs_are_found_and_named(copy):
+    output = run(copy)
+    assert "3 failed, 1 passed" in output
+    assert "paid for twice: request 2 created Qwen/Qwen-Image again" in output
+    assert "its status is pending, and the client has no deadline" in output
+    assert "its status is failed, which is final, and the client takes no notice" in output
+
+
+def test_the_mended_client_passes(copy):
+    (copy / "client_mended.py").replace(copy / "client.py")
+    assert "4 passed" in run(copy)
+
+
+def test_the_test_file_is_short():
+    assert len((EXAMPLE / "test_thumbnails.py").read_text().splitlines()) < 60
