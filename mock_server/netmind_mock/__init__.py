@@ -22,9 +22,9 @@ if _typing.TYPE_CHECKING:
     from netmind_mock.app import create_app
     from netmind_mock.clock import Clock, SteerableClock
     from netmind_mock.journal import Entry
-    from netmind_mock.plans.scenarios import InvalidOrder
+    from netmind_mock.plans.orders import InvalidOrder
     from netmind_mock.profile import Fact, Profile, load_profile
-    from netmind_mock.steering import rules_from
+    from netmind_mock.rules import rules_from
     from netmind_mock.stores import JobStore
     from netmind_mock.stores.memory import MemoryStore
     from netmind_mock.testing.handle import Handle
@@ -63,7 +63,7 @@ _PLACES = {
     "Fact": "profile",
     "Handle": "testing.handle",
     "InvalidFile": "toml_files",
-    "InvalidOrder": "plans.scenarios",
+    "InvalidOrder": "plans.orders",
     "JobStore": "stores",
     "LiveMock": "testing.live",
     "LiveServer": "testing.live",
@@ -75,7 +75,7 @@ _PLACES = {
     "create_app": "app",
     "load_profile": "profile",
     "prices_from": "verdicts.spend",
-    "rules_from": "steering",
+    "rules_from": "rules",
     "start": "testing.in_process",
 }
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from flask import Request
 
+    from netmind_mock.rules import Rule
     from netmind_mock.stores import JobStore
-    from netmind_mock.tenants import Rule
 
 
 def create_app(  # noqa: PLR0913 - each has a name and a default

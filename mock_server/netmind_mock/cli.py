@@ -18,12 +18,14 @@ from netmind_mock.errors import ApiError
 from netmind_mock.faults import KINDS
 from netmind_mock.hosts import is_loopback, parse_host
 from netmind_mock.journal import MOST_ENTRIES
-from netmind_mock.plans.scenarios import SCENARIOS, Parameter
+from netmind_mock.plans.scenarios import SCENARIOS
 from netmind_mock.profile import SHIPPED, shipped_profile
 from netmind_mock.toml_files import InvalidFile, read_toml, shown, unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from netmind_mock.plans.orders import Parameter
 
 _PUBLIC_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*)?")
 
@@ -126,7 +128,11 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
     help="Accept this token (repeatable). Without: every token is a tenant of its own.",
 )
 @_option("--strict-models", is_flag=True, help="Refuse models that are not in the catalogue.")
-@_option("--public-url", help="What result URLs begin with for requests whose Host is not allowed.")
+@_option(
+    "--public-url",
+    callback=lambda _context, _option, url: _checked_public_url(url),
+    help="What result URLs begin with for requests whose Host is not allowed.",
+)
 @_option(
     "--allowed-host",
     multiple=True,
@@ -180,10 +186,6 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
     # granian takes 0.1 s to import; --help and mistakes should not wait for it.
     from netmind_mock import server  # noqa: PLC0415
 
-    if public_url is not None and not _is_public_url(public_url):
-        raise _Refused(
-            f"--public-url: expected a URL such as https://mock.example.org, got {shown(public_url)}"
-        )
     try:
         listener = server.listen(host, port) if fd is None else server.adopt(fd)
         host = host if fd is None else listener.getsockname()[0]
@@ -220,9 +222,11 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
         server.serve(settings, listener, public_url or base_url, on_ready)
 
 
-def _is_public_url(text: str) -> bool:
-    found = _PUBLIC_URL.fullmatch(text)
-    return found is not None and parse_host(found[1]) is not None
+def _checked_public_url(text: str | None) -> str | None:
+    found = _PUBLIC_URL.fullmatch(text or "")
+    if text is not None and (found is None or parse_host(found[1]) is None):
+        raise _Refused(f"--public-url: expected a URL such as https://mock.example.org, got {shown(text)}")
+    return text
 
 
 def _base_url(host: str, port: int) -> str:

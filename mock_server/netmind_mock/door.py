@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from netmind_mock import identity, wire
 from netmind_mock.errors import ApiError
@@ -17,9 +17,10 @@ from netmind_mock.faults import Delivery, fault_of
 from netmind_mock.hints import HINT, hint_of_fault
 from netmind_mock.journal import MOST_ANSWER_BYTES, MOST_SENT_BYTES, Note, lines_of
 from netmind_mock.routes import BODY, DELIVER, JOB, NOW, ORDER, USER, read_body
+from netmind_mock.wsgi import whole_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from netmind_mock.faults import Fault
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from netmind_mock.profile import Profile
     from netmind_mock.stores import JobStore
     from netmind_mock.tenants import Tenants
-
-    Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
+    from netmind_mock.wsgi import Application
 
 CONTROL: Final = "/__mock"
 
@@ -63,7 +63,7 @@ class Door:
         struck = self._tenants.strike(user_id, operation, job_id)
         fault = None if struck is None else struck.fault
         reached = fault is None or fault.reaches
-        status, headers, body = self._answered(environ) if reached else _NOTHING
+        status, headers, body = whole_answer(self._inner, environ) if reached else _NOTHING
         if fault is None and (order := environ.get(ORDER)) is not None:
             fault = fault_of(order)
         delivery = Delivery(int(status[:3]), headers, body)
@@ -94,18 +94,6 @@ class Door:
     def _user_of_file(self, job_id: str) -> str | None:
         job = self._store.get(job_id)
         return None if job is None else job.user_id
-
-    def _answered(self, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
-        head: list[Any] = []
-        answer = self._inner(environ, lambda status, headers, _exc_info=None: head.extend((status, headers)))  # type: ignore[arg-type]
-        if type(answer) is list and len(answer) == 1:  # as nearly all are
-            return head[-2], head[-1], answer[0]
-        try:
-            body = b"".join(answer)
-        finally:
-            if close := getattr(answer, "close", None):
-                close()
-        return head[-2], head[-1], body
 
     def _note(
         self,

@@ -13,12 +13,15 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from netmind_mock.plans.scenarios import InvalidOrder, Order, Parameter, complete, nearest
+from netmind_mock.plans.orders import InvalidOrder, Parameter, complete, nearest
 from netmind_mock.toml_files import Check, Expected, boolean, choice, integer, optional, seconds, text
+
+if TYPE_CHECKING:
+    from netmind_mock.plans.scenarios import Order
 
 OPERATIONS = ("create", "get", "list", "delete", "file")
 _JSON_OPERATIONS = OPERATIONS[:-1]

@@ -45,12 +45,17 @@ def hint(error: ApiError) -> str:
 
 def hint_of_fault(fault: object) -> str:
     """The hint on an answer that a fault brought."""
-    return f"{fault}, as ordered; read docs/testing.md"
+    return _page(f"{fault}, as ordered", "docs/testing.md")
 
 
 def hint_of_status(name: str) -> str:
     """The hint for a refusal that HTTP itself asks for, such as a range that is not in the file."""
     return _page(f"HTTP refuses this request: {name}")
+
+
+def hint_of_control(message: str) -> str:
+    """The hint on a refusal of the control plane."""
+    return _page(message, "docs/control.md")
 
 
 def _detail(detail: dict[str, object]) -> str:
@@ -59,7 +64,7 @@ def _detail(detail: dict[str, object]) -> str:
     return f"{where}: {detail['msg']}"
 
 
-def _page(text: str) -> str:
+def _page(text: str, page: str = _PAGE) -> str:
     """One line of printable ASCII, since what came from a request is hostile text."""
     shown = "".join(character if 32 <= ord(character) < 127 else "?" for character in text)
-    return f"{shown[:_SHOWN_CHARACTERS]} (read {_PAGE})"
+    return f"{shown[:_SHOWN_CHARACTERS]} (read {page})"

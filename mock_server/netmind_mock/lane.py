@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from netmind_mock import relay
 from netmind_mock.routes import DELIVER, HOLD, MAX_BODY_BYTES
+from netmind_mock.wsgi import whole_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -211,8 +212,8 @@ class Lane:
         course = _Course(self._relay_secret)
         try:
             environ = {**_BASE_ENVIRON, **environ, HOLD: course.hold, DELIVER: course.deliver}
-            status, headers, body = self._run(environ)
-            answer = status, headers if course.told is None else [*headers, course.told], body
+            status, headers, body = whole_answer(self._app, environ)
+            answer = int(status[:3]), headers if course.told is None else [*headers, course.told], body
         except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer
             _log.exception("the application raised")
             answer = 500, _JSON, b'{"message":"Internal error of the fake"}'
@@ -220,16 +221,6 @@ class Lane:
             reply.response_bytes(*answer)
         else:
             self._held.add(course.moment, reply, answer)
-
-    def _run(self, environ: Environ) -> Answer:
-        head: list[Any] = []
-        answer = self._app(environ, lambda status, headers, _exc_info=None: head.extend((status, headers)))
-        try:
-            body = b"".join(answer)
-        finally:
-            if close := getattr(answer, "close", None):
-                close()
-        return int(head[-2][:3]), head[-1], body
 
 
 class _Course:

@@ -25,7 +25,7 @@ from netmind_mock.faults import KINDS
 from netmind_mock.journal import MOST_ENTRIES
 from netmind_mock.lane import THREADS, Lane
 from netmind_mock.relay import Relay
-from netmind_mock.steering import rules_from
+from netmind_mock.rules import rules_from
 from netmind_mock.verdicts.spend import prices_from
 
 if TYPE_CHECKING:

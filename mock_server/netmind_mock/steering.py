@@ -6,35 +6,24 @@ serves the table under ``/__mock/``; the fixtures call it without HTTP.
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_mock import har
-from netmind_mock.catalogue import catalogue
 from netmind_mock.clock import SteerableClock
 from netmind_mock.faults import KINDS, OPERATIONS, fault
 from netmind_mock.jobs import Job, Kind, ended, stages_until, status_at
-from netmind_mock.plans.scenarios import (
-    SCENARIOS,
-    InvalidOrder,
-    Order,
-    Parameter,
-    complete,
-    nearest,
-    order,
-    parse,
-)
-from netmind_mock.tenants import ActiveFault, Ordered, Rule
+from netmind_mock.plans.orders import InvalidOrder, Parameter, complete, nearest
+from netmind_mock.plans.scenarios import SCENARIOS
+from netmind_mock.rules import order_of, rule_of
+from netmind_mock.tenants import ActiveFault, Ordered
 from netmind_mock.toml_files import (
     Check,
-    InvalidFile,
     boolean,
     integer,
     optional,
-    read_toml,
     seconds,
     text,
 )
@@ -43,7 +32,6 @@ from netmind_mock.verdicts.spend import Prices, spend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from netmind_mock.journal import Entry, Journal
     from netmind_mock.profile import Profile
@@ -88,72 +76,10 @@ def call(world: World, user_id: str | None, name: str, payload: Payload) -> Any:
     return OPERATIONS_BY_NAME[name].run(world, user_id, payload)
 
 
-def rules_from(file: Path) -> tuple[Rule, ...]:
-    """The rules of a TOML file: a list ``[[rule]]`` of ``{model, prompt, scenario, …}``.
-
-    Raises:
-        InvalidFile: It holds a mistake, or a rule that can never match.
-    """
-    content = read_toml(file)
-    entries = content.pop("rule", [])
-    for key in content:
-        raise InvalidFile(f"{file}: {key}: no such key; write each rule as a table [[rule]]")
-    if not isinstance(entries, list):
-        raise InvalidFile(f"{file}: rule: expected tables [[rule]], got {type(entries).__name__}")
-    rules: list[Rule] = []
-    for entry in entries:
-        try:
-            rules.append(_rule(entry, rules))
-        except InvalidOrder as mistake:
-            raise InvalidFile(f"{file}: rule {len(rules) + 1}: {mistake}") from None
-    return tuple(rules)
-
-
-def _rule(payload: Payload, before: list[Rule]) -> Rule:
-    """A rule that can match, after those that come before it."""
-    asked = dict(payload)
-    conditions = _arguments(
-        "rule", {name: asked.pop(name) for name in ("model", "prompt", "any_model") if name in asked}, _RULE
-    )
-    model = conditions["model"]
-    if model is not None and not conditions["any_model"] and not fnmatch.filter(catalogue(), model):
-        hint = nearest(model, catalogue())
-        raise InvalidOrder(
-            f"rule: model: no model of the catalogue is called {model[:60]!r}; {hint} "
-            "(any_model = true takes it as it is)"
-        )
-    rule = Rule(_order(asked), model, conditions["prompt"])
-    for number, earlier in enumerate(before, 1):
-        if earlier.covers(rule):
-            raise InvalidOrder(
-                f"rule: can never match, since rule {number} comes first and fits whatever this one fits"
-            )
-    return rule
-
-
-def _order(asked: Payload) -> Order:
-    arguments = dict(asked)
-    scenario = arguments.pop("scenario", None)
-    if not isinstance(scenario, str):
-        raise InvalidOrder(
-            f"scenario: expected the name of a scenario, got {scenario!r}; {nearest('', SCENARIOS)}"
-        )
-    return parse(scenario) if " " in scenario.strip() and not arguments else order(scenario, **arguments)
-
-
-def _arguments(label: str, payload: Payload, parameters: Mapping[str, Parameter]) -> Mapping[str, Any]:
-    return complete(label, payload, parameters)
-
-
 def _parameter(check: Check, default: Any = None) -> Parameter:
     return Parameter(optional(check) if default is None else check, default, "")
 
 
-_RULE = {
-    "model": _parameter(text),
-    "prompt": _parameter(text),
-    "any_model": _parameter(boolean, default=False),
-}
 _CLOCK = {
     "advance": _parameter(seconds),
     "freeze": _parameter(boolean),
@@ -191,7 +117,7 @@ def _clock(world: World, user_id: str | None, _payload: Payload) -> Any:
 
 
 def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
-    asked = _arguments("clock", payload, _CLOCK)
+    asked = complete("clock", payload, _CLOCK)
     advance, speed = asked["advance"] or 0.0, asked["speed"]
     if advance > _MOST_STEERED_SECONDS or (speed is not None and not 0 < speed <= _MOST_STEERED_SECONDS):
         raise InvalidOrder(
@@ -212,8 +138,8 @@ def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
 
 def _add_next_job(world: World, user_id: str | None, payload: Payload) -> Any:
     asked = dict(payload)
-    options = _arguments("next-job", {name: asked.pop(name) for name in _NEXT if name in asked}, _NEXT)
-    ordered = world.tenants.checked(_order(asked))
+    options = complete("next-job", {name: asked.pop(name) for name in _NEXT if name in asked}, _NEXT)
+    ordered = world.tenants.checked(order_of(asked))
     world.tenants.of(user_id).next_jobs.extend([Ordered(ordered, options["where"])] * options["times"])
     return _next_jobs(world, user_id, {})
 
@@ -252,7 +178,7 @@ def _described(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
 
 def _add_rule(world: World, user_id: str | None, payload: Payload) -> Any:
     rules = world.tenants.of(user_id).rules
-    rule = _rule(payload, rules)
+    rule = rule_of(payload, rules)
     rules.append(rule._replace(order=world.tenants.checked(rule.order)))
     return _rules(world, user_id, {})
 
@@ -345,16 +271,16 @@ def _end(world: World, user_id: str | None, job_id: Any, failure: str | None) ->
 
 
 def _complete(world: World, user_id: str | None, payload: Payload) -> Any:
-    return _end(world, user_id, _arguments("complete", payload, _ONE)["id"], None)
+    return _end(world, user_id, complete("complete", payload, _ONE)["id"], None)
 
 
 def _fail(world: World, user_id: str | None, payload: Payload) -> Any:
-    asked = _arguments("fail", payload, _FAIL)
+    asked = complete("fail", payload, _FAIL)
     return _end(world, user_id, asked["id"], asked["reason"])
 
 
 def _entries(world: World, user_id: str | None, payload: Payload) -> list[Entry]:
-    asked = _arguments("journal", payload, _JOURNAL)
+    asked = complete("journal", payload, _JOURNAL)
     operation, limit = asked["operation"], asked["limit"]
     if operation is not None and operation not in (*OPERATIONS, "other"):
         known = dict.fromkeys((*OPERATIONS, "other"))
@@ -377,7 +303,7 @@ def _spend(world: World, user_id: str | None, _payload: Payload) -> Any:
 
 
 def _polling(world: World, user_id: str | None, payload: Payload) -> Any:
-    asked = _arguments("polling", payload, _ONE)
+    asked = complete("polling", payload, _ONE)
     job = _found(world, user_id, asked["id"])
     entries = [entry for entry in world.journal.entries(job.user_id) if entry.job_id == job.id]
     return judge_polling(job.id, entries, dropped=world.journal.dropped(job.user_id)).as_json()

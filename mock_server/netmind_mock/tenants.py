@@ -6,7 +6,6 @@ tenant's own orders come first. The imitated routes only ask here.
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import threading
 from collections import deque
@@ -16,7 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from netmind_mock.clock import SteerableClock
 from netmind_mock.errors import InvalidBody
 from netmind_mock.faults import KINDS, Fault, fault_of
-from netmind_mock.plans.scenarios import InvalidOrder, Order, parse
+from netmind_mock.plans.orders import InvalidOrder
+from netmind_mock.plans.scenarios import Order, parse
+from netmind_mock.rules import Rule, prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,36 +36,6 @@ class Ordered(NamedTuple):
 
     order: Order
     where: str = ""
-
-
-class Rule(NamedTuple):
-    """A standing order for the jobs that it fits.
-
-    Attributes:
-        order: What becomes of them.
-        model: A pattern of model names, such as ``Qwen/*``; None for any.
-        prompt: Words in the prompt, in upper or lower case; None for any.
-    """
-
-    order: Order
-    model: str | None = None
-    prompt: str | None = None
-
-    def fits(self, asked: Request) -> bool:
-        """Whether it is about this request."""
-        if self.model is not None and not fnmatch.fnmatchcase(asked.model, self.model):
-            return False
-        return self.prompt is None or self.prompt.lower() in prompt_of(asked).lower()
-
-    def covers(self, other: Rule) -> bool:
-        """Whether it fits whatever the other one fits."""
-        model = self.model is None or (
-            other.model is not None and fnmatch.fnmatchcase(other.model, self.model)
-        )
-        prompt = self.prompt is None or (
-            other.prompt is not None and self.prompt.lower() in other.prompt.lower()
-        )
-        return model and prompt
 
 
 @dataclass(slots=True)
@@ -248,12 +219,3 @@ class Tenants:
         if user_id is not None and (own := self._own.get(user_id)) is not None:
             yield own
         yield self._everyone
-
-
-def prompt_of(asked: Request) -> str:
-    """What a person wrote: the prompt, or the text to be spoken."""
-    for name in ("prompt", "text"):
-        value = asked.config.get(name)
-        if isinstance(value, str):
-            return value
-    return ""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netmind_mock.faults import KINDS, OPERATIONS, Delivery, fault
-from netmind_mock.plans.scenarios import InvalidOrder
+from netmind_mock.plans.orders import InvalidOrder
 
 BODY = b'{"message": "as it was"}'
 WHOLE = Delivery(200, [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))], BODY)

@@ -12,7 +12,8 @@ from netmind_contracts import violations
 from netmind_mock import load_profile
 from netmind_mock.jobs import Job, Status, ended, stages_until, status_at
 from netmind_mock.plans import Request, plan_for
-from netmind_mock.plans.scenarios import SCENARIOS, InvalidOrder, order, parse
+from netmind_mock.plans.orders import InvalidOrder
+from netmind_mock.plans.scenarios import SCENARIOS, order, parse
 
 PROFILES = {name: load_profile(name) for name in ("documented", "observed")}
 

@@ -49,6 +49,10 @@ def test_every_public_thing_is_explained(name):
             ["jsonschema", "PIL", "granian", "av", "requests", "netmind_client", "hypothesis", "pytest"],
         ),
         ("netmind_mock.cli", ["granian", "jsonschema", "PIL", "av"]),
+        (
+            "netmind_mock.pytest_plugin",
+            ["flask", "requests", "responses", "httpx", "orjson", "netmind_mock.app"],
+        ),
     ],
 )
 def test_an_import_brings_nothing_heavy_along(module, not_imported):

@@ -1,12 +1,9 @@
 """The example application: its tests find its client's three bugs, and pass once they are mended."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
-from support import ROOT
+from support import ROOT, run_pytest
 
 EXAMPLE = ROOT / "examples/thumbnails"
 
@@ -14,21 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(folder):
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:randomly",
-        "-p",
-        "no:cacheprovider",
-        "-q",
-        "--tb=line",
-    ]
-    ended = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=120, env={**os.environ, "COLUMNS": "400"}
-    )
-    return ended.stdout
+    return run_pytest(folder, "-q", "--tb=line", COLUMNS="400").stdout
 
 
 @pytest.fixture

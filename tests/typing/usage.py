@@ -8,7 +8,19 @@ from flask import Flask
 
 from netmind_client import Generated, Generation, GenerationClient, Result
 from netmind_contracts import Claim, Level, Violation, check, load_claims, openapi, violations
-from netmind_mock import MemoryStore, Profile, SteerableClock, create_app, load_profile
+from netmind_mock import (
+    Entry,
+    LiveMock,
+    LiveServer,
+    MemoryStore,
+    Mock,
+    Profile,
+    SteerableClock,
+    VirtualClock,
+    create_app,
+    load_profile,
+    start,
+)
 
 
 def client() -> None:
@@ -38,3 +50,25 @@ def mock() -> None:
     assert_type(app, Flask)
     assert_type(load_profile("documented"), Profile)
     assert_type(clock.now(), float)
+
+
+def testing(fixture: Mock, served: LiveMock) -> None:
+    with start(profile="observed", duration=780, patch_sleep=True) as opened:
+        assert_type(opened, Mock)
+        assert_type(opened.clock, VirtualClock)
+        assert_type(opened.clock.elapsed, float)
+    with LiveServer({"profile": "observed"}) as server, server.tenant() as tenant:
+        assert_type(tenant, LiveMock)
+    for handle in (fixture, served):
+        handle.next_job("failed", after=3, reason="x")
+        handle.every_job("slow", model="Qwen/*")
+        handle.fault("get", "status", code=503, times=2)
+        assert_type(handle.requests("create"), Sequence[Entry])
+        assert_type(handle.spend.total, float)
+        assert_type(handle.polling(handle.jobs[0]).intervals, tuple[float, ...])
+        handle.assert_created(times=1, model="m", prompt="x")
+
+
+async def virtual(clock: VirtualClock) -> None:
+    with clock.patch_sleep():
+        assert_type(await clock.async_sleep(1, "done"), str | None)

@@ -6,7 +6,6 @@ A scenario is chosen by name, with arguments, in Python or as one line of text (
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -16,16 +15,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_mock.jobs import Plan, Stage, Status
+from netmind_mock.plans.orders import InvalidOrder, Parameter, complete, nearest
 from netmind_mock.toml_files import (
-    Check,
     Expected,
-    checked,
     choice,
     integer,
     optional,
     seconds,
     text,
-    unknown_key,
 )
 
 if TYPE_CHECKING:
@@ -59,18 +56,6 @@ class Order(NamedTuple):
         return " ".join([self.scenario, *stated])
 
 
-class InvalidOrder(ValueError):
-    """Something was ordered that cannot be had. The message is one sentence for whoever ordered it."""
-
-
-class Parameter(NamedTuple):
-    """An argument of a scenario or a fault: what it may be, and what it is if nobody says."""
-
-    check: Check
-    default: Any
-    about: str
-
-
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A way that a job can go.
@@ -102,30 +87,6 @@ def order(scenario: str, /, **arguments: Any) -> Order:
     return Order(scenario, complete(f"scenario {scenario}", arguments, found.parameters))
 
 
-def complete(
-    label: str, arguments: Mapping[str, Any], parameters: Mapping[str, Parameter]
-) -> Mapping[str, Any]:
-    """The arguments, checked, with the defaults of those that are left out.
-
-    Raises:
-        InvalidOrder: One does not exist, or has a value that cannot be; ``label`` says of what.
-    """
-    try:
-        for name in arguments:
-            if name not in parameters:
-                raise unknown_key(label, name, parameters)
-        return types.MappingProxyType(
-            {
-                name: checked(label, name, arguments[name], parameter.check)
-                if name in arguments
-                else parameter.default
-                for name, parameter in parameters.items()
-            }
-        )
-    except ValueError as mistake:
-        raise InvalidOrder(str(mistake)) from None
-
-
 def parse(line: str) -> Order:
     """An order from one line of text, such as ``failed after=3 reason='out of memory'``.
 
@@ -142,12 +103,6 @@ def parse(line: str) -> Order:
     if not words or not all(separator for _, separator, _ in pairs):
         raise InvalidOrder(f"scenario: expected a line such as failed after=3, got {line[:60]!r}")
     return order(words[0], **{name: _value(value) for name, _, value in pairs})
-
-
-def nearest(name: str, known: Mapping[str, Any]) -> str:
-    """What to write instead: the nearest known name, or all of them."""
-    near = difflib.get_close_matches(name.replace("-", "_").lower(), known, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
 
 
 def planned(ordered: Order, usual: Plan, profile: Profile) -> Plan:

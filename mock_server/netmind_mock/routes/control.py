@@ -18,8 +18,9 @@ from werkzeug.exceptions import HTTPException
 
 from netmind_mock import identity, wire
 from netmind_mock.errors import ApiError, BadToken
+from netmind_mock.hints import HINT, hint_of_control
 from netmind_mock.hosts import parse_host
-from netmind_mock.plans.scenarios import InvalidOrder
+from netmind_mock.plans.orders import InvalidOrder
 from netmind_mock.routes import MAX_BODY_BYTES
 from netmind_mock.steering import OPERATIONS_BY_NAME, NotThere, call
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from netmind_mock.steering import World
 
     Answer = tuple[dict[str, Any], int]
+    Refusal = tuple[dict[str, Any], int, list[tuple[str, str]]]
 
 KEY_HEADER: Final = "X-Mock-Key"
 
@@ -80,19 +82,24 @@ def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprin
         return call(world, _tenant(), name, {**payload, **named}), 200
 
     @routes.errorhandler(Refused)
-    def refuse(refusal: Refused) -> Answer:
-        return {"message": str(refusal)}, refusal.status
+    def refuse(refusal: Refused) -> Refusal:
+        return refused(str(refusal), refusal.status)
 
     @routes.errorhandler(InvalidOrder)
-    def mistaken(mistake: InvalidOrder) -> Answer:
-        return {"message": str(mistake)}, 404 if isinstance(mistake, NotThere) else 422
+    def mistaken(mistake: InvalidOrder) -> Refusal:
+        return refused(str(mistake), 404 if isinstance(mistake, NotThere) else 422)
 
     @routes.errorhandler(ApiError)
-    def no_token(_error: ApiError) -> Answer:
+    def no_token(_error: ApiError) -> Refusal:
         wanted = "expected a token, bare or as Bearer TOKEN; leave the header out for all accounts"
-        return {"message": f"Authorization: {wanted}"}, 401
+        return refused(f"Authorization: {wanted}", 401)
 
     return routes
+
+
+def refused(message: str, status: int) -> Refusal:
+    """A refusal; what is wrong stands in the body, and as everywhere in the hint."""
+    return {"message": message}, status, [(HINT, hint_of_control(message))]
 
 
 def openapi_document() -> dict[str, Any]:

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from netmind_mock.routes import DELIVER, HOLD
+from netmind_mock.wsgi import whole_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from netmind_mock.clock import Clock
-    from netmind_mock.door import Application
     from netmind_mock.faults import Delivery
     from netmind_mock.testing.patience import Patience
     from netmind_mock.testing.virtual_time import VirtualClock
+    from netmind_mock.wsgi import Application
 
     Headers = Iterable[tuple[str, str]]
 
@@ -110,14 +111,16 @@ class Carrier:
 
         environ = self._environ(method, url, headers, body)
         environ[HOLD], environ[DELIVER] = hold, deliveries.append
-        status, answer_headers, content = _run(self._application, environ)
+        status, answer_headers, content = whole_answer(self._application, environ)
         delivery = deliveries[0] if deliveries else None
         seen = content if delivery is None or delivery.arrives else b""
         self._patience.saw(method, environ["PATH_INFO"], self._clock.now(), seen)
         self._wait(sum(moments) + (delivery.wait if delivery else 0.0), timeout, method, url)
         if delivery is not None and delivery.sent == -1:
             raise Broken(reset=delivery.reset)
-        return Arrival(status, tuple(answer_headers), self._chunks(content, delivery, timeout, method, url))
+        return Arrival(
+            int(status[:3]), tuple(answer_headers), self._chunks(content, delivery, timeout, method, url)
+        )
 
     def _wait(self, seconds: float, timeout: float | None, method: str, url: str) -> None:
         if timeout is not None and seconds > timeout:
@@ -175,15 +178,3 @@ class Carrier:
             elif key not in ("CONTENT_LENGTH", "TRANSFER_ENCODING", "HOST"):
                 environ[f"HTTP_{key}"] = value
         return environ
-
-
-def _run(application: Application, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
-    head: list[Any] = []
-    start: Callable[..., Any] = lambda status, headers, _exc_info=None: head.extend((status, headers))  # noqa: E731 - WSGI's own form
-    answer = application(environ, start)
-    try:
-        body = b"".join(answer)
-    finally:
-        if close := getattr(answer, "close", None):
-            close()
-    return int(head[-2][:3]), head[-1], body

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from netmind_mock.journal import Entry, entry_from_json
-from netmind_mock.plans.scenarios import InvalidOrder
+from netmind_mock.plans.orders import InvalidOrder
 from netmind_mock.steering import OPERATIONS_BY_NAME, World, call
 
 if TYPE_CHECKING:

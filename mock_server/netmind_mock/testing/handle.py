@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netmind_mock.faults import OPERATIONS
-from netmind_mock.plans.scenarios import InvalidOrder, nearest
+from netmind_mock.plans.orders import InvalidOrder, nearest
 from netmind_mock.testing.asserting import assert_created, assert_times
 from netmind_mock.verdicts.polling import Polling, polling_from_json
 from netmind_mock.verdicts.spend import Spend, spend_from_json

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from netmind_mock.app import create_app, world_of
 from netmind_mock.faults import KINDS
 from netmind_mock.journal import MOST_ENTRIES
-from netmind_mock.steering import rules_from
+from netmind_mock.rules import rules_from
 from netmind_mock.testing.carrying import Carrier
 from netmind_mock.testing.controls import LocalControl
 from netmind_mock.testing.handle import Handle
@@ -40,6 +40,25 @@ class Mock(Handle):
 
     A context manager, and a decorator that hands it to the function as its last positional argument.
 
+    Args:
+        profile: How the API behaves: ``documented``, ``observed``, a TOML file's path, or a Profile.
+        duration: How long a job takes, in seconds of the virtual clock.
+        seed: Decides job ids, and what chance decides: the same seed, the same run.
+        rules: A TOML file of rules: which jobs go which way.
+        prices: A TOML file of what each model's jobs cost.
+        base_url: The API's address, for which it answers.
+        api_keys: The tokens that are accepted; none given: every token is.
+        strict_models: Refuse models that are not in the catalogue.
+        max_polls: How often one job may be polled before the test is ended; 0 for any number.
+        journal_entries: How many requests are remembered at most.
+        unused: ``fail`` or ``ignore`` orders for a next job that no create used.
+        patch_sleep: Couple ``time.sleep`` and ``asyncio.sleep`` to the virtual clock.
+        requests_mock: The mock of ``responses`` to be used; by default its own default one.
+
+    Raises:
+        InvalidFile: A profile, rules or prices hold a mistake.
+        ValueError: Another argument has a value that it cannot have.
+
     Attributes:
         clock: Its time, which passes only when a test or code that sleeps lets it.
     """
@@ -63,27 +82,7 @@ class Mock(Handle):
         patch_sleep: bool = False,
         requests_mock: responses.RequestsMock | None = None,
     ) -> None:
-        """Set up a fake; it answers once it is started, such as by ``with``.
-
-        Args:
-            profile: How the API behaves: ``documented``, ``observed``, a TOML file's path, or a Profile.
-            duration: How long a job takes, in seconds of the virtual clock.
-            seed: Decides job ids, and what chance decides: the same seed, the same run.
-            rules: A TOML file of rules: which jobs go which way.
-            prices: A TOML file of what each model's jobs cost.
-            base_url: The API's address, for which it answers.
-            api_keys: The tokens that are accepted; none given: every token is.
-            strict_models: Refuse models that are not in the catalogue.
-            max_polls: How often one job may be polled before the test is ended; 0 for any number.
-            journal_entries: How many requests are remembered at most.
-            unused: ``fail`` or ``ignore`` orders for a next job that no create used.
-            patch_sleep: Couple ``time.sleep`` and ``asyncio.sleep`` to the virtual clock.
-            requests_mock: The mock of ``responses`` to be used; by default its own default one.
-
-        Raises:
-            InvalidFile: A profile, rules or prices hold a mistake.
-            ValueError: Another argument has a value that it cannot have.
-        """
+        """Set up a fake, as the class says; it answers once it is started, such as by ``with``."""
         self._arguments = {
             name: value for name, value in locals().items() if name not in ("self", "__class__")
         }

@@ -1,11 +1,11 @@
 """The fixtures, as users meet them: pytest on a made-up project, in a process of its own."""
 
-import os
 import subprocess
 import sys
 import textwrap
 
 import pytest
+from support import run_pytest
 
 pytestmark = pytest.mark.slow
 
@@ -19,24 +19,7 @@ def project(tmp_path):
 
         def run(self, code, *arguments, name="test_made_up.py", **environment):
             (tmp_path / name).write_text(textwrap.dedent(code))
-            command = [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-p",
-                "no:randomly",
-                "-p",
-                "no:cacheprovider",
-                *arguments,
-            ]
-            ended = subprocess.run(
-                command,
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                env={**os.environ, **environment},
-            )
+            ended = run_pytest(tmp_path, *arguments, **environment)
             self.output = ended.stdout + ended.stderr
             self.code = ended.returncode
             return self
