@@ -27,10 +27,12 @@ if _typing.TYPE_CHECKING:
     from netmind_mock.rules import rules_from
     from netmind_mock.stores import JobStore
     from netmind_mock.stores.memory import MemoryStore
+    from netmind_mock.testing.carrying import WouldHang
     from netmind_mock.testing.handle import Handle
     from netmind_mock.testing.in_process import Mock
     from netmind_mock.testing.in_process import Mock as start  # noqa: N813 - it reads as what it does
     from netmind_mock.testing.live import LiveMock, LiveServer
+    from netmind_mock.testing.patience import NeverStops
     from netmind_mock.testing.virtual_time import VirtualClock
     from netmind_mock.toml_files import InvalidFile
     from netmind_mock.verdicts.spend import prices_from
@@ -47,9 +49,11 @@ __all__ = [
     "LiveServer",
     "MemoryStore",
     "Mock",
+    "NeverStops",
     "Profile",
     "SteerableClock",
     "VirtualClock",
+    "WouldHang",
     "create_app",
     "load_profile",
     "prices_from",
@@ -69,9 +73,11 @@ _PLACES = {
     "LiveServer": "testing.live",
     "MemoryStore": "stores.memory",
     "Mock": "testing.in_process",
+    "NeverStops": "testing.patience",
     "Profile": "profile",
     "SteerableClock": "clock",
     "VirtualClock": "testing.virtual_time",
+    "WouldHang": "testing.carrying",
     "create_app": "app",
     "load_profile": "profile",
     "prices_from": "verdicts.spend",

@@ -297,16 +297,21 @@ def models() -> None:
 
 
 @main.command()
-def scenarios() -> None:
+@click.argument("name", type=click.Choice([*SCENARIOS, *KINDS]), required=False, metavar="[NAME]")
+def scenarios(name: str | None) -> None:
     """List what can be ordered: scenarios of jobs, and kinds of faults, with their arguments."""
-    click.echo("Scenarios: what can become of a job\n")
+    if name is None:
+        click.echo("Scenarios: what can become of a job\n")
     for scenario in SCENARIOS.values():
-        click.echo(f"  {scenario.name}  ({scenario.level}) {scenario.about}")
-        _echo_parameters(scenario.parameters)
-    click.echo("\nFaults: what can go wrong with an answer\n")
-    for name, kind in KINDS.items():
-        click.echo(f"  {name}  (of {', '.join(kind.operations)}) {kind.about}")
-        _echo_parameters(kind.parameters)
+        if name in (None, scenario.name):
+            click.echo(f"  {scenario.name}  ({scenario.level}) {scenario.about}")
+            _echo_parameters(scenario.parameters)
+    if name is None:
+        click.echo("\nFaults: what can go wrong with an answer\n")
+    for kind_name, kind in KINDS.items():
+        if name in (None, kind_name):
+            click.echo(f"  {kind_name}  (of {', '.join(kind.operations)}) {kind.about}")
+            _echo_parameters(kind.parameters)
 
 
 def _echo_parameters(parameters: Mapping[str, Parameter]) -> None:

@@ -73,7 +73,7 @@ class SteerableClock:
         Raises:
             ValueError: ``seconds`` is negative, or no number.
         """
-        if not 0 <= seconds < math.inf:
+        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:  # type: ignore[redundant-expr]
             raise ValueError(f"a clock goes forward by 0 seconds or more, not by {seconds!r}")
         self._steer(ahead=seconds)
 

@@ -17,13 +17,15 @@ _SHOWN_CHARACTERS = 300
 
 _HINTS = {
     "missing_token": "no token came: send Authorization: Bearer TOKEN, or the bare token",
-    "bad_token": "this token is not accepted: send one that the server was given with --api-key, in one word",
+    "bad_token": "this token is not accepted: it is one word, bare or after Bearer, and one of --api-key "
+    "where the server was given any",
     "unknown_generation": "no such generation on this token's account: each token is an account of its own, "
     "and what was deleted or reset is gone",
     "unknown_model": "the model {model} is not in the catalogue (netmind-mock models), "
     "and --strict-models refuses such",
     "model_unavailable": "the profile lists the model {model} as unavailable",
-    "unknown_route": "nothing is here: the API has /v1/generation and /v1/generation/ID, the fake /__mock/",
+    "unknown_route": "nothing is here: the API has /v1/generation and /v1/generation/ID; "
+    "/__mock/openapi.json describes how to steer the fake",
     "wrong_method": "this path takes {allowed}",
     "body_too_large": "the body is over {limit} bytes",
     "wrong_content_type": "expected {expected}, got {came}",
@@ -61,6 +63,8 @@ def hint_of_control(message: str) -> str:
 def _detail(detail: dict[str, object]) -> str:
     place = detail["loc"]
     where = ".".join(map(str, place)) if isinstance(place, list) else str(place)
+    if detail.get("type") == "json_invalid":
+        where = where.replace(".", ", character ", 1)
     return f"{where}: {detail['msg']}"
 
 

@@ -6,13 +6,14 @@ Each option is an ini value, a flag and an environment variable: ``netmind_mock_
 
 from __future__ import annotations
 
+import difflib
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from netmind_mock.testing.in_process import Mock
     from netmind_mock.testing.live import LiveMock, LiveServer
@@ -32,6 +33,19 @@ def _whether(text: str) -> bool:
     return word in ("true", "1", "yes", "on")
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("expected a number") from None
+
+
+def _whole_number(text: str) -> int:
+    if not text.strip().isdecimal():
+        raise ValueError("expected a whole number")
+    return int(text)
+
+
 def _fail_or_ignore(text: str) -> str:
     if text not in ("fail", "ignore"):
         raise ValueError("expected fail or ignore")
@@ -40,13 +54,15 @@ def _fail_or_ignore(text: str) -> str:
 
 _OPTIONS = {
     "profile": _Option(str, "how the API behaves: documented, observed, or a TOML file"),
-    "duration": _Option(float, "how long a job takes, in seconds"),
-    "seed": _Option(int, "decides job ids, and what chance decides"),
+    "duration": _Option(_number, "how long a job takes, in seconds"),
+    "seed": _Option(_whole_number, "decides job ids, and what chance decides"),
     "rules": _Option(str, "TOML file of rules: which jobs go which way"),
     "prices": _Option(str, "TOML file of what each model's jobs cost"),
     "strict_models": _Option(_whether, "refuse models that are not in the catalogue"),
     "base_url": _Option(str, "the address that the fake in process answers for", live=False),
-    "max_polls": _Option(int, "how often one job may be polled before its test is ended", live=False),
+    "max_polls": _Option(
+        _whole_number, "how often one job may be polled before the test is ended", live=False
+    ),
     "patch_sleep": _Option(_whether, "couple time.sleep and asyncio.sleep in every test", live=False),
     "unused": _Option(
         _fail_or_ignore, "fail or ignore orders for a next job that no create used", live=False
@@ -77,11 +93,13 @@ def netmind_mock(request: pytest.FixtureRequest) -> Iterator[Mock]:
     """A fake in process, without a socket or waiting: answers ``requests`` and ``httpx``."""
     from netmind_mock.testing.in_process import Mock  # noqa: PLC0415 - as the module says
 
+    _check_alone(request)
     mock = _made(lambda: Mock(**_options(request.config)))
     mark, arguments = _marked(request)
     mock.start()
     try:
-        if mark.pop("sleep", False):
+        request.node.stash[_HANDLE] = mock
+        if mark.get("sleep"):
             mock.clock.patch_sleep()
         _order(request, mock, mark, arguments)
         yield mock
@@ -115,19 +133,39 @@ def netmind_server_process(pytestconfig: pytest.Config) -> Iterator[LiveServer]:
 @pytest.fixture
 def netmind_server(request: pytest.FixtureRequest, netmind_server_process: LiveServer) -> Iterator[LiveMock]:
     """An account of the test's own on a served fake, for clients in any language."""
+    _check_alone(request)
     tenant = netmind_server_process.tenant()
     mark, arguments = _marked(request)
-    if mark.pop("sleep", False):
-        raise pytest.UsageError(
-            f"{request.node.nodeid}: netmind(sleep=True) is for netmind_mock: a served fake keeps real time"
-        )
+    if mark.get("sleep"):
+        message = "netmind(sleep=True) is for netmind_mock: a served fake keeps real time"
+        raise pytest.UsageError(f"{request.node.nodeid}: {message}")
     with tenant.pointed_to():
+        request.node.stash[_HANDLE] = tenant
         _order(request, tenant, mark, arguments)
         yield tenant
     try:
         _check_unused(request, tenant)
     finally:
         tenant.reset()
+
+
+def _check_alone(request: pytest.FixtureRequest) -> None:
+    """Refuse both fakes in one test: each would set where the API is."""
+    if {"netmind_mock", "netmind_server"} <= set(request.fixturenames):
+        advice = (
+            "use one of them (netmind_clock belongs to netmind_mock; a served fake has netmind_server.clock)"
+        )
+        raise pytest.UsageError(f"{request.node.nodeid}: uses netmind_mock and netmind_server; {advice}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a mark that nothing reads: its test would go to the real API, and pay."""
+    used = set(getattr(item, "fixturenames", ()))
+    if item.get_closest_marker("netmind") and not used & {"netmind_mock", "netmind_server"}:
+        advice = (
+            "take netmind_mock or netmind_server as an argument, or @pytest.mark.usefixtures('netmind_mock')"
+        )
+        raise pytest.UsageError(f"{item.nodeid}: is marked with netmind and uses no fake; {advice}")
 
 
 def _options(config: pytest.Config) -> dict[str, Any]:
@@ -163,16 +201,19 @@ def _made(make: Callable[[], Any]) -> Any:
 
 
 def _marked(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the mark says: of the test, and as arguments of its scenario."""
-    mark = request.node.get_closest_marker("netmind")
-    if mark is None:
-        return {}, {}
-    if mark.args:
-        raise pytest.UsageError(
-            f"{request.node.nodeid}: netmind takes names only, such as netmind(scenario='failed')"
-        )
-    arguments = dict(mark.kwargs)
-    return {name: arguments.pop(name) for name in ("scenario", "sleep") if name in arguments}, arguments
+    """What the marks say: of the test, and as arguments of its scenario. The nearest comes first."""
+    mark: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
+    for one in request.node.iter_markers("netmind"):
+        if one.args:
+            example = "netmind(scenario='failed')"
+            raise pytest.UsageError(f"{request.node.nodeid}: netmind takes names only, such as {example}")
+        stated = dict(one.kwargs)
+        if "sleep" in stated:
+            mark.setdefault("sleep", stated.pop("sleep"))
+        if stated and "scenario" not in mark:
+            mark["scenario"], arguments = stated.pop("scenario", None), stated
+    return mark, arguments
 
 
 def _order(
@@ -180,10 +221,14 @@ def _order(
 ) -> None:
     scenario = mark.get("scenario")
     if scenario is None and arguments:
-        names = ", ".join(arguments)
-        raise pytest.UsageError(
-            f"{request.node.nodeid}: netmind({names}=…) needs a scenario that takes this, or sleep"
+        name = next(iter(arguments))
+        near = difflib.get_close_matches(name, ["scenario", "sleep"], n=1)
+        advice = (
+            f"did you mean {near[0]}?" if near else "there are scenario, with its own arguments, and sleep"
         )
+        if name in _OPTIONS:
+            advice = f"it is an option, netmind_mock_{name}, and an argument of netmind_mock.start()"
+        raise pytest.UsageError(f"{request.node.nodeid}: netmind({name}=…): {advice}")
     if scenario is not None:
         try:
             handle.every_job(scenario, **arguments)
@@ -199,12 +244,32 @@ def _check_unused(request: pytest.FixtureRequest, handle: Any) -> None:
 
 
 _FAILED = pytest.StashKey[bool]()
+_HANDLE = pytest.StashKey[Any]()
+_SHOWN_REQUESTS = 12
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Remember which tests have failed."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember which tests have failed, and show what they asked of the fake."""
     report = yield
     if call.when == "call" and call.excinfo is not None:
         item.stash[_FAILED] = True
+        if (handle := item.stash.get(_HANDLE, None)) is not None:
+            report.sections.append(("Requests to the fake", _requests_of(handle)))
     return report
+
+
+def _requests_of(handle: Any) -> str:
+    """The last requests, a line each, with the hint of those that were refused."""
+    try:
+        entries = handle.journal
+    except Exception as error:  # noqa: BLE001 - the test's own failure must not be hidden by this
+        return f"cannot be told: {error}"
+    lines = [f"({len(entries) - _SHOWN_REQUESTS} before these)"] if len(entries) > _SHOWN_REQUESTS else []
+    for entry in entries[-_SHOWN_REQUESTS:]:
+        lines.append(str(entry))
+        if hint := entry.answer_headers.get("x-mock-hint"):
+            lines.append(f"   {hint}")
+    return "\n".join(lines) or "none"

@@ -38,6 +38,13 @@ class Rule(NamedTuple):
     model: str | None = None
     prompt: str | None = None
 
+    def __str__(self) -> str:
+        """Such as ``slow for model Qwen/*``."""
+        conditions = [
+            f"{name} {value}" for name, value in (("model", self.model), ("prompt", self.prompt)) if value
+        ]
+        return f"{self.order} for {' and '.join(conditions) or 'every job'}"
+
     def fits(self, asked: Request) -> bool:
         """Whether it is about this request."""
         if self.model is not None and not fnmatch.fnmatchcase(asked.model, self.model):
@@ -69,6 +76,9 @@ def rules_from(file: Path) -> tuple[Rule, ...]:
         raise InvalidFile(f"{file}: rule: expected tables [[rule]], got {type(entries).__name__}")
     rules: list[Rule] = []
     for entry in entries:
+        if not isinstance(entry, dict):
+            place = f"{file}: rule {len(rules) + 1}"
+            raise InvalidFile(f"{place}: expected a table with a scenario, got {entry!r}")
         try:
             rules.append(rule_of(entry, rules))
         except InvalidOrder as mistake:
@@ -93,12 +103,16 @@ def rule_of(payload: Payload, before: list[Rule]) -> Rule:
             f"rule: model: no model of the catalogue is called {model[:60]!r}; {hint} "
             "(any_model = true takes it as it is)"
         )
+    scenario = SCENARIOS.get(str(asked.get("scenario", "")))
+    for name in asked:
+        if scenario and name != "scenario" and name not in scenario.parameters:
+            known = dict.fromkeys([*_CONDITIONS, *scenario.parameters])
+            raise InvalidOrder(f"rule: {name}: no such key; {nearest(name, known)}")
     rule = Rule(order_of(asked), model, conditions["prompt"])
     for number, earlier in enumerate(before, 1):
         if earlier.covers(rule):
-            raise InvalidOrder(
-                f"rule: can never match, since rule {number} comes first and fits whatever this one fits"
-            )
+            before_it = f"rule {number} ({earlier}) comes first and fits whatever this one fits"
+            raise InvalidOrder(f"rule: can never match, since {before_it}")
     return rule
 
 

@@ -104,7 +104,12 @@ def _reset(world: World, user_id: str | None, _payload: Payload) -> Any:
     world.tenants.forget(user_id)
     world.store.forget(user_id)
     world.journal.forget(user_id)
-    return {"reset": "everything" if user_id is None else "this account"}
+    return {"for": _whom(user_id)}
+
+
+def _whom(user_id: str | None) -> str:
+    """Whom an operation was about, for people who forgot their token."""
+    return "every account" if user_id is None else "this account"
 
 
 def _clock(world: World, user_id: str | None, _payload: Payload) -> Any:
@@ -138,6 +143,10 @@ def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
 
 def _add_next_job(world: World, user_id: str | None, payload: Payload) -> Any:
     asked = dict(payload)
+    if conditions := sorted({"model", "prompt"} & set(asked)):
+        raise InvalidOrder(
+            f"next job: takes no {conditions[0]}, since it is for the next create; a rule does (every_job)"
+        )
     options = complete("next-job", {name: asked.pop(name) for name in _NEXT if name in asked}, _NEXT)
     ordered = world.tenants.checked(order_of(asked))
     world.tenants.of(user_id).next_jobs.extend([Ordered(ordered, options["where"])] * options["times"])
@@ -146,7 +155,8 @@ def _add_next_job(world: World, user_id: str | None, payload: Payload) -> Any:
 
 def _next_jobs(world: World, user_id: str | None, _payload: Payload) -> Any:
     waiting = world.tenants.of(user_id).next_jobs
-    return {"next_jobs": [{"scenario": str(ordered), "where": where} for ordered, where in list(waiting)]}
+    shown = [{"scenario": str(ordered), "where": where} for ordered, where in list(waiting)]
+    return {"for": _whom(user_id), "next_jobs": shown}
 
 
 def _scenarios(_world: World, _user_id: str | None, _payload: Payload) -> Any:
@@ -186,7 +196,10 @@ def _add_rule(world: World, user_id: str | None, payload: Payload) -> Any:
 def _rules(world: World, user_id: str | None, _payload: Payload) -> Any:
     rules = world.tenants.of(user_id).rules
     return {
-        "rules": [{"scenario": str(rule.order), "model": rule.model, "prompt": rule.prompt} for rule in rules]
+        "for": _whom(user_id),
+        "rules": [
+            {"scenario": str(rule.order), "model": rule.model, "prompt": rule.prompt} for rule in rules
+        ],
     }
 
 
@@ -197,17 +210,18 @@ def _clear_rules(world: World, user_id: str | None, _payload: Payload) -> Any:
 
 def _add_fault(world: World, user_id: str | None, payload: Payload) -> Any:
     asked = dict(payload)
-    operation, kind = asked.pop("operation", None), asked.pop("kind", None)
+    operation, kind, where = asked.pop("operation", None), asked.pop("kind", None), asked.pop("where", "")
     tenant = world.tenants.of(user_id)
     made = fault(tenant.numbered + 1, operation, kind, **asked)
     world.tenants.check_wire(made.kind)
     tenant.numbered += 1
-    tenant.faults.append(ActiveFault(made))
+    tenant.faults.append(ActiveFault(made, str(where)[:_SHOWN_CHARACTERS]))
     return _faults(world, user_id, {})
 
 
 def _faults(world: World, user_id: str | None, _payload: Payload) -> Any:
     return {
+        "for": _whom(user_id),
         "operations": OPERATIONS,
         "faults": [
             {
@@ -219,6 +233,7 @@ def _faults(world: World, user_id: str | None, _payload: Payload) -> Any:
                 "skip": active.fault.skip,
                 "probability": active.fault.probability,
                 "job": active.fault.job,
+                "where": active.where,
                 "seen": active.seen,
                 "struck": active.struck,
             }

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 SCENARIO_HEADER = "X-Mock-Scenario"
 
-_TAG_BEGINS = "[[mock:"
+_IN_PROMPT = ["body", "config", "prompt"]
+_TAG_BEGINS = "[[mock"
 _TAG = re.compile(r"\[\[mock:(.*?)\]\]", re.DOTALL)
 
 
@@ -40,9 +41,10 @@ class Ordered(NamedTuple):
 
 @dataclass(slots=True)
 class ActiveFault:
-    """A fault, and how many requests it was asked about and struck."""
+    """A fault, where it was written, and how many requests it was asked about and struck."""
 
     fault: Fault
+    where: str = ""
     seen: int = 0
     struck: int = 0
 
@@ -172,8 +174,12 @@ class Tenants:
         if header is not None:
             return self._parsed(header, ["header", SCENARIO_HEADER])
         prompt = prompt_of(asked)
-        if _TAG_BEGINS in prompt and (tag := _TAG.search(prompt)):
-            return self._parsed(tag[1], ["body", "config", "prompt"])
+        if _TAG_BEGINS in prompt:
+            tag = _TAG.search(prompt)
+            if tag is None:
+                message = "expected a whole tag, such as [[mock:failed after=3]]"
+                raise InvalidBody(detail=[{"loc": _IN_PROMPT, "msg": message, "type": "mock_order"}])
+            return self._parsed(tag[1], _IN_PROMPT)
         for tenant in self._concerned(user_id):
             try:
                 return tenant.next_jobs.popleft().order

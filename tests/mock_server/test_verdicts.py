@@ -111,7 +111,10 @@ class TestPolling:
         assert Diary().create().poll(1, "queued").poll(2, "completed").rules() == []
 
     def test_what_was_dropped_is_said(self):
-        assert [finding.rule for finding in Diary().create().judged(dropped=3).findings] == ["journal"]
+        assert [finding.rule for finding in Diary().create().judged(dropped=3).findings] == [
+            "polls",
+            "journal",
+        ]
 
     def test_the_message_gives_the_evidence(self):
         with pytest.raises(AssertionError) as failed:
@@ -125,8 +128,8 @@ class TestPolling:
         verdict = Diary().create().polls(1, 1.05).judged()
         assert polling_from_json(json.loads(json.dumps(verdict.as_json()))) == verdict
 
-    def test_of_no_polls_there_is_nothing_to_say(self):
-        assert Diary().judged().findings == ()
+    def test_a_job_that_was_never_polled_is_noticed(self):
+        assert Diary().create().rules() == ["polls"]
 
 
 class TestSpend:

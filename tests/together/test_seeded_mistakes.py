@@ -34,7 +34,7 @@ MISTAKES = {
     ),
     "a whole config with one option too few": (
         'mock.assert_created(config={"prompt": "A cup of coffee"})',
-        ["config.num_images: expected 'nothing', got 2"],
+        ["config.num_images: expected no such option, got 2"],
     ),
     "a whole config with one option too many": (
         'mock.assert_created(config={"prompt": "A cup of coffee", "num_images": 2, "seed": 1})',
@@ -70,7 +70,7 @@ MISTAKES = {
     ),
     "an operation that is none": (
         'mock.assert_requested("download")',
-        ["no such operation as 'download'; there are create, get, list, delete, file, other"],
+        ["no such operation as 'download'; did you mean file?"],
     ),
     "an operation that is spelled otherwise": (
         'mock.requests("crate")',
@@ -90,11 +90,11 @@ MISTAKES = {
     ),
     "a scenario that nobody used": (
         'mock.next_job("failed")\nmock.assert_all_used()',
-        ["next_job('failed'), written in ", "1 create came"],
+        ["next_job('failed'), written in ", "What came: 1 of create, 1 of get, 2 of file"],
     ),
     "a fault for an operation that is none": (
         'mock.fault("poll", code=500)',
-        ["fault: no such operation as 'poll'; there are create, get, list, delete, file"],
+        ["fault: no such operation as 'poll'; did you mean get?"],
     ),
     "a kind of fault that is spelled otherwise": (
         'mock.fault("get", "dribbel")',
@@ -114,7 +114,7 @@ MISTAKES = {
     ),
     "a rule that can never match": (
         'mock.every_job("failed")\nmock.every_job("slow", prompt="tea")',
-        ["rule: can never match, since rule 1 comes first"],
+        ["rule: can never match, since rule 1 (failed for every job) comes first"],
     ),
     "a job that is none": (
         'mock.complete("6347623b2fce4998b0e842f7e935ccb0")',

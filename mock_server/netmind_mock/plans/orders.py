@@ -14,8 +14,29 @@ if TYPE_CHECKING:
     from netmind_mock.toml_files import Check
 
 
+# What people call things otherwise.
+_MEANT = {
+    "poll": "get",
+    "wait": "get",
+    "post": "create",
+    "download": "file",
+    "files": "file",
+    "timeout": "hang",
+    "slow": "dribble",
+    "error": "status",
+    "disconnect": "reset",
+    "success": "completed",
+    "pending": "stuck",
+    "wedged": "stuck",
+    "instant": "at_once",
+    "manual": "by_hand",
+}
+
+
 class InvalidOrder(ValueError):
     """Something was ordered that cannot be had. The message is one sentence for whoever ordered it."""
+
+    __module__ = "netmind_mock"  # where it is public, and short in a report
 
 
 class Parameter(NamedTuple):
@@ -52,5 +73,7 @@ def complete(
 
 def nearest(name: str, known: Mapping[str, Any]) -> str:
     """What to write instead: the nearest known name, or all of them."""
-    near = difflib.get_close_matches(name.replace("-", "_").lower(), known, n=1)
+    plain = name.replace("-", "_").lower()
+    near = [meant for meant in (_MEANT.get(plain, ""),) if meant in known]
+    near = near or difflib.get_close_matches(plain, known, n=1)
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"

@@ -101,7 +101,9 @@ def parse(line: str) -> Order:
         ) from None
     pairs = [word.partition("=") for word in words[1:]]
     if not words or not all(separator for _, separator, _ in pairs):
-        raise InvalidOrder(f"scenario: expected a line such as failed after=3, got {line[:60]!r}")
+        advice = "arguments are NAME=VALUE, without commas, a VALUE with spaces in quotes"
+        example = "failed after=3 reason='too dark'"
+        raise InvalidOrder(f"scenario: expected a line such as {example} ({advice}), got {line[:60]!r}")
     return order(words[0], **{name: _value(value) for name, _, value in pairs})
 
 

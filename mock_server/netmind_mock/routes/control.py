@@ -73,6 +73,7 @@ def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprin
             )
 
     # One rule for all: a rule of its own for each operation takes Flask longer to compile than a test to run.
+    @routes.route("/", defaults={"path": ""}, methods=["GET", "POST", "DELETE"])
     @routes.route("/<path:path>", methods=["GET", "POST", "DELETE"])
     def steer(path: str) -> Answer:
         if (request.method, path) == ("GET", "openapi.json"):
@@ -152,7 +153,8 @@ def _body() -> dict[str, Any]:
         raise Refused(413, f"expected a body of at most {MAX_BODY_BYTES} bytes")
     if request.mimetype != "application/json":
         raise Refused(
-            415, "expected Content-Type: application/json, so that no page's form can steer the fake"
+            415,
+            "expected Content-Type: application/json and a body such as {}: no page's form can send that",
         )
     try:
         document = orjson.loads(request.get_data() or b"{}")

@@ -15,6 +15,14 @@ _SHOWN_REQUESTS = 8
 _NOTHING = object()
 
 
+class Seen(NamedTuple):
+    """What a fake has seen: its journal, how much of it was dropped, and what to say if it is empty."""
+
+    journal: Sequence[Entry]
+    dropped: int
+    if_nothing_came: str
+
+
 class Difference(NamedTuple):
     """A field of a request that is not as expected."""
 
@@ -23,14 +31,15 @@ class Difference(NamedTuple):
     came: Any
 
     def __str__(self) -> str:
+        if self.expected is _NOTHING:
+            return f"{self.field}: expected no such option, got {_shown(self.came)}"
         if self.came is _NOTHING:
             return f"{self.field}: expected {_shown(self.expected)}, and the request has no such option"
         return f"{self.field}: expected {_shown(self.expected)}, got {_shown(self.came)}"
 
 
 def assert_created(
-    journal: Sequence[Entry],
-    dropped: int,
+    seen: Seen,
     *,
     times: int | None,
     model: str | None,
@@ -43,10 +52,10 @@ def assert_created(
         AssertionError: The message names the field, what was expected, what came, and the nearest request.
     """
     __tracebackhide__ = True
-    creates = [entry for entry in journal if entry.operation == "create"]
+    creates = [entry for entry in seen.journal if entry.operation == "create"]
     differences = {entry.number: _differences(entry, model, config, options) for entry in creates}
     matching = [entry for entry in creates if entry.created and not differences[entry.number]]
-    if _is_count(len(matching), times) and not dropped:
+    if _is_count(len(matching), times) and not seen.dropped:
         return
     wanted = _wanted(model, config, options)
     lines = [f"expected {_times(times)} of {wanted}, got {len(matching)}"]
@@ -59,27 +68,25 @@ def assert_created(
         lines += [f"    {reason}" for reason in _why_not_created(nearest)]
         lines += _misspelt(nearest, options)
     if not creates:
-        lines.append(_what_came_instead(journal, "create"))
-    lines += _incomplete(dropped)
+        lines.append(_what_came_instead(seen, "create"))
+    lines += _incomplete(seen.dropped)
     raise AssertionError("\n".join(lines))
 
 
-def assert_times(
-    entries: Sequence[Entry], operation: str, times: int | None, journal: Sequence[Entry], dropped: int
-) -> None:
+def assert_times(seen: Seen, entries: Sequence[Entry], operation: str, times: int | None) -> None:
     """Fail unless there are so many.
 
     Raises:
         AssertionError: There are not; the message lists what there is.
     """
     __tracebackhide__ = True
-    if _is_count(len(entries), times) and not dropped:
+    if _is_count(len(entries), times) and not seen.dropped:
         return
     lines = [f"expected {_times(times)} of {operation}, got {len(entries)}"]
     lines += [f"  {_request(entry)}" for entry in entries[:_SHOWN_REQUESTS]]
     if not entries:
-        lines.append(_what_came_instead(journal, operation))
-    lines += _incomplete(dropped)
+        lines.append(_what_came_instead(seen, operation))
+    lines += _incomplete(seen.dropped)
     raise AssertionError("\n".join(lines))
 
 
@@ -108,7 +115,7 @@ def _differences(
         for name in [*config, *(name for name in entry.config if name not in config)]:
             expected, came = config.get(name, _NOTHING), entry.config.get(name, _NOTHING)
             if expected is _NOTHING:
-                found.append(Difference(f"config.{name}", "nothing", came))
+                found.append(Difference(f"config.{name}", _NOTHING, came))
             elif came is _NOTHING or not _equal(expected, came):
                 found.append(Difference(f"config.{name}", expected, came))
     for name, expected in options.items():
@@ -144,13 +151,10 @@ def _misspelt(nearest: Entry, options: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _what_came_instead(journal: Sequence[Entry], operation: str) -> str:
-    others = [entry for entry in journal if entry.operation != operation]
+def _what_came_instead(seen: Seen, operation: str) -> str:
+    others = [entry for entry in seen.journal if entry.operation != operation]
     if not others:
-        return (
-            "  no request came at all: does the code under test read NETMIND_BASE_URL, and was it called? "
-            "In process, only requests and httpx are answered"
-        )
+        return f"  no request came at all: {seen.if_nothing_came}"
     return f"  no {operation} came, but: " + "; ".join(map(_request, others[:_SHOWN_REQUESTS]))
 
 

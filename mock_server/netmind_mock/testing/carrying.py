@@ -49,6 +49,8 @@ class TimedOut(Exception):
 class WouldHang(BaseException):
     """A request without a timeout met an answer that never comes. No ``except Exception`` swallows it."""
 
+    __module__ = "netmind_mock"  # where it is public, and short in a report
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -88,6 +90,10 @@ class Carrier:
             return False
         return origin == self._origin and (not self._prefix or parts.path.startswith(self._prefix + "/"))
 
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass on the virtual clock."""
+        self._clock.advance(seconds)
+
     def carry(self, method: str, url: str, headers: Headers, body: bytes, timeout: float | None) -> Arrival:
         """Send a request and wait for the head of its answer, in no time.
 
@@ -103,6 +109,7 @@ class Carrier:
             Broken: The connection ends before.
             WouldHang: Nothing would ever come, and nothing would end the wait.
         """
+        __tracebackhide__ = True
         moments: list[float] = []
         deliveries: list[Delivery] = []
 

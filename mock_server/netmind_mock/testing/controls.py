@@ -12,7 +12,7 @@ from netmind_mock.plans.orders import InvalidOrder
 from netmind_mock.steering import OPERATIONS_BY_NAME, World, call
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _WITHIN_SECONDS = 30.0
 
@@ -36,15 +36,20 @@ class Control(Protocol):
 class LocalControl:
     """Steers a fake in this process, for everybody."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, check_used: Callable[[], None] = lambda: None) -> None:
+        """Steer this world; ``check_used`` raises if nobody can have used it."""
         self._world = world
+        self._check_used = check_used
 
     def call(self, name: str, payload: Mapping[str, Any] | None = None) -> Any:
         """Do an operation."""
+        __tracebackhide__ = True
+        self._check_used()
         return call(self._world, None, name, payload or {})
 
     def entries(self, operation: str | None = None) -> list[Entry]:
         """The journal's entries, oldest first."""
+        self._check_used()
         return self._world.journal.entries(operation=operation)
 
 

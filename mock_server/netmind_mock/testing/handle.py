@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netmind_mock.faults import OPERATIONS
 from netmind_mock.plans.orders import InvalidOrder, nearest
-from netmind_mock.testing.asserting import assert_created, assert_times
+from netmind_mock.testing.asserting import Seen, assert_created, assert_times
 from netmind_mock.verdicts.polling import Polling, polling_from_json
 from netmind_mock.verdicts.spend import Spend, spend_from_json
 
@@ -50,11 +50,15 @@ class Handle:
 
     base_url: str
     api_key: str
+    _if_nothing_came = ""
 
     def __init__(self, control: Control, base_url: str, api_key: str) -> None:
         self._control = control
         self.base_url = base_url
         self.api_key = api_key
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
 
     # Orders
 
@@ -69,6 +73,7 @@ class Handle:
         Raises:
             InvalidOrder: There is no such scenario or argument; with the nearest that there is.
         """
+        __tracebackhide__ = True
         self._control.call(
             "add_next_job", {**arguments, "scenario": scenario, "times": times, "where": _caller()}
         )
@@ -81,6 +86,7 @@ class Handle:
         Raises:
             InvalidOrder: It cannot be, or can never match.
         """
+        __tracebackhide__ = True
         conditions = {"model": model, "prompt": prompt}
         stated = {name: value for name, value in conditions.items() if value is not None}
         self._control.call("add_rule", {**stated, **arguments, "scenario": scenario})
@@ -96,7 +102,9 @@ class Handle:
         Raises:
             InvalidOrder: There is no such operation, kind or argument; with the nearest that there is.
         """
-        self._control.call("add_fault", {**arguments, "operation": operation, "kind": kind})
+        __tracebackhide__ = True
+        asked = {**arguments, "operation": operation, "kind": kind, "where": _caller()}
+        self._control.call("add_fault", asked)
 
     def clear_faults(self) -> None:
         """Take all faults away."""
@@ -108,6 +116,7 @@ class Handle:
         Raises:
             InvalidOrder: There is no such job, or it has ended.
         """
+        __tracebackhide__ = True
         self._control.call("complete", {"id": _id_of(job)})
 
     def fail(self, job: Any, reason: str = "Failed by hand") -> None:
@@ -116,6 +125,7 @@ class Handle:
         Raises:
             InvalidOrder: There is no such job, or it has ended.
         """
+        __tracebackhide__ = True
         self._control.call("fail", {"id": _id_of(job), "reason": reason})
 
     def reset(self) -> None:
@@ -143,6 +153,7 @@ class Handle:
         Raises:
             InvalidOrder: There is no such operation.
         """
+        __tracebackhide__ = True
         if operation not in _EVERY_OPERATION:
             hint = nearest(operation, _EVERY_OPERATION)
             raise InvalidOrder(f"requests: no such operation as {operation[:60]!r}; {hint}")
@@ -159,14 +170,23 @@ class Handle:
         Raises:
             InvalidOrder: There is no such job, or several and none is named.
         """
+        __tracebackhide__ = True
         return polling_from_json(self._control.call("polling", {"id": _id_of(job or self._only_job())}))
 
     def unused(self) -> Sequence[str]:
-        """The orders for a next job that no create used, each with the place where it was written."""
+        """The orders that came to nothing, each with the place where it was written.
+
+        Those for a next job that no create used, and faults for so many requests that struck none.
+        """
         waiting = self._control.call("next_jobs")["next_jobs"]
+        faults = [
+            one
+            for one in self._control.call("faults")["faults"]
+            if one["times"] is not None and one["probability"] == 1 and not one["struck"]
+        ]
         return [
-            f"next_job({one['scenario']!r}), written in {one['where'] or 'an unknown place'}"
-            for one in waiting
+            *(f"next_job({one['scenario']!r}), written in {one['where']}" for one in waiting),
+            *(f"fault({one['operation']!r}, {one['kind']!r}), written in {one['where']}" for one in faults),
         ]
 
     # Assertions
@@ -191,9 +211,7 @@ class Handle:
             AssertionError: The message names the field, what was expected and came, and the nearest request.
         """
         __tracebackhide__ = True
-        assert_created(
-            self.journal, self._dropped(), times=times, model=model, config=config, options=options
-        )
+        assert_created(self._seen(), times=times, model=model, config=config, options=options)
 
     def assert_requested(self, operation: str, *, times: int | None = None) -> None:
         """Fail unless an operation was asked for so often; None for at least once.
@@ -203,7 +221,7 @@ class Handle:
             InvalidOrder: There is no such operation.
         """
         __tracebackhide__ = True
-        assert_times(self.requests(operation), operation, times, self.journal, self._dropped())
+        assert_times(self._seen(), self.requests(operation), operation, times)
 
     def assert_billed_once(self) -> None:
         """Fail if a create was sent again because the answer to the first was lost.
@@ -217,25 +235,26 @@ class Handle:
             raise AssertionError("paid for twice: " + "; ".join(map(str, twice)))
 
     def assert_all_used(self) -> None:
-        """Fail if an order for a next job was used by no create.
+        """Fail if an order came to nothing: a next job that no create used, a fault that struck no request.
 
         Raises:
-            AssertionError: One was not; the message says which, and where it was written.
+            AssertionError: One did; the message says which, and where it was written.
         """
         __tracebackhide__ = True
         unused = self.unused()
         if not unused:
             return
-        creates = [entry for entry in self.journal if entry.operation == "create"]
+        operations = [entry.operation for entry in self.journal]
+        came = ", ".join(f"{operations.count(name)} of {name}" for name in dict.fromkeys(operations))
         raise AssertionError(
-            f"{len(unused)} ordered, and used by no create: {'; '.join(unused)}. "
-            f"{_counted(len(creates))} came: the code under test creates fewer jobs than this test orders "
+            f"ordered, and come to nothing: {'; '.join(unused)}. What came: {came or 'no request'}. "
+            "Does the code under test do less than this test orders, or with another token? "
             "(netmind_mock_unused = ignore lets it pass)"
         )
 
-    def _dropped(self) -> int:
+    def _seen(self) -> Seen:
         dropped: int = self._control.call("journal", {"limit": 1})["dropped"]
-        return dropped
+        return Seen(self.journal, dropped, self._if_nothing_came)
 
     def _only_job(self) -> str:
         jobs = self.jobs
@@ -244,10 +263,6 @@ class Handle:
                 f"polling: there are {len(jobs)} jobs; say which, such as mock.polling(mock.jobs[0])"
             )
         return jobs[0].id
-
-
-def _counted(creates: int) -> str:
-    return f"{creates or 'no'} create{'' if creates == 1 else 's'}"
 
 
 def _id_of(job: Any) -> str:

@@ -38,7 +38,7 @@ MOST_POLLS = 1000
 class Mock(Handle):
     """A fake in process. While it is started, it answers ``requests`` and ``httpx`` for its base URL.
 
-    A context manager, and a decorator that hands it to the function as its last positional argument.
+    A context manager, and a decorator that hands it to the function as its last argument.
 
     Args:
         profile: How the API behaves: ``documented``, ``observed``, a TOML file's path, or a Profile.
@@ -64,6 +64,10 @@ class Mock(Handle):
     """
 
     clock: VirtualClock
+    _if_nothing_came = (
+        "does the code under test read NETMIND_BASE_URL, and was it called? "
+        "In process, only requests and httpx are answered"
+    )
 
     def __init__(  # noqa: PLR0913 - each has a name and a default
         self,
@@ -87,6 +91,8 @@ class Mock(Handle):
             name: value for name, value in locals().items() if name not in ("self", "__class__")
         }
         keys = tuple(api_keys)
+        if not base_url.startswith(("http://", "https://")):
+            raise ValueError(f"base_url: expected a URL such as {BASE_URL}, got {base_url!r}")
         if unused not in ("fail", "ignore"):
             raise ValueError(f"unused: expected fail or ignore, got {unused!r}")
         self.clock = VirtualClock()
@@ -103,7 +109,12 @@ class Mock(Handle):
             journal_entries=journal_entries,
             wire_faults=KINDS,
         )
-        super().__init__(LocalControl(world_of(self.app)), base_url.rstrip("/"), keys[0] if keys else API_KEY)
+        self._is_used = False
+        super().__init__(
+            LocalControl(world_of(self.app), self._check_used),
+            base_url.rstrip("/"),
+            keys[0] if keys else API_KEY,
+        )
         self._carrier = Carrier(self.app, self.clock, Patience(max_polls), self.base_url)
         self._unused = unused
         self._patch_sleep = patch_sleep
@@ -113,7 +124,13 @@ class Mock(Handle):
     @property
     def wsgi_app(self) -> Callable[..., Iterable[bytes]]:
         """The fake as a WSGI application, for clients that take one; faults of the connection raise there."""
+        self._is_used = True
         return self.app
+
+    def _check_used(self) -> None:
+        if not self._is_used:
+            advice = "use it in a with block, as a decorator, or call its start()"
+            raise RuntimeError(f"this fake was never started, so nobody can have called it: {advice}")
 
     def start(self) -> Mock:
         """Answer from now on, and set ``NETMIND_BASE_URL`` and ``NETMIND_API_KEY``."""
@@ -128,6 +145,7 @@ class Mock(Handle):
             if self._patch_sleep:
                 self.clock.patch_sleep()
             self._undo = undo.pop_all()
+        self._is_used = True
         return self
 
     def stop(self) -> None:
@@ -145,22 +163,43 @@ class Mock(Handle):
             self.assert_all_used()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Decorate a function, sync or async: each call of it has a fake of its own."""
+        """Decorate a function, sync or async: each call of it has a fake of its own.
+
+        Raises:
+            TypeError: It is no function, or one that yields, or takes no argument by position.
+        """
+        signature, name = _without_last_argument(function)
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def run_async(*arguments: Any, **options: Any) -> Any:
                 with Mock(**self._arguments) as mock:
-                    return await function(*arguments, mock, **options)
+                    return await function(*arguments, **{name: mock}, **options)
 
-            return run_async
+            run: Callable[..., Any] = run_async
+        else:
 
-        @functools.wraps(function)
-        def run(*arguments: Any, **options: Any) -> Any:
-            with Mock(**self._arguments) as mock:
-                return function(*arguments, mock, **options)
+            @functools.wraps(function)
+            def run(*arguments: Any, **options: Any) -> Any:
+                with Mock(**self._arguments) as mock:
+                    return function(*arguments, **{name: mock}, **options)
 
+        run.__signature__ = signature  # type: ignore[attr-defined]
         return run
+
+
+def _without_last_argument(function: Callable[..., Any]) -> tuple[inspect.Signature, str]:
+    """A signature without what the function is handed, so that pytest looks for no such fixture; and its name."""
+    if not inspect.isfunction(function) or inspect.isgeneratorfunction(function):
+        raise TypeError(f"netmind_mock.start() decorates functions that return, not {function!r}")
+    signature = inspect.signature(function)
+    handed = [one for one in signature.parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD][-1:]
+    if not handed:
+        raise TypeError(
+            f"netmind_mock.start() hands the fake to {function.__name__}(), which takes no argument"
+        )
+    kept = [one for one in signature.parameters.values() if one not in handed]
+    return signature.replace(parameters=kept), handed[0].name
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netmind_mock.plans.orders import InvalidOrder
 from netmind_mock.testing.controls import HttpControl
 from netmind_mock.testing.handle import Handle
 from netmind_mock.testing.in_process import environment
@@ -116,6 +117,16 @@ class RemoteClock:
         """Let the clock run again."""
         self._control.call("steer_clock", {"freeze": False})
 
+    def patch_sleep(self) -> None:
+        """There is no such thing on a served fake.
+
+        Raises:
+            InvalidOrder: Always.
+        """
+        raise InvalidOrder(
+            "clock: a served fake keeps real time; patch_sleep is for netmind_mock, in process"
+        )
+
     def set_speed(self, speed: float) -> None:
         """Let ``speed`` seconds pass in a real one.
 
@@ -133,6 +144,10 @@ class LiveMock(Handle):
     """
 
     clock: RemoteClock
+    _if_nothing_came = (
+        "does the code under test read NETMIND_BASE_URL and NETMIND_API_KEY, and was it called? "
+        "Each token is an account of its own, and this is about that of NETMIND_API_KEY"
+    )
 
     def __init__(self, base_url: str, api_key: str, *, unused: str = "fail") -> None:
         """An account on the server at ``base_url``; it exists by being used."""

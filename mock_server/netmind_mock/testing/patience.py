@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from typing import NamedTuple
 
 _POLL = re.compile(r"/v1/generation/([0-9a-f]{32})")
 
-# So many polls of a job at one and the same moment of a clock that stands.
+# So many polls of a job at one and the same moment of a clock that stands; and so many after a real pause,
+# which shows that the client sleeps, and not on this clock.
 MOST_STANDING = 100
+MOST_PAUSES = 3
+PAUSE_SECONDS = 0.5
 
 
 class NeverStops(BaseException):
     """The client polls without end. No ``except Exception`` swallows it, so that the test ends."""
+
+    __module__ = "netmind_mock"  # where it is public, and short in a report
+
+
+class _Standing(NamedTuple):
+    """Polls at one moment of the virtual clock: the moment, how many, when the last was, and real pauses."""
+
+    moment: float
+    polls: int
+    last: float
+    pauses: int
 
 
 class Patience:
@@ -22,7 +38,7 @@ class Patience:
         """Count up to ``most_polls`` of each job; 0 for any number."""
         self._most = most_polls
         self._polls: dict[str, int] = {}
-        self._standing: dict[str, tuple[float, int]] = {}
+        self._standing: dict[str, _Standing] = {}
 
     def saw(self, method: str, path: str, now: float, answer: bytes) -> None:
         """Take notice of a request at ``now``, in seconds, and of its answer's body.
@@ -30,25 +46,32 @@ class Patience:
         Raises:
             NeverStops: It was one poll too many.
         """
+        __tracebackhide__ = True
         found = _POLL.fullmatch(path) if method == "GET" else None
         if found is None or not self._most:
             return
         job = found[1]
         self._polls[job] = polls = self._polls.get(job, 0) + 1
-        moment, standing = self._standing.get(job, (now, 0))
-        self._standing[job] = (now, standing + 1 if moment == now else 1)
+        standing = self._standing[job] = _next(self._standing.get(job), now, time.monotonic())
         if polls > self._most:
             raise NeverStops(
                 f"generation {job} was polled {polls} times, and the client goes on; {_last(answer)}. "
                 "(netmind_mock_max_polls sets how many polls a test may take; 0 for any number)"
             )
-        if self._standing[job][1] > MOST_STANDING:
+        if standing.polls > MOST_STANDING or standing.pauses >= MOST_PAUSES:
             raise NeverStops(
-                f"generation {job} was polled {MOST_STANDING} times while the virtual clock stood still. If "
+                f"generation {job} was polled {standing.polls} times while the virtual clock stood still. If "
                 "the client sleeps with time.sleep or asyncio.sleep, couple them: "
                 "@pytest.mark.netmind(sleep=True) or netmind_clock.patch_sleep(). "
                 f"If it does not sleep, it polls in a busy loop; {_last(answer)}"
             )
+
+
+def _next(before: _Standing | None, moment: float, real: float) -> _Standing:
+    if before is None or before.moment != moment:
+        return _Standing(moment, 1, real, 0)
+    paused = real - before.last >= PAUSE_SECONDS
+    return _Standing(moment, before.polls + 1, real, before.pauses + paused)
 
 
 def _last(answer: bytes) -> str:
@@ -60,6 +83,7 @@ def _last(answer: bytes) -> str:
     status = document.get("status") if isinstance(document, dict) else None
     if status in ("completed", "failed"):
         return f"its status is {status}, which is final, and the client takes no notice"
-    if status is None:
-        return "its polls are answered with errors or not at all, and the client has no deadline"
-    return f"its status is {status}, and the client has no deadline"
+    answered = (
+        "its polls are answered with errors or not at all" if status is None else f"its status is {status}"
+    )
+    return f"{answered}, and the client has no deadline, or one of the event loop, which keeps real time"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import io
+import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 import responses
-from urllib3 import HTTPHeaderDict, HTTPResponse
+from urllib3 import HTTPHeaderDict, HTTPResponse, Retry
 from urllib3.exceptions import ProtocolError
 
 from netmind_mock.testing.carrying import Broken, TimedOut
@@ -26,14 +27,15 @@ class Interception(responses.BaseResponse):
     """What ``responses`` is to answer for the fake's URLs. A response of the test's own comes first."""
 
     def __init__(self, carrier: Carrier, registry: responses.RequestsMock) -> None:
-        super().__init__("GET", carrier.base_url + "/")
+        super().__init__("any method", carrier.base_url + "/")
         self._carrier = carrier
         self._registry = registry
+        self._last: tuple[requests.PreparedRequest | None, HTTPResponse | None] = (None, None)
 
     def matches(self, request: requests.PreparedRequest) -> tuple[bool, str]:
         """Whether the request is the fake's, and no other response wants it."""
         if not self._carrier.takes(str(request.url)):
-            return False, "URL is not the fake's"
+            return False, f"is not answered: the fake answers for {self._carrier.base_url} only"
         registered = self._registry.registered()
         later = registered[registered.index(self) + 1 :] if self in registered else []
         for other in registered:
@@ -61,6 +63,7 @@ class Interception(responses.BaseResponse):
 
     def get_response(self, request: requests.PreparedRequest) -> HTTPResponse:
         """The fake's answer, or what ``requests`` raises where none comes."""
+        self._wait_as_urllib3_would(request)
         timeout = _read_timeout(getattr(request, "req_kwargs", {}).get("timeout"))
         body, url = _whole(request.body), str(request.url)
         try:
@@ -74,7 +77,21 @@ class Interception(responses.BaseResponse):
                 cause = http.client.RemoteDisconnected("Remote end closed connection without response")
             aborted = ProtocolError("Connection aborted.", cause)
             raise requests.exceptions.ConnectionError(aborted, request=request) from None
-        return _response(arrival.status, arrival.headers, _Body(arrival.chunks), request.method)
+        response = _response(arrival.status, arrival.headers, _Body(arrival.chunks), request.method)
+        self._last = request, response
+        return response
+
+    def _wait_as_urllib3_would(self, request: requests.PreparedRequest) -> None:
+        """Let the time pass that a ``Retry`` waits: ``responses`` asks again at once with the same request.
+
+        Its ``Retry`` is only to be had from whoever asks.
+        """
+        before, answered = self._last
+        asking: Any = sys._getframe(2).f_locals.get("retries")
+        if before is not request or answered is None or not isinstance(asking, Retry):
+            return
+        asked = asking.get_retry_after(answered) if asking.respect_retry_after_header else None
+        self._carrier.let_pass(asked or asking.get_backoff_time())
 
 
 def _whole(body: Any) -> bytes:

@@ -94,6 +94,7 @@ def judge_polling(job_id: str, entries: Sequence[Entry], *, dropped: int = 0) ->
     times = tuple(entry.at - began for entry in polls)
     statuses = tuple(map(_status, polls))
     findings = [
+        *([] if polls else [Finding("polls", "it was never polled")]),
         *_too_fast(times),
         *_no_backoff(times, statuses),
         *_retry_after(polls, times),

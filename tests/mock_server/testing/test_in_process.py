@@ -9,6 +9,8 @@ import httpx
 import pytest
 import requests
 import responses
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 import netmind_mock
 from netmind_client import GenerationClient, GenerationFailed, WaitTimeout
@@ -412,7 +414,7 @@ class TestOrders:
         with pytest.raises(AssertionError) as failed, netmind_mock.start() as mock:
             mock.next_job("failed")
         assert f"next_job('failed'), written in {__file__}:" in str(failed.value)
-        assert "no creates came" in str(failed.value)
+        assert "What came: no request." in str(failed.value)
 
     def test_that_can_be_switched_off(self):
         with netmind_mock.start(unused="ignore") as mock:
@@ -439,6 +441,49 @@ class TestOrders:
         assert by_requests("GET", URL)[0] == 200
 
 
+class TestRetries:
+    """urllib3 retries statuses by itself; ``responses`` has it ask again at once, and the fake lets the time pass."""
+
+    @pytest.mark.parametrize(
+        ("retry_after", "backoff", "elapsed"),
+        [(3, 1, 6.0), (None, 1, 0.0 + 2.0), (None, 0, 0.0)],
+    )
+    def test_the_time_between_its_tries_passes(self, mock, retry_after, backoff, elapsed):
+        mock.fault("list", "status", code=429, retry_after=retry_after, times=2)
+        with requests.Session() as session:
+            session.mount(
+                "https://",
+                HTTPAdapter(max_retries=Retry(total=5, backoff_factor=backoff, status_forcelist=[429])),
+            )
+            assert session.get(URL, headers=AUTHORIZED, timeout=5).status_code == 200
+        assert mock.clock.elapsed == elapsed
+
+    def test_the_same_request_sent_again_by_the_client_takes_no_time(self, mock):
+        mock.fault("list", "status", code=429, retry_after=3, times=1)
+        with requests.Session() as session:
+            prepared = session.prepare_request(requests.Request("GET", URL, headers=AUTHORIZED))
+            statuses = [session.send(prepared, timeout=5).status_code for _ in range(2)]
+        assert (statuses, mock.clock.elapsed) == ([429, 200], 0.0)
+
+
+class TestUnstarted:
+    def test_orders_to_a_fake_that_was_never_started_are_refused(self):
+        with pytest.raises(RuntimeError, match="this fake was never started"):
+            netmind_mock.start().next_job("failed")
+        with pytest.raises(RuntimeError, match="this fake was never started"):
+            _ = netmind_mock.start().journal
+
+    def test_one_that_is_used_as_a_wsgi_application_needs_no_start(self):
+        mock = netmind_mock.start()
+        mock.wsgi_app.test_client().post("/v1/generation", json=BODY, headers=AUTHORIZED)
+        assert len(mock.jobs) == 1
+
+    def test_verdicts_can_be_had_after_the_end(self):
+        with netmind_mock.start() as mock:
+            by_requests("POST", URL, json=BODY)
+        mock.assert_created()
+
+
 class TestDecorator:
     def test_each_call_has_a_fake_of_its_own(self):
         @netmind_mock.start(profile="observed")
@@ -449,6 +494,11 @@ class TestDecorator:
 
         assert (make("m", prompt="x"), make("n", prompt="y")) == (1, 1)
         assert make.__name__ == "make"
+
+    @pytest.mark.parametrize("wrong", [lambda: None, type("C", (), {}), (lambda mock: (yield mock))])
+    def test_what_cannot_be_handed_a_fake_is_refused(self, wrong):
+        with pytest.raises(TypeError, match=r"netmind_mock\.start\(\)"):
+            netmind_mock.start()(wrong)
 
     def test_async_functions_can_be_decorated(self):
         @netmind_mock.start()
@@ -465,6 +515,7 @@ class TestDecorator:
     [
         ({"unused": "maybe"}, "unused: expected fail or ignore, got 'maybe'"),
         ({"profile": "observd"}, "observd: no such profile"),
+        ({"base_url": "localhost:8000"}, "base_url: expected a URL such as https://api.netmind.ai, got"),
         ({"duration": -1}, "duration is a number of seconds, 0 or more, not -1"),
         ({"rules": "nowhere.toml"}, "nowhere.toml: cannot be read"),
     ],

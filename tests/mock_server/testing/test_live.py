@@ -123,7 +123,7 @@ def test_a_tenant_that_is_done_leaves_nothing(server):
 
 
 def test_a_leftover_order_fails_the_block(server):
-    with pytest.raises(AssertionError, match="no creates came"), server.tenant() as mock:
+    with pytest.raises(AssertionError, match="What came: no request"), server.tenant() as mock:
         mock.next_job("failed")
 
 

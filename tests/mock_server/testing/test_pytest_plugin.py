@@ -87,14 +87,14 @@ def test_the_mark_orders_what_becomes_of_every_job(project):
     @pytest.mark.netmind(scenario="slow")
     class TestSlow:
         @pytest.mark.netmind(sleep=True)
-        def test_the_nearest_mark_counts(self, netmind_mock, netmind_clock):
-            assert wait(create())["status"] == "completed"
-            assert netmind_clock.elapsed == 5
-
-        def test_slow(self, netmind_mock, netmind_clock):
-            netmind_clock.patch_sleep()
+        def test_marks_are_taken_together(self, netmind_mock, netmind_clock):
             assert wait(create())["status"] == "completed"
             assert netmind_clock.elapsed == 780
+
+        @pytest.mark.netmind(scenario="failed", reason="near")
+        def test_the_nearest_counts(self, netmind_mock, netmind_clock):
+            netmind_clock.patch_sleep()
+            assert wait(create())["logs"][-1]["text"] == "near"
 
         def test_served(self, netmind_server):
             job = create()
@@ -119,7 +119,7 @@ def test_a_leftover_order_fails_its_test_and_says_so(project):
     """)  # fmt: skip
     assert "next_job('failed after=3'), written in" in project.output
     assert "test_made_up.py:3" in project.output
-    assert "no creates came: the code under test creates fewer jobs than this test orders" in project.output
+    assert "What came: no request. Does the code under test do less than this test orders" in project.output
     assert project.code == 1
 
 
@@ -138,7 +138,7 @@ def test_a_test_that_fails_is_not_told_of_its_leftovers(project):
         assert 1 == 2
     """)  # fmt: skip
     assert "assert 1 == 2" in project.output
-    assert "used by no create" not in project.output
+    assert "come to nothing" not in project.output
     assert "1 failed" in project.output
     assert "error" not in project.output.splitlines()[-1]
 
@@ -204,7 +204,7 @@ class TestOptions:
         [
             (
                 "netmind_mock_duration = soon",
-                "netmind_mock_duration: how long a job takes, in seconds: could not convert",
+                "netmind_mock_duration: how long a job takes, in seconds: expected a number, got 'soon'",
             ),
             ("netmind_mock_unused = maybe", "expected fail or ignore, got 'maybe'"),
             ("netmind_mock_patch_sleep = perhaps", "expected true or false, got 'perhaps'"),
@@ -243,9 +243,14 @@ class TestOptions:
         ("scenario='faild'", "netmind: scenario: no such scenario as 'faild'; did you mean failed?"),
         (
             "scenario='failed', resaon='x'",
-            "netmind: scenario failed: resaon: no such key; did you mean reason?",
+            "netmind: rule: resaon: no such key; did you mean reason?",
         ),
-        ("reason='x'", "netmind(reason=…) needs a scenario that takes this, or sleep"),
+        ("reason='x'", "netmind(reason=…): there are scenario, with its own arguments"),
+        ("senario='failed'", "netmind(senario=…): did you mean scenario?"),
+        (
+            "profile='observed'",
+            "netmind(profile=…): it is an option, netmind_mock_profile, and an argument of",
+        ),
         ("'failed'", "netmind takes names only, such as netmind(scenario='failed')"),
     ],
 )
@@ -253,6 +258,63 @@ def test_a_mistake_in_a_mark_names_the_test(project, mark, message):
     project.run(f"import pytest\n@pytest.mark.netmind({mark})\ndef test_it(netmind_mock): pass\n")
     assert f"test_made_up.py::test_it: {message}" in project.output
     assert "Traceback" not in project.output
+
+
+def test_a_mark_without_a_fake_is_refused_since_its_test_would_pay(project):
+    project.run("import pytest\n@pytest.mark.netmind(scenario='failed')\ndef test_it(): pass\n")
+    assert "test_made_up.py::test_it: is marked with netmind and uses no fake" in project.output
+    assert "1 error" in project.output
+
+
+@pytest.mark.parametrize("fixtures", ["netmind_mock, netmind_server", "netmind_server, netmind_clock"])
+def test_two_fakes_in_one_test_are_refused(project, fixtures):
+    project.run(f"def test_it({fixtures}): pass\n")
+    assert "uses netmind_mock and netmind_server; use one" in project.output
+
+
+def test_a_fault_that_struck_nobody_fails_its_test(project):
+    project.run("def test_it(netmind_mock):\n    netmind_mock.fault('get', 'reset')\n")
+    assert "fault('get', 'reset'), written in " in project.output
+    assert "1 passed, 1 error" in project.output
+
+
+def test_a_test_that_fails_is_told_with_its_requests_and_their_hints(project):
+    project.run(CREATE + """
+    def test_in_process(netmind_mock):
+        create("[[mock:faild]]")["id"]
+
+    def test_served(netmind_server):
+        create("[[mock:faild]]")["id"]
+    """)  # fmt: skip
+    assert project.output.count("- Requests to the fake -") == 2
+    assert project.output.count("1. create /v1/generation → 422") == 2
+    assert project.output.count("did you mean failed? (read docs/mock_server.md)") == 2
+
+
+def test_code_that_sleeps_in_real_time_is_told_soon(project):
+    project.run(CREATE + """
+    def test_forgotten(netmind_mock):
+        job = create()
+        while get(job)["status"] != "completed":
+            time.sleep(0.6)
+    """)  # fmt: skip
+    assert "was polled 4 times while the virtual clock stood still" in project.output
+
+
+def test_the_decorator_can_be_used_on_a_test(project):
+    project.run("""
+    import netmind_mock, pytest, requests
+
+    @pytest.fixture
+    def own():
+        return "own"
+
+    @netmind_mock.start(patch_sleep=True)
+    def test_decorated(own, mock):
+        assert own == "own"
+        assert mock.jobs == []
+    """)  # fmt: skip
+    assert "1 passed" in project.output
 
 
 def test_sleep_is_not_for_a_served_fake(project):
