@@ -4,17 +4,21 @@ import contextlib
 import dataclasses
 import functools
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from netmind_contracts import checks, exchange, har, library, report, target
-from netmind_contracts.claims import Level, load_claims
-from netmind_contracts.learn import profile_of
-from netmind_contracts.look import Look
-from netmind_contracts.probe import interruptible
+try:
+    from netmind_contracts import checks, exchange, har, library, report, target
+    from netmind_contracts.claims import Level, load_claims
+    from netmind_contracts.learn import profile_of
+    from netmind_contracts.look import Look
+    from netmind_contracts.probe import interruptible
+except ModuleNotFoundError as missing:
+    sys.exit(f"netmind-contracts needs {missing.name}: pip install 'netmind-testkit[contracts]'")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

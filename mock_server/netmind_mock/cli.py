@@ -162,6 +162,9 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
     type=click.IntRange(0),
     help="Serve on this inherited, listening socket instead of --host and --port.",
 )
+@_option(
+    "--end-with-stdin", is_flag=True, help="End when standard input is closed, as by the end of a parent."
+)
 def serve(  # noqa: PLR0913 - click hands over each option by its name
     *,
     host: str,
@@ -181,6 +184,7 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
     wire_faults: bool,
     control_key: str | None,
     fd: int | None,
+    end_with_stdin: bool,
 ) -> None:
     """Serve the fake until Ctrl-C or SIGTERM."""
     # granian takes 0.1 s to import; --help and mistakes should not wait for it.
@@ -204,6 +208,7 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
             journal=journal,
             control_key=secrets.token_urlsafe(16) if made_up else control_key,
             wire_faults=wire_faults,
+            end_with_stdin=end_with_stdin,
         )
         server.build_app(settings, public_url or base_url)
     except ApiError:

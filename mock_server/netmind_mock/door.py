@@ -15,8 +15,9 @@ from netmind_mock import identity, wire
 from netmind_mock.errors import ApiError
 from netmind_mock.faults import Delivery, fault_of
 from netmind_mock.hints import HINT, hint_of_fault
-from netmind_mock.journal import MOST_ANSWER_BYTES, MOST_SENT_BYTES, Note, lines_of
-from netmind_mock.routes import BODY, DELIVER, JOB, NOW, ORDER, USER, read_body
+from netmind_mock.journal import MOST_BODY_BYTES, MOST_HEADER_CHARACTERS, Note, kept, lines_of
+from netmind_mock.routes import BODY, DELIVER, JOB, NOTE, NOW, ORDER, USER, read_body
+from netmind_mock.wire import MOST_TOKEN_CHARACTERS
 from netmind_mock.wsgi import whole_answer
 
 if TYPE_CHECKING:
@@ -73,9 +74,7 @@ class Door:
                 hint = (HINT, hint_of_fault(_name(fault)))
                 delivery = delivery._replace(headers=[*delivery.headers, hint])
             status = f"{delivery.status} {_phrase(delivery.status)}"
-        self._note(
-            environ, operation, token, environ.get(JOB, job_id), fault, delivery, began, reached=reached
-        )
+        self._note(environ, operation, environ.get(JOB, job_id), fault, delivery, began, reached=reached)
         return _sent(status, delivery, environ, start_response)
 
     def _operation(self, method: str, path: str) -> tuple[str, str]:
@@ -99,7 +98,6 @@ class Door:
         self,
         environ: WSGIEnvironment,
         operation: str,
-        token: str,
         job_id: str,
         fault: Fault | None,
         delivery: Delivery,
@@ -110,27 +108,26 @@ class Door:
         order = environ.get(ORDER)
         query = environ.get("QUERY_STRING")
         path = environ["PATH_INFO"]
-        self._journal.add(
-            Note(
-                environ[USER],
-                environ[NOW],
-                time.monotonic() - began,
-                operation,
-                environ["REQUEST_METHOD"],
-                f"{path}?{query}" if query else path,
-                _headers(environ),
-                token,
-                _sent_body(environ, operation)[:MOST_SENT_BYTES],
-                delivery.status,
-                lines_of(delivery.headers),
-                b"" if operation == "file" else delivery.body[:MOST_ANSWER_BYTES],
-                job_id,
-                "" if order is None else order.scenario,
-                "" if fault is None else _name(fault),
-                delivery.arrives,
-                reached,
-            )
+        environ[NOTE] = note = Note(
+            environ[USER],
+            environ[NOW],
+            time.monotonic() - began,
+            operation,
+            environ["REQUEST_METHOD"],
+            f"{path}?{query}" if query else path,
+            _headers(environ),
+            _secret(environ.get("HTTP_AUTHORIZATION")),
+            kept(_sent_body(environ, operation)),
+            delivery.status,
+            lines_of(delivery.headers),
+            b"" if operation == "file" else delivery.body[:MOST_BODY_BYTES],
+            job_id,
+            "" if order is None else order.scenario,
+            "" if fault is None else _name(fault),
+            delivery.arrives,
+            reached,
         )
+        self._journal.add(note)
 
 
 def _name(fault: Fault) -> str:
@@ -153,7 +150,7 @@ def _headers(environ: WSGIEnvironment) -> str:
     lines = [f"{name[5:]}: {value}" for name, value in environ.items() if name[:5] == "HTTP_"]
     if content_type := environ.get("CONTENT_TYPE"):
         lines.append(f"CONTENT_TYPE: {content_type}")
-    return "\n".join(lines)
+    return "\n".join(lines)[:MOST_HEADER_CHARACTERS]
 
 
 @lru_cache(maxsize=1024)  # a client sends the same header with every request
@@ -163,6 +160,13 @@ def _token(header: str | None) -> str:
         return wire.read_token(header)
     except ApiError:
         return ""
+
+
+@lru_cache(maxsize=1024)
+def _secret(header: str | None) -> str:
+    """What must not be read in the journal: the last word of the header, whatever scheme it has."""
+    words = (header or "").split()
+    return words[-1][:MOST_TOKEN_CHARACTERS] if words else ""
 
 
 @lru_cache(maxsize=1024)

@@ -222,8 +222,12 @@ def _with_body(delivery: Delivery, body: bytes) -> Delivery:
 def _status(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
     code, retry_after = arguments["code"], arguments["retry_after"]
     body = orjson.dumps({"message": arguments["message"] or _phrase(code)})
-    extra = () if retry_after is None else (("Retry-After", f"{retry_after:g}"),)
+    extra = () if retry_after is None else (("Retry-After", _plain(retry_after)),)
     return _with_content(delivery, code, "application/json", body, *extra)
+
+
+def _plain(seconds: float) -> str:
+    return str(int(seconds)) if seconds == int(seconds) else str(seconds)
 
 
 def _phrase(code: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,7 +48,7 @@ def _request(entry: Entry) -> dict[str, Any]:
         "cookies": [],
         "headers": _headers(entry.headers),
         "queryString": [
-            {"name": name, "value": value} for name, value in parse_qsl(urlsplit(entry.path).query)
+            {"name": name, "value": value} for name, value in parse_qsl(entry.path.partition("?")[2])
         ],
         "headersSize": -1,
         "bodySize": len(entry.body.encode()),

@@ -70,7 +70,7 @@ class Plan:
     Attributes:
         stages: In order of time; the first begins at 0.
         counts_polls: How many polls are to be remembered, since they bring stages.
-        outputs: What a completed job results in.
+        outputs: What the job results in, if it is completed.
         failure: The last log line of a job that fails.
         empty_for: Seconds for which a completed job's result stays empty; infinite for ever.
         hidden_for: Seconds after creation for which get does not know the job.
@@ -183,7 +183,6 @@ def ended(job: Job, now: float, failure: str | None) -> Job:
         job.plan,
         stages=(*stages_until(job, now), Stage(status, elapsed)),
         counts_polls=0,
-        outputs=job.plan.outputs if failure is None else (),
         failure=failure,
         empty_for=0.0,
         hidden_for=0.0,

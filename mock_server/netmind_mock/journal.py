@@ -5,6 +5,7 @@ An entry is made in the path of every request, so it holds what it was given; it
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import deque
 from dataclasses import asdict, dataclass, field
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 MOST_ENTRIES: Final = 10_000
 MOST_BYTES: Final = 32 * 1024 * 1024
 # Of one body no more than this is kept; of files nothing is.
-MOST_SENT_BYTES: Final = 1024 * 1024
-MOST_ANSWER_BYTES: Final = 64 * 1024
+MOST_BODY_BYTES: Final = 64 * 1024
+MOST_HEADER_CHARACTERS: Final = 16 * 1024
+# A longer text in a body that is larger is kept as its beginning, its length and its hash.
+_LONG_CHARACTERS: Final = 1000
 
 _TEXTS = ("application/json", "text/")
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-mock-key"})
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-mock-key"})
 
 
 class Note(NamedTuple):
@@ -67,7 +70,7 @@ class Entry:
         method: In capitals.
         path: With its query.
         headers: As they were sent, by their names in lower case; secrets are masked.
-        body: What was sent, as text, cut at 1 MiB.
+        body: What was sent, as text. Over 64 KiB, long texts in it are replaced (``shortened``).
         status: The HTTP status of the answer.
         answer_headers: By their names in lower case.
         answer: Its body, if it is text, cut at 64 KiB.
@@ -182,6 +185,14 @@ class Journal:
     def _dropped_of(self, user_id: str | None) -> int:
         return sum(self._dropped.values()) if user_id is None else self._dropped.get(user_id, 0)
 
+    def lost(self, note: Note) -> None:
+        """Remember that an answer was not received after all, such as since its client had given up."""
+        with self._lock:
+            for position in range(len(self._notes) - 1, -1, -1):
+                if self._notes[position] is note:
+                    self._notes[position] = note._replace(arrives=False)
+                    return
+
     def forget(self, user_id: str | None) -> None:
         """Drop a tenant's requests, or (None) all of them, as if there had been none."""
         with self._lock:
@@ -226,18 +237,40 @@ def entry_from_json(document: Mapping[str, Any]) -> Entry:
     return Entry(**document)
 
 
+def kept(body: bytes) -> bytes:
+    """A request's body as the journal keeps it."""
+    if len(body) <= MOST_BODY_BYTES:
+        return body
+    try:
+        return orjson.dumps(shortened(orjson.loads(body)))[:MOST_BODY_BYTES]
+    except orjson.JSONDecodeError:
+        return body[:MOST_BODY_BYTES]
+
+
+def shortened(value: Any) -> Any:
+    """JSON in which each long text, such as an image, is its beginning, its length and its hash."""
+    if isinstance(value, str) and len(value) > _LONG_CHARACTERS:
+        digest = hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=8).hexdigest()
+        return f"{value[:40]}… ({len(value)} characters, {digest})"
+    if isinstance(value, dict):
+        return {key: shortened(one) for key, one in value.items()}
+    return [shortened(one) for one in value] if isinstance(value, list) else value
+
+
 def same_request(one: Entry, other: Entry) -> bool:
     """Whether two creates ask for the same: their JSON is equal."""
     return (one.json == other.json) if one.json is not None else one.body == other.body
 
 
 def _weight(note: Note) -> int:
-    return 600 + len(note.body) + len(note.answer) + len(note.path)
+    texts = (note.body, note.answer, note.path, note.headers, note.answer_headers, note.token, note.fault)
+    return 600 + sum(map(len, texts))
 
 
 @lru_cache(maxsize=256)
 def _redactor(token: str) -> Redactor:
-    return Redactor(token)
+    # A token that is a plain word would be cut out of honest text.
+    return Redactor("" if token.isalpha() else token)
 
 
 def _masked(text: str, redactor: Redactor) -> str:

@@ -231,19 +231,18 @@ def _order(
         raise pytest.UsageError(f"{request.node.nodeid}: netmind({name}=…): {advice}")
     if scenario is not None:
         try:
-            handle.every_job(scenario, **arguments)
+            handle.otherwise(scenario, **arguments)
         except ValueError as mistake:
             raise pytest.UsageError(f"{request.node.nodeid}: netmind: {mistake}") from None
 
 
 def _check_unused(request: pytest.FixtureRequest, handle: Any) -> None:
-    """Fail the test if it ordered what no create used; one that failed already has said enough."""
-    report = request.node.stash.get(_FAILED, False)
-    if not report and _options(request.config).get("unused") != "ignore":
+    """Fail a test that has passed, if something that it ordered came to nothing."""
+    if request.node.stash.get(_PASSED, False) and _options(request.config).get("unused") != "ignore":
         handle.assert_all_used()
 
 
-_FAILED = pytest.StashKey[bool]()
+_PASSED = pytest.StashKey[bool]()
 _HANDLE = pytest.StashKey[Any]()
 _SHOWN_REQUESTS = 12
 
@@ -252,12 +251,12 @@ _SHOWN_REQUESTS = 12
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember which tests have failed, and show what they asked of the fake."""
+    """Remember whether a test has passed, and show what one that failed asked of the fake."""
     report = yield
-    if call.when == "call" and call.excinfo is not None:
-        item.stash[_FAILED] = True
-        if (handle := item.stash.get(_HANDLE, None)) is not None:
-            report.sections.append(("Requests to the fake", _requests_of(handle)))
+    item.stash[_PASSED] = report.passed and (call.when != "setup")
+    handle = item.stash.get(_HANDLE, None)
+    if handle is not None and call.when == "call" and call.excinfo is not None:
+        report.sections.append(("Requests to the fake", _requests_of(handle)))
     return report
 
 

@@ -25,6 +25,8 @@ HEADER = "x-netmind-mock-delivery"
 _PART_BYTES = 64 * 1024
 _HEAD_ENDS = b"\r\n\r\n"
 _MOST_HEAD_BYTES = 64 * 1024
+_HALF_CLOSED_SECONDS = 10.0  # for which a client that sends no more may wait for its answer
+_NO_ROOM_SECONDS = 0.05
 _CHUNKS = 20  # in which a body arrives that dribbles
 _LINGER_SECONDS = 1.0  # for which a client that is still sending may read its answer
 _BEFORE_RESET_SECONDS = 0.02  # so that what was sent is read before the reset
@@ -73,13 +75,22 @@ class Relay:
         loop = asyncio.get_running_loop()
         carrying = set()  # a task that nobody holds may be collected
         while True:
-            client, _ = await loop.sock_accept(self._listener)
+            try:
+                client, _ = await loop.sock_accept(self._listener)
+            except OSError:  # no file descriptor is left; some will be when connections end
+                await asyncio.sleep(_NO_ROOM_SECONDS)
+                continue
             task = loop.create_task(self._carry(client))
             carrying.add(task)
             task.add_done_callback(carrying.discard)
 
     async def _carry(self, client: socket.socket) -> None:
-        with client, socket.socket(self._family) as server:
+        with contextlib.ExitStack() as ends:
+            ends.enter_context(client)
+            try:
+                server = ends.enter_context(socket.socket(self._family))
+            except OSError:
+                return
             for end in (client, server):
                 end.setblocking(False)
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -91,7 +102,11 @@ class Relay:
             back = asyncio.ensure_future(self._answer(server, client))
             await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
             client_is_gone = there.done() and there.result() is _Gone.CLIENT
-            if there.done() and not client_is_gone:  # the server has answered before all was sent
+            if client_is_gone:  # or has only said that it will send no more, and still reads
+                with contextlib.suppress(OSError):
+                    server.shutdown(socket.SHUT_WR)
+                await asyncio.wait((back,), timeout=_HALF_CLOSED_SECONDS)
+            elif there.done():  # the server has answered before all was sent
                 await asyncio.wait((back,))
             there.cancel()
             back.cancel()

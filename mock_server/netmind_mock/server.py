@@ -6,7 +6,9 @@ import functools
 import gc
 import http.client
 import logging
+import os
 import secrets
+import signal
 import socket
 import threading
 from dataclasses import dataclass, field, replace
@@ -62,6 +64,7 @@ class Settings:
     journal: int = MOST_ENTRIES
     control_key: str | None = None
     wire_faults: bool = False
+    end_with_stdin: bool = False
     relay_secret: str = field(default="", repr=False)
 
 
@@ -129,6 +132,8 @@ class _ServerOnSocket(Granian):  # type: ignore[misc, valid-type]
 
 def serve(settings: Settings, listener: socket.socket, public_url: str, on_ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT. ``on_ready`` is called, on a thread, once the server answers."""
+    if settings.end_with_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     behind = listener
     relay = None
     if settings.wire_faults:
@@ -154,6 +159,13 @@ def serve(settings: Settings, listener: socket.socket, public_url: str, on_ready
     threading.Thread(target=_tell_when_ready, args=(behind, ready), daemon=True).start()
     load = functools.partial(_load_in_worker, settings, public_url)
     server.serve(target_loader=load, wrap_loader=False)
+
+
+def _end_with_stdin() -> None:
+    # Not by sys.stdin: its lock would be held while the worker is forked, which closes it.
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _lane_fits() -> bool:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     Payload = Mapping[str, Any]
 
 _MOST_STEERED_SECONDS = 1e9
+_LAST_SECOND = 221_845_392_000.0  # the year 9000, which calendars still have
 _SHOWN_CHARACTERS = 200
 
 
@@ -57,6 +58,7 @@ class World:
     tenants: Tenants
     journal: Journal
     prices: Prices
+    told_of_losses: bool = False  # whether the journal is told which answers were not received
 
 
 class Operation(NamedTuple):
@@ -86,6 +88,7 @@ _CLOCK = {
     "speed": _parameter(seconds),
 }
 _FAIL = {"id": _parameter(text), "reason": _parameter(text, "Failed by hand")}
+_OTHERWISE = {"otherwise": _parameter(boolean, default=False)}
 _ONE = {"id": _parameter(text)}
 _JOURNAL = {"operation": _parameter(text), "limit": _parameter(integer(1, 1_000_000))}
 _NEXT = {"times": _parameter(integer(1, 10_000), 1), "where": _parameter(text, "")}
@@ -129,6 +132,8 @@ def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
             "clock: expected advance as seconds from 0 to 1e9, and speed above 0 and at most 1e9"
         )
     clock = world.tenants.steerable(user_id)
+    if clock.now() + advance > _LAST_SECOND:
+        raise InvalidOrder("clock: goes no further than the year 9000")
     try:
         if asked["freeze"] is not None:
             (clock.freeze if asked["freeze"] else clock.resume)()
@@ -187,24 +192,31 @@ def _described(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
 
 
 def _add_rule(world: World, user_id: str | None, payload: Payload) -> Any:
-    rules = world.tenants.of(user_id).rules
-    rule = rule_of(payload, rules)
+    tenant, asked = world.tenants.of(user_id), dict(payload)
+    if complete("rule", {"otherwise": asked.pop("otherwise", False)}, _OTHERWISE)["otherwise"]:
+        tenant.otherwise = world.tenants.checked(rule_of(asked, []).order)
+        return _rules(world, user_id, {})
+    rules = tenant.rules
+    rule = rule_of(asked, rules)
     rules.append(rule._replace(order=world.tenants.checked(rule.order)))
     return _rules(world, user_id, {})
 
 
 def _rules(world: World, user_id: str | None, _payload: Payload) -> Any:
-    rules = world.tenants.of(user_id).rules
+    tenant = world.tenants.of(user_id)
     return {
         "for": _whom(user_id),
         "rules": [
-            {"scenario": str(rule.order), "model": rule.model, "prompt": rule.prompt} for rule in rules
+            {"scenario": str(one.order), "model": one.model, "prompt": one.prompt} for one in tenant.rules
         ],
+        "otherwise": None if tenant.otherwise is None else str(tenant.otherwise),
     }
 
 
 def _clear_rules(world: World, user_id: str | None, _payload: Payload) -> Any:
-    world.tenants.of(user_id).rules.clear()
+    tenant = world.tenants.of(user_id)
+    tenant.rules.clear()
+    tenant.otherwise = None
     return _rules(world, user_id, {})
 
 
@@ -314,14 +326,17 @@ def _har(world: World, user_id: str | None, payload: Payload) -> Any:
 
 
 def _spend(world: World, user_id: str | None, _payload: Payload) -> Any:
-    return spend(world.journal.entries(user_id, operation="create"), world.prices).as_json()
+    creates = world.journal.entries(user_id, operation="create")
+    dropped = world.journal.dropped(user_id)
+    return spend(creates, world.prices, dropped=dropped, sure=world.told_of_losses).as_json()
 
 
 def _polling(world: World, user_id: str | None, payload: Payload) -> Any:
     asked = complete("polling", payload, _ONE)
     job = _found(world, user_id, asked["id"])
     entries = [entry for entry in world.journal.entries(job.user_id) if entry.job_id == job.id]
-    return judge_polling(job.id, entries, dropped=world.journal.dropped(job.user_id)).as_json()
+    words = {status.value: word for status, word in world.profile.words.items()}
+    return judge_polling(job.id, entries, words, dropped=world.journal.dropped(job.user_id)).as_json()
 
 
 OPERATIONS_BY_NAME: Mapping[str, Operation] = {

@@ -6,7 +6,6 @@ tenant's own orders come first. The imitated routes only ask here.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from netmind_mock.clock import SteerableClock
 from netmind_mock.errors import InvalidBody
 from netmind_mock.faults import KINDS, Fault, fault_of
 from netmind_mock.plans.orders import InvalidOrder
-from netmind_mock.plans.scenarios import Order, parse
+from netmind_mock.plans.scenarios import MOST_ORDER_CHARACTERS, Order, parse
 from netmind_mock.rules import Rule, prompt_of
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ SCENARIO_HEADER = "X-Mock-Scenario"
 
 _IN_PROMPT = ["body", "config", "prompt"]
 _TAG_BEGINS = "[[mock"
-_TAG = re.compile(r"\[\[mock:(.*?)\]\]", re.DOTALL)
+_TAG_ENDS = "]]"
 
 
 class Ordered(NamedTuple):
@@ -70,6 +69,7 @@ class Tenant:
         clock: A clock of its own, once it was steered.
         next_jobs: Orders for the next creates, each for one.
         rules: Standing orders; the first that fits counts.
+        otherwise: What becomes of jobs that nothing else is ordered for.
         faults: In the order in which they were ordered.
         numbered: How many faults were ordered.
     """
@@ -77,6 +77,7 @@ class Tenant:
     clock: SteerableClock | None = None
     next_jobs: deque[Ordered] = field(default_factory=deque)
     rules: list[Rule] = field(default_factory=list)
+    otherwise: Order | None = None
     faults: list[ActiveFault] = field(default_factory=list)
     numbered: int = 0
 
@@ -174,12 +175,13 @@ class Tenants:
         if header is not None:
             return self._parsed(header, ["header", SCENARIO_HEADER])
         prompt = prompt_of(asked)
-        if _TAG_BEGINS in prompt:
-            tag = _TAG.search(prompt)
-            if tag is None:
+        if (begins := prompt.find(_TAG_BEGINS)) >= 0:
+            ends = prompt.find(_TAG_ENDS, begins, begins + MOST_ORDER_CHARACTERS)
+            tag = prompt[begins:ends].removeprefix(_TAG_BEGINS)
+            if ends < 0 or not tag.startswith(":"):
                 message = "expected a whole tag, such as [[mock:failed after=3]]"
                 raise InvalidBody(detail=[{"loc": _IN_PROMPT, "msg": message, "type": "mock_order"}])
-            return self._parsed(tag[1], _IN_PROMPT)
+            return self._parsed(tag[1:], _IN_PROMPT)
         for tenant in self._concerned(user_id):
             try:
                 return tenant.next_jobs.popleft().order
@@ -189,6 +191,8 @@ class Tenants:
             for rule in tenant.rules:
                 if rule.fits(asked):
                     return rule.order
+            if tenant.otherwise is not None:
+                return tenant.otherwise
         return next((rule.order for rule in self._standing if rule.fits(asked)), None)
 
     def strike(self, user_id: str | None, operation: str, job_id: str) -> Struck | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Check = Callable[[Any], Any]
 
 _SHOWN_CHARACTERS = 60
+_MOST = 1e15  # more than that a float does not count exactly
 
 
 class InvalidFile(ValueError):
@@ -111,7 +112,7 @@ def seconds(value: Any) -> float:
 
 def amount(value: Any) -> float:
     """A number, 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
         raise Expected("a number, 0 or more")
     return float(value)
 

@@ -32,6 +32,9 @@ _PYDANTIC = {
 }
 _SHOWN_CHARACTERS = 200
 
+# Longer ones are refused (assumed): a server's limit on headers would do so, too.
+MOST_TOKEN_CHARACTERS = 2048
+
 # The query parameter of a link that expires, in seconds since the epoch, as signed links of S3 have it.
 EXPIRES = "Expires"
 
@@ -48,7 +51,7 @@ def read_token(header: str | None) -> str:
         words = words[1:]
     if not words:
         raise MissingToken
-    if len(words) > 1:
+    if len(words) > 1 or len(words[0]) > MOST_TOKEN_CHARACTERS:
         raise BadToken
     return words[0]
 

@@ -228,3 +228,12 @@ class TestLearn:
             "learn", "--base-url", url, "--api-key", "a-good-token", "--free-only", "-o", "/dev/full"
         )
         assert (result.exit_code, "[errors.missing_token]" in result.stdout) == (2, True)
+
+
+def test_what_is_not_installed_is_named_with_how_to_install_it():
+    script = "import sys; sys.modules['puremagic'] = None; import netmind_contracts.cli"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "netmind-contracts needs puremagic: pip install 'netmind-testkit[contracts]'\n",
+    )

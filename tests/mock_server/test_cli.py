@@ -28,6 +28,7 @@ VALUES = {
     "wire_faults": ("true", "true"),
     "control_key": ("a-control-key", '"a-control-key"'),
     "fd": ("7", "7"),
+    "end_with_stdin": ("true", "true"),
 }
 OPTIONS = [option for option in cli.serve.params if option.name not in ("config", "help")]
 

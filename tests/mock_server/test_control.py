@@ -1,6 +1,7 @@
 """The control plane over HTTP: what is ordered there holds, and who may order."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +29,7 @@ def post(api):
 
     def post(path, payload=None, headers=AUTHORIZED, status=200):
         answer = api.post(f"/__mock/{path}", json=payload or {}, headers=headers)
-        assert answer.status_code == status, answer.text
+        assert status in (None, answer.status_code), answer.text
         return answer.json
 
     return post
@@ -318,7 +319,8 @@ def test_the_journal_as_har_is_read_by_the_contract_kit(api, get, create, clock)
 def test_the_spend_is_told(api, get, create):
     create(api)
     create(api)
-    assert get("spend") == {"total": 2.0, "creates": 2, "by_model": {"Qwen/Qwen-Image": 2.0}, "twice": []}
+    spent = get("spend")
+    assert (spent["total"], spent["creates"], spent["twice"]) == (2.0, 2, [])
 
 
 def test_polling_is_judged(api, get, create):
@@ -327,6 +329,58 @@ def test_polling_is_judged(api, get, create):
         api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
     verdict = get(f"polling/{job['id']}")
     assert (verdict["polite"], [one["rule"] for one in verdict["findings"]]) == (False, ["interval"])
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "[[mock:" * 40_000,
+        "[[mock:failed reason=" + "x" * 1_000_000 + "]]",
+        "[[mock:failed" + " a=1" * 100_000 + "]]",
+        "[[mock:failed after=" + "1" * 400 + "]]",
+        "[[mock:failed after=" + "1" * 5000 + "]]",
+        "[[mock failed]]",
+        "[[mock:failed after=3]",
+    ],
+)
+def test_a_hostile_tag_is_refused_at_once(api, prompt):
+    began = time.monotonic()
+    answer = api.post("/v1/generation", json={**PAGE_IMAGE, "config": {"prompt": prompt}}, headers=AUTHORIZED)
+    assert answer.status_code == 422
+    assert time.monotonic() - began < 5  # a quadratic search took minutes
+
+
+def test_a_path_that_is_no_url_does_not_break_the_har(api, get):
+    api.get("/", headers=AUTHORIZED, environ_overrides={"PATH_INFO": "//["})
+    assert len(get("journal.har")["log"]["entries"]) == 1
+
+
+def test_the_clock_goes_no_further_than_calendars(post):
+    for _ in range(300):
+        answer = post("clock", {"advance": 1e9}, status=None)
+    assert answer["message"] == "clock: goes no further than the year 9000"
+
+
+def test_a_job_that_was_to_fail_can_be_completed_by_hand_with_its_result(api, post, create):
+    post("next-job", {"scenario": "failed", "after": 600})
+    job = create(api)
+    post(f"jobs/{job['id']}/complete")
+    assert len(api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).json["result"]["data"]) == 1
+
+
+@pytest.mark.parametrize("scenario", ["after_polls", "by_hand", "stuck"])
+def test_sync_mode_with_a_job_that_no_time_ends_is_answered_as_it_is(api, post, scenario):
+    post("next-job", {"scenario": scenario})
+    body = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
+    assert api.post("/v1/generation", json=body, headers=AUTHORIZED).json["status"] == "pending"
+
+
+def test_a_standing_order_for_all_else_comes_after_rules(api, post, create, clock, status_of):
+    post("rules", {"scenario": "failed", "otherwise": True})
+    post("rules", {"scenario": "slow", "prompt": "coffee"})
+    slow, failed = create(api), create(api, {**PAGE_IMAGE, "config": {"prompt": "tea"}})
+    clock.advance(2)
+    assert (status_of(slow), status_of(failed)) == ("pending", "failed")
 
 
 def test_a_reset_of_an_account_leaves_the_others(api, post, get, create):

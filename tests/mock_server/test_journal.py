@@ -9,7 +9,7 @@ import pytest
 from netmind_mock import create_app
 from netmind_mock.app import world_of
 from netmind_mock.har import har_of
-from netmind_mock.journal import Journal, Note, entry_from_json
+from netmind_mock.journal import Journal, Note, entry_from_json, same_request
 
 TOKEN = "nm-Secret/Token+123=="
 
@@ -102,6 +102,65 @@ def raw_base64_core(token):
     return base64.b64encode(token.encode()).decode()[:20]
 
 
+@pytest.mark.parametrize("headers", [
+    {"Authorization": f"Basic {TOKEN}"}, {"Authorization": f"Token {TOKEN}"}, {"X-Api-Key": TOKEN, "Authorization": TOKEN},
+])  # fmt: skip
+def test_a_token_of_another_form_is_masked_too(headers):
+    app = create_app()
+    app.test_client().get("/v1/generation", query_string={"key": TOKEN}, headers=headers)
+    assert TOKEN not in repr(world_of(app).journal.entries())
+
+
+def test_a_token_that_is_a_word_is_not_cut_out_of_honest_text():
+    app = create_app()
+    body = {"model": "m", "config": {"prompt": "make thumbnails"}}
+    app.test_client().post("/v1/generation", json=body, headers={"Authorization": "Bearer thumbnails"})
+    (entry,) = world_of(app).journal.entries()
+    assert (entry.config, entry.headers["authorization"]) == (
+        {"prompt": "make thumbnails"},
+        "Bearer [masked]",
+    )
+
+
+def test_a_token_of_thousands_of_characters_is_refused():
+    app = create_app()
+    assert app.test_client().get("/v1/generation", headers={"Authorization": "x1" * 2000}).status_code == 401
+
+
+def test_headers_count_and_are_cut():
+    app = create_app()
+    for _ in range(20):
+        app.test_client().get("/v1/generation", headers={"X-Big": "x" * 200_000})
+    entries = world_of(app).journal.entries()
+    assert all(len(value) <= 16 * 1024 for entry in entries for value in entry.headers.values())
+    journal = Journal(most_bytes=10_000)
+    for number in range(10):
+        journal.add(note(number)._replace(headers="x" * 3000))
+    assert len(journal.entries()) == 2
+
+
+def test_long_texts_are_kept_by_their_hash_so_that_requests_are_told_apart():
+    app = create_app()
+    for image in ("a" * 200_000, "a" * 200_000 + "b"):
+        body = {"model": "m", "config": {"prompt": "x", "image": image}}
+        app.test_client().post("/v1/generation", json=body, headers={"Authorization": "any"})
+    one, other = world_of(app).journal.entries()
+    assert (one.model, one.config["prompt"]) == ("m", "x")
+    assert len(one.body) < 1000
+    assert not same_request(one, other)
+
+
+def test_an_answer_can_turn_out_to_be_lost():
+    journal = Journal()
+    first, second = note(1), note(1)
+    journal.add(first)
+    journal.add(second)
+    journal.lost(second)
+    assert [entry.arrived for entry in journal.entries()] == [True, False]
+    journal.forget(None)
+    journal.lost(second)  # what is forgotten is not lost
+
+
 def test_what_form_a_token_had_is_told():
     app = create_app()
     client = app.test_client()
@@ -117,6 +176,6 @@ def test_a_huge_body_is_cut_and_a_file_is_not_kept(make, completed):
     client.get(completed(client)["result"]["data"][0]["url"].removeprefix("http://localhost"))
     entries = world_of(client.application).journal.entries()
     file = entries[-1]
-    assert len(entries[0].body) <= 1024 * 1024
+    assert len(entries[0].body) <= 64 * 1024
     assert (file.operation, file.answer, file.size > 1000) == ("file", "", True)
     assert file.job_id == entries[1].job_id

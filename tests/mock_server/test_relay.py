@@ -1,5 +1,6 @@
 """The relay before the server: what it passes on is as it came, and a struck answer arrives as it is told to."""
 
+import asyncio.selector_events
 import contextlib
 import json
 import re
@@ -158,6 +159,31 @@ def base_url(tmp_path_factory):
     options = ("--wire-faults", "--profile", "observed", "--duration", "0.2")
     with running_fake(tmp_path_factory.mktemp("fake"), *options) as (base_url, _):
         yield base_url
+
+
+def test_a_client_that_sends_no_more_is_answered(upstream, client):
+    upstream.answers = [[answer()]]
+    client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    client.shutdown(socket.SHUT_WR)
+    assert read_all(client) == (answer(), "closed")
+
+
+def test_a_machine_without_room_is_waited_for(upstream, monkeypatch):
+    upstream.answers = [[answer()]]
+    listener = socket.create_server(("127.0.0.1", 0))
+    failures = [OSError(24, "Too many open files")] * 3
+    accept = asyncio.selector_events.BaseSelectorEventLoop.sock_accept
+
+    async def full(loop, sock):
+        if failures:
+            raise failures.pop()
+        return await accept(loop, sock)
+
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_accept", full)
+    Relay(listener, upstream.address, SECRET).start()
+    with socket.create_connection(listener.getsockname(), timeout=5) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert connection.recv(1000) == answer()
 
 
 class TestServed:

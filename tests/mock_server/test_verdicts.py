@@ -11,6 +11,7 @@ from netmind_mock.verdicts.polling import judge_polling, polling_from_json
 from netmind_mock.verdicts.spend import Prices, prices_from, spend, spend_from_json
 
 JOB = "0" * 32
+WORDS = {name: name for name in ("pending", "initializing", "processing", "completed", "failed")}
 
 
 class Diary:
@@ -35,7 +36,7 @@ class Diary:
 
     def create(self, at=0, prompt="x", job=JOB, model="m", **more):
         body = json.dumps({"model": model, "config": {"prompt": prompt}}).encode()
-        return self.note("create", at, {"status": "pending"}, body=body, job=job, **more)
+        return self.note("create", at, {"id": job, "status": "pending"}, body=body, job=job, **more)
 
     def poll(self, at, status="pending", **more):
         result = {"data": [{}]} if status == "completed" else {}
@@ -47,7 +48,7 @@ class Diary:
         return self
 
     def judged(self, dropped=0):
-        return judge_polling(JOB, self.journal.entries(), dropped=dropped)
+        return judge_polling(JOB, self.journal.entries(), WORDS, dropped=dropped)
 
     def rules(self):
         return [finding.rule for finding in self.judged().findings]
@@ -89,6 +90,21 @@ class TestPolling:
     @pytest.mark.parametrize("status", ["completed", "failed"])
     def test_polls_after_a_final_status_are_noticed(self, status):
         assert Diary().create().poll(1, status).poll(3, status).rules() == ["final"]
+
+    def test_asking_again_for_a_link_that_was_refused_is_polite(self):
+        diary = Diary().create().poll(1, "completed").note("file", 2, status=403).poll(3, "completed")
+        assert diary.rules() == []
+
+    def test_a_profiles_own_words_are_known(self):
+        done = {"status": "done", "result": {"data": [{}]}}
+        diary = Diary().create().poll(1, "working").note("get", 2, done).note("get", 3, done)
+        words = {**WORDS, "processing": "working", "completed": "done"}
+        verdict = judge_polling(JOB, diary.journal.entries(), words)
+        assert [finding.rule for finding in verdict.findings] == ["final"]
+
+    def test_one_poll_in_a_rush_does_not_hide_a_pause_that_never_grows(self):
+        diary = Diary().create().polls(1, 1, *range(2, 20)).poll(20, "completed")
+        assert diary.rules() == ["interval", "backoff"]
 
     def test_a_completed_job_without_result_may_be_asked_again(self):
         diary = Diary().create().note("get", 1, {"status": "completed", "result": {}}).poll(3, "completed")
@@ -168,11 +184,41 @@ class TestSpend:
             b'{"model": "m", "config": {"a": 1, "b": 2}}',
             b'{"config": {"b": 2, "a": 1}, "model": "m"}',
         ):
-            diary.note("create", 0, {}, body=body, fault="fault 1")
+            diary.note("create", 0, {"id": JOB}, body=body, arrives=False)
         assert len(self.spent(diary).twice) == 1
 
+    def test_each_loss_explains_one_repeat(self):
+        diary = Diary().create(arrives=False, fault="fault 1").create().create()
+        assert len(self.spent(diary).twice) == 1
+
+    @pytest.mark.parametrize(
+        "fault", ["fault 1: delay of create (seconds=3)", "fault 1: content_type of create"]
+    )
+    def test_an_answer_that_was_received_is_not_lost_however_it_suffered(self, fault):
+        diary = Diary().create(fault=fault).create()
+        assert spend(diary.journal.entries(), Prices(), sure=True).twice == ()
+
+    def test_a_late_answer_may_be_lost_where_nobody_knows(self):
+        diary = Diary().create(fault="fault 1: delay of create (seconds=3)").create()
+        assert len(self.spent(diary).twice) == 1
+
+    def test_an_answer_that_does_not_name_the_job_is_lost(self):
+        diary = (
+            Diary()
+            .note("create", 0, {"message": "Gateway Timeout"}, 504, body=b"{}", fault="fault 1")
+            .note("create", 1, {"id": JOB}, body=b"{}")
+        )
+        assert len(self.spent(diary).twice) == 1
+
+    def test_a_client_that_gave_up_by_itself_is_told_so(self):
+        (twice,) = self.spent(Diary().create(arrives=False).create()).twice
+        assert "was lost (its client's timeout was over)" in str(twice)
+
+    def test_what_was_dropped_is_told(self):
+        assert spend([], Prices(), dropped=3).dropped == 3
+
     def test_it_is_the_same_after_json(self):
-        spent = self.spent(Diary().create(fault="fault 1").create())
+        spent = self.spent(Diary().create(fault="fault 1", arrives=False).create())
         assert spend_from_json(json.loads(json.dumps(spent.as_json()))) == spent
         assert dataclasses.asdict(spent)["creates"] == 2
 

@@ -69,7 +69,7 @@ class Reader:
             self.run(["bash", "-euo", "pipefail", "-c", text])
 
     def python(self, text):
-        if "def test_" not in text:
+        if "def test_" not in text:  # no test, but a script
             self.run([sys.executable, "-c", text])
             return
         (self.folder / "test_block.py").write_text(text)

@@ -51,10 +51,10 @@ def plan_for(request: Request, profile: Profile, duration: float, order: Order |
 
 def _usual(request: Request, profile: Profile, duration: float, *, judged: bool) -> Plan:
     known = catalogue().get(request.model)
+    outputs = outputs_of(known or unknown_model(), request.config)
     if judged and known and (detail := rejection(known, request.config)):
         failure = profile.worker_error.replace("{detail}", detail)
-        return _plan(profile.stages, duration, profile.empty_for, (), failure)
-    outputs = outputs_of(known or unknown_model(), request.config)
+        return _plan(profile.stages, duration, profile.empty_for, outputs, failure)
     return _plan(profile.stages, duration, profile.empty_for, outputs, None)
 
 

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 # The page's own example took 13 minutes.
 _SLOW_SECONDS = 780.0
 _MOST_POLLS = 10_000
+MOST_ORDER_CHARACTERS = 1000
 _WORD = re.compile(r"[A-Za-z0-9 _.-]{1,40}")
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
 class Order(NamedTuple):
@@ -93,6 +94,8 @@ def parse(line: str) -> Order:
     Raises:
         InvalidOrder: It is not of that form, or as ``order`` says.
     """
+    if len(line) > MOST_ORDER_CHARACTERS:
+        raise InvalidOrder(f"scenario: expected a line of at most {MOST_ORDER_CHARACTERS} characters")
     try:
         words = shlex.split(line)
     except ValueError as mistake:
@@ -124,7 +127,7 @@ def _value(word: str) -> Any:
 def _spelled(value: Any) -> str:
     if value is None:
         return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _status(value: Any) -> str:
@@ -141,7 +144,7 @@ def _passing(plan: Plan) -> tuple[Stage, ...]:
 
 def _failing(plan: Plan, reason: str) -> Plan:
     stages = (*_passing(plan), Stage(Status.FAILED, plan.stages[-1].begins))
-    return replace(plan, stages=stages, outputs=(), failure=reason)
+    return replace(plan, stages=stages, failure=reason)
 
 
 def _completed(plan: Plan, _arguments: Mapping[str, Any], _profile: Profile) -> Plan:

@@ -22,6 +22,7 @@ __all__ = [
     "HOLD",
     "JOB",
     "MAX_BODY_BYTES",
+    "NOTE",
     "NOW",
     "ORDER",
     "USER",
@@ -35,6 +36,7 @@ MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
 # Keys of the WSGI environ. What the door has found out:
 NOW: Final = "netmind_mock.now"  # when the request came, in seconds since the epoch, on the tenant's clock
+NOTE: Final = "netmind_mock.note"  # what the journal has of this request
 USER: Final = "netmind_mock.user"  # the tenant; None if there is no token
 # What a route leaves for it:
 BODY: Final = "netmind_mock.body"  # what was read of the request

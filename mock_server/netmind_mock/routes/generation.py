@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
@@ -37,6 +38,8 @@ def generation_routes(rooms: Rooms) -> Blueprint:
         asked, job = _create(rooms, environ)
         if asked.config.get("sync_mode") is True and asked.model in profile.sync_mode_models:
             done = job.created_at + ends_after(job.plan)
+            if done == math.inf:  # a job that no time ends is answered as it is
+                return wire.created(job, profile, origin(rooms, environ)), ok
             clock = rooms.tenants.clock(job.user_id)
             hold = environ.get(HOLD)
             hold(done, clock) if hold else clock.wait_until(done)

@@ -9,22 +9,23 @@ import io
 import math
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from netmind_mock.routes import DELIVER, HOLD
+from netmind_mock.faults import Delivery
+from netmind_mock.routes import DELIVER, HOLD, NOTE
 from netmind_mock.wsgi import whole_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from netmind_mock.clock import Clock
-    from netmind_mock.faults import Delivery
+    from netmind_mock.journal import Journal
     from netmind_mock.testing.patience import Patience
     from netmind_mock.testing.virtual_time import VirtualClock
     from netmind_mock.wsgi import Application
 
-    Headers = Iterable[tuple[str, str]]
+    Headers = Iterable[tuple[str, str | bytes]]
 
 _PORTS = {"http": 80, "https": 443}
 _CHUNKS = 20  # in which a body arrives that dribbles
@@ -52,34 +53,56 @@ class WouldHang(BaseException):
     __module__ = "netmind_mock"  # where it is public, and short in a report
 
 
+class Step(NamedTuple):
+    """What comes next of an answer: after a pause in seconds a part of its body, or why there is no more."""
+
+    pause: float
+    part: bytes
+    failure: Exception | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An answer whose head has arrived; its body arrives as it is read.
+    """An answer as it arrives.
 
     Attributes:
+        wait: Seconds until its head arrives.
+        failure: ``Broken`` or ``TimedOut``, where no head arrives after the wait.
         status: The HTTP status.
         headers: Names and values.
-        chunks: The body's parts; raises ``Broken`` or ``TimedOut`` where it breaks off.
+        steps: How its body arrives.
+        lost: Tells the journal that it was not received.
     """
 
+    wait: float
+    failure: Exception | None
     status: int
     headers: tuple[tuple[str, str], ...]
-    chunks: Iterator[bytes]
+    steps: tuple[Step, ...]
+    lost: Callable[[], None]
 
 
 class Carrier:
     """Carries requests to a WSGI application, on a virtual clock."""
 
     def __init__(
-        self, application: Application, clock: VirtualClock, patience: Patience, base_url: str
+        self,
+        application: Application,
+        clock: VirtualClock,
+        patience: Patience,
+        journal: Journal,
+        base_url: str,
     ) -> None:
         self._application = application
-        self._clock = clock
+        self.clock = clock
         self._patience = patience
+        self._journal = journal
         self.base_url = base_url
         parts = urlsplit(base_url)
         self._origin = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
         self._prefix = parts.path.rstrip("/")
+        # A client that forgets the s of https is not to reach the real host, either.
+        self._is_default_port = self._origin[2] == _PORTS.get(parts.scheme)
 
     def takes(self, url: str) -> bool:
         """Whether a URL is the fake's."""
@@ -88,14 +111,19 @@ class Carrier:
             origin = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
         except ValueError:
             return False
-        return origin == self._origin and (not self._prefix or parts.path.startswith(self._prefix + "/"))
+        same = origin == self._origin or (
+            self._is_default_port
+            and parts.hostname == self._origin[1]
+            and origin[2] == _PORTS.get(parts.scheme)
+        )
+        return same and (not self._prefix or parts.path.startswith(self._prefix + "/"))
 
     def let_pass(self, seconds: float) -> None:
         """Let time pass on the virtual clock."""
-        self._clock.advance(seconds)
+        self.clock.advance(seconds)
 
     def carry(self, method: str, url: str, headers: Headers, body: bytes, timeout: float | None) -> Arrival:
-        """Send a request and wait for the head of its answer, in no time.
+        """Send a request; whoever asked lets the time pass in which its answer arrives.
 
         Args:
             method: In capitals.
@@ -105,8 +133,6 @@ class Carrier:
             timeout: Seconds to wait for each part of the answer; None for ever.
 
         Raises:
-            TimedOut: The answer's head does not come in time.
-            Broken: The connection ends before.
             WouldHang: Nothing would ever come, and nothing would end the wait.
         """
         __tracebackhide__ = True
@@ -119,42 +145,28 @@ class Carrier:
         environ = self._environ(method, url, headers, body)
         environ[HOLD], environ[DELIVER] = hold, deliveries.append
         status, answer_headers, content = whole_answer(self._application, environ)
-        delivery = deliveries[0] if deliveries else None
-        seen = content if delivery is None or delivery.arrives else b""
-        self._patience.saw(method, environ["PATH_INFO"], self._clock.now(), seen)
-        self._wait(sum(moments) + (delivery.wait if delivery else 0.0), timeout, method, url)
-        if delivery is not None and delivery.sent == -1:
-            raise Broken(reset=delivery.reset)
-        return Arrival(
-            int(status[:3]), tuple(answer_headers), self._chunks(content, delivery, timeout, method, url)
-        )
-
-    def _wait(self, seconds: float, timeout: float | None, method: str, url: str) -> None:
-        if timeout is not None and seconds > timeout:
-            self._clock.advance(timeout)
-            raise TimedOut(timeout)
-        if seconds == math.inf:
+        delivery = deliveries[0] if deliveries else Delivery(int(status[:3]), answer_headers, content)
+        seen = content if delivery.arrives else b""
+        self._patience.saw(method, environ["PATH_INFO"], self.clock.now(), seen)
+        wait = sum(moments) + delivery.wait
+        failure: Exception | None = Broken(reset=delivery.reset) if delivery.sent == -1 else None
+        if timeout is not None and wait > timeout:
+            wait, failure = timeout, TimedOut(timeout)
+        if wait == math.inf:
             raise WouldHang(
                 f"{method} {url} has no timeout, and its answer never comes, as ordered: against the real "
                 "API this client would hang for ever. Give the request a timeout."
             )
-        if seconds > 0:
-            self._clock.advance(seconds)
+        steps = tuple(_steps(content, delivery, timeout))
+        note = environ.get(NOTE)
 
-    def _chunks(
-        self, content: bytes, delivery: Delivery | None, timeout: float | None, method: str, url: str
-    ) -> Iterator[bytes]:
-        if delivery is None or (delivery.over == 0 and delivery.sent is None):
-            yield content
-            return
-        sent = content if delivery.sent is None else content[: delivery.sent]
-        size = max(math.ceil(len(content) / _CHUNKS), 1)
-        pause = delivery.over * size / max(len(content), 1)
-        for start in range(0, len(sent), size):
-            self._wait(pause, timeout, method, url)
-            yield sent[start : start + size]
-        if len(sent) < len(content):
-            raise Broken(reset=delivery.reset)
+        def lost() -> None:
+            if note is not None:
+                self._journal.lost(note)
+
+        if failure is not None or steps[-1].failure is not None:
+            lost()
+        return Arrival(wait, failure, delivery.status, tuple(answer_headers), steps, lost)
 
     def _environ(self, method: str, url: str, headers: Headers, body: bytes) -> dict[str, Any]:
         parts = urlsplit(url)
@@ -178,10 +190,27 @@ class Carrier:
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
         }
-        for name, value in headers:
+        for name, given in headers:
+            value = given.decode("latin-1") if isinstance(given, bytes) else given
             key = name.upper().replace("-", "_")
             if key == "CONTENT_TYPE":
                 environ[key] = value
             elif key not in ("CONTENT_LENGTH", "TRANSFER_ENCODING", "HOST"):
                 environ[f"HTTP_{key}"] = value
         return environ
+
+
+def _steps(content: bytes, delivery: Delivery, timeout: float | None) -> Iterator[Step]:
+    """How a body arrives: in one piece, or as a fault has it."""
+    if delivery.over == 0 and delivery.sent is None:
+        yield Step(0.0, content)
+        return
+    sent = content if delivery.sent is None else content[: max(delivery.sent, 0)]
+    size = max(math.ceil(len(content) / _CHUNKS), 1)
+    pause = delivery.over * size / max(len(content), 1)
+    for start in range(0, len(sent), size):
+        if timeout is not None and pause > timeout:
+            yield Step(timeout, b"", TimedOut(timeout))
+            return
+        yield Step(pause, sent[start : start + size])
+    yield Step(0.0, b"", Broken(reset=delivery.reset) if len(sent) < len(content) else None)

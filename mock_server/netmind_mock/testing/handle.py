@@ -91,6 +91,19 @@ class Handle:
         stated = {name: value for name, value in conditions.items() if value is not None}
         self._control.call("add_rule", {**stated, **arguments, "scenario": scenario})
 
+    def otherwise(self, scenario: str, /, **arguments: Any) -> None:
+        """Order what becomes of the jobs that nothing else is ordered for; the mark of a test does so.
+
+        Raises:
+            InvalidOrder: There is no such scenario or argument.
+        """
+        __tracebackhide__ = True
+        self._control.call("add_rule", {**arguments, "scenario": scenario, "otherwise": True})
+
+    def clear_rules(self) -> None:
+        """Take away what was ordered for every job."""
+        self._control.call("clear_rules")
+
     def fault(self, operation: str, kind: str = "status", /, **arguments: Any) -> None:
         """Let something go wrong with the answers of an operation; by default with the next one.
 
@@ -230,9 +243,12 @@ class Handle:
             AssertionError: One was; the message names both requests and the jobs.
         """
         __tracebackhide__ = True
-        twice = self.spend.twice
-        if twice:
-            raise AssertionError("paid for twice: " + "; ".join(map(str, twice)))
+        spend = self.spend
+        if spend.twice:
+            raise AssertionError("paid for twice: " + "; ".join(map(str, spend.twice)))
+        if spend.dropped:
+            room = f"the journal had no room for {spend.dropped} requests"
+            raise AssertionError(f"nobody knows whether anything was paid for twice: {room}")
 
     def assert_all_used(self) -> None:
         """Fail if an order came to nothing: a next job that no create used, a fault that struck no request.

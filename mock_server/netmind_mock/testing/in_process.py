@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import inspect
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,12 +111,13 @@ class Mock(Handle):
             wire_faults=KINDS,
         )
         self._is_used = False
+        world = replace(world_of(self.app), told_of_losses=True)
         super().__init__(
-            LocalControl(world_of(self.app), self._check_used),
+            LocalControl(world, self._check_used),
             base_url.rstrip("/"),
             keys[0] if keys else API_KEY,
         )
-        self._carrier = Carrier(self.app, self.clock, Patience(max_polls), self.base_url)
+        self._carrier = Carrier(self.app, self.clock, Patience(max_polls), world.journal, self.base_url)
         self._unused = unused
         self._patch_sleep = patch_sleep
         self._requests_mock = requests_mock
@@ -189,7 +191,7 @@ class Mock(Handle):
 
 
 def _without_last_argument(function: Callable[..., Any]) -> tuple[inspect.Signature, str]:
-    """A signature without what the function is handed, so that pytest looks for no such fixture; and its name."""
+    """A signature without what the function is handed, which pytest would look for; and its name."""
     if not inspect.isfunction(function) or inspect.isgeneratorfunction(function):
         raise TypeError(f"netmind_mock.start() decorates functions that return, not {function!r}")
     signature = inspect.signature(function)
@@ -231,23 +233,23 @@ def _our_client_on(clock: VirtualClock) -> contextlib.AbstractContextManager[Non
 
 @contextlib.contextmanager
 def _answering_requests(carrier: Carrier, given: responses.RequestsMock | None) -> Iterator[None]:
-    import requests  # noqa: PLC0415 - an optional library
     import responses  # noqa: PLC0415 - an optional library
 
-    from netmind_mock.testing.with_requests import Interception  # noqa: PLC0415 - brings the above along
+    from netmind_mock.testing.with_requests import Guard, Interception  # noqa: PLC0415 - brings the above along
 
     registry = given or responses.mock
     interception = Interception(carrier, registry)
-    before = requests.adapters.HTTPAdapter.send
+    guard = Guard(interception)
     registry.add(interception)
     registry.start()
-    ours = requests.adapters.HTTPAdapter.send is not before
+    theirs = guard.is_outermost  # the registry was active already: whoever started it will stop it
     try:
         yield
     finally:
-        if ours:
+        if not theirs:
             registry.stop(allow_assert=False)
             registry.calls.reset()
+        guard.undo()
         if interception in registry.registered():
             registry.remove(interception)
 

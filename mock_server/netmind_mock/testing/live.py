@@ -59,13 +59,19 @@ class LiveServer:
             folder = Path(undo.enter_context(tempfile.TemporaryDirectory()))
             output = undo.enter_context((folder / "output").open("w+"))
             command = [sys.executable, "-m", "netmind_mock", "serve", "--wire-faults", *_flags(self._options)]
+            command.append("--end-with-stdin")
             command += ["--fd", str(listener.fileno()), "--ready-file", str(folder / "ready")]
             variables = {
                 name: value for name, value in os.environ.items() if not name.startswith("NETMIND_MOCK_")
             }
             process = undo.enter_context(
                 subprocess.Popen(  # noqa: S603 - our own command
-                    command, pass_fds=[listener.fileno()], stdout=output, stderr=output, env=variables
+                    command,
+                    pass_fds=[listener.fileno()],
+                    stdin=subprocess.PIPE,  # which ends with this process, however that ends
+                    stdout=output,
+                    stderr=output,
+                    env=variables,
                 )
             )
             undo.callback(_end, process)

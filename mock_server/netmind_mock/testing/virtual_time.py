@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +38,8 @@ _KEEP_REAL_TIME = (
     }
 ) - {"test"}
 _NANO = 1_000_000_000
+# A loop without a queue that can be looked at may need some turns until its other tasks sleep again.
+_QUIET_TURNS = 3
 
 
 class VirtualClock(SteerableClock):
@@ -49,7 +53,7 @@ class VirtualClock(SteerableClock):
         self._began = float(int(wall()))
         # Whole nanoseconds, so that ten sleeps of 0.1 s are a second, and not nearly.
         self._passed = 0
-        self._sleepers: list[int] = []
+        self._sleepers: dict[asyncio.AbstractEventLoop, list[int]] = {}
         self._patch: SleepPatch | None = None
         super().__init__(wall=lambda: self._began)
         self.freeze()
@@ -76,16 +80,25 @@ class VirtualClock(SteerableClock):
         self.advance(seconds)
 
     async def async_sleep(self, delay: float, result: _T | None = None) -> _T | None:
-        """Let so many seconds pass, in no time; of tasks that sleep at once, the first due goes first."""
+        """Let so many seconds pass, in no time: once all other tasks of the loop sleep, too, or wait.
+
+        Of tasks that sleep at once, the first that is due goes first. A task that waits for the world outside
+        (a thread, a socket) is not waited for.
+        """
+        if delay == math.inf:
+            await asyncio.Event().wait()
+        loop = asyncio.get_running_loop()
         moment = self._passed + round(max(delay, 0.0) * _NANO)
-        self._sleepers.append(moment)
+        sleepers = self._sleepers.setdefault(loop, [])
+        sleepers.append(moment)
         try:
-            await _REAL["asyncio.sleep"](0)
-            while min(self._sleepers) < moment:
+            quiet = 0  # turns of the loop in which nobody did anything but sleep
+            while quiet < _QUIET_TURNS or min(sleepers) < moment:
                 await _REAL["asyncio.sleep"](0)
+                quiet = quiet + 1 if _others_sleep(loop, len(sleepers)) else 0
             self.advance(max(moment - self._passed, 0) / _NANO)
         finally:
-            self._sleepers.remove(moment)
+            sleepers.remove(moment)
         return result
 
     def monotonic(self) -> float:
@@ -124,10 +137,32 @@ class VirtualClock(SteerableClock):
     def unpatch_sleep(self) -> None:
         """Give real time back to whoever had it."""
         if self._patch is not None:
-            self._patch.undo()
             self._patch = None
+            _uncouple(self)
 
 
+def _others_sleep(loop: asyncio.AbstractEventLoop, sleepers: int) -> bool:
+    """Whether nothing is to be done in the loop but by tasks that sleep; true where that cannot be told."""
+    ready = getattr(loop, "_ready", None)
+    return ready is None or len(ready) < sleepers
+
+
+class SleepPatch(contextlib.AbstractContextManager["SleepPatch"]):
+    """The coupling of a virtual clock to the process's own, from when it is made until it is undone."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        _couple(clock)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clock.unpatch_sleep()
+
+
+# What stands in, by what it stands in for. A stand-in looks for its clock when it is called, and is the real
+# function where there is none: so one that somebody has kept, such as a module that was imported meanwhile,
+# does no harm.
 _REAL: dict[str, Any] = {
     "time.sleep": time.sleep,
     "time.time": time.time,
@@ -138,63 +173,64 @@ _REAL: dict[str, Any] = {
     "time.perf_counter_ns": time.perf_counter_ns,
     "asyncio.sleep": asyncio.sleep,
 }
+_VIRTUAL: dict[str, Callable[[VirtualClock], Any]] = {
+    "time.sleep": lambda clock: clock.sleep,
+    "time.time": lambda clock: clock.time,
+    "time.time_ns": lambda clock: lambda: round(clock.time() * _NANO),
+    "time.monotonic": lambda clock: clock.monotonic,
+    "time.monotonic_ns": lambda clock: lambda: round(clock.monotonic() * _NANO),
+    "time.perf_counter": lambda clock: clock.monotonic,
+    "time.perf_counter_ns": lambda clock: lambda: round(clock.monotonic() * _NANO),
+    "asyncio.sleep": lambda clock: clock.async_sleep,
+}
 _MODULES: dict[str, ModuleType] = {"time": time, "asyncio": asyncio}
+_coupling = threading.Lock()
+_coupled: list[VirtualClock] = []  # the last one counts
+_replaced: list[tuple[Any, str, Any]] = []
 
 
-class SleepPatch(contextlib.AbstractContextManager["SleepPatch"]):
-    """The coupling of a virtual clock to the process's own, from when it is made until it is undone."""
-
-    def __init__(self, clock: VirtualClock) -> None:
-        self._clock = clock
-        virtual: dict[str, Any] = {
-            "time.sleep": clock.sleep,
-            "time.time": clock.time,
-            "time.time_ns": lambda: round(clock.time() * _NANO),
-            "time.monotonic": clock.monotonic,
-            "time.monotonic_ns": lambda: round(clock.monotonic() * _NANO),
-            "time.perf_counter": clock.monotonic,
-            "time.perf_counter_ns": lambda: round(clock.monotonic() * _NANO),
-            "asyncio.sleep": clock.async_sleep,
-        }
-        self._changed: list[tuple[Any, str, Any]] = []
-        replacements = {
-            id(_REAL[name]): _coupled(_REAL[name], stand_in) for name, stand_in in virtual.items()
-        }
-        for name, real in _REAL.items():
-            module, _, attribute = name.partition(".")
-            self._change(_MODULES[module], attribute, replacements[id(real)])
-        for module_name, imported in list(sys.modules.items()):
-            if module_name.partition(".")[0] not in _KEEP_REAL_TIME:
-                self._change_names(imported, replacements)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._clock.unpatch_sleep()
-
-    def undo(self) -> None:
-        """Put everything back."""
-        while self._changed:
-            place, name, real = self._changed.pop()
-            setattr(place, name, real)
-
-    def _change_names(self, imported: ModuleType, replacements: dict[int, Any]) -> None:
-        for name, value in list(getattr(imported, "__dict__", {}).items()):
-            if id(value) in replacements:
-                self._change(imported, name, replacements[id(value)])
-
-    def _change(self, place: Any, name: str, value: Any) -> None:
-        self._changed.append((place, name, getattr(place, name)))
-        setattr(place, name, value)
-
-
-def _coupled(real: Any, virtual: Any) -> Any:
-    """A function that is the virtual one, but the real one to Python's own modules."""
+def _stand_in(name: str) -> Any:
+    real, virtual = _REAL[name], _VIRTUAL[name]
 
     @functools.wraps(real)
     def either(*arguments: Any, **options: Any) -> Any:
+        if not _coupled:
+            return real(*arguments, **options)
         caller = sys._getframe(1).f_globals.get("__name__") or ""
-        chosen = real if caller.partition(".")[0] in _KEEP_REAL_TIME else virtual
+        chosen = real if caller.partition(".")[0] in _KEEP_REAL_TIME else virtual(_coupled[-1])
         return chosen(*arguments, **options)
 
     return either
+
+
+_STAND_INS = {id(real): _stand_in(name) for name, real in _REAL.items()}
+
+
+def _couple(clock: VirtualClock) -> None:
+    with _coupling:
+        _coupled.append(clock)
+        for name, real in _REAL.items():
+            module, _, attribute = name.partition(".")
+            _replace(_MODULES[module], attribute, real)
+        for module_name, imported in list(sys.modules.items()):
+            if module_name.partition(".")[0] not in _KEEP_REAL_TIME:
+                for name, value in list(getattr(imported, "__dict__", {}).items()):
+                    _replace(imported, name, value)
+
+
+def _replace(place: Any, name: str, value: Any) -> None:
+    stand_in = _STAND_INS.get(id(value))
+    if stand_in is not None and getattr(place, name) is value:
+        _replaced.append((place, name, value))
+        setattr(place, name, stand_in)
+
+
+def _uncouple(clock: VirtualClock) -> None:
+    with _coupling:
+        _coupled.remove(clock)
+        while _replaced and not _coupled:
+            place, name, real = _replaced.pop()
+            if (
+                getattr(place, name, None) is _STAND_INS[id(real)]
+            ):  # unless somebody else has replaced it since
+                setattr(place, name, real)

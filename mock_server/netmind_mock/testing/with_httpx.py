@@ -12,17 +12,19 @@ from netmind_mock.testing.carrying import Broken, TimedOut
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from netmind_mock.testing.carrying import Arrival, Carrier
+    from netmind_mock.testing.carrying import Arrival, Carrier, Step
 
 _active: list[Carrier] = []
 _changing = threading.Lock()
-_real_sync = httpx.HTTPTransport.handle_request
-_real_async = httpx.AsyncHTTPTransport.handle_async_request
+_before: dict[str, Any] = {}  # what answered before the first of them
 
 
 def start(carrier: Carrier) -> None:
     """Answer for this carrier's URLs from now on; the last that was started comes first."""
     with _changing:
+        if not _active:
+            _before["sync"] = httpx.HTTPTransport.handle_request
+            _before["async"] = httpx.AsyncHTTPTransport.handle_async_request
         _active.append(carrier)
         httpx.HTTPTransport.handle_request = _handle  # type: ignore[method-assign]
         httpx.AsyncHTTPTransport.handle_async_request = _handle_async  # type: ignore[method-assign]
@@ -33,22 +35,29 @@ def stop(carrier: Carrier) -> None:
     with _changing:
         _active.remove(carrier)
         if not _active:
-            httpx.HTTPTransport.handle_request = _real_sync  # type: ignore[method-assign]
-            httpx.AsyncHTTPTransport.handle_async_request = _real_async  # type: ignore[method-assign]
+            httpx.HTTPTransport.handle_request = _before["sync"]  # type: ignore[method-assign]
+            httpx.AsyncHTTPTransport.handle_async_request = _before["async"]  # type: ignore[method-assign]
 
 
 def _handle(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
     carrier = _carrier_of(request)
     if carrier is None:
-        return _real_sync(self, request)
-    return _carried(carrier, request, request.read())
+        answer: httpx.Response = _before["sync"](self, request)
+        return answer
+    arrival = _asked(carrier, request, request.read())
+    carrier.let_pass(arrival.wait)
+    return _answered(arrival, carrier, request)
 
 
 async def _handle_async(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
     carrier = _carrier_of(request)
     if carrier is None:
-        return await _real_async(self, request)
-    return _carried(carrier, request, await request.aread())
+        later: httpx.Response = await _before["async"](self, request)
+        return later
+    arrival = _asked(carrier, request, await request.aread())
+    if arrival.wait:
+        await carrier.clock.async_sleep(arrival.wait)
+    return _answered(arrival, carrier, request)
 
 
 def _carrier_of(request: httpx.Request) -> Carrier | None:
@@ -56,21 +65,23 @@ def _carrier_of(request: httpx.Request) -> Carrier | None:
     return next((carrier for carrier in reversed(_active) if carrier.takes(url)), None)
 
 
-def _carried(carrier: Carrier, request: httpx.Request, body: bytes) -> httpx.Response:
+def _asked(carrier: Carrier, request: httpx.Request, body: bytes) -> Arrival:
     timeout = request.extensions.get("timeout", {}).get("read")
-    try:
-        arrival = carrier.carry(
-            request.method, str(request.url), request.headers.multi_items(), body, timeout
-        )
-    except (Broken, TimedOut) as failure:
-        raise _translated(failure, request, "Server disconnected without sending a response.") from None
-    return httpx.Response(arrival.status, headers=list(arrival.headers), stream=_Stream(arrival, request))
+    return carrier.carry(request.method, str(request.url), request.headers.multi_items(), body, timeout)
 
 
-def _translated(failure: Broken | TimedOut, request: httpx.Request, closed: str) -> httpx.TransportError:
+def _answered(arrival: Arrival, carrier: Carrier, request: httpx.Request) -> httpx.Response:
+    if arrival.failure is not None:
+        raise _translated(arrival.failure, request, "Server disconnected without sending a response.")
+    return httpx.Response(
+        arrival.status, headers=list(arrival.headers), stream=_Stream(arrival, carrier, request)
+    )
+
+
+def _translated(failure: Exception, request: httpx.Request, closed: str) -> httpx.TransportError:
     if isinstance(failure, TimedOut):
         return httpx.ReadTimeout("The read operation timed out", request=request)
-    if failure.reset:
+    if isinstance(failure, Broken) and failure.reset:
         return httpx.ReadError("[Errno 104] Connection reset by peer", request=request)
     return httpx.RemoteProtocolError(closed, request=request)
 
@@ -78,24 +89,29 @@ def _translated(failure: Broken | TimedOut, request: httpx.Request, closed: str)
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A body as it arrives."""
 
-    def __init__(self, arrival: Arrival, request: httpx.Request) -> None:
+    def __init__(self, arrival: Arrival, carrier: Carrier, request: httpx.Request) -> None:
         self._arrival = arrival
+        self._carrier = carrier
         self._request = request
 
     def __iter__(self) -> Iterator[bytes]:
-        received = 0
-        try:
-            for chunk in self._arrival.chunks:
-                received += len(chunk)
-                yield chunk
-        except (Broken, TimedOut) as failure:
-            announced = {name.lower(): value for name, value in self._arrival.headers}.get("content-length")
-            closed = (
-                "peer closed connection without sending complete message body "
-                f"(received {received} bytes, expected {announced})"
-            )
-            raise _translated(failure, self._request, closed) from None
+        for step in self._arrival.steps:
+            self._carrier.let_pass(step.pause)
+            yield self._part(step)
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        for chunk in self:
-            yield chunk
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for step in self._arrival.steps:
+            if step.pause:
+                await self._carrier.clock.async_sleep(step.pause)
+            yield self._part(step)
+
+    def _part(self, step: Step) -> bytes:
+        if step.failure is None:
+            return step.part
+        received = sum(len(one.part) for one in self._arrival.steps)
+        announced = {name.lower(): value for name, value in self._arrival.headers}.get("content-length")
+        message = (
+            "peer closed connection without sending complete message body "
+            f"(received {received} bytes, expected {announced})"
+        )
+        raise _translated(step.failure, self._request, message)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import http.client
 import io
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import requests
 import responses
+from requests.adapters import HTTPAdapter
 from urllib3 import HTTPHeaderDict, HTTPResponse, Retry
 from urllib3.exceptions import ProtocolError
 
 from netmind_mock.testing.carrying import Broken, TimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from netmind_mock.testing.carrying import Carrier, Step
 
-    from netmind_mock.testing.carrying import Carrier
-
+_SEND_ARGUMENTS = ("stream", "timeout", "verify", "cert", "proxies")
 RESET = (104, "Connection reset by peer")
 
 
@@ -46,6 +46,14 @@ class Interception(responses.BaseResponse):
                 return False, "a response of the test's own answers"
         return True, ""
 
+    def is_of(self, mock: responses.RequestsMock) -> bool:
+        """Whether it is registered with this mock."""
+        return mock is self._registry and self in mock.registered()
+
+    def is_asked_by(self, send: Any) -> bool:
+        """Whether what is beneath the guard is ``responses``, which will ask for this."""
+        return send.__module__ == responses.__name__ and self in self._registry.registered()
+
     def takes(self, request: requests.PreparedRequest) -> bool:
         """Whether the request is the fake's."""
         return self._carrier.takes(str(request.url))
@@ -66,18 +74,20 @@ class Interception(responses.BaseResponse):
         self._wait_as_urllib3_would(request)
         timeout = _read_timeout(getattr(request, "req_kwargs", {}).get("timeout"))
         body, url = _whole(request.body), str(request.url)
-        try:
-            arrival = self._carrier.carry(str(request.method), url, request.headers.items(), body, timeout)
-        except TimedOut as late:
-            message = f"{urlsplit(url).netloc}: Read timed out. (read timeout={late.seconds:g})"
-            raise requests.exceptions.ReadTimeout(message, request=request) from None
-        except Broken as broken:
+        arrival = self._carrier.carry(str(request.method), url, request.headers.items(), body, timeout)
+        self._carrier.let_pass(arrival.wait)
+        if isinstance(arrival.failure, TimedOut):
+            message = f"{urlsplit(url).netloc}: Read timed out. (read timeout={arrival.failure.seconds:g})"
+            raise requests.exceptions.ReadTimeout(message, request=request)
+        if isinstance(arrival.failure, Broken):
             cause: Exception = ConnectionResetError(*RESET)
-            if not broken.reset:
+            if not arrival.failure.reset:
                 cause = http.client.RemoteDisconnected("Remote end closed connection without response")
-            aborted = ProtocolError("Connection aborted.", cause)
-            raise requests.exceptions.ConnectionError(aborted, request=request) from None
-        response = _response(arrival.status, arrival.headers, _Body(arrival.chunks), request.method)
+            raise requests.exceptions.ConnectionError(
+                ProtocolError("Connection aborted.", cause), request=request
+            )
+        parts = _Body(arrival.steps, self._carrier)
+        response = _response(arrival.status, arrival.headers, parts, request.method)
         self._last = request, response
         return response
 
@@ -92,6 +102,60 @@ class Interception(responses.BaseResponse):
             return
         asked = asking.get_retry_after(answered) if asking.respect_retry_after_header else None
         self._carrier.let_pass(asked or asking.get_backoff_time())
+
+
+class Guard:
+    """Sees to it that nothing meant for the API leaves the machine, whatever a test does to ``responses``.
+
+    It would be paid for. So the guard answers beneath ``responses``, for when that has been stopped, and
+    before any other mock of it that has no response of its own for the URL.
+    """
+
+    def __init__(self, interception: Interception) -> None:
+        """Stand guard from now on, until ``undo``."""
+        self._interception = interception
+        self._is_on_guard = True
+        self._adapters = cast("Any", HTTPAdapter)
+        self._mocks = cast("Any", responses.RequestsMock)
+        self._real_send = self._adapters.send
+        self._real_ask = self._mocks._on_request
+        guard, send, ask = self, self._real_send, self._real_ask
+
+        def guarded_send(adapter: HTTPAdapter, request: Any, *arguments: Any, **options: Any) -> Any:
+            if not guard._is_on_guard or not interception.takes(request) or interception.is_asked_by(send):
+                return send(adapter, request, *arguments, **options)
+            options = {**dict(zip(_SEND_ARGUMENTS, arguments, strict=False)), **options}
+            return guard._answered(adapter, request, options)
+
+        def guarded_ask(mock: responses.RequestsMock, adapter: Any, request: Any, **options: Any) -> Any:
+            if not guard._is_on_guard or interception.is_of(mock) or not interception.takes(request):
+                return ask(mock, adapter, request, **options)
+            request.params = mock._parse_request_params(request.path_url)
+            request.req_kwargs = options
+            if any(one.matches(request)[0] for one in mock.registered()):
+                return ask(mock, adapter, request, **options)
+            return guard._answered(adapter, request, options)
+
+        self._send, self._ask = guarded_send, guarded_ask
+        self._adapters.send = guarded_send
+        self._mocks._on_request = guarded_ask
+
+    @property
+    def is_outermost(self) -> bool:
+        """Whether nobody has put anything before it since."""
+        return bool(self._adapters.send is self._send)
+
+    def undo(self) -> None:
+        """Stand guard no longer. What somebody else has put before it stays."""
+        self._is_on_guard = False
+        if self._adapters.send is self._send:
+            self._adapters.send = self._real_send
+        if self._mocks._on_request is self._ask:
+            self._mocks._on_request = self._real_ask
+
+    def _answered(self, adapter: HTTPAdapter, request: Any, options: dict[str, Any]) -> Any:
+        request.req_kwargs = options
+        return adapter.build_response(request, self._interception.get_response(request))
 
 
 def _whole(body: Any) -> bytes:
@@ -136,8 +200,9 @@ def _message(headers: tuple[tuple[str, str], ...]) -> Any:
 class _Body(io.RawIOBase):
     """A body as a socket would give it; raises what a socket would raise."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
+    def __init__(self, steps: tuple[Step, ...], carrier: Carrier) -> None:
+        self._steps = iter(steps)
+        self._carrier = carrier
         self._left = b""
 
     def readable(self) -> bool:
@@ -152,11 +217,12 @@ class _Body(io.RawIOBase):
         return len(part)
 
     def _next(self) -> bytes:
-        try:
-            return next(self._chunks, b"")
-        except Broken as broken:
-            if broken.reset:
-                raise ConnectionResetError(*RESET) from None
+        step = next(self._steps, None)
+        if step is None:
             return b""
-        except TimedOut:
-            raise TimeoutError("timed out") from None
+        self._carrier.let_pass(step.pause)
+        if isinstance(step.failure, TimedOut):
+            raise TimeoutError("timed out")
+        if isinstance(step.failure, Broken) and step.failure.reset:
+            raise ConnectionResetError(*RESET)
+        return step.part

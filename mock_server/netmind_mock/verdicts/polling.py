@@ -18,7 +18,6 @@ LONGEST_WAIT: Final = 6 * 3600.0
 _POLLS_BEFORE_BACKOFF: Final = 12
 _GROWN: Final = 1.5
 _TOLERANCE: Final = 0.01
-_KNOWN: Final = frozenset({"pending", "initializing", "processing", "completed", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +79,32 @@ def polling_from_json(document: Mapping[str, Any]) -> Polling:
     )
 
 
-def judge_polling(job_id: str, entries: Sequence[Entry], *, dropped: int = 0) -> Polling:
+def judge_polling(
+    job_id: str, entries: Sequence[Entry], words: Mapping[str, str], *, dropped: int = 0
+) -> Polling:
     """How the client polled a job, by what the journal has of it, in order.
 
     Args:
         job_id: The job.
         entries: The job's requests: its create, polls and delete, and others that do not count.
+        words: How the profile spells each of our statuses.
         dropped: How many requests the journal had no room for, so that the beginning may be missing.
     """
     polls = [entry for entry in entries if entry.operation == "get"]
     created = next((entry for entry in entries if entry.operation == "create"), None)
     began = created.at if created else polls[0].at if polls else 0.0
     times = tuple(entry.at - began for entry in polls)
-    statuses = tuple(map(_status, polls))
+    ours = {word: status for status, word in words.items()}
+    statuses = tuple(_status(poll, ours) for poll in polls)
     findings = [
         *([] if polls else [Finding("polls", "it was never polled")]),
         *_too_fast(times),
         *_no_backoff(times, statuses),
         *_retry_after(polls, times),
-        *_after_the_end(polls, times, statuses),
+        *_after_the_end(entries, polls, times, statuses),
         *_without_end(times, statuses),
         *_after_delete(entries, polls),
-        *_gave_up(statuses, entries),
+        *_gave_up(statuses, entries, frozenset(words)),
     ]
     if dropped:
         findings.append(
@@ -110,13 +113,14 @@ def judge_polling(job_id: str, entries: Sequence[Entry], *, dropped: int = 0) ->
     return Polling(job_id, times, statuses, tuple(findings))
 
 
-def _status(poll: Entry) -> str:
+def _status(poll: Entry, ours: Mapping[str, str]) -> str:
     if not poll.arrived or not poll.reached:
         return "lost" if not poll.arrived else f"HTTP {poll.status}"
     document = poll.answer_json
     if poll.status >= 300 or not isinstance(document, dict):
         return f"HTTP {poll.status}"
-    status = str(document.get("status"))
+    word = str(document.get("status"))
+    status = ours.get(word, word)
     return "completed, empty" if status == "completed" and not document.get("result") else status
 
 
@@ -138,14 +142,11 @@ def _too_fast(times: tuple[float, ...]) -> list[Finding]:
 def _no_backoff(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[Finding]:
     waiting = [time for time, status in zip(times, statuses, strict=True) if not _is_final(status)]
     gaps = [later - earlier for earlier, later in itertools.pairwise(waiting)]
-    if len(waiting) <= _POLLS_BEFORE_BACKOFF or max(gaps) >= _GROWN * min(gap for gap in gaps):
+    pauses = [gap for gap in gaps if gap > _TOLERANCE]
+    if len(pauses) < _POLLS_BEFORE_BACKOFF or max(pauses[len(pauses) // 2 :]) >= _GROWN * min(pauses[:3]):
         return []
-    return [
-        Finding(
-            "backoff",
-            f"the pause never grew in {len(waiting)} polls ({min(gaps):.2f} to {max(gaps):.2f} s)",
-        )
-    ]
+    shown = f"{min(pauses):.2f} to {max(pauses):.2f} s"
+    return [Finding("backoff", f"the pause never grew in {len(waiting)} polls ({shown})")]
 
 
 def _retry_after(polls: Sequence[Entry], times: tuple[float, ...]) -> list[Finding]:
@@ -170,18 +171,25 @@ def _is_final(status: str) -> bool:
 
 
 def _after_the_end(
-    polls: Sequence[Entry], times: tuple[float, ...], statuses: tuple[str, ...]
+    entries: Sequence[Entry], polls: Sequence[Entry], times: tuple[float, ...], statuses: tuple[str, ...]
 ) -> list[Finding]:
+    """Polls after a final status; asking again for the link of a file that was refused is none."""
     ends = [number for number, status in enumerate(statuses) if _is_final(status)]
-    if not ends or ends[0] == len(polls) - 1:
+    if not ends:
         return []
-    first, more = ends[0], len(polls) - 1 - ends[0]
-    return [
-        Finding(
-            "final",
-            f"{more} more polls after the status {statuses[first]} (at {times[first]:.2f} s), which is final",
-        )
+    first = ends[0]
+    refused = [
+        entry.number for entry in entries if entry.operation == "file" and entry.status in (403, 404, 410)
     ]
+    later = [
+        number
+        for number in range(first + 1, len(polls))
+        if not any(polls[number - 1].number < one < polls[number].number for one in refused)
+    ]
+    if not later:
+        return []
+    end = f"the status {statuses[first]} (at {times[first]:.2f} s), which is final"
+    return [Finding("final", f"{len(later)} more polls after {end}")]
 
 
 def _without_end(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[Finding]:
@@ -207,12 +215,12 @@ def _after_delete(entries: Sequence[Entry], polls: Sequence[Entry]) -> list[Find
     return [Finding("delete", f"{len(later)} polls after the job was deleted")] if later else []
 
 
-def _gave_up(statuses: tuple[str, ...], entries: Sequence[Entry]) -> list[Finding]:
+def _gave_up(statuses: tuple[str, ...], entries: Sequence[Entry], known: frozenset[str]) -> list[Finding]:
     deleted = any(entry.operation == "delete" for entry in entries)
     if (
         not statuses
         or deleted
-        or statuses[-1] in _KNOWN
+        or statuses[-1] in known
         or statuses[-1].startswith(("HTTP", "lost", "completed"))
     ):
         return []

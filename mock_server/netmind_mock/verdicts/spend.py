@@ -12,7 +12,7 @@ from netmind_mock.journal import same_request
 from netmind_mock.toml_files import InvalidFile, amount, checked, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from netmind_mock.journal import Entry
@@ -57,12 +57,14 @@ class Spend:
         creates: How many jobs were created.
         by_model: The sum of each model.
         twice: What was paid for twice.
+        dropped: How many requests the journal had no room for, so that creates may be missing here.
     """
 
     total: float
     creates: int
     by_model: Mapping[str, float]
     twice: tuple[Twice, ...]
+    dropped: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """As the control API has it."""
@@ -74,31 +76,41 @@ def spend_from_json(document: Mapping[str, Any]) -> Spend:
     return Spend(**{**document, "twice": tuple(Twice(**one) for one in document["twice"])})
 
 
-def spend(creates: Sequence[Entry], prices: Prices) -> Spend:
-    """What these creates cost. That failed and deleted jobs cost as much as others is assumed."""
+def spend(creates: Sequence[Entry], prices: Prices, *, dropped: int = 0, sure: bool = False) -> Spend:
+    """What these creates cost. That failed and deleted jobs cost as much as others is assumed.
+
+    Args:
+        creates: The creates, in their order.
+        prices: What each costs.
+        dropped: How many requests the journal had no room for, creates maybe among them.
+        sure: Whether it is known which answers were received, as it is in process. Elsewhere an answer that
+            came late may have been given up.
+    """
     paid = [entry for entry in creates if entry.created]
     by_model: dict[str, float] = {}
     for entry in paid:
         model = entry.model or ""
         by_model[model] = by_model.get(model, 0.0) + prices.of(model)
-    return Spend(sum(by_model.values()), len(paid), by_model, tuple(_twice(paid)))
+    return Spend(sum(by_model.values()), len(paid), by_model, tuple(_twice(paid, sure=sure)), dropped)
 
 
-def _twice(paid: Sequence[Entry]) -> list[Twice]:
-    """Creates that repeat an earlier one whose answer did not reach its client as it was given."""
-    found = []
-    for position, entry in enumerate(paid):
-        lost = next(
-            (one for one in reversed(paid[:position]) if _may_be_lost(one) and same_request(one, entry)), None
-        )
-        if lost is not None:
-            found.append(Twice(entry.model, lost.number, entry.number, lost.job_id, entry.job_id, lost.fault))
-    return found
+def _twice(paid: Sequence[Entry], *, sure: bool) -> Iterator[Twice]:
+    """Creates that repeat one whose answer was lost; each loss explains one repeat."""
+    lost: list[Entry] = []
+    for entry in paid:
+        first = next((one for one in lost if same_request(one, entry)), None)
+        if first is not None:
+            lost.remove(first)
+            why = first.fault or "its client's timeout was over"
+            yield Twice(entry.model, first.number, entry.number, first.job_id, entry.job_id, why)
+        if _is_lost(entry, sure=sure):
+            lost.append(entry)
 
 
-def _may_be_lost(entry: Entry) -> bool:
-    """Whether the client may not have learned of the job: its answer was struck by a fault."""
-    return bool(entry.fault)
+def _is_lost(entry: Entry, *, sure: bool) -> bool:
+    """Whether the client may not have learned of the job."""
+    late = not sure and (": delay of" in entry.fault or ": dribble of" in entry.fault)
+    return not entry.arrived or entry.job_id not in entry.answer or late
 
 
 def prices_from(file: Path) -> Prices:

@@ -177,7 +177,7 @@ class TestBesideOthers:
         responses.reset()
 
     @pytest.mark.parametrize("url", [
-        "http://api.netmind.ai/v1/generation", "https://api.netmind.ai.evil.example/v1/generation",
+        "http://api.netmind.ai:8080/v1/generation", "https://api.netmind.ai.evil.example/v1/generation",
         "https://api.netmind.ai:444/v1/generation", "https://api.netmind.ai@evil.example/v1/generation",
     ])  # fmt: skip
     @pytest.mark.usefixtures("mock")
@@ -220,6 +220,94 @@ class TestBesideOthers:
     def test_httpx_goes_elsewhere_as_before(self):
         with pytest.raises(httpx.ConnectError):
             httpx.get("http://127.0.0.1:9/")
+
+
+class TestNothingLeavesTheMachine:
+    """What is meant for the API is answered here while a fake is started, or it would be paid for."""
+
+    @pytest.mark.usefixtures("mock")
+    def test_whatever_is_done_to_responses(self):
+        with responses.mock:
+            assert by_requests("GET", URL)[0] == 200
+        assert by_requests("GET", URL)[0] == 200
+        responses.reset()
+        assert by_requests("GET", URL)[0] == 200
+
+    @pytest.mark.usefixtures("mock")
+    def test_a_mock_that_passes_it_through(self):
+        with responses.RequestsMock() as theirs:
+            theirs.add_passthru("https://api.netmind.ai")
+            assert by_requests("GET", URL)[0] == 200
+
+    @responses.activate
+    def test_within_activate_after_a_reset(self):
+        with netmind_mock.start():
+            responses.reset()
+            assert by_requests("GET", URL)[0] == 200
+
+    @pytest.mark.usefixtures("mock")
+    def test_without_the_s_of_https(self, ask):
+        assert ask("GET", URL.replace("https:", "http:"))[0] == 200
+
+    def test_a_mock_of_httpx_that_was_there_before_is_there_again(self, monkeypatch):
+        with monkeypatch.context() as patched:
+            patched.setattr(httpx.HTTPTransport, "handle_request", lambda *_: httpx.Response(299))
+            with netmind_mock.start():
+                assert httpx.get("https://other.example/").status_code == 299
+        with netmind_mock.start():
+            pass
+        with pytest.raises(httpx.ConnectError):
+            httpx.get("http://127.0.0.1:9/")
+
+
+class TestWhoLearnsOfAJob:
+    """In process it is known which answers a client received."""
+
+    def test_a_timeout_without_a_fault_is_a_loss(self, mock):
+        body = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
+        for _ in range(2):
+            with pytest.raises(requests.ReadTimeout):
+                by_requests("POST", URL, json=body, timeout=30)
+        with pytest.raises(
+            AssertionError, match=r"paid for twice: request 2 .* \(its client's timeout was over\)"
+        ):
+            mock.assert_billed_once()
+        assert [entry.arrived for entry in mock.journal] == [False, False]
+
+    @pytest.mark.parametrize(
+        ("kind", "arguments"), [("delay", {"seconds": 1}), ("dribble", {}), ("content_type", {})]
+    )
+    def test_an_answer_that_came_is_none(self, mock, ask, kind, arguments):
+        mock.fault("create", kind, **arguments)
+        for _ in range(2):
+            assert ask("POST", URL, json=BODY)[0] == 200
+        mock.assert_billed_once()
+
+    def test_what_the_journal_dropped_is_not_vouched_for(self):
+        with netmind_mock.start(journal_entries=2) as mock:
+            for _ in range(3):
+                by_requests("POST", URL, json=BODY)
+            with pytest.raises(AssertionError, match="nobody knows whether anything was paid for twice"):
+                mock.assert_billed_once()
+
+    def test_two_delays_at_once_take_the_time_of_one(self, mock):
+        mock.fault("list", "delay", seconds=5, times=2)
+
+        async def both():
+            async with httpx.AsyncClient(headers=AUTHORIZED, timeout=10) as client:
+                await asyncio.gather(client.get(URL), client.get(URL))
+
+        asyncio.run(both())
+        assert mock.clock.elapsed == 5.0
+
+    def test_a_large_image_can_be_asserted(self, mock):
+        image = "data:image/png;base64," + "A" * 2_000_000
+        by_requests("POST", URL, json={"model": "m", "config": {"prompt": "x", "image": image}})
+        mock.assert_created(model="m", prompt="x", image=image)
+
+    def test_header_values_may_be_bytes(self, mock):
+        requests.get(URL, headers={"Authorization": b"any"}, timeout=5)
+        assert mock.journal[0].status == 200
 
 
 FAULTS = [

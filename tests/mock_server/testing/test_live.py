@@ -1,6 +1,9 @@
 """The served fake: a tenant for each test, and the same orders and verdicts as in process."""
 
 import os
+import subprocess
+import sys
+import threading
 
 import httpx
 import pytest
@@ -133,3 +136,21 @@ def test_a_server_that_cannot_start_says_why():
         match="the fake did not start: Error: nowhere: no such profile; give documented or observed",
     ):
         LiveServer({"profile": "nowhere"}).start()
+
+
+def test_a_server_ends_with_whoever_started_it():
+    script = (
+        "import os, signal, netmind_mock; server = netmind_mock.LiveServer().start(); "
+        "print(server.base_url, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    url = killed.stdout.strip()
+    assert any(is_gone(url) or threading.Event().wait(0.05) for _ in range(200))
+
+
+def is_gone(url):
+    try:
+        requests.get(f"{url}/__mock/health", timeout=5)
+    except requests.ConnectionError:
+        return True
+    return False

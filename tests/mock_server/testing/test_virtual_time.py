@@ -95,6 +95,62 @@ def test_tasks_that_sleep_at_once_sleep_at_once(clock):
     assert order == [("b", 3.0), ("b", 6.0), ("a", 10.0), ("a", 20.0), ("b", 21.0)]
 
 
+def test_a_task_that_does_something_between_its_sleeps_is_not_overtaken(clock):
+    ticks = []
+
+    async def nothing():
+        return None
+
+    async def ticker():
+        for _ in range(5):
+            await clock.async_sleep(1)
+            await asyncio.create_task(nothing())
+            ticks.append(clock.elapsed)
+
+    async def both():
+        await asyncio.gather(ticker(), clock.async_sleep(10))
+
+    asyncio.run(both())
+    assert (ticks, clock.elapsed) == ([1.0, 2.0, 3.0, 4.0, 5.0], 10.0)
+
+
+def test_a_module_that_is_imported_meanwhile_gets_real_time_back(clock, module):
+    clock.patch_sleep()
+    late = types.ModuleType("late")
+    exec("from time import sleep, monotonic", late.__dict__)  # noqa: S102 - a module of our own
+    clock.unpatch_sleep()
+    assert late.monotonic() == pytest.approx(time.monotonic(), abs=5)
+    other = VirtualClock()
+    with other.patch_sleep():
+        late.sleep(7)
+        module.sleep(2)
+    assert (clock.elapsed, other.elapsed) == (0.0, 9.0)
+
+
+def test_of_two_clocks_the_last_counts_whatever_ends_first(clock, module):
+    other = VirtualClock()
+    clock.patch_sleep()
+    other.patch_sleep()
+    module.sleep(5)
+    time.sleep(7)
+    clock.unpatch_sleep()
+    module.sleep(1)
+    other.unpatch_sleep()
+    assert (clock.elapsed, other.elapsed) == (0.0, 13.0)
+    assert module.sleep is time.sleep
+    assert not hasattr(time.sleep, "__wrapped__")
+
+
+def test_who_sleeps_for_ever_is_left_to_it(clock):
+    async def main():
+        forever = asyncio.create_task(clock.async_sleep(float("inf")))
+        await clock.async_sleep(5)
+        forever.cancel()
+
+    asyncio.run(main())
+    assert clock.elapsed == 5.0
+
+
 def test_a_task_that_is_cancelled_holds_up_nobody(clock):
     async def main():
         sleeper = asyncio.create_task(clock.async_sleep(1))
