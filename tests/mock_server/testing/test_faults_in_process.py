@@ -1,0 +1,246 @@
+"""What goes wrong in process: met as each library meets it, exact in virtual time, and never without an end."""
+
+import asyncio
+import contextlib
+
+import httpx
+import pytest
+import requests
+from asking import AUTHORIZED, BODY, URL, by_httpx, by_httpx_async, by_requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+import netmind_mock
+from netmind_client import GenerationClient
+from netmind_mock.testing.carrying import WouldHang
+from netmind_mock.testing.patience import NeverStops
+
+
+class TestWhoLearnsOfAJob:
+    """In process it is known which answers a client received."""
+
+    def test_a_timeout_without_a_fault_is_a_loss(self, mock):
+        body = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
+        for _ in range(2):
+            with pytest.raises(requests.ReadTimeout):
+                by_requests("POST", URL, json=body, timeout=30)
+        with pytest.raises(
+            AssertionError, match=r"paid for twice: request 2 .* \(its client's timeout was over\)"
+        ):
+            mock.assert_billed_once()
+        assert [entry.arrived for entry in mock.journal] == [False, False]
+
+    @pytest.mark.parametrize(
+        ("kind", "arguments"), [("delay", {"seconds": 1}), ("dribble", {}), ("content_type", {})]
+    )
+    def test_an_answer_that_came_is_none(self, mock, ask, kind, arguments):
+        mock.fault("create", kind, **arguments)
+        for _ in range(2):
+            assert ask("POST", URL, json=BODY)[0] == 200
+        mock.assert_billed_once()
+
+    def test_what_the_journal_dropped_is_not_vouched_for(self):
+        with netmind_mock.start(journal_entries=2) as mock:
+            for _ in range(3):
+                by_requests("POST", URL, json=BODY)
+            with pytest.raises(AssertionError, match="nobody knows whether anything was paid for twice"):
+                mock.assert_billed_once()
+
+    def test_two_delays_at_once_take_the_time_of_one(self, mock):
+        mock.fault("list", "delay", seconds=5, times=2)
+
+        async def both():
+            async with httpx.AsyncClient(headers=AUTHORIZED, timeout=10) as client:
+                await asyncio.gather(client.get(URL), client.get(URL))
+
+        asyncio.run(both())
+        assert mock.clock.elapsed == 5.0
+
+    def test_a_large_image_can_be_asserted(self, mock):
+        image = "data:image/png;base64," + "A" * 2_000_000
+        by_requests("POST", URL, json={"model": "m", "config": {"prompt": "x", "image": image}})
+        mock.assert_created(model="m", prompt="x", image=image)
+
+    def test_header_values_may_be_bytes(self, mock):
+        requests.get(URL, headers={"Authorization": b"any"}, timeout=5)
+        assert mock.journal[0].status == 200
+
+
+FAULTS = [
+    ("reset", {}, "reset"),
+    ("reset", {"when": "request"}, "reset"),
+    ("reset", {"when": "during"}, "reset in body"),
+    ("reset", {"when": "after"}, 200),
+    ("hang", {}, "timeout"),
+    ("hang", {"seconds": 3}, "closed"),
+    ("delay", {"seconds": 9}, 200),
+    ("delay", {"seconds": 11}, "timeout"),
+    ("dribble", {"seconds": 100}, 200),
+    ("dribble", {"seconds": 1000}, "timeout in body"),
+    ("truncate", {}, "truncated"),
+    ("status", {"code": 429}, 429),
+    ("html", {}, 502),
+    ("redirect", {}, 302),
+    ("malformed_json", {}, 200),
+    ("content_type", {}, 200),
+]
+RAISED = {
+    by_requests: {
+        "reset": requests.exceptions.ConnectionError,
+        "reset in body": requests.exceptions.ChunkedEncodingError,
+        "timeout": requests.exceptions.ReadTimeout,
+        "timeout in body": requests.exceptions.ConnectionError,
+        "closed": requests.exceptions.ConnectionError,
+        "truncated": requests.exceptions.ChunkedEncodingError,
+    },
+    by_httpx: {
+        "reset": httpx.ReadError,
+        "reset in body": httpx.ReadError,
+        "timeout": httpx.ReadTimeout,
+        "timeout in body": httpx.ReadTimeout,
+        "closed": httpx.RemoteProtocolError,
+        "truncated": httpx.RemoteProtocolError,
+    },
+}
+RAISED[by_httpx_async] = RAISED[by_httpx]
+
+
+class TestFaults:
+    @pytest.mark.parametrize(("kind", "arguments", "outcome"), FAULTS)
+    def test_each_fault_is_met_as_the_library_would_meet_it(self, mock, ask, kind, arguments, outcome):
+        mock.fault("list", kind, **arguments)
+        if isinstance(outcome, int):
+            assert ask("GET", URL)[0] == outcome
+        else:
+            with pytest.raises(RAISED[ask][outcome]) as raised:
+                ask("GET", URL)
+            assert type(raised.value) is RAISED[ask][outcome]
+        assert ask("GET", URL)[0] == 200
+
+    def test_waits_are_exact_on_the_virtual_clock(self, mock, ask):
+        for kind, arguments, seconds in (
+            ("delay", {"seconds": 9}, 9),
+            ("hang", {}, 10),
+            ("dribble", {"seconds": 60}, 60),
+        ):
+            mock.fault("list", kind, **arguments)
+            before = mock.clock.elapsed
+            with contextlib.suppress(requests.Timeout, httpx.TimeoutException):
+                ask("GET", URL)
+            assert mock.clock.elapsed - before == pytest.approx(seconds)
+
+    def test_without_a_timeout_a_hang_ends_the_test_with_a_sentence(self, mock, ask):
+        mock.fault("list", "hang")
+        with pytest.raises(WouldHang, match="has no timeout, and its answer never comes"):
+            ask("GET", URL, timeout=None)
+
+    def test_a_corrupted_file_is_as_long_and_another(self, mock, ask):
+        requests.post(URL, json=BODY, headers=AUTHORIZED, timeout=5)
+        mock.clock.advance(780)
+        url = requests.get(URL, headers=AUTHORIZED, timeout=5).json()["generation_list"][0]["result"]["data"][
+            0
+        ]["url"]
+        mock.fault("file", "corrupt")
+        mock.fault("file", "short", share=0.5)
+        corrupt, short, whole = (ask("GET", url)[1] for _ in range(3))
+        assert len(corrupt) == len(whole) != len(short)
+        assert corrupt != whole
+
+    def test_a_stream_breaks_off_where_it_was_cut(self, mock):
+        mock.fault("list", "truncate", share=0.5)
+        parts = []
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            parts.extend(requests.get(URL, headers=AUTHORIZED, stream=True, timeout=5).iter_content(4))
+        assert b'{"generatio'.startswith(b"".join(parts))
+
+    def test_the_same_seed_gives_the_same_run(self):
+        def run(seed):
+            with netmind_mock.start(seed=seed) as mock:
+                mock.fault("list", "status", probability=0.5)
+                job = requests.post(URL, json=BODY, headers=AUTHORIZED, timeout=5).json()["id"]
+                return job, [by_requests("GET", URL)[0] for _ in range(20)]
+
+        assert run(1) == run(1) != run(2)
+
+
+class TestPatience:
+    """A client that never stops does not stop its tests."""
+
+    def test_polling_for_ever_ends_with_a_sentence(self, mock):
+        mock.next_job("stuck")
+        client = GenerationClient()
+        job = client.create(**BODY)
+
+        def poll_for_ever():
+            while True:
+                client.get(job.id)
+                mock.clock.sleep(5)
+
+        with pytest.raises(
+            NeverStops,
+            match="polled 1001 times, and the client goes on; its status is pending, and the client has no",
+        ):
+            poll_for_ever()
+
+    @pytest.mark.usefixtures("mock")
+    def test_not_even_except_exception_goes_on(self):
+        job = GenerationClient().create(**BODY)
+
+        def stubborn():
+            while True:
+                with contextlib.suppress(Exception):
+                    GenerationClient().get(job.id)
+
+        with pytest.raises(NeverStops, match="while the virtual clock stood still"):
+            stubborn()
+
+    def test_a_client_that_takes_no_notice_of_the_end_is_told_so(self, mock):
+        job = GenerationClient().create(**BODY)
+        mock.clock.advance(780)
+
+        def poll_for_ever():
+            while True:
+                GenerationClient().get(job.id)
+
+        with pytest.raises(
+            NeverStops, match="its status is completed, which is final, and the client takes no"
+        ):
+            poll_for_ever()
+
+    def test_polls_that_are_lost_count_too(self, mock):
+        job = GenerationClient().create(**BODY)
+        mock.fault("get", "reset", times=None)
+        with pytest.raises(NeverStops, match="answered with errors or not at all"):
+            GenerationClient().wait(job, timeout=1e8)
+
+    def test_any_number_can_be_allowed(self):
+        with netmind_mock.start(max_polls=0) as mock:
+            job = GenerationClient().create(**BODY)
+            for _ in range(1200):
+                GenerationClient().get(job.id)
+            assert len(mock.requests("get")) == 1200
+
+
+class TestRetries:
+    """urllib3 retries statuses by itself; ``responses`` has it ask again at once, and the fake lets the time pass."""
+
+    @pytest.mark.parametrize(
+        ("retry_after", "backoff", "elapsed"),
+        [(3, 1, 6.0), (None, 1, 0.0 + 2.0), (None, 0, 0.0)],
+    )
+    def test_the_time_between_its_tries_passes(self, mock, retry_after, backoff, elapsed):
+        mock.fault("list", "status", code=429, retry_after=retry_after, times=2)
+        with requests.Session() as session:
+            session.mount(
+                "https://",
+                HTTPAdapter(max_retries=Retry(total=5, backoff_factor=backoff, status_forcelist=[429])),
+            )
+            assert session.get(URL, headers=AUTHORIZED, timeout=5).status_code == 200
+        assert mock.clock.elapsed == elapsed
+
+    def test_the_same_request_sent_again_by_the_client_takes_no_time(self, mock):
+        mock.fault("list", "status", code=429, retry_after=3, times=1)
+        with requests.Session() as session:
+            prepared = session.prepare_request(requests.Request("GET", URL, headers=AUTHORIZED))
+            statuses = [session.send(prepared, timeout=5).status_code for _ in range(2)]
+        assert (statuses, mock.clock.elapsed) == ([429, 200], 0.0)
