@@ -10,21 +10,28 @@ BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup of coffee"}}
 AUTHORIZED = {"Authorization": "Bearer any"}
 
 
-def by_requests(method, url, timeout=10.0, **options):
+def by_requests(method, url, timeout=10.0, token="any", **options):
     answer = requests.request(
-        method, url, headers=AUTHORIZED, timeout=timeout, allow_redirects=False, **options
+        method,
+        url,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=timeout,
+        allow_redirects=False,
+        **options,
     )
     return answer.status_code, answer.content
 
 
-def by_httpx(method, url, timeout=10.0, **options):
-    answer = httpx.request(method, url, headers=AUTHORIZED, timeout=timeout, **options)
+def by_httpx(method, url, timeout=10.0, token="any", **options):
+    answer = httpx.request(
+        method, url, headers={"Authorization": f"Bearer {token}"}, timeout=timeout, **options
+    )
     return answer.status_code, answer.content
 
 
-def by_httpx_async(method, url, timeout=10.0, **options):
+def by_httpx_async(method, url, timeout=10.0, token="any", **options):
     async def ask():
-        async with httpx.AsyncClient(headers=AUTHORIZED, timeout=timeout) as client:
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=timeout) as client:
             answer = await client.request(method, url, **options)
             return answer.status_code, answer.content
 

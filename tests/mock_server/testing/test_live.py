@@ -8,7 +8,9 @@ import threading
 import httpx
 import pytest
 import requests
+from asking import by_httpx, by_httpx_async, by_requests
 
+import netmind_mock
 from netmind_client import GenerationClient, GenerationFailed
 from netmind_mock import InvalidOrder, LiveServer
 from netmind_mock.testing.live import NotStarted
@@ -154,3 +156,28 @@ def is_gone(url):
     except requests.ConnectionError:
         return True
     return False
+
+
+LOST = [
+    ("reset", {"when": "request"}),
+    ("reset", {"when": "before"}),
+    ("reset", {"when": "during"}),
+    ("hang", {}),
+    ("hang", {"seconds": 0.1}),
+    ("delay", {"seconds": 5}),
+    ("dribble", {"seconds": 20}),
+    ("truncate", {}),
+]
+
+
+@pytest.mark.parametrize("ask", [by_requests, by_httpx, by_httpx_async], ids=lambda ask: ask.__name__)
+@pytest.mark.parametrize(("kind", "arguments"), LOST)
+def test_a_fault_raises_over_a_socket_what_it_raises_in_process(server, ask, kind, arguments):
+    raised = []
+    for fake in (netmind_mock.start(), server.tenant()):
+        with fake as mock:
+            mock.fault("list", kind, **arguments)
+            with pytest.raises((requests.RequestException, httpx.HTTPError)) as error:
+                ask("GET", f"{mock.base_url}/v1/generation", timeout=0.3, token=mock.api_key)
+            raised.append(type(error.value))
+    assert raised[0] is raised[1]
