@@ -45,7 +45,10 @@ class LocalControl:
         """Do an operation."""
         __tracebackhide__ = True
         self._check_used()
-        return call(self._world, None, name, payload or {})
+        try:
+            return call(self._world, None, name, payload or {})
+        except InvalidOrder as mistake:  # told where the test ordered it, and not by our own frames
+            raise type(mistake)(str(mistake)) from None
 
     def entries(self, operation: str | None = None) -> list[Entry]:
         """The journal's entries, oldest first."""
@@ -62,6 +65,7 @@ class HttpControl:
 
     def call(self, name: str, payload: Mapping[str, Any] | None = None) -> Any:
         """Do an operation, over HTTP and past whatever intercepts ``requests`` or ``httpx``."""
+        __tracebackhide__ = True
         operation = OPERATIONS_BY_NAME[name]
         asked = dict(payload or {})
         path = "/__mock/" + operation.path

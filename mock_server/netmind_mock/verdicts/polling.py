@@ -58,6 +58,7 @@ class Polling:
         Raises:
             AssertionError: Something is; the message says what, with the evidence.
         """
+        __tracebackhide__ = True
         if self.findings:
             lines = "\n".join(f"  {finding}" for finding in self.findings)
             raise AssertionError(

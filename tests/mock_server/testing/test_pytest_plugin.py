@@ -291,6 +291,27 @@ def test_a_test_that_fails_is_told_with_its_requests_and_their_hints(project):
     assert project.output.count("did you mean failed? (read docs/mock_server.md)") == 2
 
 
+def test_mistakes_and_verdicts_are_told_at_the_tests_own_line(project):
+    project.run(CREATE + """
+    def test_typo(netmind_mock):
+        netmind_mock.next_job("faild")
+
+    def test_typo_served(netmind_server):
+        netmind_server.next_job("faild")
+
+    def test_rude(netmind_mock):
+        job = create()
+        get(job), get(job)
+        netmind_mock.polling().assert_polite()
+    """)  # fmt: skip
+    assert "3 failed" in project.output
+    assert (
+        "netmind_mock.InvalidOrder: scenario: no such scenario as 'faild'; did you mean failed?"
+        in project.output
+    )
+    assert "/netmind_mock/" not in project.output.replace("netmind_mock/pytest_plugin", "")
+
+
 def test_code_that_sleeps_in_real_time_is_told_soon(project):
     project.run(CREATE + """
     def test_forgotten(netmind_mock):
