@@ -74,6 +74,20 @@ def test_hostile_text_stays_in_its_line(model, prompt):
     assert len(said) < 400
 
 
+@pytest.mark.parametrize("message", ["zu spät", "a\r\nX-Injected: 1", "x" * 5000])
+def test_what_a_fault_says_stays_in_its_line(make, message):
+    client = make()
+    fault = {"operation": "list", "kind": "status", "code": 404, "message": message}
+    client.post("/__mock/faults", json=fault)
+    answer = client.get(POST, headers=AUTHORIZED)
+    said = answer.headers["X-Mock-Hint"]
+    assert (answer.status_code, answer.json) == (404, {"message": message})
+    assert said.isascii()
+    assert said.isprintable()
+    assert len(said) < 400
+    assert "X-Injected" not in answer.headers
+
+
 @pytest.mark.parametrize("kind", ApiError.__subclasses__())
 def test_every_refusal_has_a_hint_of_its_own(kind):
     facts = {"model": "m", "allowed": ["GET"], "limit": 1, "expected": "e", "came": "c"}

@@ -175,6 +175,14 @@ def test_code_that_was_never_called_is_told_from_code_that_asks_elsewhere():
     assert "no request came at all: does the code under test read NETMIND_BASE_URL" in str(failed.value)
 
 
+def test_one_match_is_enough_where_one_is_asked_for_whatever_was_dropped():
+    with netmind_mock.start(journal_entries=1) as mock:
+        for _ in range(3):
+            GenerationClient().create("Qwen/Qwen-Image", {"prompt": "x"})
+        mock.assert_created(times=None, prompt="x")
+        mock.assert_requested("create")
+
+
 def test_a_journal_that_was_too_small_is_said_to_be():
     with netmind_mock.start(journal_entries=1) as mock:
         for _ in range(3):

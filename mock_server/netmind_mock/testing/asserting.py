@@ -57,7 +57,7 @@ def assert_created(
     creates = [entry for entry in seen.journal if entry.operation == "create"]
     differences = {entry.number: _differences(entry, model, config, options) for entry in creates}
     matching = [entry for entry in creates if entry.created and not differences[entry.number]]
-    if _is_count(len(matching), times) and not seen.dropped:
+    if _is_count(len(matching), times, seen.dropped):
         return
     wanted = _wanted(model, config, options)
     lines = [f"expected {_times(times)} of {wanted}, got {len(matching)}"]
@@ -82,7 +82,7 @@ def assert_times(seen: Seen, entries: Sequence[Entry], operation: str, times: in
         AssertionError: There are not; the message lists what there is.
     """
     __tracebackhide__ = True
-    if _is_count(len(entries), times) and not seen.dropped:
+    if _is_count(len(entries), times, seen.dropped):
         return
     lines = [f"expected {_times(times)} of {operation}, got {len(entries)}"]
     lines += [f"  {_request(entry)}" for entry in entries[:_SHOWN_REQUESTS]]
@@ -92,8 +92,9 @@ def assert_times(seen: Seen, entries: Sequence[Entry], operation: str, times: in
     raise AssertionError("\n".join(lines))
 
 
-def _is_count(count: int, times: int | None) -> bool:
-    return count >= 1 if times is None else count == times
+def _is_count(count: int, times: int | None, dropped: int) -> bool:
+    """Whether there are so many: one is enough where none is named, and a number needs the whole journal."""
+    return count >= 1 if times is None else count == times and not dropped
 
 
 def _times(times: int | None) -> str:

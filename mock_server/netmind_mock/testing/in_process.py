@@ -110,7 +110,7 @@ class Mock(Handle):
             journal_entries=journal_entries,
             wire_faults=KINDS,
         )
-        self._is_used = False
+        self._is_used = self._is_started = False
         world = replace(world_of(self.app), told_of_losses=True)
         super().__init__(
             LocalControl(world, self._check_used),
@@ -135,7 +135,13 @@ class Mock(Handle):
             raise RuntimeError(f"this fake was never started, so nobody can have called it: {advice}")
 
     def start(self) -> Mock:
-        """Answer from now on, and set ``NETMIND_BASE_URL`` and ``NETMIND_API_KEY``."""
+        """Answer from now on, and set ``NETMIND_BASE_URL`` and ``NETMIND_API_KEY``.
+
+        Raises:
+            RuntimeError: It is started already.
+        """
+        if self._is_started:
+            raise RuntimeError("this fake is started already: stop it first, or make another")
         with contextlib.ExitStack() as undo:
             undo.enter_context(environment(NETMIND_BASE_URL=self.base_url, NETMIND_API_KEY=self.api_key))
             undo.enter_context(_our_client_on(self.clock))
@@ -147,11 +153,12 @@ class Mock(Handle):
             if self._patch_sleep:
                 self.clock.patch_sleep()
             self._undo = undo.pop_all()
-        self._is_used = True
+        self._is_used = self._is_started = True
         return self
 
     def stop(self) -> None:
         """Answer no longer, and put everything back."""
+        self._is_started = False
         self._undo.close()
 
     def __enter__(self) -> Mock:

@@ -278,6 +278,13 @@ class TestOrders:
         mock.reset()
         assert (mock.jobs, mock.journal, mock.unused()) == ([], [], [])
 
+    def test_what_was_ordered_for_every_job_can_be_taken_away(self, mock):
+        mock.every_job("failed")
+        mock.clear_rules()
+        mock.every_job("slow", after=5)
+        client = GenerationClient()
+        assert client.wait(client.create(**BODY)).is_completed
+
     def test_faults_can_be_taken_away(self, mock):
         mock.fault("list", "status", times=None)
         mock.clear_faults()
@@ -285,6 +292,15 @@ class TestOrders:
 
 
 class TestUnstarted:
+    def test_one_that_is_started_is_not_started_again(self):
+        mock = netmind_mock.start().start()
+        with pytest.raises(RuntimeError, match="this fake is started already"):
+            mock.start()
+        mock.stop()
+        assert "NETMIND_BASE_URL" not in os.environ
+        with mock:
+            assert os.environ["NETMIND_BASE_URL"] == mock.base_url
+
     def test_orders_to_a_fake_that_was_never_started_are_refused(self):
         with pytest.raises(RuntimeError, match="this fake was never started"):
             netmind_mock.start().next_job("failed")
