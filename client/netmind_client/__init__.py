@@ -11,10 +11,15 @@
 A create is sent once and never again by itself, and every wait has an end.
 """
 
-from netmind_client._client import Generated, GenerationClient
+import typing as _typing
+
+from netmind_client._client import GenerationClient
+from netmind_client._core import Generated
+from netmind_client._many import GenerationRequest, ManyProgress, Outcome
 from netmind_client._models import Generation, Result
+from netmind_client._saving import DownloadProgress
 from netmind_client._timing import use_clock
-from netmind_client._transport import DEFAULT_BASE_URL
+from netmind_client._wire import DEFAULT_BASE_URL
 from netmind_client.exceptions import (
     ApiError,
     AuthenticationError,
@@ -33,20 +38,28 @@ from netmind_client.exceptions import (
     WaitTimeout,
 )
 
+if _typing.TYPE_CHECKING:
+    from netmind_client._async_client import AsyncGenerationClient
+
 __all__ = [
     "DEFAULT_BASE_URL",
     "ApiError",
+    "AsyncGenerationClient",
     "AuthenticationError",
     "ConfigurationError",
     "CreateOutcomeUnknown",
     "DownloadError",
+    "DownloadProgress",
     "Generated",
     "Generation",
     "GenerationClient",
     "GenerationFailed",
+    "GenerationRequest",
     "InvalidRequestError",
+    "ManyProgress",
     "NetMindError",
     "NotFoundError",
+    "Outcome",
     "RateLimitedError",
     "Result",
     "ResultMissing",
@@ -56,3 +69,18 @@ __all__ = [
     "WaitTimeout",
     "use_clock",
 ]
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """``AsyncGenerationClient``, which brings httpx along, when it is asked for."""
+    if name != "AsyncGenerationClient":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from netmind_client._async_client import AsyncGenerationClient  # noqa: PLC0415 - brings httpx along
+    except ModuleNotFoundError as error:
+        if error.name not in ("httpx", "anyio"):
+            raise
+        message = "AsyncGenerationClient needs httpx: pip install 'netmind-testkit[async]'"
+        raise ModuleNotFoundError(message, name=error.name) from error
+    globals()[name] = AsyncGenerationClient
+    return AsyncGenerationClient

@@ -1,59 +1,36 @@
-"""The client: four operations, a wait that ends, and a download that is whole."""
+"""The client."""
 
 from __future__ import annotations
 
-import itertools
-import math
-import os
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import requests
-from urllib3.exceptions import HTTPError
-
-from netmind_client import _download, _polling, _timing
-from netmind_client._models import Generation, Result, read_generation
-from netmind_client._polling import Verdict
-from netmind_client._transport import DEFAULT_BASE_URL, Transport, reason, without_query
-from netmind_client.exceptions import (
-    ConfigurationError,
-    DownloadError,
-    GenerationFailed,
-    RateLimitedError,
-    ResultMissing,
-    ServerError,
-    TransportError,
-    UnexpectedAnswer,
-    WaitTimeout,
-)
+from netmind_client import _by_requests, _core, _many, _threads, _timing
+from netmind_client._core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
+from netmind_client._download import DEFAULT_MAX_BYTES
+from netmind_client._effects import Do, Pause, Receive, Running, Send, Show
 
 if TYPE_CHECKING:
+    import os
+    import threading
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
-DEFAULT_WAIT_SECONDS = 1200.0
+    import requests
 
-_CHUNK_BYTES = 64 * 1024
-_LEAST_SECONDS = 0.1  # that a last poll is given, however little is left
+    from netmind_client._effects import Effect, Flow
+    from netmind_client._many import GenerationRequest, ManyProgress, Outcome
+    from netmind_client._models import Generation
+    from netmind_client._saving import DownloadProgress
 
-Progress = Callable[[Generation], None]
-
-# What may have passed by the next poll. A 4xx will not.
-_WORTH_ANOTHER_POLL = (TransportError, ServerError, RateLimitedError, UnexpectedAnswer)
-
-
-class Generated(NamedTuple):
-    """What :meth:`GenerationClient.generate` made: the completed job and the files it was saved to."""
-
-    generation: Generation
-    paths: Sequence[Path]
+    T = TypeVar("T")
 
 
 class GenerationClient:
     """Creates, watches, lists, deletes and downloads generations.
 
-    A create is sent once. Reading and deleting are sent once too; only the polls of :meth:`wait` go on after
-    one that failed. Not safe to share between threads, as a ``requests.Session`` is not.
+    A create is sent again only when it is certain that there is no job. Every call ends within its timeout.
+    Threads may share a client, unless it was given a session.
     """
 
     def __init__(
@@ -61,7 +38,8 @@ class GenerationClient:
         api_key: str | None = None,
         base_url: str | None = None,
         *,
-        request_timeout: float = 30.0,
+        request_timeout: float = DEFAULT_REQUEST_SECONDS,
+        poll_interval: float | None = None,
         session: requests.Session | None = None,
         sleep: Callable[[float], None] = _timing.sleep,
         monotonic: Callable[[], float] = _timing.monotonic,
@@ -72,31 +50,32 @@ class GenerationClient:
             api_key: The token; by default that of the environment variable NETMIND_API_KEY.
             base_url: By default that of NETMIND_BASE_URL, else https://api.netmind.ai. A slash or /v1 at its
                 end makes no difference.
-            request_timeout: Seconds to wait for a connection, and then for each part of an answer. A create
-                with ``sync_mode`` answers only when the job is done, and needs more.
-            session: What sends the requests, for proxies or certificates of your own.
+            request_timeout: Seconds that one request may take, from looking up the host to the last byte; the
+                timeout of a call that is given none. A download may be without a byte for as long.
+            poll_interval: Seconds between the polls of a wait; by default less and less often.
+            session: What sends the requests, for proxies or certificates of your own. The timeouts are then
+                as good as it keeps them.
             sleep: How to wait, in seconds; a virtual clock can stand in.
             monotonic: What time it is, in seconds; a virtual clock can stand in.
 
         Raises:
-            ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
+            ConfigurationError: There is no API key, the base URL is not an HTTP URL, or the session sends a
+                create again by itself.
         """
-        self._transport = Transport(
-            api_key if api_key is not None else os.environ.get("NETMIND_API_KEY", ""),
-            base_url or os.environ.get("NETMIND_BASE_URL") or DEFAULT_BASE_URL,
-            session or requests.Session(),
-            request_timeout,
-        )
+        self._core = Core(api_key, base_url, request_timeout, poll_interval, monotonic)
+        self._core.run = self._run
+        if session is not None:
+            _by_requests.check_session(session)
+        self._session = session if session is not None else _by_requests.new_session()
         self._sleep = sleep
-        self._monotonic = monotonic
 
     @property
     def base_url(self) -> str:
         """Where the API is, without a slash or /v1 at its end."""
-        return self._transport.base_url
+        return self._core.api.base_url
 
     def __repr__(self) -> str:
-        return f"GenerationClient(base_url={self.base_url!r})"
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
 
     def __enter__(self) -> GenerationClient:
         return self
@@ -108,14 +87,19 @@ class GenerationClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
+        self._session.close()
 
-    def create(self, model: str, config: Mapping[str, Any]) -> Generation:
-        """Create a generation, with one request that is never repeated.
+    def create(self, model: str, config: Mapping[str, Any], *, timeout: float | None = None) -> Generation:
+        """Create a generation.
+
+        Sent again, up to three times, only when it certainly did not reach the server (no connection), or
+        the server said so (429, or 503 with Retry-After).
 
         Args:
             model: Such as ``Qwen/Qwen-Image``.
             config: The model's options, such as ``{"prompt": "A cup of coffee"}``.
+            timeout: Seconds for all of it; by default ``request_timeout``, or 1200 with ``sync_mode``, whose
+                create answers only when the job is done.
 
         Raises:
             CreateOutcomeUnknown: No answer came, or none that can be read: a job may exist and be charged.
@@ -123,17 +107,34 @@ class GenerationClient:
             ApiError: The API refused it.
             ConfigurationError: The config is no mapping, or not JSON.
         """
-        if not isinstance(config, Mapping):
-            example = {"prompt": "A cup of coffee"}
-            raise ConfigurationError(f"expected a config such as {example}, got {config!r}")
-        document, unknown_outcome = self._transport.create(model, dict(config))
-        generation = read_generation(document)
-        if generation is None:
-            raise unknown_outcome
-        return generation
+        return self._run(self._core.create(model, config, timeout))
 
-    def get(self, generation_id: str) -> Generation:
-        """A generation as it is now.
+    def find_created(
+        self, sent_at: float, *, model: str | None = None, timeout: float = DEFAULT_REQUEST_SECONDS
+    ) -> Sequence[Generation]:
+        """Look for the job of a create that was not answered, until one is found or time is over.
+
+        :meth:`CreateOutcomeUnknown.find_created` does so with what it knows. A generation shows neither its
+        model nor its config (documented), so this goes by when it was created, which is taken for UTC
+        (assumed). Jobs that this client has created are left out.
+
+        Args:
+            sent_at: When the create was sent, in seconds since the epoch.
+            model: What it was sent for; looked at where the list shows a model.
+            timeout: Seconds to go on looking while there is none.
+
+        Returns:
+            The generations that it can be, the nearest in time first. None is no proof that there is no job.
+
+        Raises:
+            TransportError: The list was not answered.
+            ApiError: The API answered with an error.
+            UnexpectedAnswer: The answer is no list of generations.
+        """
+        return self._run(self._core.find_created_at(sent_at, model, timeout))
+
+    def get(self, generation_id: str, *, timeout: float | None = None) -> Generation:
+        """A generation as it is now. Asked for up to three times, as are a list and a delete.
 
         Raises:
             NotFoundError: There is no such generation.
@@ -141,17 +142,9 @@ class GenerationClient:
             ApiError: The API answered with another error.
             UnexpectedAnswer: The answer is no generation.
         """
-        return self._get(generation_id, math.inf)
+        return self._run(self._core.get(generation_id, timeout))
 
-    def _get(self, generation_id: str, within: float) -> Generation:
-        document, shown = self._transport.ask("GET", generation_id, within=within)
-        generation = read_generation(document)
-        if generation is None:
-            message = f"generation {generation_id}: expected a generation, got {shown}"
-            raise UnexpectedAnswer(message, generation_id=generation_id)
-        return generation
-
-    def list(self) -> Sequence[Generation]:
+    def list(self, *, timeout: float | None = None) -> Sequence[Generation]:
         """All generations of this account, in the API's order.
 
         Raises:
@@ -159,13 +152,9 @@ class GenerationClient:
             ApiError: The API answered with an error.
             UnexpectedAnswer: The answer is no list of generations.
         """
-        document, shown = self._transport.ask("GET")
-        entries = document.get("generation_list") if isinstance(document, dict) else None
-        if not isinstance(entries, Sequence) or isinstance(entries, str):
-            raise UnexpectedAnswer(f"list: expected a generation_list, got {shown}")
-        return [generation for entry in entries if (generation := read_generation(entry)) is not None]
+        return self._run(self._core.list(timeout))
 
-    def delete(self, generation_id: str) -> None:
+    def delete(self, generation_id: str, *, timeout: float | None = None) -> None:
         """Delete a generation; one that is still pending is cancelled, as far as is known (assumed).
 
         Raises:
@@ -173,14 +162,15 @@ class GenerationClient:
             TransportError: No answer came.
             ApiError: The API answered with another error.
         """
-        self._transport.ask("DELETE", generation_id)
+        self._run(self._core.delete(generation_id, timeout))
 
     def wait(
         self,
         generation: Generation | str,
         *,
         timeout: float = DEFAULT_WAIT_SECONDS,
-        on_poll: Progress | None = None,
+        on_poll: Callable[[Generation], object] | None = None,
+        delete_on_timeout: bool = False,
     ) -> Generation:
         """Poll until the job is completed, less and less often.
 
@@ -188,6 +178,7 @@ class GenerationClient:
             generation: The job, or its id.
             timeout: Seconds after which to give up; the job goes on, and is not deleted.
             on_poll: Called with each state that is seen.
+            delete_on_timeout: Delete the job when time is over. Its last two seconds are kept for that.
 
         Raises:
             GenerationFailed: The job ended otherwise than completed, and why, or is marked as deleted.
@@ -197,66 +188,46 @@ class GenerationClient:
             ApiError: The API refused the question (4xx).
             ConfigurationError: The timeout is none.
         """
-        generation_id = generation if isinstance(generation, str) else generation.id
-        if not 0 <= timeout < math.inf:
-            raise ConfigurationError(f"expected a timeout in seconds, 0 or more and finite, got {timeout!r}")
-        deadline = self._monotonic() + timeout
-        completed_at: float | None = None
-        last_status: str | None = None
-        for poll in itertools.count(1):
-            pause = _polling.delay_before(poll)
-            try:
-                seen = self._get(generation_id, max(deadline - self._monotonic(), _LEAST_SECONDS))
-            except _WORTH_ANOTHER_POLL as error:
-                pause = max(pause, getattr(error, "retry_after", None) or 0.0)
-            else:
-                last_status = seen.status
-                if on_poll is not None:
-                    on_poll(seen)
-                if seen.is_completed and completed_at is None:
-                    completed_at = self._monotonic()
-                if _ended(seen, 0.0 if completed_at is None else self._monotonic() - completed_at):
-                    return seen
-            left = deadline - self._monotonic()
-            if left <= 0:
-                break
-            self._sleep(min(pause, left))
-        raise WaitTimeout(
-            f"generation {generation_id} had not ended after {timeout:g} s (last status: {last_status}). "
-            f"It goes on; wait for it again with: netmind-client wait {generation_id}",
-            generation_id=generation_id,
-            last_status=last_status,
-        )
+        return self._run(self._core.wait(generation, timeout, Waiting(on_poll, delete_on_timeout)))
+
+    def states(
+        self, generation: Generation | str, *, timeout: float = DEFAULT_WAIT_SECONDS
+    ) -> Iterator[Generation]:
+        """Each state that a wait sees, the completed one last. Raises as :meth:`wait` does."""
+        return self._shown(self._core.wait(generation, timeout, Waiting()))
 
     def download(
-        self, generation: Generation, directory: str | os.PathLike[str] = ".", *, overwrite: bool = False
+        self,
+        generation: Generation,
+        directory: str | os.PathLike[str] = ".",
+        *,
+        timeout: float = DEFAULT_WAIT_SECONDS,
+        overwrite: bool = False,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> Sequence[Path]:
         """Save every result of a completed generation; text results too, as .txt files.
+
+        A download that is cut goes on where it was, a link that has expired is read anew from the job, and
+        a file is there whole or not at all.
 
         Args:
             generation: A completed job, as get or wait return it.
             directory: Where to; made if it is not there.
-            overwrite: Replace files that exist.
+            timeout: Seconds for all of it.
+            overwrite: Replace files that exist. One that holds the same bytes is no obstacle.
+            max_bytes: The most that one file may have.
+            on_progress: Called after each part.
 
         Returns:
             The files' paths, in the order of the results.
 
         Raises:
             DownloadError: The job has no results, or one could not be fetched or saved whole.
+            ConfigurationError: ``timeout`` or ``max_bytes`` is none.
         """
-        if not generation.results:
-            raise DownloadError(
-                f"generation {generation.id} has no results (status: {generation.status}); wait for it first",
-                generation_id=generation.id,
-            )
-        numbers = range(1, len(generation.results) + 1)
-        try:
-            return [
-                self._save(generation, number, Path(directory), overwrite=overwrite) for number in numbers
-            ]
-        except DownloadError as error:
-            error.generation_id = generation.id
-            raise
+        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        return self._run(self._core.download(generation, saving, timeout))
 
     def generate(
         self,
@@ -266,69 +237,109 @@ class GenerationClient:
         *,
         timeout: float = DEFAULT_WAIT_SECONDS,
         overwrite: bool = False,
-        on_poll: Progress | None = None,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        on_poll: Callable[[Generation], object] | None = None,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
+        delete_on_timeout: bool = False,
     ) -> Generated:
-        """Create a generation, wait for it and save its results.
+        """Create a generation, wait for it and save its results, within one timeout.
 
         That the folder can be written to is tried before anything is created.
 
         Raises:
             NetMindError: As :meth:`create`, :meth:`wait` and :meth:`download` do.
         """
-        _download.prepare(Path(directory))
-        created = self.create(model, config)
-        if on_poll is not None:
-            on_poll(created)
-        done = (
-            created
-            if _polling.verdict(created) is Verdict.DONE
-            else self.wait(created, timeout=timeout, on_poll=on_poll)
-        )
-        return Generated(done, self.download(done, directory, overwrite=overwrite))
+        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        waiting = Waiting(on_poll, delete_on_timeout)
+        return self._run(self._core.generate(model, config, saving, timeout, waiting))
 
-    def _save(self, generation: Generation, number: int, folder: Path, *, overwrite: bool) -> Path:
-        """Save the result of this number, counted from 1."""
-        result, of = generation.results[number - 1], len(generation.results)
-        if result.text is not None and result.url is None:
-            content = result.text.encode()
-            path = folder / _download.name_for(Result(file_name="output.txt"), generation.id, "", number, of)
-            _download.save([content], path, expected_bytes=len(content), overwrite=overwrite)
-            return path
-        url = result.url or ""
-        if not url.startswith(("http://", "https://")):
-            raise DownloadError(f"result {number} has no URL that can be fetched: {result.url!r}")
+    def generate_many(
+        self,
+        requests: Iterable[GenerationRequest | tuple[str, Mapping[str, Any]]],
+        directory: str | os.PathLike[str] = ".",
+        *,
+        concurrency: int = 4,
+        timeout: float = DEFAULT_WAIT_SECONDS,
+        jobs_file: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        on_progress: Callable[[ManyProgress], object] | None = None,
+    ) -> Sequence[Outcome]:
+        """Generate many, some at a time: create, wait for and save each. One that fails stops no other.
+
+        With a ``jobs_file``, the same call goes on where an earlier one was left: what is saved is not done
+        again, a job that was created is waited for, and a create whose answer was never heard is not sent
+        again, but is an outcome with :class:`CreateOutcomeUnknown`.
+
+        Args:
+            requests: Models and configs; add new ones at the end if there is a file.
+            directory: Where results are saved to.
+            concurrency: How many at a time, 1 or more.
+            timeout: Seconds for each of them, from its create to its last byte.
+            jobs_file: Where the jobs' ids are kept, a line an event; made if it is not there.
+            overwrite: Replace files that exist.
+            max_bytes: The most that one file may have.
+            on_progress: Called after each.
+
+        Returns:
+            What each came to, in the order of the requests.
+
+        Raises:
+            ConfigurationError: A request is none, or the file belongs to other requests or to another run.
+            DownloadError: Nothing can be saved there.
+        """
+        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
+        with _many.opened(self._core, requests, saving, timeout, concurrency, jobs_file) as batch:
+            tally = batch.tally(on_progress)
+
+            def do(number: int, stop: threading.Event) -> Outcome:
+                return self._run(batch.outcome(number), stop)
+
+            count = len(batch.requests)
+            with _threads.results(count, concurrency, do, batch.is_creating) as ended:
+                for number, outcome in ended:
+                    tally.add(number, outcome)
+            return tally.outcomes
+
+    def _run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
+        """Do what a flow asks for, until it returns, or is to stop."""
+        running = Running(flow)
+        while running.effect is not None:
+            if stop is not None and stop.is_set() and not isinstance(running.effect, Do):
+                running.throw(_threads.Stopped())
+            else:
+                self._advance(running, running.effect)
+        return running.result
+
+    def _shown(self, flow: Flow[Any]) -> Iterator[Generation]:
+        """Likewise, and hand out what it shows."""
+        running = Running(flow)
         try:
-            with self._transport.fetch(url) as answer:
-                if answer.status_code != 200:
-                    advice = "the link may have expired: get the generation again for a new one"
-                    raise DownloadError(f"{without_query(url)} answered {answer.status_code}; {advice}")
-                path = folder / _download.name_for(
-                    result, generation.id, answer.headers.get("Content-Type", ""), number, of
-                )
-                length = answer.headers.get("Content-Length", "")
-                plain = "Content-Encoding" not in answer.headers and length.isdecimal()
-                expected = int(length) if plain else None
-                chunks = answer.iter_content(_CHUNK_BYTES)
-                _download.save(chunks, path, expected_bytes=expected, overwrite=overwrite)
-                return path
-        except (requests.RequestException, HTTPError, ValueError) as error:
-            message = f"{without_query(url)}: the download broke off, nothing was saved: {reason(error)}"
-            raise DownloadError(message) from error
+            while running.effect is not None:
+                if isinstance(running.effect, Show):
+                    yield running.effect.generation
+                self._advance(running, running.effect)
+        finally:
+            running.close()
 
+    def _advance(self, running: Running[Any], effect: Effect) -> None:
+        """Do what is asked for, and hand back what came, or how it failed."""
+        try:
+            came = self._do(effect)
+        except BaseException as error:  # noqa: BLE001 - the flow's, which raises it again
+            running.throw(error)
+        else:
+            running.send(came)
 
-def _ended(seen: Generation, completed_for: float) -> bool:
-    """Whether the wait is over; raises if it ended badly. ``completed_for`` is in seconds."""
-    match _polling.verdict(seen):
-        case Verdict.DONE:
-            return True
-        case Verdict.DELETED:
-            raise GenerationFailed(f"generation {seen.id} was deleted", generation=seen)
-        case Verdict.FAILED:
-            reason = seen.failure or "the logs give no reason"
-            raise GenerationFailed(f"generation {seen.id} ended as {seen.status}: {reason}", generation=seen)
-        case Verdict.WAIT_FOR_RESULT if completed_for >= _polling.EMPTY_RESULT_SECONDS:
-            raise ResultMissing(
-                f"generation {seen.id} is completed, but its result stayed empty", generation=seen
-            )
-        case _:
-            return False
+    def _do(self, effect: Effect) -> Any:
+        match effect:
+            case Send():
+                return _by_requests.send(self._session, effect)
+            case Receive():
+                return _by_requests.receive(self._session, effect)
+            case Pause():
+                return self._sleep(effect.seconds)
+            case Do():
+                return effect.function()
+            case Show():
+                return None

@@ -1,25 +1,25 @@
-"""Saving a result: whole or not at all, under a name that is safe."""
+"""Decisions of a download: what to ask for, what an answer means, and how a file is called. Pure."""
 
 from __future__ import annotations
 
-import contextlib
 import mimetypes
-import os
 import re
-import secrets
-import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import requests
-
+from netmind_client._effects import Request
+from netmind_client._wire import retry_after, without_query
 from netmind_client.exceptions import DownloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
+    from netmind_client._effects import Answer
     from netmind_client._models import Result
+
+DEFAULT_MAX_BYTES = 2 * 1024**3  # of a file; the longest film that anybody reported is far smaller
+
+_EXPIRED = frozenset({401, 403, 404, 410})
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_HASHES = {32: "md5", 40: "sha1", 64: "sha256"}  # by the number of hexadecimal digits
 
 # The mimetypes module knows some of these under other names, or not at all.
 _ENDINGS = {
@@ -32,6 +32,97 @@ _ENDINGS = {
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ ()-]+")
 _LONGEST_NAME = 120
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+
+
+class LinkExpired(Exception):
+    """The link is good no longer; the job has a new one."""
+
+
+class BrokeOff(Exception):
+    """The file did not arrive whole, and may the next time.
+
+    Attributes:
+        retry_after: When to come again, in seconds, where the server says so.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Reading(NamedTuple):
+    """What an answer to a download brings.
+
+    Attributes:
+        start: The byte of the file at which its body begins.
+        total: The file's size in bytes, where it is told.
+        validator: What a later request can ask for the rest of this same file by; None if by nothing.
+        digest: The name of a hash and what it gives for the file, where the ETag looks like one.
+        content_type: What the file is said to be.
+    """
+
+    start: int
+    total: int | None
+    validator: str | None
+    digest: tuple[str, str] | None
+    content_type: str
+
+
+def request_for(url: str, have: int, validator: str | None) -> Request:
+    """A request for a file, without the token; for its rest, if some of it is there."""
+    headers = {"Accept-Encoding": "identity"}
+    if have and validator:
+        headers |= {"Range": f"bytes={have}-", "If-Range": validator}
+    return Request("GET", url, headers)
+
+
+def read_head(answer: Answer, url: str, have: int, before: Reading | None) -> Reading:
+    """What the answer to :func:`request_for` brings.
+
+    Args:
+        answer: Without its body.
+        url: What was asked for.
+        have: How many bytes of the file are there.
+        before: What was read the last time.
+
+    Raises:
+        LinkExpired: The link is good no longer.
+        BrokeOff: There is nothing to be had now, or only from the start.
+        DownloadError: There is nothing to be had.
+    """
+    where = f"{without_query(url)} answered {answer.status}"
+    if answer.status in _EXPIRED:
+        raise LinkExpired(where)
+    if answer.status in _PASSING:
+        raise BrokeOff(where, retry_after(answer))
+    headers = answer.headers
+    etag = headers.get("etag", "")
+    strong = etag if etag.startswith('"') else ""
+    validator = strong or headers.get("last-modified") or None
+    content_type = headers.get("content-type", "")
+    plain = headers.get("content-encoding", "identity") == "identity"
+    if answer.status == 200:
+        length = headers.get("content-length", "")
+        total = int(length) if plain and re.fullmatch(r"\d{1,18}", length, re.ASCII) else None
+        return Reading(
+            0, total, validator if plain else None, digest_of(strong) if plain else None, content_type
+        )
+    if answer.status == 206 and have and before is not None:
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("content-range", ""), re.ASCII)
+        same = not (strong and before.validator) or strong == before.validator
+        if found and int(found[1]) == have and same and plain:
+            total = before.total if found[2] == "*" else int(found[2])
+            return before._replace(start=have, total=total)
+        raise BrokeOff(f"{where} with another part than was asked for")
+    if answer.status == 416:
+        raise BrokeOff(f"{where}: the file has become another")
+    raise DownloadError(f"{where}, where a file was expected")
+
+
+def digest_of(etag: str) -> tuple[str, str] | None:
+    """The hash that a strong ETag looks like: its name, and its hexadecimal digits."""
+    found = re.fullmatch(r'"([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})"', etag)
+    return (_HASHES[len(found[1])], found[1]) if found else None
 
 
 def name_for(result: Result, generation_id: str, content_type: str, number: int, of: int) -> str:
@@ -78,66 +169,3 @@ def safe_name(text: str) -> str:
         stem, dot, ending = name.rpartition(".")
         name = f"{stem[: _LONGEST_NAME - 12]}{dot}{ending[:10]}" if stem else name[:_LONGEST_NAME]
     return f"_{name}" if _RESERVED.fullmatch(name) else name
-
-
-def prepare(folder: Path) -> None:
-    """Make the folder, and try to write to it.
-
-    Raises:
-        DownloadError: It cannot be made, or not be written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise DownloadError(f"{folder}: nothing can be saved there: {error.strerror or error}") from error
-
-
-def save(chunks: Iterable[bytes], path: Path, *, expected_bytes: int | None, overwrite: bool) -> int:
-    """Write the chunks to ``path``, so that either all of them are there or nothing is; how many bytes.
-
-    Raises:
-        DownloadError: The file exists, the content is shorter or longer than announced, or the disk refuses.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(path) as temporary:
-            written = 0
-            with temporary.open("xb") as file:
-                for chunk in chunks:
-                    written += file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-            if expected_bytes is not None and written != expected_bytes:
-                raise DownloadError(
-                    f"{path.name}: expected {expected_bytes} bytes, got {written}; nothing was saved"
-                )
-            _put(temporary, path, overwrite=overwrite)
-            return written
-    except requests.RequestException:  # an OSError too, but of the network: the caller knows what to say
-        raise
-    except OSError as error:
-        raise DownloadError(f"{path}: cannot be saved: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _put(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    if overwrite:
-        temporary.replace(path)
-        return
-    try:
-        path.hardlink_to(temporary)  # refuses a name that is taken, even since a moment ago
-    except OSError:
-        if path.exists():
-            advice = "to replace it, pass overwrite=True (--overwrite)"
-            raise DownloadError(f"{path} exists already; {advice}") from None
-        temporary.replace(path)  # a file system without links

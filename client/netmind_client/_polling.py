@@ -1,4 +1,4 @@
-"""Pure decisions of a wait: how long until the next poll, and what a state means."""
+"""Decisions of a wait: how long until the next poll, and what a state means. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from netmind_client._models import Generation
 
-FIRST_DELAY = 0.5
-GROWTH = 1.25
-LONGEST_DELAY = 10.0
+# A job of a minute is polled 20 times. Its end is noticed within 1 s or 22 % of its time, at most 6.5 s; from
+# 130 s on within 5 %. To notice every end within 1 s or 5 % would take 43 polls in that minute.
+SHORTEST_DELAY = 1.0
+LONGEST_EARLY_DELAY = 6.5
+EARLY_SHARE = 0.22
+LATE_SHARE = 0.05
+
 EMPTY_RESULT_SECONDS = 15.0
 
 
@@ -24,10 +28,9 @@ class Verdict(Enum):
     WAIT_FOR_RESULT = "wait for result"
 
 
-def delay_before(poll: int) -> float:
-    """Seconds to wait before poll number ``poll``, counted from 1: from half a second up to ten."""
-    # A float's power overflows long after the longest delay is reached.
-    return min(FIRST_DELAY * GROWTH ** min(poll - 1, 64), LONGEST_DELAY)
+def delay_after(waited: float) -> float:
+    """Seconds until the next poll of a job that has been waited for this long, in seconds."""
+    return max(SHORTEST_DELAY, min(EARLY_SHARE * waited, LONGEST_EARLY_DELAY), LATE_SHARE * waited)
 
 
 def verdict(generation: Generation) -> Verdict:

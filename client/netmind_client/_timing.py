@@ -33,6 +33,16 @@ def monotonic() -> float:
     return _stack[-1].monotonic()
 
 
+def wall() -> float:
+    """Seconds since the epoch, as the system's clock has it."""
+    return time.time()
+
+
+def is_virtual() -> bool:
+    """Whether time is not the system's, so that waiting takes none."""
+    return _stack[-1] is not _real
+
+
 @contextlib.contextmanager
 def use_clock(*, sleep: Callable[[float], None], monotonic: Callable[[], float]) -> Iterator[None]:
     """Let clients without a clock of their own use this one, in all threads, within a ``with`` block.

@@ -24,6 +24,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netmind_client._models import Generation
 
 
@@ -32,11 +34,21 @@ class NetMindError(Exception):
 
     Attributes:
         generation_id: The job that it is about, where one is known.
+        attempts: How many requests the call had sent.
+        resume: A command that goes on where the call was left, where there is anything to go on with.
     """
 
     def __init__(self, message: str, *, generation_id: str | None = None) -> None:
         super().__init__(message)
         self.generation_id = generation_id
+        self.attempts = 0
+        self.resume: str | None = None
+
+    def __str__(self) -> str:
+        told = super().__str__()
+        if self.attempts > 1:
+            told += f" (after {self.attempts} requests)"
+        return f"{told}\nTo go on: {self.resume}" if self.resume else told
 
 
 class ConfigurationError(NetMindError):
@@ -48,17 +60,34 @@ class TransportError(NetMindError):
 
 
 class CreateOutcomeUnknown(TransportError):
-    """A create was sent and no answer came. A job may exist and be charged: look in the list first.
+    """A create was sent and no answer came. A job may exist, and be charged: look for it first.
 
     Attributes:
         model: The model that was asked for.
         config: The config that was sent.
+        sent_at: When it was sent, in seconds since the epoch.
     """
 
-    def __init__(self, message: str, *, model: str, config: dict[str, Any]) -> None:
+    def __init__(self, message: str, *, model: str, config: dict[str, Any], sent_at: float) -> None:
         super().__init__(message)
         self.model = model
         self.config = config
+        self.sent_at = sent_at
+        self._find: Callable[[float], Any] | None = None
+
+    def find_created(self, timeout: float = 30.0) -> Any:
+        """Look for the job in the list; see :meth:`GenerationClient.find_created`.
+
+        Returns:
+            The generations that it can be, most likely first. From the async client: what to await for them.
+
+        Raises:
+            NetMindError: The list cannot be had.
+            LookupError: This error was made without a client.
+        """
+        if self._find is None:
+            raise LookupError("this error was raised by no client; ask one: client.find_created(...)")
+        return self._find(timeout)
 
 
 class ApiError(NetMindError):
@@ -138,11 +167,15 @@ class WaitTimeout(NetMindError):
 
     Attributes:
         last_status: The status that was last seen; None if no poll was answered.
+        deleted: Whether it was deleted then, as ``delete_on_timeout`` asks.
     """
 
-    def __init__(self, message: str, *, generation_id: str, last_status: str | None) -> None:
+    def __init__(
+        self, message: str, *, generation_id: str, last_status: str | None, deleted: bool = False
+    ) -> None:
         super().__init__(message, generation_id=generation_id)
         self.last_status = last_status
+        self.deleted = deleted
 
 
 class DownloadError(NetMindError):

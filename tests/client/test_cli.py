@@ -1,22 +1,32 @@
 """The command netmind-client."""
 
+import io
 import json
 
 import pytest
 import requests
+import responses
 from click.testing import CliRunner
 
-from netmind_client import _polling, cli, exceptions
+from netmind_client import DownloadProgress, _polling, cli, exceptions
 from netmind_client._models import read_generation
+from netmind_client._terminal import Progress
 
 URL = "https://api.netmind.ai/v1/generation"
 ID = "6347623b2fce4998b0e842f7e935ccb0"
 
 
 @pytest.fixture
+def api():
+    """The answers; whatever is asked for besides fails the test."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
+        yield api
+
+
+@pytest.fixture
 def run(api, monkeypatch, tmp_path):  # noqa: ARG001 - nothing is asked of the network
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_polling, "FIRST_DELAY", 0.001)
+    monkeypatch.setattr(_polling, "SHORTEST_DELAY", 0.001)
     return lambda *arguments: CliRunner().invoke(cli.main, arguments, env={"NETMIND_API_KEY": "k3y"})
 
 
@@ -112,11 +122,36 @@ def test_generate_creates_waits_and_saves(run, api, generation):
     assert (result.exit_code, result.output) == (0, "out/6347623b-cup.png\n")
 
 
-def test_a_terminal_is_shown_where_the_job_stands(generation, monkeypatch, capsys):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with cli._ProgressLine() as progress:
-        progress.show(read_generation(generation("processing")))
-    assert capsys.readouterr().err == f"\r{ID}: processing (answer 1)".ljust(79) + "\n"
+class TestProgress:
+    @pytest.fixture
+    def terminal(self, monkeypatch):
+        terminal = io.StringIO()
+        terminal.isatty = lambda: True
+        monkeypatch.setattr("sys.stderr", terminal)
+        return terminal
+
+    def lines(self, terminal):
+        return [line.rstrip() for line in terminal.getvalue().split("\r")]
+
+    def test_a_terminal_is_shown_where_the_job_stands(self, generation, terminal):
+        with Progress() as progress:
+            progress.polled(read_generation(generation("processing")))
+        assert self.lines(terminal) == ["", f"{ID}: processing, 0 s"]
+
+    def test_and_how_far_a_download_is(self, terminal):
+        with Progress() as progress:
+            progress.received(DownloadProgress(ID, 1, 1, 250_000, 1_000_000))
+            progress.received(DownloadProgress(ID, 2, 3, 1_500_000, None))
+        assert self.lines(terminal) == [
+            "",
+            "downloading [########                      ]  25% of 1.0 MB",
+            "downloading 2/3 1.5 MB",
+        ]
+
+    def test_a_pipe_is_shown_nothing(self, generation, capsys):
+        with Progress() as progress:
+            progress.polled(read_generation(generation("processing")))
+        assert capsys.readouterr().err == ""
 
 
 CASES = {
@@ -148,10 +183,11 @@ def test_a_create_without_an_answer_exits_with_5(run, api):
 
 def test_a_download_that_fails_says_how_to_fetch_it_again(run, api, generation):
     api.post(URL, json=generation("completed"))
+    api.get(f"{URL}/{ID}", json=generation("completed"))
     api.get("https://files.example/a/cup.png", status=403)
     result = run("generate", "--model", "m")
     assert result.exit_code == 1
-    assert f"Fetch it with: netmind-client download {ID}\n" in result.output
+    assert result.output.endswith(f"\nTo go on: netmind-client wait {ID} -o .\n")
 
 
 def press_ctrl_c(_request):
@@ -159,25 +195,37 @@ def press_ctrl_c(_request):
 
 
 class TestCtrlC:
-    def test_during_a_wait_it_says_which_job_goes_on(self, run, api):
+    def test_during_a_wait_it_says_how_to_go_on(self, run, api):
         api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
         result = run("wait", ID)
         assert (result.exit_code, result.output) == (
             130,
-            f"\nInterrupted. Generation {ID} goes on; wait for it with: netmind-client wait {ID}\n",
+            f"\nInterrupted.\nTo go on: netmind-client wait {ID}\n",
         )
 
     def test_after_a_create_it_says_so_as_well(self, run, api, generation):
         api.post(URL, json=generation())
         api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
-        assert f"Generation {ID} goes on" in run("generate", "--model", "m").output
+        result = run("generate", "--model", "m", "-o", "my pictures")
+        assert result.output == f"\nInterrupted.\nTo go on: netmind-client wait {ID} -o 'my pictures'\n"
 
     @pytest.mark.parametrize("command", ["create", "generate"])
-    def test_during_a_create_it_says_that_a_job_may_exist(self, run, api, command):
+    def test_during_a_create_it_says_how_to_look_for_the_job(self, run, api, command):
         api.add_callback("POST", URL, press_ctrl_c)
         result = run(command, "--model", "m")
         assert result.exit_code == 130
-        assert "a job may exist; look for it with: netmind-client list" in result.output
+        assert "\nTo go on: netmind-client find-created --sent-at '20" in result.output
+
+    def test_during_many_it_says_the_same_command(self, run, api, generation, tmp_path):
+        (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n')
+        api.post(URL, json=generation())
+        api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
+        result = run("generate-many", "r.jsonl", "-o", "out")
+        assert result.exit_code == 130
+        assert result.output.endswith(
+            "\nTo go on: netmind-client generate-many r.jsonl -o out --jobs out/jobs.jsonl\n"
+        )
+        assert '"created"' in (tmp_path / "out" / "jobs.jsonl").read_text()
 
     def test_elsewhere_it_just_ends(self, run, api):
         api.add_callback("GET", URL, press_ctrl_c)
@@ -197,8 +245,76 @@ def test_without_a_key_it_exits_with_2():
     )
 
 
-def test_every_exit_code_is_documented():
-    helped = CliRunner().invoke(cli.main, ["--help"]).output
-    for code in {0, 1, 2, 130, *cli.EXIT_CODES.values()}:
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["generate", "--help"], ["generate-many", "--help"], ["wait", "--help"]]
+)
+def test_every_exit_code_is_documented(arguments):
+    helped = CliRunner().invoke(cli.main, arguments).output
+    for code in {0, 1, 2, 130, cli.SOME_FAILED, *cli.EXIT_CODES.values()}:
         assert f"\n    {code}  " in helped
     assert all(issubclass(kind, exceptions.NetMindError) for kind in cli.EXIT_CODES)
+
+
+class TestFindCreated:
+    def test_prints_what_it_can_be(self, run, api, generation):
+        api.get(
+            URL,
+            json={"generation_list": [generation(), generation(id="b", created_at="2025-09-18 10:00:00")]},
+        )
+        result = run("find-created", "--sent-at", "2025-09-18 09:14:19", "--model", "m")
+        assert (result.exit_code, result.output) == (0, f"{ID}  pending       2025-09-18 09:14:20\n")
+
+    def test_says_when_there_is_none(self, run, api):
+        api.get(URL, json={"generation_list": []})
+        result = run("find-created", "--sent-at", "2025-09-18 09:14:19", "--timeout", "0.01")
+        assert (result.exit_code, result.output) == (0, "No generation of that time is in the list.\n")
+
+
+def test_wait_saves_the_results_if_it_is_told_where(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    api.get("https://files.example/a/cup.png", body=b"picture")
+    assert run("wait", ID, "-o", "out").output == "out/6347623b-cup.png\n"
+
+
+class TestGenerateMany:
+    @pytest.fixture
+    def answers(self, api, generation):
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{ID}", json=generation("completed"))
+        api.get("https://files.example/a/cup.png", body=b"picture")
+
+    def test_reads_a_request_a_line_and_prints_the_paths(self, run, api, answers, tmp_path):  # noqa: ARG002
+        (tmp_path / "r.jsonl").write_text(
+            '{"model": "m", "config": {"seed": 1}}\n\n{"model": "n", "config": {}}\n'
+        )
+        result = run("generate-many", "r.jsonl", "-o", "out", "--concurrency", "1")
+        assert (result.exit_code, result.output) == (0, "out/6347623b-cup.png\n" * 2)
+        assert sent(api) == {"model": "m", "config": {"seed": 1}}
+        assert run("generate-many", "r.jsonl", "-o", "out", "--json").exit_code == 0
+        assert [call.request.method for call in api.calls].count("POST") == 2
+
+    def test_some_that_fail_are_told_and_exit_with_6(self, run, api, generation, tmp_path):
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{ID}", json=generation("failed"))
+        (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n')
+        result = run("generate-many", "r.jsonl", "-o", "out")
+        assert result.exit_code == 6
+        assert f"Request 1: generation {ID} ended as failed" in result.output
+        (told,) = json.loads(run("generate-many", "r.jsonl", "-o", "out", "--json").output)
+        assert (told["request"], told["generation_id"], told["paths"]) == (1, ID, [])
+
+    @pytest.mark.parametrize(
+        "line", ["x", "[]", '{"model": "m"}', '{"model": 1, "config": {}}', '{"model": "m", "config": []}']
+    )
+    def test_a_line_that_is_no_request_is_told(self, run, tmp_path, line):
+        (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n' + line + "\n")
+        result = run("generate-many", "r.jsonl")
+        assert result.exit_code == 2
+        assert "r.jsonl, line 2: expected a JSON object such as" in result.output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_what_the_shell_reads(shell):
+    result = CliRunner().invoke(cli.main, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_NETMIND_CLIENT_COMPLETE" in result.output

@@ -1,11 +1,13 @@
 """Results are saved whole or not at all, and a generation is not lost."""
 
-import pytest
-import requests
+import hashlib
+import json
+from typing import ClassVar
 
-from netmind_client import (
-    DownloadError,
-)
+import pytest
+from scripted import CUT, CUT_IN_BODY
+
+from netmind_client import ConfigurationError, DownloadError, GenerationFailed
 
 BASE = "https://api.netmind.ai"
 URL = f"{BASE}/v1/generation"
@@ -29,7 +31,7 @@ class TestDownload:
     def test_sends_no_token_to_the_files_host(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"picture")
         client.download(done, tmp_path)
-        assert "Authorization" not in api.calls[-1].request.headers
+        assert "Authorization" not in api.calls[-1].headers
 
     def test_a_text_result_is_saved_as_text(self, api, client, generation, tmp_path):
         api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"text": "hällo"}]}))
@@ -58,25 +60,97 @@ class TestDownload:
         client.download(done, tmp_path, overwrite=True)
         assert (tmp_path / "6347623b-cup.png").read_bytes() == b"new"
 
-    def test_a_short_file_is_an_error_and_leaves_nothing(self, api, client, done, tmp_path):
-        api.get(self.FILE, body=b"half", headers={"Content-Length": "8"}, auto_calculate_content_length=False)
-        with pytest.raises(DownloadError):
+    def test_one_that_holds_the_same_bytes_is_no_obstacle(self, api, client, done, tmp_path):
+        api.get(self.FILE, body=b"picture")
+        assert client.download(done, tmp_path) == client.download(done, tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["6347623b-cup.png"]
+
+    def test_a_file_that_stays_short_is_an_error_and_leaves_nothing(self, api, client, done, tmp_path):
+        api.get(self.FILE, body=b"half", headers={"Content-Length": "8"}, length=False)
+        with pytest.raises(DownloadError, match="expected 8 bytes, got 4"):
             client.download(done, tmp_path)
         assert list(tmp_path.iterdir()) == []
 
-    def test_an_expired_link_says_what_to_do_and_hides_its_signature(self, api, client, done, tmp_path):
-        api.get(self.FILE, status=403)
-        with pytest.raises(
-            DownloadError, match="answered 403; the link may have expired: get the generation again"
-        ) as caught:
+    def test_a_file_that_is_too_long_is_an_error_and_leaves_nothing(self, api, client, done, tmp_path):
+        api.get(self.FILE, body=b"too much", headers={"Content-Length": "4"}, length=False)
+        with pytest.raises(DownloadError, match="expected 4 bytes, got 8"):
             client.download(done, tmp_path)
-        assert caught.value.generation_id == ID
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("status", [401, 403, 404, 410])
+    def test_an_expired_link_is_read_anew_from_the_job(self, api, client, done, generation, tmp_path, status):
+        renewed = {"url": "https://files.example/b/cup.png?sig=new", "file_name": "cup.png"}
+        api.get(self.FILE, status=status)
+        api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [renewed]}))
+        api._answers["GET", f"{URL}/{ID}"].pop(0)
+        api.get("https://files.example/b/cup.png", body=b"picture")
+        (path,) = client.download(done, tmp_path)
+        assert path.read_bytes() == b"picture"
+        assert {call.method for call in api.calls} == {"GET"}
+
+    def test_a_job_without_a_good_link_is_told_and_hides_the_signature(self, api, client, done, tmp_path):
+        api.get(self.FILE, status=403)
+        with pytest.raises(DownloadError, match="answered 403; the job has no link that is good") as caught:
+            client.download(done, tmp_path)
+        assert (caught.value.generation_id, len(api.calls)) == (ID, 6)  # a get, then 3 links and 2 more gets
+        assert caught.value.resume == f"netmind-client download {ID} -o {tmp_path}"
         assert "s3cret" not in str(caught.value)
 
-    def test_a_connection_that_breaks_is_told(self, api, client, done, tmp_path):
-        api.get(self.FILE, body=requests.ConnectionError("gone"))
+    def test_a_job_that_lost_its_results_meanwhile_is_told(self, api, client, done, generation, tmp_path):
+        api.get(self.FILE, status=403)
+        api.get(f"{URL}/{ID}", json=generation("completed", result={}))
+        api._answers["GET", f"{URL}/{ID}"].pop(0)
+        with pytest.raises(DownloadError, match="no longer has its results"):
+            client.download(done, tmp_path)
+
+    def test_a_connection_that_breaks_is_tried_again_five_times(self, api, client, done, tmp_path, time):
+        api.get(self.FILE, body=CUT)
         with pytest.raises(DownloadError, match="the download broke off, nothing was saved: gone"):
             client.download(done, tmp_path)
+        assert time.pauses == [0.5, 1.0, 2.0, 4.0]
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_server_that_is_busy_is_asked_again_when_it_says(self, api, client, done, tmp_path, time):
+        api.get(self.FILE, status=503, headers={"Retry-After": "9"})
+        api.get(self.FILE, body=b"picture")
+        client.download(done, tmp_path)
+        assert time.pauses == [9.0]
+
+    @pytest.mark.parametrize("status", [204, 400, 418, 501])
+    def test_another_answer_is_told(self, api, client, done, tmp_path, status):
+        api.get(self.FILE, status=status)
+        with pytest.raises(DownloadError, match=f"answered {status}, where a file was expected"):
+            client.download(done, tmp_path)
+
+    def test_progress_is_told_in_bytes(self, api, client, done, tmp_path):
+        api.get(self.FILE, body=[b"pic", b"ture"], headers={"Content-Length": "7"})
+        seen = []
+        client.download(done, tmp_path, on_progress=seen.append)
+        assert [tuple(one) for one in seen] == [(ID, 1, 1, 3, 7), (ID, 1, 1, 7, 7)]
+
+    @pytest.mark.parametrize(
+        ("headers", "name"), [({"Content-Length": "8"}, "announced"), ({}, "not announced")]
+    )
+    def test_more_than_the_most_is_not_saved(self, api, client, done, tmp_path, headers, name):
+        assert name
+        api.get(self.FILE, body=[b"more", b"more"], headers=headers)
+        with pytest.raises(DownloadError, match="has 8 bytes or more, and max_bytes is 7; nothing was saved"):
+            client.download(done, tmp_path, max_bytes=7)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_most_that_is_none_is_refused(self, client, done, tmp_path):
+        with pytest.raises(ConfigurationError, match="expected max_bytes"):
+            client.download(done, tmp_path, max_bytes=0)
+
+    def test_an_error_of_the_callback_is_its_own_and_leaves_nothing(self, api, client, done, tmp_path):
+        def fail(_):
+            raise ValueError("mine")
+
+        api.get(self.FILE, body=b"picture")
+        with pytest.raises(ValueError, match="mine") as caught:
+            client.download(done, tmp_path, on_progress=fail)
+        assert caught.value.__notes__ == [f"To go on: netmind-client download {ID} -o {tmp_path}"]
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_job_without_results_is_told(self, api, client, generation, tmp_path):
         api.get(f"{URL}/{ID}", json=generation())
@@ -85,39 +159,144 @@ class TestDownload:
         ):
             client.download(client.get(ID), tmp_path)
 
-    @pytest.mark.parametrize("url", ["http://[", "http://a..b/", "http://h:99999/x"])
-    def test_a_url_that_no_host_can_have_is_told_with_the_job(self, client, generation, api, tmp_path, url):
-        api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"url": url}]}))
-        done = client.get(ID)
-        api.add_passthru("http://")
-        with pytest.raises(DownloadError) as caught:
-            client.download(done, tmp_path)
-        assert caught.value.generation_id == ID
-
-    def test_a_download_that_is_cut_says_so(self, api, client, done, tmp_path, monkeypatch):
-        def cut(*_):
-            yield b"half"
-            raise requests.exceptions.ChunkedEncodingError("cut")
-
-        monkeypatch.setattr(requests.Response, "iter_content", cut)
-        api.get(self.FILE, body=b"picture")
-        with pytest.raises(DownloadError, match="the download broke off, nothing was saved: "):
-            client.download(done, tmp_path)
-        assert list(tmp_path.iterdir()) == []
-
     def test_a_netrc_file_adds_no_token_for_the_files_host(self, api, client, done, tmp_path, monkeypatch):
         netrc = tmp_path / "netrc"
         netrc.write_text("machine files.example login somebody password else")
         monkeypatch.setenv("NETRC", str(netrc))
         api.get(self.FILE, body=b"picture")
         client.download(done, tmp_path)
-        assert "Authorization" not in api.calls[-1].request.headers
+        assert "Authorization" not in api.calls[-1].headers
 
     @pytest.mark.parametrize("url", ["file:///etc/passwd", "/relative", "", None])
     def test_only_http_urls_are_fetched(self, api, client, generation, tmp_path, url):
         api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"url": url}]}))
         with pytest.raises(DownloadError, match="result 1 has no URL that can be fetched"):
             client.download(client.get(ID), tmp_path)
+
+
+def ranged(content, *, cut_after, headers):
+    """A file's server that sends ranges, and each time no more than so many bytes."""
+
+    def answer(asked):
+        start = int((asked.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        part = content[start : start + cut_after]
+        more = [] if start + cut_after >= len(content) else [CUT_IN_BODY]
+        sent = {**headers, "Content-Length": str(len(content) - start)}
+        if start:
+            sent["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        return (206 if start else 200), sent, [part, *more]
+
+    return answer
+
+
+class TestResuming:
+    FILE = "https://files.example/a/cup.png"
+    ETAG: ClassVar = {"ETag": '"v1"'}
+
+    @pytest.fixture
+    def done(self, api, client, generation):
+        api.get(f"{URL}/{ID}", json=generation("completed"))
+        done = client.get(ID)
+        api.calls.clear()
+        return done
+
+    def asked(self, api):
+        return [(call.headers.get("Range"), call.headers.get("If-Range")) for call in api.calls]
+
+    def test_a_download_that_is_cut_goes_on_where_it_was(self, api, client, done, tmp_path):
+        api.get(self.FILE, body=ranged(b"0123456789", cut_after=4, headers=self.ETAG))
+        (path,) = client.download(done, tmp_path)
+        assert path.read_bytes() == b"0123456789"
+        assert self.asked(api) == [(None, None), ("bytes=4-", '"v1"'), ("bytes=8-", '"v1"')]
+
+    def test_as_long_as_something_comes_it_does_not_give_up(self, api, client, done, tmp_path):
+        api.get(self.FILE, body=ranged(bytes(range(20)), cut_after=1, headers=self.ETAG))
+        (path,) = client.download(done, tmp_path)
+        assert path.read_bytes() == bytes(range(20))
+
+    def test_a_date_serves_where_there_is_no_etag(self, api, client, done, tmp_path):
+        date = "Wed, 25 Nov 2026 04:00:00 GMT"
+        api.get(
+            self.FILE,
+            body=ranged(b"0123456789", cut_after=6, headers={"ETag": 'W/"v1"', "Last-Modified": date}),
+        )
+        client.download(done, tmp_path)
+        assert self.asked(api) == [(None, None), ("bytes=6-", date)]
+
+    def test_without_either_it_begins_again(self, api, client, done, tmp_path):
+        api.get(self.FILE, body=[b"0123", CUT_IN_BODY], headers={"Content-Length": "10"})
+        api.get(self.FILE, body=b"abcdefghij")
+        (path,) = client.download(done, tmp_path)
+        assert path.read_bytes() == b"abcdefghij"
+        assert self.asked(api) == [(None, None), (None, None)]
+
+    def test_a_file_that_has_changed_is_fetched_from_the_start(self, api, client, done, tmp_path):
+        api.get(self.FILE, body=[b"0123", CUT_IN_BODY], headers={"Content-Length": "10", **self.ETAG})
+        api.get(self.FILE, body=b"abcdefghij", headers={"ETag": '"v2"'})
+        (path,) = client.download(done, tmp_path)
+        assert path.read_bytes() == b"abcdefghij"
+
+    @pytest.mark.parametrize(
+        ("status", "headers"),
+        [
+            (206, {"Content-Range": "bytes 2-9/10", "ETag": '"v1"'}),
+            (206, {"Content-Range": "bytes 4-9/10", "ETag": '"v2"'}),
+            (206, {"Content-Range": "junk", "ETag": '"v1"'}),
+            (206, {"ETag": '"v1"'}),
+            (416, {"Content-Range": "bytes */3"}),
+        ],
+    )
+    def test_a_rest_that_does_not_fit_is_not_added(self, api, client, done, tmp_path, status, headers):
+        api.get(self.FILE, body=[b"0123", CUT_IN_BODY], headers={"Content-Length": "10", **self.ETAG})
+        api.get(self.FILE, status=status, body=b"xxxxxx", headers=headers)
+        api.get(self.FILE, body=b"abcdefghij", headers=self.ETAG)
+        (path,) = client.download(done, tmp_path)
+        assert path.read_bytes() == b"abcdefghij"
+        assert self.asked(api)[2] == (None, None)
+
+    def test_a_part_that_nobody_asked_for_is_told(self, api, client, done, tmp_path):
+        api.get(self.FILE, status=206, body=b"xxx", headers={"Content-Range": "bytes 0-2/10"})
+        with pytest.raises(DownloadError, match="answered 206, where a file was expected"):
+            client.download(done, tmp_path)
+
+
+class TestEtag:
+    FILE = "https://files.example/a/cup.png"
+
+    @pytest.fixture
+    def done(self, api, client, generation):
+        api.get(f"{URL}/{ID}", json=generation("completed"))
+        return client.get(ID)
+
+    @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256"])
+    def test_content_that_is_not_what_its_etag_says_is_fetched_again(
+        self, api, client, done, tmp_path, algorithm
+    ):
+        etag = f'"{hashlib.new(algorithm, b"picture", usedforsecurity=False).hexdigest()}"'
+        api.get(self.FILE, body=b"p1cture", headers={"ETag": etag})
+        api.get(self.FILE, body=b"picture", headers={"ETag": etag})
+        (path,) = client.download(done, tmp_path)
+        assert (path.read_bytes(), len(api.calls)) == (b"picture", 3)
+
+    def test_an_etag_that_only_looks_like_a_hash_is_known_by_two_transfers_that_agree(
+        self, api, client, done, tmp_path
+    ):
+        api.get(self.FILE, body=b"picture", headers={"ETag": '"' + "0" * 32 + '"'})
+        (path,) = client.download(done, tmp_path)
+        assert (path.read_bytes(), len(api.calls)) == (b"picture", 3)
+
+    def test_content_that_comes_different_each_time_is_not_saved(self, api, client, done, tmp_path):
+        for number in range(6):
+            api.get(self.FILE, body=b"picture%d" % number, headers={"ETag": '"' + "0" * 32 + '"'})
+        with pytest.raises(DownloadError, match=r"its md5 is [0-9a-f]{32}, and the ETag says 0{32}"):
+            client.download(done, tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("etag", ['W/"' + "0" * 32 + '"', '"5f2-1a"', '"' + "0" * 32 + '-2"', "0" * 32])
+    def test_another_etag_is_no_hash(self, api, client, done, tmp_path, etag):
+        api.get(self.FILE, body=b"picture", headers={"ETag": etag})
+        client.download(done, tmp_path)
+        assert len(api.calls) == 2
 
 
 class TestGenerate:
@@ -144,4 +323,24 @@ class TestGenerate:
         api.post(URL, json=generation("completed"))
         api.get("https://files.example/a/cup.png", body=b"picture")
         client.generate("m", {"sync_mode": True}, tmp_path)
-        assert [call.request.method for call in api.calls] == ["POST", "GET"]
+        assert [call.method for call in api.calls] == ["POST", "GET"]
+
+    def test_its_errors_say_how_to_go_on(self, api, client, generation, tmp_path):
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{ID}", json=generation("failed"))
+        with pytest.raises(GenerationFailed) as caught:
+            client.generate("m", CONFIG, tmp_path / "my pictures")
+        assert caught.value.resume == f"netmind-client wait {ID} -o '{tmp_path}/my pictures'"
+        assert caught.value.attempts == 2
+
+    def test_all_of_it_has_one_timeout(self, api, client, generation, tmp_path, time):
+        def slow(asked):
+            time.now += 20
+            return 200, {}, json.dumps(generation("completed" if asked.method == "GET" else "pending"))
+
+        api.post(URL, body=slow)
+        api.get(f"{URL}/{ID}", body=slow)
+        api.get("https://files.example/a/cup.png", body=[CUT])
+        with pytest.raises(DownloadError, match="broke off"):
+            client.generate("m", CONFIG, tmp_path, timeout=42)
+        assert time.now <= 1042

@@ -1,6 +1,8 @@
 """The client's parts: models, polling, file names, and the tree of errors."""
 
+import errno
 import inspect
+import os
 import re
 from pathlib import Path
 
@@ -10,9 +12,10 @@ from hypothesis import strategies as st
 
 import netmind_client
 from netmind_client import NetMindError, Result, exceptions
-from netmind_client._download import name_for, safe_name, save
+from netmind_client._download import name_for, safe_name
+from netmind_client._files import partial
 from netmind_client._models import read_generation
-from netmind_client._polling import Verdict, delay_before, verdict
+from netmind_client._polling import Verdict, delay_after, verdict
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -53,8 +56,20 @@ class TestModels:
 
 
 class TestPolling:
-    def test_pauses_grow_from_half_a_second_to_ten(self):
-        assert [delay_before(poll) for poll in (1, 2, 3, 100, 10**9)] == [0.5, 0.625, 0.78125, 10.0, 10.0]
+    @pytest.mark.parametrize(
+        ("waited", "delay"), [(0, 1.0), (4, 1.0), (10, 2.2), (30, 6.5), (100, 6.5), (200, 10.0), (900, 45.0)]
+    )
+    def test_pauses_grow_with_the_time_that_was_waited(self, waited, delay):
+        assert delay_after(waited) == pytest.approx(delay)
+
+    @given(st.floats(0, 3600))
+    def test_a_job_is_noticed_within_a_second_or_22_percent_and_later_within_5(self, ends):
+        polled, waited = 0, 0.0
+        while waited < ends:
+            waited += delay_after(waited)
+            polled += 1
+        assert waited - ends <= max(1.0, (0.05 if ends > 130 else 0.22) * ends) + 1e-9
+        assert polled <= 19 or ends > 60 - 1e-9
 
     @pytest.mark.parametrize(
         ("status", "result", "expected"),
@@ -115,41 +130,51 @@ class TestNames:
         assert len(name) < 160
 
 
-class TestSave:
-    def test_a_content_of_another_size_leaves_nothing(self, tmp_path):
-        with pytest.raises(
-            netmind_client.DownloadError, match="a: expected 5 bytes, got 3; nothing was saved"
-        ):
-            save([b"abc"], tmp_path / "a", expected_bytes=5, overwrite=False)
-        assert list(tmp_path.iterdir()) == []
+class TestPartial:
+    def save(self, folder, content=b"abc", name="a", **options):
+        with partial(folder) as file:
+            file.write(content)
+            file.finish(folder / name, **{"overwrite": False, **options})
 
-    def test_a_content_that_breaks_off_leaves_nothing(self, tmp_path):
-        def chunks():
-            yield b"abc"
-            raise RuntimeError("cut")
+    def test_what_breaks_off_leaves_nothing(self, tmp_path):
+        def write():
+            with partial(tmp_path) as file:
+                file.write(b"abc")
+                raise RuntimeError("cut")
 
         with pytest.raises(RuntimeError):
-            save(chunks(), tmp_path / "a", expected_bytes=None, overwrite=False)
+            write()
         assert list(tmp_path.iterdir()) == []
 
     def test_a_folder_that_cannot_be_made_is_told(self, tmp_path):
         (tmp_path / "file").write_text("")
-        with pytest.raises(netmind_client.DownloadError, match="cannot be saved: "):
-            save([b"abc"], tmp_path / "file" / "a", expected_bytes=None, overwrite=False)
+        with pytest.raises(netmind_client.DownloadError, match="cannot be saved to: "):
+            self.save(tmp_path / "file" / "a")
+
+    def test_a_full_disk_is_told(self, tmp_path):
+        with pytest.raises(netmind_client.DownloadError, match="No space left on device"), partial(tmp_path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def test_a_file_system_without_links_is_served_too(self, tmp_path, monkeypatch):
         def no_links(*_):
             raise PermissionError
 
         monkeypatch.setattr(Path, "hardlink_to", no_links)
-        save([b"abc"], tmp_path / "a", expected_bytes=3, overwrite=False)
+        self.save(tmp_path)
         assert (tmp_path / "a").read_bytes() == b"abc"
         with pytest.raises(netmind_client.DownloadError, match="exists already"):
-            save([b"abc"], tmp_path / "a", expected_bytes=3, overwrite=False)
+            self.save(tmp_path, b"other")
+
+    def test_a_link_that_leads_elsewhere_is_not_followed(self, tmp_path):
+        (tmp_path / "a").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(netmind_client.DownloadError, match="exists already"):
+            self.save(tmp_path)
+        self.save(tmp_path, overwrite=True)
+        assert not (tmp_path / "elsewhere").exists()
 
     def test_permissions_are_those_of_any_new_file(self, tmp_path):
         (tmp_path / "other").write_bytes(b"")
-        save([b"abc"], tmp_path / "a", expected_bytes=3, overwrite=False)
+        self.save(tmp_path)
         assert (tmp_path / "a").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 

@@ -1,7 +1,9 @@
 """Waits end right for every status, and always in time."""
 
+import json
+
 import pytest
-import requests
+from scripted import CUT
 
 from netmind_client import (
     AuthenticationError,
@@ -33,7 +35,7 @@ class TestWait:
         seen = []
         done = client.wait(ID, on_poll=lambda one: seen.append(one.status))
         assert (done.status, seen) == ("completed", ["pending", "processing", "completed"])
-        assert time.pauses == [0.5, 0.625]
+        assert time.pauses == [1.0, 1.0]
 
     def test_takes_a_generation_as_well(self, api, client, generation):
         self.answer(api, generation("completed"))
@@ -69,19 +71,29 @@ class TestWait:
         assert (caught.value.last_status, caught.value.generation_id) == ("warming_up", ID)
         assert time.now == 1060.0
 
-    def test_it_never_polls_a_minute_more_than_20_times(self, api, client, generation):
-        self.answer(api, generation())
-        with pytest.raises(WaitTimeout):
-            client.wait(ID, timeout=60)
-        assert len(api.calls) <= 20
+    @pytest.mark.parametrize(("seconds", "polls"), [(10, 10), (60, 20), (780, 68), (900, 71)])
+    def test_a_job_of_a_minute_is_polled_20_times(self, api, client, generation, time, seconds, polls):
+        def answer(_):
+            done = time.now >= 1000 + seconds
+            return 200, {}, json.dumps(generation("completed" if done else "pending"))
+
+        api.get(f"{URL}/{ID}", body=answer)
+        client.wait(ID)
+        assert len(api.calls) <= polls
+
+    def test_a_poll_interval_of_ones_own_is_kept(self, api, client, generation, time):
+        client._core._poll_interval = 2.5
+        self.answer(api, generation(), generation(), generation("completed"))
+        client.wait(ID)
+        assert time.pauses == [2.5, 2.5]
 
     def test_a_timeout_deletes_nothing_and_says_how_to_go_on(self, api, client, generation):
         self.answer(api, generation())
         with pytest.raises(WaitTimeout, match=f"netmind-client wait {ID}"):
             client.wait(ID, timeout=1)
-        assert {call.request.method for call in api.calls} == {"GET"}
+        assert {call.method for call in api.calls} == {"GET"}
 
-    @pytest.mark.parametrize("passing", [requests.ConnectionError("gone"), 500, 503, 429, "<html>"])
+    @pytest.mark.parametrize("passing", [CUT, 408, 500, 502, 503, 504, 429, "<html>"])
     def test_a_poll_that_fails_in_passing_is_tried_again(self, api, client, generation, passing):
         self.answer(api, passing, generation("completed"))
         assert client.wait(ID).is_completed
@@ -125,7 +137,7 @@ class TestWait:
         self.answer(api, generation())
         with pytest.raises(WaitTimeout):
             client.wait(ID, timeout=4)
-        given = [call.request.req_kwargs["timeout"] for call in api.calls]
+        given = [call.timeout for call in api.calls]
         assert given[0] == 4
         assert given == sorted(given, reverse=True)
         assert given[-1] == 0.1
@@ -135,4 +147,59 @@ class TestWait:
         with pytest.raises(ResultMissing, match="is completed, but its result stayed empty") as caught:
             client.wait(ID)
         assert caught.value.generation.is_completed
-        assert 1015 <= time.now < 1030
+        assert 1015 <= time.now < 1020
+
+    def test_every_error_says_how_to_go_on(self, api, client):
+        self.answer(api, 404)
+        with pytest.raises(NotFoundError) as caught:
+            client.wait(ID)
+        assert (caught.value.generation_id, caught.value.attempts) == (ID, 1)
+        assert str(caught.value).endswith(f"\nTo go on: netmind-client wait {ID}")
+
+    def test_a_stopped_clock_cannot_make_it_wait_for_ever(self, api, client, generation, time):
+        time.shows = lambda _: 5.0
+        self.answer(api, generation())
+        with pytest.raises(WaitTimeout):
+            client.wait(ID, timeout=60)
+        assert sum(time.pauses) == pytest.approx(60.0)
+
+    def test_nor_can_one_that_goes_back(self, api, client, generation, time):
+        time.shows = lambda _: -1000.0 * len(time.pauses)
+        self.answer(api, generation())
+        with pytest.raises(WaitTimeout):
+            client.wait(ID, timeout=60)
+        assert sum(time.pauses) == pytest.approx(60.0)
+
+    def test_a_clock_that_jumps_ahead_leaves_a_last_look(self, api, client, generation, time):
+        time.passes = lambda _: 3600
+        self.answer(api, generation(), generation("completed"))
+        assert client.wait(ID, timeout=60).is_completed
+
+    def test_the_states_can_be_iterated_over(self, api, client, generation):
+        self.answer(api, generation(), generation("processing"), generation("completed"))
+        assert [one.status for one in client.states(ID)] == ["pending", "processing", "completed"]
+
+    def test_an_iteration_raises_as_a_wait_does(self, api, client, generation):
+        self.answer(api, generation("failed"))
+        with pytest.raises(GenerationFailed):
+            list(client.states(ID))
+
+
+class TestDeleteOnTimeout:
+    @pytest.fixture(autouse=True)
+    def pending(self, api, generation):
+        api.get(f"{URL}/{ID}", json=generation())
+
+    def test_the_job_is_deleted_if_that_is_asked_for_within_the_timeout(self, api, client, time):
+        api.delete(f"{URL}/{ID}", json={"message": "Generation deleted"})
+        with pytest.raises(WaitTimeout, match="It was deleted, as asked") as caught:
+            client.wait(ID, timeout=60, delete_on_timeout=True)
+        assert (caught.value.deleted, caught.value.resume, time.now) == (True, None, 1058.0)
+
+    def test_if_that_fails_it_says_so(self, api, client):
+        api.delete(f"{URL}/{ID}", status=500)
+        with pytest.raises(
+            WaitTimeout, match=r"It could not be deleted, and goes on \(DELETE .* answered 500"
+        ) as caught:
+            client.wait(ID, timeout=60, delete_on_timeout=True)
+        assert caught.value.resume == f"netmind-client wait {ID}"

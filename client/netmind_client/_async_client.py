@@ -1,0 +1,239 @@
+"""The client for code that awaits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from netmind_client import _by_httpx, _core, _many, _timing
+from netmind_client._core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
+from netmind_client._download import DEFAULT_MAX_BYTES
+from netmind_client._effects import Do, Pause, Receive, Running, Send, Show
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    import httpx
+
+    from netmind_client._effects import Effect, Flow
+    from netmind_client._many import GenerationRequest, ManyProgress, Outcome
+    from netmind_client._models import Generation
+    from netmind_client._saving import DownloadProgress
+
+    T = TypeVar("T")
+
+
+class AsyncGenerationClient:
+    """As :class:`netmind_client.GenerationClient`, for asyncio and trio, over ``httpx``.
+
+    It asks, waits, downloads and fails by the same decisions; only what sends and sleeps is another. A task
+    that is cancelled while it creates leaves open whether there is a job, as an answer that does not come
+    does. Tasks may share a client.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        request_timeout: float = DEFAULT_REQUEST_SECONDS,
+        poll_interval: float | None = None,
+        http_client: httpx.AsyncClient | None = None,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
+        monotonic: Callable[[], float] = _timing.monotonic,
+    ) -> None:
+        """Set up a client; nothing is sent yet.
+
+        Args:
+            api_key: As for the other client, like all that is not said here.
+            base_url: Likewise.
+            request_timeout: Likewise.
+            poll_interval: Likewise.
+            http_client: What sends the requests, for proxies or certificates of your own.
+            sleep: How to wait, in seconds; a virtual clock can stand in.
+            monotonic: What time it is, in seconds; a virtual clock can stand in.
+
+        Raises:
+            ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
+        """
+        self._core = Core(api_key, base_url, request_timeout, poll_interval, monotonic)
+        self._core.run = self._run
+        self._http_client = http_client if http_client is not None else _by_httpx.new_client()
+        self._sleep = sleep
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is, without a slash or /v1 at its end."""
+        return self._core.api.base_url
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
+
+    async def __aenter__(self) -> AsyncGenerationClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http_client.aclose()
+
+    async def create(
+        self, model: str, config: Mapping[str, Any], *, timeout: float | None = None
+    ) -> Generation:
+        """As :meth:`netmind_client.GenerationClient.create`."""
+        return await self._run(self._core.create(model, config, timeout))
+
+    async def find_created(
+        self, sent_at: float, *, model: str | None = None, timeout: float = DEFAULT_REQUEST_SECONDS
+    ) -> Sequence[Generation]:
+        """As :meth:`netmind_client.GenerationClient.find_created`."""
+        return await self._run(self._core.find_created_at(sent_at, model, timeout))
+
+    async def get(self, generation_id: str, *, timeout: float | None = None) -> Generation:
+        """As :meth:`netmind_client.GenerationClient.get`."""
+        return await self._run(self._core.get(generation_id, timeout))
+
+    async def list(self, *, timeout: float | None = None) -> Sequence[Generation]:
+        """As :meth:`netmind_client.GenerationClient.list`."""
+        return await self._run(self._core.list(timeout))
+
+    async def delete(self, generation_id: str, *, timeout: float | None = None) -> None:
+        """As :meth:`netmind_client.GenerationClient.delete`."""
+        await self._run(self._core.delete(generation_id, timeout))
+
+    async def wait(
+        self,
+        generation: Generation | str,
+        *,
+        timeout: float = DEFAULT_WAIT_SECONDS,
+        on_poll: Callable[[Generation], object] | None = None,
+        delete_on_timeout: bool = False,
+    ) -> Generation:
+        """As :meth:`netmind_client.GenerationClient.wait`."""
+        return await self._run(self._core.wait(generation, timeout, Waiting(on_poll, delete_on_timeout)))
+
+    def states(
+        self, generation: Generation | str, *, timeout: float = DEFAULT_WAIT_SECONDS
+    ) -> AsyncIterator[Generation]:
+        """As :meth:`netmind_client.GenerationClient.states`, to be iterated over with ``async for``."""
+        return self._shown(self._core.wait(generation, timeout, Waiting()))
+
+    async def download(
+        self,
+        generation: Generation,
+        directory: str | os.PathLike[str] = ".",
+        *,
+        timeout: float = DEFAULT_WAIT_SECONDS,
+        overwrite: bool = False,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
+    ) -> Sequence[Path]:
+        """As :meth:`netmind_client.GenerationClient.download`."""
+        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        return await self._run(self._core.download(generation, saving, timeout))
+
+    async def generate(
+        self,
+        model: str,
+        config: Mapping[str, Any],
+        directory: str | os.PathLike[str] = ".",
+        *,
+        timeout: float = DEFAULT_WAIT_SECONDS,
+        overwrite: bool = False,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        on_poll: Callable[[Generation], object] | None = None,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
+        delete_on_timeout: bool = False,
+    ) -> Generated:
+        """As :meth:`netmind_client.GenerationClient.generate`."""
+        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        waiting = Waiting(on_poll, delete_on_timeout)
+        return await self._run(self._core.generate(model, config, saving, timeout, waiting))
+
+    async def generate_many(
+        self,
+        requests: Iterable[GenerationRequest | tuple[str, Mapping[str, Any]]],
+        directory: str | os.PathLike[str] = ".",
+        *,
+        concurrency: int = 4,
+        timeout: float = DEFAULT_WAIT_SECONDS,
+        jobs_file: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        on_progress: Callable[[ManyProgress], object] | None = None,
+    ) -> Sequence[Outcome]:
+        """As :meth:`netmind_client.GenerationClient.generate_many`."""
+        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
+        with _many.opened(self._core, requests, saving, timeout, concurrency, jobs_file) as batch:
+            tally = batch.tally(on_progress)
+            numbers = iter(range(len(batch.requests)))
+
+            async def work() -> None:
+                for number in numbers:
+                    tally.add(number, await self._run(batch.outcome(number)))
+
+            try:
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(min(concurrency, len(batch.requests))):
+                        tasks.start_soon(work)
+            except BaseExceptionGroup as group:
+                raise group.exceptions[0] from None
+            return tally.outcomes
+
+    async def _run(self, flow: Flow[T]) -> T:
+        """Do what a flow asks for, until it returns."""
+        running = Running(flow)
+        while running.effect is not None:
+            await self._advance(running, running.effect)
+        return running.result
+
+    async def _shown(self, flow: Flow[Any]) -> AsyncIterator[Generation]:
+        """Likewise, and hand out what it shows."""
+        running = Running(flow)
+        try:
+            while running.effect is not None:
+                if isinstance(running.effect, Show):
+                    yield running.effect.generation
+                await self._advance(running, running.effect)
+        finally:
+            running.close()
+
+    async def _advance(self, running: Running[Any], effect: Effect) -> None:
+        """Do what is asked for, and hand back what came, or how it failed."""
+        try:
+            came = await self._do(effect)
+        except BaseException as error:  # noqa: BLE001 - the flow's, which raises it again
+            running.throw(error)
+        else:
+            running.send(came)
+
+    async def _do(self, effect: Effect) -> Any:
+        match effect:
+            case Send():
+                return await _by_httpx.send(self._http_client, effect)
+            case Receive():
+                return await _by_httpx.receive(self._http_client, effect)
+            case Pause():
+                return await self._pause(effect.seconds)
+            case Do():
+                return await anyio.to_thread.run_sync(effect.function)
+            case Show():
+                return None
+
+    async def _pause(self, seconds: float) -> None:
+        if self._sleep is not None:
+            await self._sleep(seconds)
+        elif _timing.is_virtual():
+            _timing.sleep(seconds)
+            await anyio.sleep(0)  # others come to their turn, as while really waiting
+        else:
+            await anyio.sleep(seconds)

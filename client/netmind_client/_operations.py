@@ -1,0 +1,181 @@
+"""The API's four operations, and the search for a job whose create was not answered."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from netmind_client import _retry, _wire
+from netmind_client._effects import Flow, NoAnswer
+from netmind_client._models import Generation, read_generation
+from netmind_client.exceptions import (
+    ApiError,
+    ConfigurationError,
+    NetMindError,
+    NotFoundError,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from netmind_client._call import Call
+    from netmind_client._effects import Answer, Request
+    from netmind_client._wire import Api
+
+_LOOK_AGAIN_SECONDS = 2.0
+_CARRIED_OUT_WITHIN = 300.0  # however long a create was on its way, or waited in a queue
+# Between the clocks of a client and a server, where the server's cannot be read off its answer.
+_CLOCKS_DIFFER_BY = 120.0
+_ROUNDED_BY = 2.0  # created_at has whole seconds, and so has the header Date
+
+
+def create(call: Call, api: Api, model: str, config: Mapping[str, Any], known: set[str]) -> Flow[Generation]:
+    """Create a generation. Sent again only when it is certain that there is no job.
+
+    Args:
+        call: Its time.
+        api: Where to.
+        model: Such as ``Qwen/Qwen-Image``.
+        config: The model's options.
+        known: The ids that are known; the new one is added.
+    """
+    if not isinstance(config, Mapping):
+        example = {"prompt": "A cup of coffee"}
+        raise ConfigurationError(f"expected a config such as {example}, got {config!r}")
+    request = api.request("POST", body=_wire.create_body(model, dict(config)))
+    sent_at = call.wall()
+    # Whatever ends it from now on, Ctrl-C too, leaves open whether there is a job, until that is known.
+    call.resume_by("find-created", "--sent-at", timestamp(sent_at), "--model", model)
+
+    def unknown(why: str) -> NetMindError:
+        return _wire.unknown_outcome(request, why, model, dict(config), sent_at)
+
+    while True:
+        again: NoAnswer | ApiError
+        try:
+            answer = yield from call.send(request, math.inf if config.get("sync_mode") is True else None)
+            body = _wire.document(request, answer, None)
+        except (NoAnswer, ApiError) as failure:
+            again = failure
+        else:
+            created = read_generation(body)
+            if created is None:
+                raise unknown(f"answered {answer.status} with no generation in it ({_wire.shown(body)})")
+            known.add(created.id)
+            call.about("wait", created.id)
+            return created
+        if _retry.create_may_be_sent_again(again):
+            pause = _retry.pause_before_next(call.attempts, getattr(again, "retry_after", None))
+            if call.attempts < _retry.MOST_ATTEMPTS and pause < call.left():
+                yield from call.rest(pause)
+                continue
+        if isinstance(again, NoAnswer):
+            if again.sent:
+                raise unknown(f"sent, but no answer came ({again})") from again
+            call.resume = None
+            raise TransportError(f"POST {request.url}: not sent: {again}") from again
+        if _retry.create_may_have_made_a_job(again):
+            raise unknown(f"answered {again.status} ({_wire.message_of(again.body)})") from again
+        call.resume = None
+        raise again
+
+
+def get(call: Call, api: Api, generation_id: str) -> Flow[Generation]:
+    """A generation as it is now."""
+    body = yield from ask(call, api, "GET", generation_id)
+    return _wire.generation(body, generation_id)
+
+
+def list_(call: Call, api: Api) -> Flow[Sequence[Generation]]:
+    """All generations of the account, in the API's order."""
+    return _wire.generations((yield from ask(call, api, "GET")))
+
+
+def delete(call: Call, api: Api, generation_id: str) -> Flow[None]:
+    """Delete a generation. It may be gone already when a first attempt was not answered, and another is."""
+    try:
+        yield from ask(call, api, "DELETE", generation_id)
+    except NotFoundError:
+        if call.attempts == 1:
+            raise
+
+
+def ask(call: Call, api: Api, method: str, generation_id: str | None = None) -> Flow[Any]:
+    """Send a request that may be sent again; the answer's JSON."""
+    request = api.request(method, generation_id)
+    failed = 0
+    while True:
+        try:
+            answer = yield from once(call, request, generation_id)
+            return _wire.document(request, answer, generation_id)
+        except NetMindError as error:
+            failed += 1
+            pause = _retry.pause_before_next(failed, getattr(error, "retry_after", None))
+            if failed >= _retry.MOST_ATTEMPTS or not _retry.passes(error) or pause >= call.left():
+                raise
+        yield from call.rest(pause)
+
+
+def once(call: Call, request: Request, generation_id: str | None) -> Flow[Answer]:
+    """Send a request once.
+
+    Raises:
+        TransportError: No answer came.
+    """
+    try:
+        return (yield from call.send(request))
+    except NoAnswer as failure:
+        message = f"{request.method} {request.url}: no answer: {failure}"
+        raise TransportError(message, generation_id=generation_id) from failure
+
+
+def find_created(
+    call: Call, api: Api, ago: Callable[[], float], model: str | None, known: Collection[str]
+) -> Flow[Sequence[Generation]]:
+    """The generations that a create which was not answered may have made, the nearest in time first.
+
+    Looks until there is one, or the call's time is over. A generation shows neither its model nor its config
+    (documented), so what tells is when it was created; where it does show a model, that must agree.
+
+    Args:
+        call: Its time.
+        api: Where to look.
+        ago: How many seconds ago the create was sent.
+        model: What it was sent for; None to take any.
+        known: Ids of generations that others have made.
+    """
+    while True:
+        request = api.request("GET")
+        answer = yield from once(call, request, None)
+        listed = _wire.generations(_wire.document(request, answer, None))
+        server_now = _wire.date(answer.headers.get("date", ""))
+        slack = _CLOCKS_DIFFER_BY if server_now is None else _ROUNDED_BY
+        sent = (call.wall() if server_now is None else server_now) - ago()
+        near = {
+            one.id: abs(created - sent)
+            for one in listed
+            if one.id not in known and (created := seconds(one.created_at)) is not None
+            if sent - slack <= created <= sent + slack + _CARRIED_OUT_WITHIN
+            and one.raw.get("model", model) in (model, None)
+        }
+        if near or call.left() <= 0:
+            return sorted((one for one in listed if one.id in near), key=lambda one: near[one.id])
+        yield from call.rest(_LOOK_AGAIN_SECONDS)
+
+
+def timestamp(moment: float) -> str:
+    """A moment as the API writes it, in UTC (that it means UTC is assumed)."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment))
+
+
+def seconds(text: str | None) -> float | None:
+    """Seconds since the epoch of what the API writes, in UTC (assumed)."""
+    import calendar  # noqa: PLC0415 - rarely used
+
+    try:
+        return float(calendar.timegm(time.strptime(text or "", "%Y-%m-%d %H:%M:%S")))
+    except (ValueError, OverflowError):
+        return None

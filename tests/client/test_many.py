@@ -1,0 +1,213 @@
+"""Many generations: in order, each for itself, and to be gone on with."""
+
+import json
+import threading
+
+import pytest
+from scripted import CUT, REFUSED
+
+from netmind_client import (
+    ConfigurationError,
+    CreateOutcomeUnknown,
+    GenerationFailed,
+    GenerationRequest,
+    TransportError,
+)
+
+BASE = "https://api.netmind.ai"
+URL = f"{BASE}/v1/generation"
+
+
+@pytest.fixture
+def service(api, generation):
+    """An API whose jobs are named by their prompts, and fail if these say so."""
+    created = []
+
+    def create(asked):
+        prompt = json.loads(asked.body)["config"]["prompt"]
+        created.append(prompt)
+        get = {"status": "failed"} if prompt == "fails" else {}
+        url = f"https://files.example/{prompt}.png"
+        api.get(f"{URL}/{prompt}", json=generation(**{"status": "completed", "id": prompt,
+                                                      "result": {"data": [{"url": url}]}, **get}))  # fmt: skip
+        api.get(url, body=prompt.encode())
+        return 200, {}, json.dumps(generation(id=prompt))
+
+    api.post(URL, body=create)
+    return created
+
+
+def requests_for(*prompts):
+    return [("m", {"prompt": prompt}) for prompt in prompts]
+
+
+class TestGenerateMany:
+    @pytest.mark.parametrize("concurrency", [1, 3, 50])
+    def test_outcomes_come_in_the_order_of_the_requests(self, client, service, tmp_path, concurrency):
+        prompts = [f"cup{number}" for number in range(7)]
+        outcomes = client.generate_many(requests_for(*prompts), tmp_path, concurrency=concurrency)
+        assert [one.generation_id for one in outcomes] == prompts
+        assert [one.paths[0].read_text() for one in outcomes] == prompts
+        assert sorted(service) == prompts
+        assert [one.request for one in outcomes] == [
+            GenerationRequest("m", {"prompt": prompt}) for prompt in prompts
+        ]
+
+    @pytest.mark.usefixtures("service")
+    def test_one_that_fails_stops_no_other(self, client, tmp_path):
+        outcomes = client.generate_many(requests_for("a", "fails", "b"), tmp_path)
+        assert [one.error is None for one in outcomes] == [True, False, True]
+        assert isinstance(outcomes[1].error, GenerationFailed)
+        assert (outcomes[1].generation_id, outcomes[1].generation, outcomes[1].paths) == ("fails", None, ())
+        assert outcomes[1].error.resume == f"netmind-client wait fails -o {tmp_path}"
+
+    @pytest.mark.usefixtures("service")
+    def test_progress_is_told_in_the_callers_thread(self, client, tmp_path, library):
+        seen = []
+        client.generate_many(requests_for("a", "fails", "b"), tmp_path, concurrency=1,
+                             on_progress=lambda one: seen.append((one, threading.current_thread())))  # fmt: skip
+        assert [(one.done, one.failed, one.of, one.last.generation_id) for one, _ in seen] == [
+            (1, 0, 3, "a"),
+            (2, 1, 3, "fails"),
+            (3, 1, 3, "b"),
+        ]
+        if library == "requests":
+            assert {thread for _, thread in seen} == {threading.current_thread()}
+
+    def test_no_requests_are_no_outcomes(self, client, tmp_path):
+        assert client.generate_many([], tmp_path) == []
+
+    @pytest.mark.usefixtures("service")
+    def test_an_error_of_the_callback_ends_it(self, client, tmp_path):
+        def fail(_):
+            raise ValueError("mine")
+
+        with pytest.raises(ValueError, match="mine"):
+            client.generate_many(requests_for("a", "b", "c"), tmp_path, on_progress=fail)
+
+    @pytest.mark.parametrize(
+        ("requests", "options", "message"),
+        [
+            (["m"], {}, "request 1: expected a model and a config"),
+            ([("m", {"n": {1}})], {}, "request 1: expected a model and a config"),
+            ([("m", "x")], {}, "request 1: expected a model and a config"),
+            ([("m", {}), (1, {})], {}, "request 2: expected a model's name, got 1"),
+            ([("m", {})], {"concurrency": 0}, "expected a concurrency of 1 or more, got 0"),
+            ([("m", {})], {"timeout": float("inf")}, "expected a timeout in seconds"),
+        ],
+    )
+    def test_what_cannot_be_done_is_told_before_anything_is_sent(
+        self, client, tmp_path, requests, options, message
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            client.generate_many(requests, tmp_path, **options)
+
+
+class TestJobsFile:
+    @pytest.fixture
+    def jobs(self, tmp_path):
+        return tmp_path / "jobs.jsonl"
+
+    def events(self, jobs):
+        return [(line["request"], line["event"]) for line in map(json.loads, jobs.read_text().splitlines())]
+
+    def test_it_notes_what_happens_before_the_next_thing_does(self, client, service, tmp_path, jobs):
+        client.generate_many(requests_for("a", "fails"), tmp_path, jobs_file=jobs, concurrency=1)
+        assert self.events(jobs) == [
+            (1, "sending"),
+            (1, "created"),
+            (1, "saved"),
+            (2, "sending"),
+            (2, "created"),
+        ]
+        assert "prompt" not in jobs.read_text()
+        assert service == ["a", "fails"]
+
+    def test_what_is_saved_is_not_done_again(self, api, client, service, tmp_path, jobs):
+        first = client.generate_many(requests_for("a", "b"), tmp_path, jobs_file=jobs)
+        api.calls.clear()
+        again = client.generate_many(requests_for("a", "b", "c"), tmp_path, jobs_file=jobs)
+        assert [one.paths for one in again[:2]] == [one.paths for one in first]
+        assert again[2].generation_id == "c"
+        assert service.count("a") == service.count("b") == 1
+        assert {call.url.rpartition("/")[2] for call in api.calls} == {"generation", "c", "c.png"}
+
+    def test_a_file_that_is_gone_is_fetched_again_and_not_made_again(self, client, service, tmp_path, jobs):
+        (outcome,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        outcome.paths[0].unlink()
+        (again,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert (again.paths, again.paths[0].read_text(), service) == (outcome.paths, "a", ["a"])
+
+    def test_a_job_that_was_created_is_waited_for(self, client, service, tmp_path, jobs):
+        client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        kept = [line for line in jobs.read_text().splitlines(keepends=True) if "saved" not in line]
+        jobs.write_text("".join(kept))
+        (outcome,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert (outcome.generation_id, outcome.error, service) == ("a", None, ["a"])
+
+    def test_a_create_that_was_never_answered_is_not_sent_again(
+        self, api, client, generation, tmp_path, jobs
+    ):
+        api.post(URL, body=CUT)
+        (first,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        (again,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert isinstance(first.error, CreateOutcomeUnknown)
+        assert isinstance(again.error, CreateOutcomeUnknown)
+        assert "an earlier run sent this create at " in str(again.error)
+        assert again.error.resume.startswith("netmind-client find-created --sent-at ")
+        assert len(api.calls) == 1
+        sent = json.loads(jobs.read_text().splitlines()[0])["sent_at"]
+        api.get(URL, json={"generation_list": [generation(id="ours", created_at=sent)]})
+        assert [one.id for one in client.result_of(again.error.find_created)] == ["ours"]
+
+    def test_a_create_that_certainly_made_no_job_is_sent_by_the_next_run(
+        self, api, client, service, tmp_path, jobs
+    ):
+        api._answers["POST", URL].insert(0, (200, {}, REFUSED, True))
+        api._answers["POST", URL].insert(0, (200, {}, REFUSED, True))
+        api._answers["POST", URL].insert(0, (200, {}, REFUSED, True))
+        (first,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        (again,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert type(first.error) is TransportError
+        assert (again.error, service) == (None, ["a"])
+
+    @pytest.mark.usefixtures("service")
+    def test_a_file_of_other_requests_is_refused(self, client, tmp_path, jobs):
+        client.generate_many(requests_for("a", "b"), tmp_path, jobs_file=jobs)
+        for other in (requests_for("a", "c"), requests_for("b", "a"), requests_for("a")):
+            with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line \d: request \d was another one"):
+                client.generate_many(other, tmp_path, jobs_file=jobs)
+
+    @pytest.mark.parametrize("text", ["junk\n", "{}\n", "[]\n", '{"request": "x"}\n'])
+    def test_a_file_that_is_something_else_is_refused(self, client, tmp_path, jobs, text):
+        jobs.write_text(text)
+        with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line 1: not a file of jobs"):
+            client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+
+    def test_a_line_that_was_cut_short_is_taken_off(self, client, service, tmp_path, jobs):
+        client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        whole = jobs.read_text()
+        jobs.write_text(whole + '{"request": 2, "dig')
+        client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert (jobs.read_text(), service) == (whole, ["a"])
+
+    @pytest.mark.usefixtures("service")
+    def test_two_runs_cannot_work_on_one_file(self, client, tmp_path, jobs):
+        refused = []
+
+        def meanwhile(_):
+            with pytest.raises(ConfigurationError, match="another run is at work on it") as caught:
+                other_run(client, tmp_path, jobs)
+            refused.append(caught)
+
+        client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs, on_progress=meanwhile)
+        assert len(refused) == 1
+
+
+def other_run(client, folder, jobs):
+    """What another run would do first."""
+    from netmind_client import _core, _many  # noqa: PLC0415 - for this alone
+
+    saving = _core.saving(folder, overwrite=False)
+    with _many.opened(client._core, requests_for("a"), saving, 1.0, 1, jobs):
+        raise AssertionError

@@ -1,0 +1,117 @@
+"""How a client is set up."""
+
+import httpx
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from scripted import OverHttpx, OverRequests
+from urllib3 import Retry
+
+from netmind_client import DEFAULT_BASE_URL, AsyncGenerationClient, ConfigurationError, GenerationClient
+
+BASE = "https://api.netmind.ai"
+URL = f"{BASE}/v1/generation"
+BOTH = pytest.mark.parametrize("make", [GenerationClient, AsyncGenerationClient])
+
+
+class TestSetUp:
+    def test_key_and_url_come_from_the_environment(self, monkeypatch, api):
+        monkeypatch.setenv("NETMIND_API_KEY", "from-env")
+        monkeypatch.setenv("NETMIND_BASE_URL", "http://127.0.0.1:8000/v1/")
+        api.get("http://127.0.0.1:8000/v1/generation", json={"generation_list": []})
+        session = requests.Session()
+        session.mount("http://", OverRequests(api))
+        assert GenerationClient(session=session).list() == []
+        assert api.calls[0].headers["Authorization"] == "Bearer from-env"
+
+    @pytest.mark.anyio
+    async def test_also_for_the_async_client(self, monkeypatch, api):
+        monkeypatch.setenv("NETMIND_API_KEY", "from-env")
+        monkeypatch.setenv("NETMIND_BASE_URL", "http://127.0.0.1:8000/v1/")
+        api.get("http://127.0.0.1:8000/v1/generation", json={"generation_list": []})
+        opened = httpx.AsyncClient(transport=OverHttpx(api))
+        async with AsyncGenerationClient(http_client=opened) as client:
+            assert await client.list() == []
+        assert api.calls[0].headers["Authorization"] == "Bearer from-env"
+
+    @BOTH
+    @pytest.mark.parametrize("url", ["http://h", "http://h/", "http://h/v1", "http://h/v1/", " http://h/v1 "])
+    def test_a_slash_or_v1_at_the_urls_end_makes_no_difference(self, make, url):
+        assert make("k", url).base_url == "http://h"
+
+    @BOTH
+    def test_a_path_before_v1_is_kept(self, make):
+        assert make("k", "https://gateway.example/netmind/v1").base_url == "https://gateway.example/netmind"
+
+    @BOTH
+    def test_without_a_url_the_real_api_is_meant(self, make):
+        assert make("k").base_url == DEFAULT_BASE_URL == "https://api.netmind.ai"
+
+    @BOTH
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "api.netmind.ai",
+            "ftp://h",
+            "http://",
+            "http://h?x=1",
+            "file:///etc",
+            "http://h#x",
+            "http://[",
+            "http://h:99999",
+            "http://h:x",
+            "http://user:password@h",
+        ],
+    )
+    def test_what_is_no_url_is_refused(self, make, url):
+        with pytest.raises(
+            ConfigurationError, match=r"expected a base URL such as https://api\.netmind\.ai, got"
+        ):
+            make("k", url)
+
+    @BOTH
+    def test_without_a_key_it_says_how_to_give_one(self, make):
+        with pytest.raises(
+            ConfigurationError,
+            match=r"pass api_key \(--api-key\), or set the environment variable NETMIND_API_KEY",
+        ):
+            make()
+
+    @BOTH
+    @pytest.mark.parametrize("key", ["a b", "a\nb", "ключ", "a\x00"])
+    def test_a_key_that_no_header_may_carry_is_refused(self, make, key):
+        with pytest.raises(ConfigurationError, match="characters that no HTTP header may carry"):
+            make(key)
+
+    @BOTH
+    def test_its_repr_does_not_tell_the_key(self, make):
+        assert repr(make("s3cret")) == f"{make.__name__}(base_url='https://api.netmind.ai')"
+
+    def test_a_netrc_file_does_not_replace_the_key(self, api, client, tmp_path, monkeypatch):
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine api.netmind.ai login somebody password else")
+        monkeypatch.setenv("NETRC", str(netrc))
+        api.get(URL, json={"generation_list": []})
+        client.list()
+        assert api.calls[0].headers["Authorization"] == "Bearer k3y"
+
+    @pytest.mark.parametrize("options", [{"request_timeout": 0}, {"request_timeout": float("nan")}, {"poll_interval": 0},
+                                         {"poll_interval": -1}, {"request_timeout": "30"}])  # fmt: skip
+    @BOTH
+    def test_a_time_that_is_none_is_refused(self, make, options):
+        with pytest.raises(ConfigurationError, match=f"expected a {next(iter(options))} in seconds, "):
+            make("k", **options)
+
+    @pytest.mark.parametrize("methods", [None, False, ["POST"]])
+    def test_a_session_that_sends_a_create_again_is_refused(self, methods):
+        session = requests.Session()
+        session.mount("https://", HTTPAdapter(max_retries=Retry(3, allowed_methods=methods)))
+        with pytest.raises(
+            ConfigurationError, match="for https:// sends POST again, which can pay for a job twice"
+        ):
+            GenerationClient("k", session=session)
+
+    def test_a_session_that_repeats_reads_alone_is_welcome(self):
+        session = requests.Session()
+        session.mount("https://", HTTPAdapter(max_retries=Retry(3, allowed_methods=["GET"])))
+        GenerationClient("k", session=session)

@@ -1,0 +1,127 @@
+"""Answers that a test writes, for a client over requests and for one over httpx alike."""
+
+import json as json_
+from typing import NamedTuple
+
+import httpx
+import requests
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
+from urllib3.exceptions import NewConnectionError
+
+
+class Failure(NamedTuple):
+    """What goes wrong in the place of an answer, or of its rest."""
+
+    by_requests: Exception
+    by_httpx: Exception
+
+
+REFUSED = Failure(
+    requests.ConnectionError(type("MaxRetries", (), {"reason": NewConnectionError(None, "refused")})()),
+    httpx.ConnectError("refused"),
+)
+CONNECTING_TIMED_OUT = Failure(requests.ConnectTimeout("timed out"), httpx.ConnectTimeout("timed out"))
+CUT = Failure(requests.ConnectionError("gone"), httpx.ReadError("gone"))
+CUT_IN_BODY = Failure(requests.exceptions.ChunkedEncodingError("broken"), httpx.RemoteProtocolError("broken"))
+TIMED_OUT = Failure(requests.ReadTimeout("timed out"), httpx.ReadTimeout("timed out"))
+
+
+class Asked(NamedTuple):
+    method: str
+    url: str
+    headers: object
+    body: bytes
+    timeout: float
+
+
+class Api:
+    """Answers in the order in which they were added; the last one for good."""
+
+    def __init__(self):
+        self.calls = []
+        self._answers = {}
+
+    def get(self, url, **answer):
+        self.add("GET", url, **answer)
+
+    def post(self, url, **answer):
+        self.add("POST", url, **answer)
+
+    def delete(self, url, **answer):
+        self.add("DELETE", url, **answer)
+
+    def add(
+        self, method, url, *, status=200, json=None, body=b"", headers=None, content_type=None, length=True
+    ):
+        """``body`` is text, bytes, a Failure, a list of parts that may end in one, or a function of what was asked."""
+        headers = dict(headers or {})
+        if json is not None:
+            body, content_type = json_.dumps(json), "application/json"
+        if content_type:
+            headers["Content-Type"] = content_type
+        self._answers.setdefault((method, url), []).append((status, headers, body, length))
+
+    def answer(self, asked):
+        self.calls.append(asked)
+        answers = self._answers.get((asked.method, asked.url.partition("?")[0]))
+        assert answers, f"nobody said what {asked.method} {asked.url} answers"
+        status, headers, body, length = answers.pop(0) if len(answers) > 1 else answers[0]
+        if callable(body):
+            status, headers, body = body(asked)
+        if isinstance(body, str | bytes):
+            body = [body.encode() if isinstance(body, str) else body]
+            if length:
+                headers = {"Content-Length": str(len(body[0])), **headers}
+        return status, headers, body
+
+
+class OverRequests(BaseAdapter):
+    def __init__(self, api):
+        super().__init__()
+        self._api = api
+
+    def send(self, request, stream=False, timeout=None, **_):  # noqa: ARG002 - as requests calls it
+        asked = Asked(request.method, request.url, request.headers, request.body or b"", timeout)
+        status, headers, parts = self._api.answer(asked)
+        if isinstance(parts, Failure):
+            raise parts.by_requests
+        answer = requests.Response()
+        answer.status_code, answer.url, answer.request = status, request.url, request
+        answer.headers = CaseInsensitiveDict(headers)
+        answer.raw = HTTPResponse(body=b"", headers=headers, status=status, preload_content=False)
+        answer.iter_content = lambda _size: _parts(parts, "by_requests")
+        return answer
+
+    def close(self):
+        pass
+
+
+class OverHttpx(httpx.AsyncBaseTransport):
+    def __init__(self, api):
+        self._api = api
+
+    async def handle_async_request(self, request):
+        timeout = request.extensions["timeout"]["read"]
+        asked = Asked(request.method, str(request.url), request.headers, await request.aread(), timeout)
+        status, headers, parts = self._api.answer(asked)
+        if isinstance(parts, Failure):
+            raise parts.by_httpx
+        return httpx.Response(status, headers=headers, stream=_Stream(parts))
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, parts):
+        self._parts = parts
+
+    async def __aiter__(self):
+        for part in _parts(self._parts, "by_httpx"):
+            yield part
+
+
+def _parts(parts, library):
+    for part in parts:
+        if isinstance(part, Failure):
+            raise getattr(part, library)
+        yield part
