@@ -123,8 +123,8 @@ def test_generate_creates_waits_and_saves(run, api, generation):
 
 
 class TestProgress:
-    @pytest.fixture
     def terminal(self, monkeypatch):
+        """A terminal in the place of stderr; not by a fixture, since pytest puts its own there when a test begins."""
         terminal = io.StringIO()
         terminal.isatty = lambda: True
         monkeypatch.setattr("sys.stderr", terminal)
@@ -133,12 +133,14 @@ class TestProgress:
     def lines(self, terminal):
         return [line.rstrip() for line in terminal.getvalue().split("\r")]
 
-    def test_a_terminal_is_shown_where_the_job_stands(self, generation, terminal):
+    def test_a_terminal_is_shown_where_the_job_stands(self, generation, monkeypatch):
+        terminal = self.terminal(monkeypatch)
         with Progress() as progress:
             progress.polled(read_generation(generation("processing")))
         assert self.lines(terminal) == ["", f"{ID}: processing, 0 s"]
 
-    def test_and_how_far_a_download_is(self, terminal):
+    def test_and_how_far_a_download_is(self, monkeypatch):
+        terminal = self.terminal(monkeypatch)
         with Progress() as progress:
             progress.received(DownloadProgress(ID, 1, 1, 250_000, 1_000_000))
             progress.received(DownloadProgress(ID, 2, 3, 1_500_000, None))
