@@ -129,9 +129,15 @@ class _Sending:
         return not self._events or any("send_request" in event for event in self._events)
 
 
+def _words(error: BaseException) -> str:
+    """What an error says; those of httpx may say nothing, and what caused them more."""
+    cause = error.__cause__ or error.__context__
+    return str(error) or (_words(cause) if cause is not None else type(error).__name__)
+
+
 def _no_answer(error: Exception) -> NoAnswer:
     return NoAnswer(
-        cut(str(error)) or type(error).__name__,
+        cut(_words(error)),
         sent=not isinstance(error, _NEVER_SENT),
         timed_out=isinstance(error, httpx.TimeoutException),
     )

@@ -1,12 +1,9 @@
 """A client whose time is virtual, over answers that a test writes: each test runs on all three."""
 
-import inspect
-from functools import partial
-
 import httpx
 import pytest
 import requests
-from anyio.from_thread import start_blocking_portal
+from client_kinds import KINDS, on
 from scripted import Api, OverHttpx, OverRequests
 
 from netmind_client import AsyncGenerationClient, GenerationClient
@@ -14,7 +11,6 @@ from netmind_client import AsyncGenerationClient, GenerationClient
 BASE = "https://api.netmind.ai"
 URL = f"{BASE}/v1/generation"
 ID = "6347623b2fce4998b0e842f7e935ccb0"
-KINDS = ["requests", "httpx on asyncio", "httpx on trio"]
 
 
 class Time:
@@ -35,44 +31,6 @@ class Time:
 
     def monotonic(self):
         return self.shows(self.now)
-
-
-class Awaited:
-    """An async client that is called as the other one is."""
-
-    def __init__(self, client, portal):
-        self.client = client
-        self._portal = portal
-
-    def __getattr__(self, name):
-        value = getattr(self.client, name)
-        if not inspect.iscoroutinefunction(value) and name != "states":
-            return value
-        return lambda *arguments, **options: self.result_of(partial(value, *arguments, **options))
-
-    def result_of(self, function):
-        """What a function returns, once awaited."""
-
-        async def call():
-            came = function()
-            if inspect.isasyncgen(came):
-                return [one async for one in came]
-            return await came if inspect.isawaitable(came) else came
-
-        return self._portal.call(call)
-
-
-def on(library, make_sync, make_async):
-    """A client of this kind, as a generator for a fixture."""
-    if library == "requests":
-        with make_sync() as client:
-            client.result_of = lambda function: function()
-            yield client
-        return
-    with start_blocking_portal(library.removeprefix("httpx on ")) as portal:
-        client = portal.call(make_async)
-        yield Awaited(client, portal)
-        portal.call(client.aclose)
 
 
 @pytest.fixture

@@ -1,0 +1,123 @@
+"""What sends: every exception of its library becomes one answer to the question whether anything was sent."""
+
+import inspect
+
+import anyio
+import httpx
+import pytest
+import requests
+from scripted import Api, Failure, OverHttpx, OverRequests
+from urllib3.exceptions import NewConnectionError, ProxyError
+
+from netmind_client import _by_httpx, _by_requests
+from netmind_client._effects import MOST_BYTES, NoAnswer, Receive, Request, Send
+
+URL = "https://api.netmind.ai/v1/generation"
+ASK = Send(Request("GET", URL, {}), 5.0)
+RECEIVE = Receive(Request("GET", URL, {}), 5.0, 5.0, lambda _: lambda _part: None)
+
+
+def exceptions_of(module, base):
+    return [
+        kind
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, base) and kind is not base
+    ]
+
+
+REQUESTS_CERTAIN = {
+    "ConnectTimeout",
+    "InvalidURL",
+    "InvalidProxyURL",
+    "InvalidSchema",
+    "MissingSchema",
+    "InvalidHeader",
+}
+HTTPX_CERTAIN = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
+
+
+def by_requests(failure, function=_by_requests.send, effect=ASK):
+    api = Api()
+    api.get(URL, body=failure)
+    session = requests.Session()
+    session.mount("https://", OverRequests(api))
+    return function(session, effect)
+
+
+def by_httpx(failure, function=_by_httpx.send, effect=ASK):
+    async def call():
+        api = Api()
+        api.get(URL, body=failure)
+        async with httpx.AsyncClient(transport=OverHttpx(api)) as client:
+            return await function(client, effect)
+
+    return anyio.run(call)
+
+
+class TestRequests:
+    @pytest.mark.parametrize("kind", exceptions_of(requests.exceptions, requests.RequestException))
+    def test_every_exception_is_no_answer(self, kind):
+        error = kind("x", "y", 0) if kind is requests.exceptions.JSONDecodeError else kind("x")
+        with pytest.raises(NoAnswer) as caught:
+            by_requests(Failure(error, None))
+        assert caught.value.sent is (kind.__name__ not in REQUESTS_CERTAIN)
+
+    @pytest.mark.parametrize(
+        ("reason", "sent"),
+        [
+            (NewConnectionError(None, "refused"), False),
+            (ProxyError("no proxy", NewConnectionError(None, "refused")), False),
+            (ProxyError("no proxy", OSError("cut")), True),
+            (OSError("cut"), True),
+        ],
+    )
+    def test_a_connection_that_was_not_made_is_certain(self, reason, sent):
+        error = requests.ConnectionError(type("MaxRetryError", (), {"reason": reason})())
+        with pytest.raises(NoAnswer) as caught:
+            by_requests(Failure(error, None))
+        assert caught.value.sent is sent
+
+    def test_a_url_that_no_host_can_have_is_no_answer(self):
+        effect = Send(Request("GET", "http://a..b/", {}), 5.0)
+        with pytest.raises(NoAnswer):
+            _by_requests.send(_by_requests.new_session(), effect)
+
+
+class TestHttpx:
+    @pytest.mark.parametrize("kind", exceptions_of(httpx, httpx.RequestError))
+    def test_every_exception_is_no_answer(self, kind):
+        with pytest.raises(NoAnswer) as caught:
+            by_httpx(Failure(None, kind("x")))
+        assert caught.value.sent is (kind.__name__ not in HTTPX_CERTAIN)
+
+    @pytest.mark.parametrize("url", ["x", "http://h:x/", "ftp://h/"])
+    def test_a_url_that_is_none_is_no_answer(self, url):
+        async def call():
+            async with httpx.AsyncClient() as client:
+                await _by_httpx.send(client, Send(Request("GET", url, {}), 5.0))
+
+        with pytest.raises(NoAnswer) as caught:
+            anyio.run(call)
+        assert not caught.value.sent
+
+    def test_an_exception_without_words_is_told_by_what_caused_it(self):
+        error = httpx.ConnectError("")
+        error.__cause__ = OSError("no route")
+        with pytest.raises(NoAnswer, match="no route"):
+            by_httpx(Failure(None, error))
+
+
+@pytest.mark.parametrize("ask", [by_requests, by_httpx])
+class TestBoth:
+    def test_an_endless_answer_is_given_up(self, ask):
+        part = bytes(1024 * 1024)
+        with pytest.raises(NoAnswer, match=f"more than {MOST_BYTES} bytes"):
+            ask([part] * (MOST_BYTES // len(part) + 2))
+
+    def test_an_error_of_who_takes_the_parts_is_not_the_networks(self, ask):
+        def take(_):
+            raise ValueError("mine")
+
+        shell = _by_requests if ask is by_requests else _by_httpx
+        with pytest.raises(ValueError, match="mine"):
+            ask(b"x", shell.receive, RECEIVE._replace(begin=lambda _: take))

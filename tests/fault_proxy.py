@@ -1,0 +1,170 @@
+"""A proxy that lets an exchange go wrong at a given byte: it cuts, resets, hangs, or trickles from there on."""
+
+import contextlib
+import socket
+import struct
+import threading
+from typing import NamedTuple
+
+CUT, RESET, HANG, TRICKLE = "cut", "reset", "hang", "trickle"
+TRICKLE_SECONDS = 0.05  # between two bytes
+
+
+class Fault(NamedTuple):
+    """What goes wrong.
+
+    Attributes:
+        what: CUT, RESET, HANG or TRICKLE.
+        side: ``request`` or ``answer``: of which this many parts pass first.
+        share: 0 to 1 of the head, 1 to 2 of the body after it; 2 is all.
+        method: Of which requests; None of all.
+        times: How often; None always.
+    """
+
+    what: str
+    side: str
+    share: float
+    method: str | None = "POST"
+    times: int | None = None
+
+
+# How far an exchange comes before it is cut, in the order of time.
+PHASES = {
+    "when the connection is accepted": ("request", 0.0),
+    "in the request's head": ("request", 0.5),
+    "after the request's head": ("request", 1.0),
+    "in the request's body": ("request", 1.5),
+    "after the request, before any answer": ("answer", 0.0),
+    "in the answer's head": ("answer", 0.5),
+    "after the answer's head": ("answer", 1.0),
+    "in the answer's body": ("answer", 1.5),
+}
+
+
+class FaultProxy:
+    """Stands before ``upstream`` (host and port) on a port of its own; one thread a connection."""
+
+    def __init__(self, upstream, fault=None):
+        self.fault = fault
+        self.struck = 0
+        self._upstream = upstream
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._stop = threading.Event()
+        self._changing = threading.Lock()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def port(self):
+        return self._listening.getsockname()[1]
+
+    @property
+    def base_url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._listening.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        with client, contextlib.suppress(OSError):
+            fault = self.fault
+            if fault is not None and (fault.side, fault.share) == ("request", 0) and self._strikes(fault):
+                self._go_wrong(client, fault, b"")
+                return
+            while not self._stop.is_set() and self._exchange(client):
+                pass
+
+    def _exchange(self, client):
+        """Carry one request and its answer; whether there may be another."""
+        method = client.recv(16, socket.MSG_PEEK).partition(b" ")[0].decode(errors="replace")
+        fault = self.fault  # as it is when a request comes
+        strikes = fault is not None and fault.method in (None, method)
+        if strikes and fault.side == "request" and self._strikes(fault):
+            _read_part(client, fault.share)
+            return self._go_wrong(client, fault, b"")
+        head, body = _read_message(client)
+        if not head:
+            return False
+        with socket.create_connection(self._upstream, timeout=30) as server:
+            server.sendall(head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1) + body)
+            head, body = _read_message(server)
+        if strikes and fault.side == "answer" and self._strikes(fault):
+            sent = round(len(head) * min(fault.share, 1)) + round(len(body) * max(fault.share - 1, 0))
+            client.sendall((head + body)[:sent])
+            return self._go_wrong(client, fault, (head + body)[sent:])
+        client.sendall(head + body)
+        return b"connection: close" not in head.lower()
+
+    def _strikes(self, fault):
+        with self._changing:
+            if fault.times is not None and self.struck >= fault.times:
+                return False
+            self.struck += 1
+            return True
+
+    def _go_wrong(self, client, fault, rest):
+        if fault.what == RESET:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif fault.what == HANG:
+            self._stop.wait()
+        elif fault.what == TRICKLE:
+            for byte in rest or b"H" * 10_000:
+                client.sendall(bytes([byte]))
+                self._stop.wait(TRICKLE_SECONDS)
+        return False
+
+
+def _read_part(sock, share):
+    """Read this share of a request: of the head, from 0 to 1, and of the body, from 1 to 2."""
+    if share < 1:
+        sock.recv(20)
+        return
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = sock.recv(1)
+        if not byte:
+            return
+        head += byte
+    if share == 1:
+        return
+    length = next(
+        int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if b"content-length:" in line
+    )
+    sock.recv(round(length * (share - 1)), socket.MSG_WAITALL)
+
+
+def _read_message(sock):
+    """A head, and the body that its Content-Length tells, or all until the end."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        part = sock.recv(65536)
+        if not part:
+            return b"", b""
+        received += part
+    head, separator, body = received.partition(b"\r\n\r\n")
+    head += separator
+    lengths = [
+        int(line.split(b":")[1])
+        for line in head.lower().split(b"\r\n")
+        if line.startswith(b"content-length:")
+    ]
+    if not lengths and head.startswith(b"HTTP/"):
+        while part := sock.recv(65536):
+            body += part
+    while lengths and len(body) < lengths[0]:
+        part = sock.recv(65536)
+        if not part:
+            break
+        body += part
+    return head, body
