@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench contract mutants clean lock
+.PHONY: help install demo serve test check bench compare-clients contract mutants clean lock
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## make .venv with everything that the tests need
 
@@ -37,10 +37,14 @@ check: $(STAMP) ## format, lint, types, rooms, wheel
 	@$(BIN)/openapi-spec-validator mock_server/netmind_mock/control.openapi.json
 	@$(BIN)/python scripts/check_wheel.py
 
-bench: $(STAMP) ## measure the contract suite, the fixtures, and the fake beside a bare WSGI function and an empty Flask view
+bench: $(STAMP) ## measure the contract suite, the client, the fixtures, and the fake beside a bare WSGI function
+	@$(BIN)/python benchmarks/client.py
 	@$(BIN)/python benchmarks/contracts.py
 	@$(BIN)/python benchmarks/in_tests.py
 	@$(BIN)/python benchmarks/server.py $(ARGS)
+
+compare-clients: $(STAMP) ## hold the client beside openai's and fal's where connections break (3 minutes), into docs/client.md
+	@$(BIN)/python benchmarks/compare_clients.py
 
 contract: export NETMIND_API_KEY := $(or $(API_KEY),$(NETMIND_API_KEY))
 contract: $(STAMP) ## judge an endpoint (make contract BASE_URL=… API_KEY=…); without one, fuzz the fake by the OpenAPI file
@@ -58,5 +62,5 @@ lock: $(STAMP) ## pin what `make install` installs
 	@$(BIN)/python -m uv pip compile --quiet --universal --no-header --no-annotate --all-extras --group dev --python-version 3.11 -o constraints.txt pyproject.toml
 
 clean: ## remove what the commands above made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .coverage .coverage.* build dist demo-output
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .coverage .coverage.* build dist demo-output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,6 +19,7 @@ class Fault(NamedTuple):
         share: 0 to 1 of the head, 1 to 2 of the body after it; 2 is all.
         method: Of which requests; None of all.
         times: How often; None always.
+        path: What the request's path has in it.
     """
 
     what: str
@@ -26,6 +27,7 @@ class Fault(NamedTuple):
     share: float
     method: str | None = "POST"
     times: int | None = None
+    path: str = ""
 
 
 # How far an exchange comes before it is cut, in the order of time.
@@ -87,9 +89,11 @@ class FaultProxy:
 
     def _exchange(self, client):
         """Carry one request and its answer; whether there may be another."""
-        method = client.recv(16, socket.MSG_PEEK).partition(b" ")[0].decode(errors="replace")
+        method, _, rest = client.recv(1024, socket.MSG_PEEK).decode("latin-1").partition(" ")
         fault = self.fault  # as it is when a request comes
-        strikes = fault is not None and fault.method in (None, method)
+        strikes = (
+            fault is not None and fault.method in (None, method) and fault.path in rest.partition(" ")[0]
+        )
         if strikes and fault.side == "request" and self._strikes(fault):
             _read_part(client, fault.share)
             return self._go_wrong(client, fault, b"")

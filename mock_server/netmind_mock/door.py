@@ -7,6 +7,7 @@ in the environ. The control plane goes past it.
 from __future__ import annotations
 
 import time
+from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -35,7 +36,7 @@ CONTROL: Final = "/__mock"
 
 _COLLECTION: Final = "/v1/generation"
 _ONE: Final = "/v1/generation/"
-_NOTHING: Final[tuple[str, list[tuple[str, str]], bytes]] = ("200 OK", [], b"")
+_LAST_SECOND: Final = 253_402_300_799
 
 
 class Door:
@@ -64,7 +65,7 @@ class Door:
         struck = self._tenants.strike(user_id, operation, job_id)
         fault = None if struck is None else struck.fault
         reached = fault is None or fault.reaches
-        status, headers, body = whole_answer(self._inner, environ) if reached else _NOTHING
+        status, headers, body = whole_answer(self._inner, environ) if reached else ("200 OK", [], b"")
         if fault is None and (order := environ.get(ORDER)) is not None:
             fault = fault_of(order)
         delivery = Delivery(int(status[:3]), headers, body)
@@ -74,6 +75,7 @@ class Door:
                 hint = (HINT, hint_of_fault(_name(fault)))
                 delivery = delivery._replace(headers=[*delivery.headers, hint])
             status = f"{delivery.status} {_phrase(delivery.status)}"
+        delivery.headers.append(_date(int(now)))
         self._note(environ, operation, environ.get(JOB, job_id), fault, delivery, began, reached=reached)
         return _sent(status, delivery, environ, start_response)
 
@@ -196,6 +198,12 @@ def _carried_plainly(delivery: Delivery) -> bytes:
     if not delivery.arrives and (delivery.sent in (None, -1)):
         raise ConnectionResetError("the answer never arrives, as ordered")
     return delivery.body[: delivery.sent]
+
+
+@lru_cache(maxsize=64)  # most answers of a second are of the same
+def _date(second: int) -> tuple[str, str]:
+    """The header that says what time it is, by the jobs' clock; 9999 is the last year that it can."""
+    return "Date", formatdate(min(second, _LAST_SECOND), usegmt=True)
 
 
 @lru_cache(maxsize=256)

@@ -1,22 +1,34 @@
-"""The client on the fake: the two agree, under both profiles, through requests' own machinery."""
+"""The client on the fake: the two agree, under both profiles, over requests and over httpx."""
 
 import io
+import threading
 
+import anyio
 import pytest
+from client_kinds import KINDS, real_client
 from PIL import Image
 from support import PAGE_IMAGE, running_fake
 
-from netmind_client import GenerationClient, GenerationFailed, NotFoundError
+import netmind_mock
+from netmind_client import (
+    AsyncGenerationClient,
+    CreateOutcomeUnknown,
+    GenerationClient,
+    GenerationFailed,
+    NotFoundError,
+)
 
 
 @pytest.fixture(scope="module", params=["documented", "observed"])
-def client(request, tmp_path_factory):
+def base_url(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fake")
-    with (
-        running_fake(folder, "--profile", request.param, "--duration", "0.1") as (base_url, _),
-        GenerationClient("a-token", base_url) as client,
-    ):
-        yield client
+    with running_fake(folder, "--profile", request.param, "--duration", "0.1") as (base_url, _):
+        yield base_url
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def client(request, base_url):
+    yield from real_client(request.param, base_url, poll_interval=0.1)
 
 
 def test_the_pages_picture_is_generated(client, tmp_path):
@@ -56,3 +68,62 @@ def test_a_deleted_job_ends_the_wait(client):
     client.delete(created.id)
     with pytest.raises(NotFoundError, match="Generation not found"):
         client.wait(created)
+
+
+def test_many_are_made_at_once(client, tmp_path):
+    requests = [
+        ("Qwen/Qwen-Image", {"prompt": f"cup {number}", "image_size": "square"}) for number in range(6)
+    ]
+    outcomes = client.generate_many(requests, tmp_path, concurrency=3, jobs_file=tmp_path / "jobs.jsonl")
+    assert [one.error for one in outcomes] == [None] * 6
+    assert len({one.paths[0] for one in outcomes}) == 6
+
+
+class TestInProcess:
+    """In virtual time: the async client sleeps on it too."""
+
+    def test_the_async_client_waits_in_no_time(self, tmp_path):
+        with netmind_mock.start(duration=780) as mock:
+
+            async def call():
+                async with AsyncGenerationClient() as client:
+                    return await client.generate("Qwen/Qwen-Image", {"prompt": "x"}, tmp_path)
+
+            assert anyio.run(call).generation.is_completed
+            assert 780 <= mock.clock.elapsed <= 1.05 * 780
+
+    def test_a_create_whose_answer_was_lost_is_found_an_hour_later(self):
+        with netmind_mock.start() as mock:
+            mock.clock.advance(86_400)
+            client = GenerationClient()
+            client.create("m", {"prompt": "another"})
+            mock.clock.advance(60)
+            mock.next_job("answer_lost")
+            with pytest.raises(CreateOutcomeUnknown) as caught:
+                client.create("m", {"prompt": "x"})
+            mock.clock.advance(3_600)
+            assert [one.id for one in caught.value.find_created()] == [mock.jobs[-1].id]
+
+    @pytest.mark.parametrize("concurrency", [1, 4])
+    def test_many_are_made_in_virtual_time(self, tmp_path, concurrency):
+        with netmind_mock.start(duration=60) as mock:
+            requests = [("m", {"prompt": str(number)}) for number in range(8)]
+            outcomes = GenerationClient().generate_many(requests, tmp_path, concurrency=concurrency)
+            assert [one.error for one in outcomes] == [None] * 8
+            mock.assert_created(times=8)
+
+    def test_when_it_is_ended_early_no_further_job_is_made(self, tmp_path):
+        begun = threading.Event()
+
+        def stop(_):
+            begun.set()
+            raise KeyboardInterrupt
+
+        with netmind_mock.start(duration=1) as mock:
+            requests = [("m", {"prompt": str(number)}) for number in range(50)]
+            with pytest.raises(KeyboardInterrupt):
+                GenerationClient().generate_many(requests, tmp_path, concurrency=2, on_progress=stop)
+            made = len(mock.requests("create"))
+            assert begun.is_set()
+            threading.Event().wait(0.1)  # in which a thread that went on would create
+            assert made == len(mock.requests("create")) < 50

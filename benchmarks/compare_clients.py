@@ -1,0 +1,318 @@
+"""What this client, openai's and fal's do where connections break, hang, and jobs end otherwise than well.
+
+    make compare-clients
+
+Each client makes one call through a proxy that breaks the connection at a given byte, to a server that counts
+the creates that reach it. Clients that cannot be installed are named as absent. The tables go into
+docs/client.md.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from fault_proxy import CUT, HANG, PHASES, TRICKLE, Fault, FaultProxy  # noqa: E402 - from where it is found now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+PEERS = ROOT / ".venv-peers"
+DRIVER = ROOT / "benchmarks" / "client_driver.py"
+DOCS = ROOT / "docs" / "client.md"
+BEGIN, END = "<!-- compared: begin -->", "<!-- compared: end -->"
+
+GIVEN = 2  # seconds that a call is given
+GIVEN_FOR_STATUSES = 20  # longer than a result may stay empty
+PATIENCE = 30  # seconds after which it is ended from outside
+AT_ONCE = 6
+CONTENT = b"picture!" * 64
+
+JOB = "6347623b2fce4998b0e842f7e935ccb0"
+
+
+class Server(ThreadingHTTPServer):
+    """Speaks the API of each client, as far as these calls go; counts creates."""
+
+    daemon_threads = True
+
+    def __init__(self, wire: str, status: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.wire = wire
+        self.status = status
+        self.base_url = ""
+        self.creates = 0
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        """Count, and answer."""
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.creates += 1
+        self._answer()
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self._answer()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _answer(self) -> None:
+        wires: dict[str, Callable[[Server, str, str], Any]] = {
+            "netmind": _netmind,
+            "openai": _openai,
+            "fal-client": _fal,
+        }
+        answer = wires[self.server.wire](self.server, self.command, self.path.partition("?")[0])
+        status = 404 if answer is None else 200
+        if (self.server.wire, self.server.status, self.command) == ("fal-client", "failed", "GET"):
+            status = (
+                200 if self.path.partition("?")[0].endswith("/status") else 422
+            )  # how fal tells a failure
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header(
+            "Content-Type", "application/octet-stream" if isinstance(answer, bytes) else "application/json"
+        )
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def _netmind(server: Server, method: str, path: str) -> Any:
+    if path == "/content.png":
+        return CONTENT
+    if server.status == "deleted" and method == "GET":
+        return None
+    status = "pending" if method == "POST" else server.status.removesuffix(", no result")
+    data = [{"url": f"{server.base_url}/content.png"}] if server.status == "completed" else []
+    logs = [{"text": "out of memory"}] if status == "failed" else []
+    return {"id": JOB, "status": status, "result": {"data": data}, "logs": logs}
+
+
+def _openai(server: Server, method: str, path: str) -> Any:
+    if path.endswith("/content"):
+        return CONTENT
+    if server.status == "deleted" and method == "GET":
+        return None
+    status = "queued" if method == "POST" else {"pending": "in_progress"}.get(server.status, server.status)
+    error = {"code": "failed", "message": "out of memory"} if status == "failed" else None
+    return {"id": "video_1", "object": "video", "status": status, "created_at": 0, "model": "sora-2",
+            "progress": 0, "seconds": "4", "size": "720x1280", "error": error}  # fmt: skip
+
+
+def _fal(server: Server, method: str, path: str) -> Any:
+    if method == "GET" and server.status == "deleted":
+        return None
+    if path.endswith("/status"):
+        ended = {"pending": "IN_PROGRESS", "completed": "COMPLETED", "failed": "COMPLETED"}
+        status = ended.get(server.status, server.status.upper())
+        return {"status": status, "metrics": {}, "logs": None, "request_id": "r1"}
+    base = f"{server.base_url}/fal-ai/flux/requests/r1"
+    urls = {"response_url": base, "status_url": f"{base}/status", "cancel_url": f"{base}/cancel"}
+    return {"request_id": "r1", "images": [], **urls}
+
+
+class Client(NamedTuple):
+    """A column of the tables; ``python`` is None if absent, ``lacks`` the statuses that its API has not."""
+
+    name: str
+    title: str
+    wire: str
+    python: Path | None
+    lacks: frozenset[str] = frozenset()
+
+
+# The APIs of the others have fewer statuses, by their own documentation.
+LACKS = {
+    "openai": frozenset({"cancelled", "error", "completed, no result"}),
+    "fal-client": frozenset({"cancelled", "error", "completed, no result"}),
+}
+
+
+class Told(NamedTuple):
+    """What came of a call."""
+
+    outcome: str
+    seconds: float
+    creates: int
+    left: Sequence[str]
+
+
+def call(client: Client, row: Row) -> str:
+    """Let a client make one call, and tell what came of it."""
+    if client.python is None:
+        return "absent"
+    if row.status in client.lacks:
+        return "(its API has no such status)"
+    return row.tell(measured(client, client.python, row))
+
+
+def measured(client: Client, python: Path, row: Row) -> Told:
+    """Let a client make one call, in a process of its own."""
+    server = Server(client.wire, row.status)
+    with FaultProxy(server.server_address, row.fault) as proxy, tempfile.TemporaryDirectory() as folder:
+        server.base_url = proxy.base_url
+        command = [str(python), str(DRIVER), client.name, row.action, proxy.base_url, str(row.given), folder]
+        try:
+            ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+            told = json.loads(ended.stdout.splitlines()[-1])
+            outcome, seconds = told["outcome"], told["seconds"]
+        except subprocess.TimeoutExpired:
+            outcome, seconds = f"**still at it after {PATIENCE} s**", float(PATIENCE)
+        except subprocess.CalledProcessError as error:
+            raise SystemExit(f"{' '.join(command)}\n{error.stderr}") from error
+        left = sorted(f"{path.name} ({path.stat().st_size} bytes)" for path in Path(folder).iterdir())
+    server.shutdown()
+    server.server_close()
+    return Told(outcome, seconds, server.creates, left)
+
+
+def found_clients() -> list[Client]:
+    """The clients, and in which environment each is; the peers' is made if it is not there."""
+    python = PEERS / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
+    here = Path(sys.executable)
+    clients = [
+        Client("sync", "`GenerationClient`", "netmind", here),
+        Client("async", "`AsyncGenerationClient`", "netmind", here),
+    ]
+    for name in ("openai", "fal-client"):
+        asked = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", name]
+        installed = subprocess.run(asked, capture_output=True, check=False).returncode == 0
+        title = _titled(python, name) if installed else f"{name} (absent)"
+        clients.append(Client(name, title, name, python if installed else None, LACKS[name]))
+    return clients
+
+
+def _titled(python: Path, name: str) -> str:
+    script = f"import importlib.metadata; print(importlib.metadata.version({name!r}))"
+    found = subprocess.run([str(python), "-c", script], capture_output=True, text=True, check=True)
+    return f"{name} {found.stdout.strip()}"
+
+
+class Row(NamedTuple):
+    """A row of a table: what happens, and how it is told."""
+
+    title: str
+    action: str
+    fault: Fault | None
+    status: str
+    tell: Callable[[Told], str]
+    given: int = GIVEN
+
+
+def _creates(told: Told) -> str:
+    jobs = f"{told.creates} job" if told.creates == 1 else f"{told.creates} jobs"
+    return f"{'**' if told.creates > 1 else ''}{jobs}{'**' if told.creates > 1 else ''}, {told.outcome}"
+
+
+def _timed(told: Told) -> str:
+    late = told.seconds > GIVEN + 0.25 and "still" not in told.outcome
+    seconds = f"{'**' if late else ''}{told.seconds:.2f} s{'**' if late else ''}"
+    jobs = f", **{told.creates} jobs**" if told.creates > 1 else ""
+    return told.outcome + jobs if "still" in told.outcome else f"{seconds}, {told.outcome}{jobs}"
+
+
+def _ended(told: Told) -> str:
+    return told.outcome
+
+
+def _left(told: Told) -> str:
+    return f"{told.outcome.partition(' [')[0]}; left: {', '.join(told.left) or 'nothing'}"
+
+
+def tables() -> list[tuple[str, list[Row]]]:
+    """What is measured."""
+    cuts = [
+        Row(f"cut {name}", "create", Fault(CUT, *at), "completed", _creates) for name, at in PHASES.items()
+    ]
+    creates = [
+        Row(f"{what} {name}", "create", Fault(what, *PHASES[name]), "completed", _timed)
+        for name in ("when the connection is accepted", "after the request, before any answer",
+                     "in the answer's head", "in the answer's body")
+        for what in ((HANG,) if name == "when the connection is accepted" else (HANG, TRICKLE))
+    ]  # fmt: skip
+    waits = [
+        Row(
+            f"{what} of each poll {name}",
+            "wait",
+            Fault(what, *PHASES[name], method="GET"),
+            "completed",
+            _timed,
+        )
+        for name, what in (("after the request, before any answer", HANG), ("in the answer's body", TRICKLE))
+    ] + [Row("a job that does not end", "wait", None, "pending", _timed)]
+    statuses = [
+        Row(f"`{status}`", "wait", None, status, _ended, GIVEN_FOR_STATUSES)
+        for status in (
+            "completed",
+            "failed",
+            "cancelled",
+            "error",
+            "completed, no result",
+            "deleted",
+            "warming_up",
+        )
+    ]
+    downloads = [
+        Row(
+            "cut in the file, once",
+            "download",
+            Fault(CUT, "answer", 1.5, method="GET", times=1, path="/content"),
+            "completed",
+            _left,
+        ),
+        Row(
+            "cut in the file, each time",
+            "download",
+            Fault(CUT, "answer", 1.5, method="GET", path="/content"),
+            "completed",
+            _left,
+        ),
+    ]
+    return [
+        ("A create whose connection is cut", cuts),
+        (f"A create, given {GIVEN} s, whose answer does not come", creates),
+        (f"A wait, given {GIVEN} s", waits),
+        (f"A wait, given {GIVEN_FOR_STATUSES} s, for a job that is, and stays, in a status", statuses),
+        ("A download", downloads),
+    ]
+
+
+def main() -> None:
+    """Measure, print, and write into the docs."""
+    clients = found_clients()
+    text = [f"Measured with `make compare-clients`: netmind-testkit {version('netmind-testkit')}."]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for title, rows in tables():
+            text += ["", f"**{title}**", "", f"| | {' | '.join(client.title for client in clients)} |"]
+            text.append("|---" * (len(clients) + 1) + "|")
+            told = [[pool.submit(call, client, row) for client in clients] for row in rows]
+            for row, cells in zip(rows, told, strict=True):
+                text.append(f"| {row.title} | {' | '.join(cell.result() for cell in cells)} |")
+    table = "\n".join(text)
+    print(table)
+    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+    DOCS.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

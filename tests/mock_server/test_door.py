@@ -1,0 +1,26 @@
+"""The door reads the clock, and every answer says what it shows."""
+
+import pytest
+from support import AUTHORIZED
+
+
+@pytest.mark.parametrize(
+    ("advanced", "date"),
+    [
+        (0, "Thu, 18 Sep 2025 09:14:20 GMT"),
+        (86_400, "Fri, 19 Sep 2025 09:14:20 GMT"),
+        (1e15, "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ],
+)
+def test_the_date_is_that_of_the_jobs_clock(client, clock, advanced, date):
+    clock.advance(advanced)
+    answer = client.get("/v1/generation", headers=AUTHORIZED)
+    assert answer.headers.getlist("Date") == [date]
+
+
+def test_an_answer_that_a_fault_makes_up_has_one_too(client):
+    fault = {"operation": "list", "kind": "status", "code": 503, "times": None}
+    assert client.post("/__mock/faults", json=fault).status_code < 300
+    for _ in range(2):
+        answer = client.get("/v1/generation", headers=AUTHORIZED)
+        assert (answer.status_code, len(answer.headers.getlist("Date"))) == (503, 1)
