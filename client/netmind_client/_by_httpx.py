@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 
-from netmind_client._effects import MOST_BYTES, Answer, NoAnswer, Receive, Send
+from netmind_client._effects import Answer, Body, NoAnswer, Receive, Send
 from netmind_client._wire import cut
 
 if TYPE_CHECKING:
@@ -38,16 +38,8 @@ async def send(client: httpx.AsyncClient, effect: Send) -> Answer:
     Raises:
         NoAnswer: No answer came.
     """
-    body = bytearray()
-
-    def take(part: bytes) -> None:
-        body.extend(part)
-        if len(body) > MOST_BYTES:
-            raise NoAnswer(f"the answer has more than {MOST_BYTES} bytes", sent=True)
-
-    receiving = Receive(effect.request, effect.within, effect.within, lambda _: take)
-    head = await receive(client, receiving, follow_redirects=False)
-    return head._replace(body=bytes(body))
+    body = Body()
+    return body.answer(await receive(client, body.receiving(effect), follow_redirects=False))
 
 
 async def receive(client: httpx.AsyncClient, effect: Receive, *, follow_redirects: bool = True) -> Answer:

@@ -10,7 +10,7 @@ from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError
 
 from netmind_client import _bounded
-from netmind_client._effects import MOST_BYTES, Answer, NoAnswer, Receive, Send
+from netmind_client._effects import Answer, Body, NoAnswer, Receive, Send
 from netmind_client._wire import cut
 from netmind_client.exceptions import ConfigurationError
 
@@ -61,16 +61,8 @@ def send(session: requests.Session, effect: Send) -> Answer:
     Raises:
         NoAnswer: No answer came.
     """
-    body = bytearray()
-
-    def take(part: bytes) -> None:
-        body.extend(part)
-        if len(body) > MOST_BYTES:
-            raise NoAnswer(f"the answer has more than {MOST_BYTES} bytes", sent=True)
-
-    receiving = Receive(effect.request, effect.within, effect.within, lambda _: take)
-    head = receive(session, receiving, follow_redirects=False)
-    return head._replace(body=bytes(body))
+    body = Body()
+    return body.answer(receive(session, body.receiving(effect), follow_redirects=False))
 
 
 def receive(session: requests.Session, effect: Receive, *, follow_redirects: bool = True) -> Answer:

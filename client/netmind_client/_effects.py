@@ -70,6 +70,26 @@ class Receive(NamedTuple):
     begin: Callable[[Answer], Callable[[bytes], object]]
 
 
+class Body:
+    """The body of an answer that is kept in memory."""
+
+    def __init__(self) -> None:
+        self._content = bytearray()
+
+    def receiving(self, effect: Send) -> Receive:
+        """What is asked for, as a reception by this."""
+        return Receive(effect.request, effect.within, effect.within, lambda _: self._take)
+
+    def answer(self, head: Answer) -> Answer:
+        """The answer, with what has come."""
+        return head._replace(body=bytes(self._content))
+
+    def _take(self, part: bytes) -> None:
+        self._content += part
+        if len(self._content) > MOST_BYTES:
+            raise NoAnswer(f"the answer has more than {MOST_BYTES} bytes", sent=True)
+
+
 class Pause(NamedTuple):
     """Wait."""
 

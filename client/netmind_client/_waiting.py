@@ -66,6 +66,8 @@ def wait(
                 if seen.is_completed:
                     completed_at = call.elapsed() if completed_at is None else completed_at
                     pause = min(pause, _LONGEST_RESULT_DELAY)
+                if seen.is_failed or seen.is_deleted:
+                    call.resume_by("get", generation_id)  # there is nothing to wait for
                 if ended(seen, 0.0 if completed_at is None else call.elapsed() - completed_at):
                     return seen
                 pause = max(pause, _wire.retry_after(answer) or 0.0)

@@ -38,6 +38,8 @@ class NetMindError(Exception):
         resume: A command that goes on where the call was left, where there is anything to go on with.
     """
 
+    _tells_attempts = False  # where trying again was of no use
+
     def __init__(self, message: str, *, generation_id: str | None = None) -> None:
         super().__init__(message)
         self.generation_id = generation_id
@@ -46,7 +48,7 @@ class NetMindError(Exception):
 
     def __str__(self) -> str:
         told = super().__str__()
-        if self.attempts > 1:
+        if self._tells_attempts and self.attempts > 1:
             told += f" (after {self.attempts} requests)"
         return f"{told}\nTo go on: {self.resume}" if self.resume else told
 
@@ -57,6 +59,8 @@ class ConfigurationError(NetMindError):
 
 class TransportError(NetMindError):
     """No answer came: the connection was refused or cut, or timed out."""
+
+    _tells_attempts = True
 
 
 class CreateOutcomeUnknown(TransportError):
@@ -98,6 +102,8 @@ class ApiError(NetMindError):
         body: The answer's JSON, or its text where it is not JSON.
         retry_after: What the Retry-After header says, in seconds, where it does.
     """
+
+    _tells_attempts = True
 
     def __init__(
         self,
@@ -180,6 +186,8 @@ class WaitTimeout(NetMindError):
 
 class DownloadError(NetMindError):
     """A result could not be saved. Nothing half-written is left."""
+
+    _tells_attempts = True
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 from scripted import CUT, CUT_IN_BODY
 
-from netmind_client import ConfigurationError, DownloadError, GenerationFailed
+from netmind_client import AuthenticationError, ConfigurationError, DownloadError, GenerationFailed
 
 BASE = "https://api.netmind.ai"
 URL = f"{BASE}/v1/generation"
@@ -327,11 +327,20 @@ class TestGenerate:
 
     def test_its_errors_say_how_to_go_on(self, api, client, generation, tmp_path):
         api.post(URL, json=generation())
-        api.get(f"{URL}/{ID}", json=generation("failed"))
-        with pytest.raises(GenerationFailed) as caught:
+        api.get(f"{URL}/{ID}", status=401)
+        with pytest.raises(AuthenticationError) as caught:
             client.generate("m", CONFIG, tmp_path / "my pictures")
         assert caught.value.resume == f"netmind-client wait {ID} -o '{tmp_path}/my pictures'"
         assert caught.value.attempts == 2
+
+    def test_of_a_job_that_failed_there_is_only_to_look_at(self, api, client, generation, tmp_path):
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{ID}", json=generation("failed"))
+        with pytest.raises(GenerationFailed) as caught:
+            client.generate("m", CONFIG, tmp_path)
+        assert str(caught.value) == (
+            f"generation {ID} ended as failed: the logs give no reason\nTo go on: netmind-client get {ID}"
+        )
 
     def test_all_of_it_has_one_timeout(self, api, client, generation, tmp_path, time):
         def slow(asked):

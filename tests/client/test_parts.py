@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import netmind_client
-from netmind_client import NetMindError, Result, exceptions
+from netmind_client import NetMindError, Result, _files, exceptions
 from netmind_client._download import name_for, safe_name
 from netmind_client._files import partial
 from netmind_client._models import read_generation
@@ -176,6 +176,25 @@ class TestPartial:
         (tmp_path / "other").write_bytes(b"")
         self.save(tmp_path)
         assert (tmp_path / "a").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+class TestLines:
+    def test_a_line_is_added_and_read(self, tmp_path):
+        for text in ("a\n", "b\n"):
+            _files.append(tmp_path / "new" / "lines", text)
+        assert _files.complete_lines(tmp_path / "new" / "lines") == ["a", "b"]
+
+    def test_a_line_that_is_cut_short_by_a_full_disk_is_told(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("os.write", lambda _file, content: len(content) - 1)
+        with pytest.raises(netmind_client.DownloadError, match="cannot be written: No space left on device"):
+            _files.append(tmp_path / "lines", "a\n")
+
+    @pytest.mark.parametrize("content", [b"\xff\n", None])
+    def test_what_cannot_be_read_is_told(self, tmp_path, content):
+        path = tmp_path / "lines"
+        path.mkdir() if content is None else path.write_bytes(content)
+        with pytest.raises(netmind_client.DownloadError, match="cannot be read"):
+            _files.complete_lines(path)
 
 
 class TestErrors:

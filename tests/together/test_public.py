@@ -42,7 +42,10 @@ def test_every_public_thing_is_explained(name):
 @pytest.mark.parametrize(
     ("module", "not_imported"),
     [
-        ("netmind_client", ["flask", "jsonschema", "PIL", "netmind_contracts", "netmind_mock", "click"]),
+        (
+            "netmind_client",
+            ["flask", "jsonschema", "PIL", "netmind_contracts", "netmind_mock", "click", "httpx", "anyio"],
+        ),
         ("netmind_contracts", ["flask", "jsonschema", "requests", "netmind_client", "netmind_mock"]),
         (
             "netmind_mock",
@@ -59,3 +62,16 @@ def test_an_import_brings_nothing_heavy_along(module, not_imported):
     script = f"import sys, {module}; print([name for name in {not_imported!r} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
     assert ended.stdout == "[]\n", ended.stderr
+
+
+def test_the_async_client_says_what_it_needs():
+    script = "import sys; sys.modules['httpx'] = None\nfrom netmind_client import AsyncGenerationClient"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    needed = "ModuleNotFoundError: AsyncGenerationClient needs httpx: pip install 'netmind-testkit[async]'"
+    assert ended.stderr.splitlines()[-1] == needed
+
+
+def test_a_name_that_is_none_is_told_as_usual():
+    client = importlib.import_module("netmind_client")
+    with pytest.raises(AttributeError, match="module 'netmind_client' has no attribute 'Generation_Client'"):
+        client.Generation_Client  # noqa: B018 - asking is what fails

@@ -6,7 +6,15 @@ from typing import Any, assert_type
 
 from flask import Flask
 
-from netmind_client import Generated, Generation, GenerationClient, Result
+from netmind_client import (
+    AsyncGenerationClient,
+    Generated,
+    Generation,
+    GenerationClient,
+    GenerationRequest,
+    Outcome,
+    Result,
+)
 from netmind_contracts import Claim, Level, Violation, check, load_claims, openapi, violations
 from netmind_mock import (
     Entry,
@@ -34,6 +42,20 @@ def client() -> None:
         assert_type(made, Generated)
         assert_type(made.generation.results, tuple[Result, ...])
         assert_type(made.generation.raw, Mapping[str, Any])
+        assert_type([seen.status for seen in opened.states("id")], list[str])
+        requests = [GenerationRequest("model", {"prompt": "x"})]
+        assert_type(opened.generate_many(requests, jobs_file="jobs"), Sequence[Outcome])
+        assert_type(opened.generate_many([("model", {"prompt": "x"})])[0].paths, Sequence[Path])
+        assert_type(opened.find_created(0.0), Sequence[Generation])
+
+
+async def async_client() -> None:
+    async with AsyncGenerationClient("key", base_url="http://127.0.0.1:8000") as opened:
+        assert_type(await opened.create("model", {"prompt": "x"}), Generation)
+        assert_type(await opened.list(), Sequence[Generation])
+        assert_type([seen async for seen in opened.states("id")], list[Generation])
+        assert_type(await opened.generate("model", {"prompt": "x"}), Generated)
+        assert_type(await opened.generate_many([("model", {})]), Sequence[Outcome])
 
 
 def contracts() -> None:
