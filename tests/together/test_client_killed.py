@@ -1,0 +1,82 @@
+"""A client whose process is killed, interrupted, or left hanging: nothing is made twice, and the process ends."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from support import TOKEN, running_fake
+
+from netmind_client import GenerationClient
+
+REQUESTS = 12
+
+
+def generate_many(base_url, folder):
+    """The command, in a process of its own."""
+    command = [sys.executable, "-c", "from netmind_client.cli import main; main()", "--base-url", base_url,
+               "--api-key", TOKEN, "generate-many", "requests.jsonl", "-o", "out", "--json"]  # fmt: skip
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def created(folder):
+    """How many jobs the file knows."""
+    jobs = folder / "out" / "jobs.jsonl"
+    return jobs.read_text().count('"created"') if jobs.exists() else 0
+
+
+def wait_until_created(folder, number, process):
+    deadline = time.monotonic() + 30
+    while created(folder) < number:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("after", [1, 5])
+def test_a_batch_that_is_ended_goes_on_and_makes_nothing_twice(tmp_path, how, after):
+    config = {"prompt": "a cup", "image_size": "square"}
+    lines = [
+        json.dumps({"model": "Qwen/Qwen-Image", "config": {**config, "seed": seed}})
+        for seed in range(REQUESTS)
+    ]
+    (tmp_path / "requests.jsonl").write_text("\n".join(lines))
+    with running_fake(tmp_path, "--duration", "0.5") as (base_url, _):
+        first = generate_many(base_url, tmp_path)
+        wait_until_created(tmp_path, after, first)
+        first.send_signal(how)
+        _, told = first.communicate(timeout=30)
+        if how == signal.SIGINT:
+            assert first.returncode == 130
+            assert "To go on: netmind-client --base-url" in told
+        second = generate_many(base_url, tmp_path)
+        outcomes = json.loads(second.communicate(timeout=60)[0])
+        left_open = [one for one in outcomes if one["error"] and "there may be a job" in one["error"]]
+        saved = [one for one in outcomes if one["error"] is None]
+        with GenerationClient(TOKEN, base_url) as client:
+            jobs = {job.id for job in client.list()}
+        assert len(saved) + len(left_open) == REQUESTS
+        assert {one["generation_id"] for one in saved} <= jobs
+        assert len(jobs) <= REQUESTS
+        if how == signal.SIGINT:  # time is given for what is being created
+            assert left_open == []
+
+
+@pytest.mark.slow
+def test_a_process_ends_though_a_host_name_is_never_resolved():
+    script = """if True:
+        import socket, threading
+        from netmind_client import GenerationClient, TransportError
+        socket.getaddrinfo = lambda *_, **__: threading.Event().wait()
+        try:
+            GenerationClient("key", "http://somewhere.example").create("m", {}, timeout=0.2)
+        except TransportError as error:
+            print(error)
+    """
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
+    assert ended.stdout.startswith("POST http://somewhere.example/v1/generation: not sent: ")
