@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from netmind_client import _by_requests, _core, _many, _threads, _timing
 from netmind_client._core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
 from netmind_client._download import DEFAULT_MAX_BYTES
-from netmind_client._effects import Do, Pause, Receive, Running, Send, Show
+from netmind_client._effects import Do, Pause, Receive, Running, Send, Show, Stopped
 
 if TYPE_CHECKING:
     import os
@@ -306,7 +306,7 @@ class GenerationClient:
         running = Running(flow)
         while running.effect is not None:
             if stop is not None and stop.is_set() and not isinstance(running.effect, Do):
-                running.throw(_threads.Stopped())
+                running.throw(Stopped())
             else:
                 self._advance(running, running.effect)
         return running.result

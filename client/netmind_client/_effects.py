@@ -51,6 +51,10 @@ class NoAnswer(Exception):
         self.timed_out = timed_out
 
 
+class Stopped(BaseException):
+    """Raised into a flow that is not to go on, in the place of doing what it asks for."""
+
+
 class Send(NamedTuple):
     """Send a request, follow no redirect, and hand back the :class:`Answer`, or raise :class:`NoAnswer`."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from netmind_client import _files
 from netmind_client._call import seconds as call_seconds
 from netmind_client._core import Waiting
-from netmind_client._effects import Do, Flow
+from netmind_client._effects import Do, Flow, Stopped
 from netmind_client._operations import seconds, timestamp
 from netmind_client.exceptions import (
     ApiError,
@@ -173,7 +173,7 @@ class Batch:
             yield from self._note(number, "created", generation_id=created.id)
         except CreateOutcomeUnknown:
             raise
-        except (ApiError, TransportError, ConfigurationError):
+        except (ApiError, TransportError, ConfigurationError, Stopped):
             yield from self._note(number, "not created")
             raise
         finally:

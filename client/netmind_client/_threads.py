@@ -16,10 +16,6 @@ _PATIENCE = 5.0  # seconds for what must not be left half done
 _LOOK = 0.02
 
 
-class Stopped(BaseException):
-    """A task is not to go on."""
-
-
 @contextlib.contextmanager
 def results(
     count: int,

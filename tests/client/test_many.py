@@ -211,3 +211,24 @@ def other_run(client, folder, jobs):
     saving = _core.saving(folder, overwrite=False)
     with _many.opened(client._core, requests_for("a"), saving, 1.0, 1, jobs):
         raise AssertionError
+
+
+def test_what_is_stopped_before_its_create_is_sent_is_known_to_have_made_no_job(api, tmp_path):
+    from netmind_client import GenerationClient, _core, _many  # noqa: PLC0415 - for this alone
+    from netmind_client._effects import Running, Send, Stopped  # noqa: PLC0415
+
+    core, jobs = GenerationClient("k3y", BASE)._core, tmp_path / "jobs.jsonl"
+    saving = _core.saving(tmp_path, overwrite=False)
+    with _many.opened(core, requests_for("a"), saving, 5.0, 1, jobs) as batch:
+        running = Running(batch.outcome(0))
+        while not isinstance(running.effect, Send):
+            running.send(running.effect.function())
+        with pytest.raises(Stopped):
+            running.throw(Stopped())
+            running.send(running.effect.function())
+        assert not batch.is_creating()
+    assert [line["event"] for line in map(json.loads, jobs.read_text().splitlines())] == [
+        "sending",
+        "not created",
+    ]
+    assert api.calls == []
