@@ -223,9 +223,10 @@ def test_what_is_stopped_before_its_create_is_sent_is_known_to_have_made_no_job(
         running = Running(batch.outcome(0))
         while not isinstance(running.effect, Send):
             running.send(running.effect.function())
+        running.throw(Stopped())
+        noted = running.effect.function()
         with pytest.raises(Stopped):
-            running.throw(Stopped())
-            running.send(running.effect.function())
+            running.send(noted)
         assert not batch.is_creating()
     assert [line["event"] for line in map(json.loads, jobs.read_text().splitlines())] == [
         "sending",
