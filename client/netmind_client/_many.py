@@ -20,6 +20,7 @@ from netmind_client.exceptions import (
     CreateOutcomeUnknown,
     NetMindError,
     TransportError,
+    UnexpectedAnswer,
 )
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class Batch:
             yield from self._note(number, "created", generation_id=created.id)
         except CreateOutcomeUnknown:
             raise
-        except (ApiError, TransportError, ConfigurationError, Stopped):
+        except (ApiError, TransportError, UnexpectedAnswer, ConfigurationError, Stopped):
             yield from self._note(number, "not created")
             raise
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from netmind_client import _retry, _wire
@@ -12,14 +11,14 @@ from netmind_client._effects import Flow, NoAnswer
 from netmind_client._models import Generation, read_generation
 from netmind_client.exceptions import (
     ApiError,
-    ConfigurationError,
     NetMindError,
     NotFoundError,
     TransportError,
+    UnexpectedAnswer,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from netmind_client._call import Call
     from netmind_client._effects import Answer, Request
@@ -42,10 +41,7 @@ def create(call: Call, api: Api, model: str, config: Mapping[str, Any], known: s
         config: The model's options.
         known: The ids that are known; the new one is added.
     """
-    if not isinstance(config, Mapping):
-        example = {"prompt": "A cup of coffee"}
-        raise ConfigurationError(f"expected a config such as {example}, got {config!r}")
-    request = api.request("POST", body=_wire.create_body(model, dict(config)))
+    request = api.request("POST", body=_wire.create_body(model, config))
     sent_at = call.wall()
     # Whatever ends it from now on, Ctrl-C too, leaves open whether there is a job, until that is known.
     call.resume_by("find-created", "--sent-at", timestamp(sent_at), "--model", model)
@@ -60,6 +56,9 @@ def create(call: Call, api: Api, model: str, config: Mapping[str, Any], known: s
             body = _wire.document(request, answer, None)
         except (NoAnswer, ApiError) as failure:
             again = failure
+        except UnexpectedAnswer:  # a redirect, by who did not carry it out
+            call.resume = None
+            raise
         else:
             created = read_generation(body)
             if created is None:
@@ -72,15 +71,12 @@ def create(call: Call, api: Api, model: str, config: Mapping[str, Any], known: s
             if call.attempts < _retry.MOST_ATTEMPTS and pause < call.left():
                 yield from call.rest(pause)
                 continue
-        if isinstance(again, NoAnswer):
-            if again.sent:
-                raise unknown(f"sent, but no answer came ({again})") from again
-            call.resume = None
-            raise TransportError(f"POST {request.url}: not sent: {again}") from again
         if _retry.create_may_have_made_a_job(again):
-            raise unknown(f"answered {again.status} ({_wire.message_of(again.body)})") from again
+            raise unknown(_wire.create_failed(again)) from again
         call.resume = None
-        raise again
+        if isinstance(again, ApiError):
+            raise again
+        raise TransportError(f"POST {request.url}: not sent: {again}") from again
 
 
 def get(call: Call, api: Api, generation_id: str) -> Flow[Generation]:
@@ -105,12 +101,19 @@ def delete(call: Call, api: Api, generation_id: str) -> Flow[None]:
 
 def ask(call: Call, api: Api, method: str, generation_id: str | None = None) -> Flow[Any]:
     """Send a request that may be sent again; the answer's JSON."""
+    _, body = yield from _answered(call, api, method, generation_id)
+    return body
+
+
+def _answered(
+    call: Call, api: Api, method: str, generation_id: str | None = None
+) -> Flow[tuple[Answer, Any]]:
     request = api.request(method, generation_id)
     failed = 0
     while True:
         try:
             answer = yield from once(call, request, generation_id)
-            return _wire.document(request, answer, generation_id)
+            return answer, _wire.document(request, answer, generation_id)
         except NetMindError as error:
             failed += 1
             pause = _retry.pause_before_next(failed, getattr(error, "retry_after", None))
@@ -148,9 +151,8 @@ def find_created(
         known: Ids of generations that others have made.
     """
     while True:
-        request = api.request("GET")
-        answer = yield from once(call, request, None)
-        listed = _wire.generations(_wire.document(request, answer, None))
+        answer, body = yield from _answered(call, api, "GET")
+        listed = _wire.generations(body)
         server_now = _wire.date(answer.headers.get("date", ""))
         slack = _CLOCKS_DIFFER_BY if server_now is None else _ROUNDED_BY
         sent = (call.wall() if server_now is None else server_now) - ago()

@@ -54,11 +54,13 @@ def create_may_be_sent_again(error: NoAnswer | ApiError) -> bool:
     return not error.sent
 
 
-def create_may_have_made_a_job(error: ApiError) -> bool:
-    """Whether a create that was answered so may have been carried out: something on the way gave up.
+def create_may_have_made_a_job(error: NoAnswer | ApiError) -> bool:
+    """Whether a create that ended so may have been carried out: it was sent, or something on the way gave up.
 
     500 with this text is how a model that is not available is refused (observed).
     """
+    if not isinstance(error, ApiError):
+        return error.sent
     refused = error.status == 500 and "Service is unavailable" in message_of(error.body)
     says_no = refused or (error.status == 503 and error.retry_after is not None)
     return error.status == 408 or (error.status >= 500 and not says_no)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from netmind_client._effects import Request
 from netmind_client._models import read_generation
 from netmind_client.exceptions import (
+    ApiError,
     ConfigurationError,
     CreateOutcomeUnknown,
     UnexpectedAnswer,
@@ -19,9 +21,7 @@ from netmind_client.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from netmind_client._effects import Answer
+    from netmind_client._effects import Answer, NoAnswer
     from netmind_client._models import Generation
 
 DEFAULT_BASE_URL = "https://api.netmind.ai"
@@ -39,9 +39,8 @@ class Api:
     @property
     def command(self) -> str:
         """How ``netmind-client`` is called to reach it."""
-        return "netmind-client" + (
-            "" if self.base_url == DEFAULT_BASE_URL else f" --base-url {self.base_url}"
-        )
+        elsewhere = [] if self.base_url == DEFAULT_BASE_URL else ["--base-url", self.base_url]
+        return shlex.join(["netmind-client", *elsewhere])
 
     def request(self, method: str, generation_id: str | None = None, body: bytes | None = None) -> Request:
         """A request for this job, or for all of them.
@@ -95,10 +94,13 @@ def create_body(model: str, config: Mapping[str, Any]) -> bytes:
     """The body of a create.
 
     Raises:
-        ConfigurationError: The config is not JSON.
+        ConfigurationError: The config is no mapping, or not JSON.
     """
+    if not isinstance(config, Mapping):
+        example = {"prompt": "A cup of coffee"}
+        raise ConfigurationError(f"expected a config such as {example}, got {config!r}")
     try:
-        return json.dumps({"model": model, "config": config}, allow_nan=False).encode()
+        return json.dumps({"model": model, "config": dict(config)}, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"the config cannot be sent as JSON: {error}") from error
 
@@ -111,11 +113,10 @@ def document(request: Request, answer: Answer, generation_id: str | None) -> Any
         UnexpectedAnswer: It is a redirect.
     """
     where = f"{request.method} {request.url}"
-    text = answer.body.decode(errors="replace")
     try:
-        body: Any = json.loads(text)
+        body: Any = json.loads(answer.body)
     except (ValueError, RecursionError):
-        body = text
+        body = answer.body.decode(errors="replace")
     if answer.status >= 400:
         raise api_error_class(answer.status)(
             f"{where} answered {answer.status}: {message_of(body)}",
@@ -164,6 +165,13 @@ def unknown_outcome(
     return CreateOutcomeUnknown(
         f"POST {request.url}: {why}. {advice}", model=model, config=config, sent_at=sent_at
     )
+
+
+def create_failed(error: NoAnswer | ApiError) -> str:
+    """What happened to a create of which nobody knows whether it was carried out."""
+    if isinstance(error, ApiError):
+        return f"answered {error.status} ({message_of(error.body)})"
+    return f"sent, but no answer came ({error})"
 
 
 def retry_after(answer: Answer) -> float | None:

@@ -12,6 +12,7 @@ from netmind_client import (
     RateLimitedError,
     ServerError,
     TransportError,
+    UnexpectedAnswer,
 )
 
 BASE = "https://api.netmind.ai"
@@ -98,6 +99,13 @@ class TestCreate:
         with pytest.raises(CreateOutcomeUnknown) as caught:
             client.create("m", CONFIG)
         assert (caught.value.attempts, len(api.calls)) == (2, 2)
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_redirect_is_not_followed_and_made_no_job(self, api, client, status):
+        api.post(URL, status=status, headers={"Location": "https://elsewhere.example/v1/generation"})
+        with pytest.raises(UnexpectedAnswer, match="where the token is not sent") as caught:
+            client.create("m", CONFIG)
+        assert (len(api.calls), caught.value.resume) == (1, None)
 
     def test_a_create_has_the_time_that_it_is_given(self, api, client, generation):
         api.post(URL, json=generation())
@@ -190,6 +198,12 @@ class TestFindCreated:
             generation(created_at="2026-11-25 03:50:10"),
             generation(id="b", created_at="2026-11-25 04:00:10"),
         )
+        assert [one.id for one in client.result_of(error.find_created)] == [ID]
+
+    def test_a_list_that_fails_in_passing_is_asked_again(self, api, client, generation):
+        error = self.unknown(api, client)
+        api.get(URL, status=503)
+        self.listed(api, generation(created_at="2026-11-25 04:00:10"))
         assert [one.id for one in client.result_of(error.find_created)] == [ID]
 
     def test_a_server_without_a_clock_is_allowed_two_minutes(self, api, client, generation):

@@ -3,11 +3,13 @@
 import json
 
 import pytest
-from scripted import CUT
+import requests
+from scripted import CUT, OverRequests
 
 from netmind_client import (
     AuthenticationError,
     ConfigurationError,
+    GenerationClient,
     GenerationFailed,
     InvalidRequestError,
     NotFoundError,
@@ -183,6 +185,18 @@ class TestWait:
         self.answer(api, generation("failed"))
         with pytest.raises(GenerationFailed):
             list(client.states(ID))
+
+
+def test_the_command_that_goes_on_is_quoted_for_a_shell(api, time):
+    session = requests.Session()
+    session.mount("http://", OverRequests(api))
+    base_url = "http://h/$(touch x)"
+    client = GenerationClient("k", base_url, session=session, sleep=time.sleep, monotonic=time.monotonic)
+    api.get("http://h/$(touch x)/v1/generation/a%3Bb", status=404)
+    api._answers["GET", "http://h/$(touch%20x)/v1/generation/a%3Bb"] = api._answers.popitem()[1]
+    with pytest.raises(NotFoundError) as caught:
+        client.wait("a;b")
+    assert caught.value.resume == "netmind-client --base-url 'http://h/$(touch x)' wait 'a;b'"
 
 
 class TestDeleteOnTimeout:
