@@ -98,17 +98,17 @@ class AsyncGenerationClient:
         """As :meth:`netmind_client.GenerationClient.find_created`."""
         return await self._run(self._core.find_created_at(sent_at, model, timeout))
 
-    async def get(self, generation_id: str, *, timeout: float | None = None) -> Generation:
+    async def get(self, generation: Generation | str, *, timeout: float | None = None) -> Generation:
         """As :meth:`netmind_client.GenerationClient.get`."""
-        return await self._run(self._core.get(generation_id, timeout))
+        return await self._run(self._core.get(generation, timeout))
 
     async def list(self, *, timeout: float | None = None) -> Sequence[Generation]:
         """As :meth:`netmind_client.GenerationClient.list`."""
         return await self._run(self._core.list(timeout))
 
-    async def delete(self, generation_id: str, *, timeout: float | None = None) -> None:
+    async def delete(self, generation: Generation | str, *, timeout: float | None = None) -> None:
         """As :meth:`netmind_client.GenerationClient.delete`."""
-        await self._run(self._core.delete(generation_id, timeout))
+        await self._run(self._core.delete(generation, timeout))
 
     async def wait(
         self,
@@ -129,7 +129,7 @@ class AsyncGenerationClient:
 
     async def download(
         self,
-        generation: Generation,
+        generation: Generation | str,
         directory: str | os.PathLike[str] = ".",
         *,
         timeout: float = DEFAULT_WAIT_SECONDS,

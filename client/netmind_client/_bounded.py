@@ -112,7 +112,7 @@ class _Bounded(HTTPConnection):
         except (NewConnectionError, ConnectTimeoutError):
             raise
         except TimeoutError as error:
-            raise ConnectTimeoutError(self, f"no connection to {self.host} in time") from error
+            raise ConnectTimeoutError(f"no connection to {self.host} in time: timed out") from error
         except Exception as error:
             self._leave()
             raise NewConnectionError(self, f"no connection to {self.host}: {error}") from error

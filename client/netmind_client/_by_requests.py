@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.cookies import RequestsCookieJar
@@ -108,16 +109,21 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _no_answer(error: Exception) -> NoAnswer:
-    cause = getattr(error.args[0] if error.args else None, "reason", None)
+    cause: Any = getattr(error.args[0] if error.args else None, "reason", None)
     inner = getattr(cause, "original_error", None) if isinstance(cause, ProxyError) else cause
     return NoAnswer(
-        reason(error),
+        _words(error),
         sent=not isinstance(error, _NEVER_SENT) and not isinstance(inner, NewConnectionError),
         timed_out=isinstance(error, requests.Timeout) or "timed out" in str(error),
     )
 
 
-def reason(error: Exception) -> str:
-    """Why a request failed, in one line."""
-    cause = error.args[0] if error.args else error
-    return cut(str(getattr(cause, "reason", cause)) or type(error).__name__)
+def _words(error: BaseException) -> str:
+    """Why a request failed, in one line, and without the pools and connections that urllib3 names."""
+    if isinstance(error, ProxyError):
+        return f"the proxy: {_words(error.original_error)}"
+    cause = getattr(error.args[0] if error.args else None, "reason", error.args[0] if error.args else None)
+    if isinstance(cause, BaseException):
+        return _words(cause)
+    words = ": ".join(str(one).rstrip(".") for one in error.args if isinstance(one, str | BaseException))
+    return cut(re.sub(r"^\w+\(.*?\): ", "", words)) or type(error).__name__

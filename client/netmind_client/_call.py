@@ -30,6 +30,17 @@ def seconds(name: str, value: Any, least: float = 0) -> float:
     return float(value)
 
 
+def whole(name: str, value: Any) -> int:
+    """A number of things, as a user gives it.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"expected {name} as a whole number, 1 or more, got {value!r}")
+    return value
+
+
 class Call:
     """The one deadline over everything that a call does.
 

@@ -133,7 +133,7 @@ class GenerationClient:
         """
         return self._run(self._core.find_created_at(sent_at, model, timeout))
 
-    def get(self, generation_id: str, *, timeout: float | None = None) -> Generation:
+    def get(self, generation: Generation | str, *, timeout: float | None = None) -> Generation:
         """A generation as it is now. Asked for up to three times, as are a list and a delete.
 
         Raises:
@@ -142,7 +142,7 @@ class GenerationClient:
             ApiError: The API answered with another error.
             UnexpectedAnswer: The answer is no generation.
         """
-        return self._run(self._core.get(generation_id, timeout))
+        return self._run(self._core.get(generation, timeout))
 
     def list(self, *, timeout: float | None = None) -> Sequence[Generation]:
         """All generations of this account, in the API's order.
@@ -154,7 +154,7 @@ class GenerationClient:
         """
         return self._run(self._core.list(timeout))
 
-    def delete(self, generation_id: str, *, timeout: float | None = None) -> None:
+    def delete(self, generation: Generation | str, *, timeout: float | None = None) -> None:
         """Delete a generation; one that is still pending is cancelled, as far as is known (assumed).
 
         Raises:
@@ -162,7 +162,7 @@ class GenerationClient:
             TransportError: No answer came.
             ApiError: The API answered with another error.
         """
-        self._run(self._core.delete(generation_id, timeout))
+        self._run(self._core.delete(generation, timeout))
 
     def wait(
         self,
@@ -198,7 +198,7 @@ class GenerationClient:
 
     def download(
         self,
-        generation: Generation,
+        generation: Generation | str,
         directory: str | os.PathLike[str] = ".",
         *,
         timeout: float = DEFAULT_WAIT_SECONDS,
@@ -212,7 +212,7 @@ class GenerationClient:
         a file is there whole or not at all.
 
         Args:
-            generation: A completed job, as get or wait return it.
+            generation: A completed job, as get or wait return it, or its id.
             directory: Where to; made if it is not there.
             timeout: Seconds for all of it.
             overwrite: Replace files that exist. One that holds the same bytes is no obstacle.

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_client import _files, _operations, _polling, _saving, _timing, _waiting, _wire
-from netmind_client._call import LEAST_SECONDS, Call, seconds
+from netmind_client._call import LEAST_SECONDS, Call, seconds, whole
 from netmind_client._download import DEFAULT_MAX_BYTES
 from netmind_client._effects import Do
+from netmind_client._models import Generation
 from netmind_client._polling import Verdict
 from netmind_client._saving import Saving
 from netmind_client.exceptions import ConfigurationError, CreateOutcomeUnknown
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from netmind_client._effects import Flow
-    from netmind_client._models import Generation
     from netmind_client._saving import DownloadProgress
 
 DEFAULT_WAIT_SECONDS = 1200.0
@@ -104,20 +104,20 @@ class Core:
     ) -> Flow[Sequence[Generation]]:
         return self.find_created(lambda: _timing.wall() - sent_at, model, timeout)
 
-    def get(self, generation_id: str, timeout: float | None) -> Flow[Generation]:
+    def get(self, generation: Generation | str, timeout: float | None) -> Flow[Generation]:
         call = self.call(timeout)
-        return call.told(_operations.get(call, self.api, generation_id))
+        return call.told(_operations.get(call, self.api, _id_of(generation)))
 
     def list(self, timeout: float | None) -> Flow[Sequence[Generation]]:
         call = self.call(timeout)
         return call.told(_operations.list_(call, self.api))
 
-    def delete(self, generation_id: str, timeout: float | None) -> Flow[None]:
+    def delete(self, generation: Generation | str, timeout: float | None) -> Flow[None]:
         call = self.call(timeout)
-        return call.told(_operations.delete(call, self.api, generation_id))
+        return call.told(_operations.delete(call, self.api, _id_of(generation)))
 
     def wait(self, generation: Generation | str, timeout: float, waiting: Waiting) -> Flow[Generation]:
-        generation_id = generation if isinstance(generation, str) else generation.id
+        generation_id = _id_of(generation)
         call = self.long_call(timeout)
         call.about("wait", generation_id)
         return call.told(self.waited(call, generation_id, waiting))
@@ -136,10 +136,15 @@ class Core:
             is_new=is_new,
         )
 
-    def download(self, generation: Generation, saving: Saving, timeout: float) -> Flow[Sequence[Path]]:
+    def download(self, generation: Generation | str, saving: Saving, timeout: float) -> Flow[Sequence[Path]]:
         call = self.long_call(timeout)
-        call.about("download", generation.id, "-o", str(saving.folder))
-        return call.told(_saving.save_results(call, self.api, generation, saving))
+        call.about("download", _id_of(generation), "-o", str(saving.folder))
+        return call.told(self._downloaded(call, generation, saving))
+
+    def _downloaded(self, call: Call, generation: Generation | str, saving: Saving) -> Flow[Sequence[Path]]:
+        if isinstance(generation, str):
+            generation = yield from _operations.get(call, self.api, generation)
+        return (yield from _saving.save_results(call, self.api, generation, saving))
 
     def generate(
         self, model: str, config: Mapping[str, Any], saving: Saving, timeout: float, waiting: Waiting
@@ -182,6 +187,16 @@ def saving(
     Raises:
         ConfigurationError: ``max_bytes`` is no size.
     """
-    if max_bytes <= 0:
-        raise ConfigurationError(f"expected max_bytes as a number of bytes, more than 0, got {max_bytes!r}")
-    return Saving(Path(directory), overwrite, max_bytes, on_progress)
+    return Saving(Path(directory), overwrite, whole("max_bytes", max_bytes), on_progress)
+
+
+def _id_of(generation: Any) -> str:
+    """The id of a generation, which a user may give as it is or by its id.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    generation_id = generation.id if isinstance(generation, Generation) else generation
+    if not isinstance(generation_id, str) or not generation_id:
+        raise ConfigurationError(f"expected a generation or its id, got {generation!r}")
+    return generation_id

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_client import _files
 from netmind_client._call import seconds as call_seconds
+from netmind_client._call import whole
 from netmind_client._core import Waiting
 from netmind_client._effects import Do, Flow, Stopped
 from netmind_client._operations import seconds, timestamp
@@ -229,8 +230,7 @@ def opened(
         ConfigurationError: Something is not what it should be.
         DownloadError: Nothing can be saved there.
     """
-    if concurrency < 1:
-        raise ConfigurationError(f"expected a concurrency of 1 or more, got {concurrency!r}")
+    whole("concurrency", concurrency)
     call_seconds("timeout", timeout)
     read = [_read_request(number, one) for number, one in enumerate(requests, 1)]
     _files.prepare(saving.folder)
@@ -260,8 +260,9 @@ def _read_request(number: int, given: Any) -> GenerationRequest:
         request = GenerationRequest(model, dict(config))
         _digest(request)
     except (TypeError, ValueError) as error:
-        message = f"request {number}: expected a model and a config such as {{'prompt': 'A cup'}}, got"
-        raise ConfigurationError(f"{message} {given!r}") from error
+        example = ("Qwen/Qwen-Image", {"prompt": "A cup"})
+        message = f"request {number}: expected (model, config), such as {example}, got {given!r}"
+        raise ConfigurationError(message) from error
     if not isinstance(model, str):
         raise ConfigurationError(f"request {number}: expected a model's name, got {model!r}")
     return request

@@ -43,13 +43,7 @@ class Api:
         return shlex.join(["netmind-client", *elsewhere])
 
     def request(self, method: str, generation_id: str | None = None, body: bytes | None = None) -> Request:
-        """A request for this job, or for all of them.
-
-        Raises:
-            ConfigurationError: The id is empty, which would mean all.
-        """
-        if generation_id == "":
-            raise ConfigurationError("expected a generation's id, got an empty string")
+        """A request for this job, or for all of them."""
         path = "" if generation_id is None else "/" + quote(generation_id, safe="")
         headers = {"Authorization": self.authorization, "Accept": "application/json"}
         if body is not None:
@@ -57,12 +51,15 @@ class Api:
         return Request(method, f"{self.base_url}/v1/generation{path}", headers, body)
 
 
-def api(api_key: str, base_url: str) -> Api:
+def api(api_key: Any, base_url: Any) -> Api:
     """Where the API is, as a user gives it.
 
     Raises:
         ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
     """
+    if not isinstance(api_key, str) or not isinstance(base_url, str):
+        given = type(base_url if isinstance(api_key, str) else api_key).__name__
+        raise ConfigurationError(f"expected the API key and the base URL as text, got {given}")
     key = api_key.strip()
     if not key:
         raise ConfigurationError(

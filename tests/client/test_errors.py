@@ -136,9 +136,20 @@ class TestErrors:
         ):
             client.list()
 
-    def test_an_empty_id_is_refused_unsent(self, client):
-        with pytest.raises(ConfigurationError, match="expected a generation's id, got an empty string"):
-            client.delete("")
+    @pytest.mark.parametrize("call", ["get", "delete", "wait", "download", "states"])
+    @pytest.mark.parametrize("what", ["", None, 7, {"id": ID}])
+    def test_what_is_no_generation_is_refused_unsent(self, api, client, call, what):
+        with pytest.raises(ConfigurationError, match="expected a generation or its id, got "):
+            getattr(client, call)(what)
+        assert api.calls == []
+
+    def test_a_generation_serves_as_its_id(self, api, client, generation, tmp_path):
+        api.get(f"{URL}/{ID}", json=generation("completed"))
+        api.get("https://files.example/a/cup.png", body=b"picture")
+        api.delete(f"{URL}/{ID}", json={})
+        assert client.get(client.get(ID)).id == ID
+        assert client.download(ID, tmp_path) == client.download(client.get(ID), tmp_path)
+        client.delete(client.get(ID))
 
     def test_an_id_cannot_lead_elsewhere(self, api, client, generation):
         api.get(f"{URL}/..%2F..%2Fadmin%3Fx", json=generation())

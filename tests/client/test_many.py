@@ -88,11 +88,11 @@ class TestGenerateMany:
     @pytest.mark.parametrize(
         ("requests", "options", "message"),
         [
-            (["m"], {}, "request 1: expected a model and a config"),
-            ([("m", {"n": {1}})], {}, "request 1: expected a model and a config"),
-            ([("m", "x")], {}, "request 1: expected a model and a config"),
+            (["m"], {}, r"request 1: expected \(model, config\), such as"),
+            ([("m", {"n": {1}})], {}, r"request 1: expected \(model, config\), such as"),
+            ([("m", "x")], {}, r"request 1: expected \(model, config\), such as"),
             ([("m", {}), (1, {})], {}, "request 2: expected a model's name, got 1"),
-            ([("m", {})], {"concurrency": 0}, "expected a concurrency of 1 or more, got 0"),
+            ([("m", {})], {"concurrency": 0}, "expected concurrency as a whole number, 1 or more, got 0"),
             ([("m", {})], {"timeout": float("inf")}, "expected a timeout in seconds"),
         ],
     )

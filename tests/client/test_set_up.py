@@ -102,6 +102,12 @@ class TestSetUp:
         with pytest.raises(ConfigurationError, match=f"expected a {next(iter(options))} in seconds, "):
             make("k", **options)
 
+    @pytest.mark.parametrize("arguments", [(b"k",), ("k", 8000)])
+    @BOTH
+    def test_what_is_no_text_is_refused(self, make, arguments):
+        with pytest.raises(ConfigurationError, match="expected the API key and the base URL as text, got "):
+            make(*arguments)
+
     @pytest.mark.parametrize("methods", [None, False, ["POST"]])
     def test_a_session_that_sends_a_create_again_is_refused(self, methods):
         session = requests.Session()

@@ -77,6 +77,24 @@ class TestRequests:
             by_requests(Failure(error, None))
         assert caught.value.sent is sent
 
+    @pytest.mark.parametrize(
+        ("base_url", "environment", "words"),
+        [
+            (
+                "http://127.0.0.1:1",
+                {},
+                "Failed to establish a new connection: [Errno 111] Connection refused",
+            ),
+            ("https://a.example", {"HTTPS_PROXY": "http://127.0.0.1:1"}, "the proxy: Failed to establish"),
+        ],
+    )
+    def test_what_is_said_names_no_pools(self, base_url, environment, words, monkeypatch):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(NoAnswer) as caught:
+            _by_requests.send(_by_requests.new_session(), Send(Request("GET", base_url, {}), 5.0))
+        assert str(caught.value).startswith(words)
+
     def test_a_url_that_no_host_can_have_is_no_answer(self):
         effect = Send(Request("GET", "http://a..b/", {}), 5.0)
         with pytest.raises(NoAnswer):
