@@ -76,7 +76,7 @@ def create(call: Call, api: Api, model: str, config: Mapping[str, Any], known: s
         call.resume = None
         if isinstance(again, ApiError):
             raise again
-        raise TransportError(f"POST {request.url}: not sent: {again}") from again
+        raise TransportError(f"POST {request.url}: not sent: {again}; nothing was created") from again
 
 
 def get(call: Call, api: Api, generation_id: str) -> Flow[Generation]:
