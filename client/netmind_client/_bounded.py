@@ -54,12 +54,11 @@ def _left() -> float:
     return left
 
 
-def _bound(sock: Any) -> None:
-    """Let a socket's next operation take no longer than what is left."""
-    left = _left()
+def _bound(sock: Any, at_most: float | None) -> None:
+    """Let a socket's next operation take no longer than what is left, nor than so many seconds."""
+    left = min(_left(), math.inf if at_most is None else at_most)
     if left < math.inf:
-        before = sock.gettimeout()
-        sock.settimeout(left if before is None else min(left, before or left))
+        sock.settimeout(left)
 
 
 class _Reader(io.RawIOBase):
@@ -67,13 +66,14 @@ class _Reader(io.RawIOBase):
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
+        self._idle = sock.gettimeout()  # of each part, as urllib3 has set it
         self._raw = sock.makefile("rb", buffering=0)  # keeps the socket open as long as it is
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        _bound(self._sock)
+        _bound(self._sock, self._idle)
         read: int | None = self._raw.readinto(buffer)
         return read
 
@@ -98,7 +98,7 @@ class _Socket:
     def sendall(self, data: Any) -> None:
         view = memoryview(data).cast("B")
         for start in range(0, len(view), _PIECE_BYTES):
-            _bound(self._sock)
+            _bound(self._sock, None)
             self._sock.sendall(view[start : start + _PIECE_BYTES])
 
 

@@ -119,6 +119,21 @@ class TestHangs:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "phase", ["after the request, before any answer", "in the answer's head", "in the answer's body"]
+)
+def test_a_download_that_stands_still_is_tried_again_before_its_time_is_over(
+    client, upstream, proxy, phase, tmp_path
+):
+    done = b'{"id": "%s", "status": "completed", "result": {"data": [{"url": "%s/a.png"}]}}'
+    upstream.answer = http(done % (ID.encode(), proxy.base_url.encode()))
+    job = client.get(ID)
+    proxy.fault = Fault(HANG, *PHASES[phase], method="GET", times=1, path="/a.png")
+    with ends_in_time():
+        (path,) = client.download(job, tmp_path, timeout=MANY)
+    assert path.read_bytes() == upstream.answer.partition(b"\r\n\r\n")[2]
+
+
 class TestBeforeAnythingIsSent:
     def test_a_host_name_that_is_not_resolved_ends_and_was_not_sent(self, library, monkeypatch):
         answered = threading.Event()
