@@ -91,7 +91,8 @@ class OverRequests(BaseAdapter):
         answer.status_code, answer.url, answer.request = status, request.url, request
         answer.headers = CaseInsensitiveDict(headers)
         answer.raw = HTTPResponse(body=b"", headers=headers, status=status, preload_content=False)
-        answer.iter_content = lambda _size: _parts(parts, "by_requests")
+        left = _parts(parts, "by_requests")
+        answer.raw.read1 = lambda _amount, decode_content: next(filter(None, left), b"")  # noqa: ARG005 - as urllib3
         return answer
 
     def close(self):

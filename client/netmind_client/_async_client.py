@@ -10,7 +10,7 @@ import anyio.to_thread
 from netmind_client import _by_httpx, _core, _many, _timing
 from netmind_client._core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
 from netmind_client._download import DEFAULT_MAX_BYTES
-from netmind_client._effects import Do, Pause, Receive, Running, Send, Show
+from netmind_client._effects import Do, Pause, Running, Send, Show
 
 if TYPE_CHECKING:
     import os
@@ -61,7 +61,7 @@ class AsyncGenerationClient:
         Raises:
             ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
         """
-        self._core = Core(api_key, base_url, request_timeout, poll_interval, monotonic)
+        self._core = Core(api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is None)
         self._core.run = self._run
         self._http_client = http_client if http_client is not None else _by_httpx.new_client()
         self._sleep = sleep
@@ -119,7 +119,9 @@ class AsyncGenerationClient:
         delete_on_timeout: bool = False,
     ) -> Generation:
         """As :meth:`netmind_client.GenerationClient.wait`."""
-        return await self._run(self._core.wait(generation, timeout, Waiting(on_poll, delete_on_timeout)))
+        return await self._run(
+            self._core.wait(generation, timeout, _core.waiting(on_poll, delete_on_timeout=delete_on_timeout))
+        )
 
     def states(
         self, generation: Generation | str, *, timeout: float = DEFAULT_WAIT_SECONDS
@@ -156,7 +158,7 @@ class AsyncGenerationClient:
     ) -> Generated:
         """As :meth:`netmind_client.GenerationClient.generate`."""
         saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        waiting = Waiting(on_poll, delete_on_timeout)
+        waiting = _core.waiting(on_poll, delete_on_timeout=delete_on_timeout)
         return await self._run(self._core.generate(model, config, saving, timeout, waiting))
 
     async def generate_many(
@@ -173,6 +175,7 @@ class AsyncGenerationClient:
     ) -> Sequence[Outcome]:
         """As :meth:`netmind_client.GenerationClient.generate_many`."""
         saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
+        _core.callback("on_progress", on_progress)
         with _many.opened(self._core, requests, saving, timeout, concurrency, jobs_file) as batch:
             tally = batch.tally(on_progress)
             numbers = iter(range(len(batch.requests)))
@@ -220,8 +223,6 @@ class AsyncGenerationClient:
         match effect:
             case Send():
                 return await _by_httpx.send(self._http_client, effect)
-            case Receive():
-                return await _by_httpx.receive(self._http_client, effect)
             case Pause():
                 return await self._pause(effect.seconds)
             case Do():

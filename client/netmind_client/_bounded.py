@@ -4,22 +4,24 @@ A timeout of ``requests`` is for one connect, and then for each part of an answe
 resolved, several addresses that do not answer, and an answer that trickles can each make it wait for ever.
 Here a connection is made on a thread that can be left behind, and reads no longer than what is left.
 
-It also tells apart what ``requests`` does not: whether a connection failed before any byte of a request was
-sent, in the middle of TLS too.
+It also tells what ``requests`` does not: whether any byte of a request was sent.
 """
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import io
 import math
+import os
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from netmind_client import _timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,19 +29,44 @@ if TYPE_CHECKING:
 _CONNECTIONS = 32  # that are kept open, for as many threads
 _PIECE_BYTES = 64 * 1024
 
-# A network's time is real: in a tuple, where those do not find it who replace the functions of ``time``.
-_real = (time.monotonic,)
-_deadline = threading.local()
+
+class Exchange:
+    """A request and its answer on a bounded connection.
+
+    Attributes:
+        sent: Whether any byte of the request was handed to the system; None if no bounded connection was
+            at work, and nobody can tell.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.sent: bool | None = None
+        self._end = _timing.real() + seconds
+
+    def left(self) -> float:
+        """Seconds until its deadline."""
+        return self._end - _timing.real()
+
+    def begin(self) -> None:
+        """A bounded connection is at work on it."""
+        self.sent = bool(self.sent)
+
+
+_current = threading.local()  # the exchange of each thread
 
 
 @contextlib.contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Give everything on this thread's bounded connections this long, in all."""
-    _deadline.at = _real[0]() + seconds
+def within(seconds: float) -> Iterator[Exchange]:
+    """Give an exchange on this thread this long, in all."""
+    _current.exchange = exchange = Exchange(seconds)
     try:
-        yield
+        yield exchange
     finally:
-        _deadline.at = math.inf
+        del _current.exchange
+
+
+def _exchange() -> Exchange:
+    exchange: Exchange | None = getattr(_current, "exchange", None)
+    return Exchange(math.inf) if exchange is None else exchange
 
 
 def _left() -> float:
@@ -48,7 +75,7 @@ def _left() -> float:
     Raises:
         TimeoutError: It has passed.
     """
-    left: float = getattr(_deadline, "at", math.inf) - _real[0]()
+    left = _exchange().left()
     if left <= 0:
         raise TimeoutError("timed out")
     return left
@@ -96,16 +123,31 @@ class _Socket:
         return io.BufferedReader(_Reader(self._sock))
 
     def sendall(self, data: Any) -> None:
-        view = memoryview(data).cast("B")
+        exchange, view = _exchange(), memoryview(data).cast("B")
+        exchange.begin()
         for start in range(0, len(view), _PIECE_BYTES):
             _bound(self._sock, None)
+            exchange.sent = True
             self._sock.sendall(view[start : start + _PIECE_BYTES])
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer, and not the information that may come before it (1xx), which http.client takes for one."""
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 < self.status < 200 and self.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            self.headers: Any = None
+            super().begin()
 
 
 class _Bounded(HTTPConnection):
     """A connection that is made, and used, within the deadline."""
 
+    response_class = _Answer
+
     def connect(self) -> None:
+        _exchange().begin()
         try:
             _on_a_thread(super().connect, self._leave, _left())
             self.sock: Any = _Socket(self.sock)
@@ -139,9 +181,14 @@ class BoundedAdapter(HTTPAdapter):
 
     def __init__(self) -> None:
         super().__init__(pool_maxsize=_CONNECTIONS)
+        self._process = os.getpid()
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
-        """A pool of connections, for ``HTTPAdapter.send``."""
+        """A pool of connections, for ``HTTPAdapter.send``; those of before a fork are the other process's."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            for manager in (self.poolmanager, *self.proxy_manager.values()):
+                manager.clear()
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
         pool.ConnectionCls = _OURS.get(pool.ConnectionCls, pool.ConnectionCls)
         return pool

@@ -9,40 +9,31 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 
-from netmind_client._effects import Answer, Body, NoAnswer, Receive, Send
+from netmind_client._effects import Answer, NoAnswer, Send
 from netmind_client._wire import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Raised before anything is sent.
+# Raised before anything is sent, where the connection does not tell what it has sent.
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
 )
-_NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
+_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError)
 
 
 def new_client() -> httpx.AsyncClient:
-    """What sends the requests; keeps no cookies."""
-    return httpx.AsyncClient(cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])))
+    """What sends the requests; keeps no cookies, and has a connection for whoever wants one."""
+    return httpx.AsyncClient(
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])), limits=httpx.Limits(max_connections=None)
+    )
 
 
 async def send(client: httpx.AsyncClient, effect: Send) -> Answer:
-    """Do what is asked for.
-
-    Raises:
-        NoAnswer: No answer came.
-    """
-    body = Body()
-    return body.answer(await receive(client, body.receiving(effect), follow_redirects=False))
-
-
-async def receive(client: httpx.AsyncClient, effect: Receive, *, follow_redirects: bool = True) -> Answer:
     """Do what is asked for.
 
     Raises:
@@ -50,57 +41,57 @@ async def receive(client: httpx.AsyncClient, effect: Receive, *, follow_redirect
     """
     sending = _Sending()
     try:
-        with anyio.fail_after(effect.within):
-            return await _received(client, effect, sending, follow_redirects)
-    except TimeoutError as error:
-        raise NoAnswer("timed out", sent=sending.may_have_begun, timed_out=True) from error
-
-
-async def _received(
-    client: httpx.AsyncClient, effect: Receive, sending: _Sending, follow_redirects: bool
-) -> Answer:
-    request = effect.request
-    try:
-        opened = await client.send(
-            client.build_request(
-                request.method,
-                request.url,
-                content=request.body,
-                headers=dict(request.headers),
-                timeout=effect.idle,
-                extensions={"trace": sending.note},
-            ),
-            auth=None,
-            follow_redirects=follow_redirects,
-            stream=True,
+        request = client.build_request(
+            effect.request.method,
+            effect.request.url,
+            content=effect.request.body,
+            headers=dict(effect.request.headers),
+            timeout=effect.idle,
+            extensions={"trace": sending.note},
         )
-    except (*_NO_ANSWER, ValueError) as error:
-        raise _no_answer(error) from error
+    except _ERRORS as error:
+        raise NoAnswer(cut(_words(error)), sent=False) from error
+    try:
+        with anyio.move_on_after(effect.within):
+            return await _exchanged(client, request, effect, sending)
+    except NoAnswer:
+        request.headers.pop("Authorization", None)  # the exceptions that keep the request keep no token
+        raise
+    raise NoAnswer("timed out", sent=sending.may_have_begun is not False, timed_out=True)
+
+
+async def _exchanged(
+    client: httpx.AsyncClient, request: httpx.Request, effect: Send, sending: _Sending
+) -> Answer:
+    try:
+        opened = await client.send(request, auth=None, follow_redirects=False, stream=True)
+    except _ERRORS as error:
+        raise _no_answer(error, sending) from error
     try:
         head = Answer(opened.status_code, dict(opened.headers))
-        take = effect.begin(head)
-        await _hand_on(opened, take)
+        if head.status < 200:
+            raise NoAnswer(f"answered {head.status}, and no more", sent=True)
+        await _hand_on(opened, effect.begin(head), sending)
     finally:
         await opened.aclose()
     return head
 
 
-async def _hand_on(answer: httpx.Response, take: Callable[[bytes], object]) -> None:
-    parts = answer.aiter_bytes()
+async def _hand_on(answer: httpx.Response, take: Callable[[bytes], object], sending: _Sending) -> None:
+    parts = answer.aiter_raw()
     while True:
         try:
             part = await anext(parts)
         except StopAsyncIteration:
             return
-        except _NO_ANSWER as error:
-            raise _no_answer(error) from error
+        except _ERRORS as error:
+            raise _no_answer(error, sending) from error
         try:
             take(part)
-        except Exception:
+        except BaseException:
             await answer.aclose()
-            with contextlib.suppress(
-                Exception
-            ):  # httpx's own generators end, and are not left to the collector
+            # httpx's own generators end, and are not left to the collector.
+            with contextlib.suppress(Exception):
                 await anext(parts)
             raise
 
@@ -109,16 +100,13 @@ class _Sending:
     """Whether a request is being sent, as far as the connection tells."""
 
     def __init__(self) -> None:
-        self._events: set[str] = set()
+        self.may_have_begun: bool | None = None  # None while nobody tells
 
-    async def note(self, event: str, _: Any) -> None:
+    async def note(self, event: str, about: Any) -> None:
         """Something has begun or ended on the connection."""
-        self._events.add(event)
-
-    @property
-    def may_have_begun(self) -> bool:
-        """False only if a connection was being made, and nothing was sent on it."""
-        return not self._events or any("send_request" in event for event in self._events)
+        to_proxy = getattr(about.get("request"), "method", None) == b"CONNECT"
+        begun = "send_request" in event and not to_proxy
+        self.may_have_begun = bool(self.may_have_begun) or begun
 
 
 def _words(error: BaseException) -> str:
@@ -127,9 +115,10 @@ def _words(error: BaseException) -> str:
     return str(error) or (_words(cause) if cause is not None else type(error).__name__)
 
 
-def _no_answer(error: Exception) -> NoAnswer:
+def _no_answer(error: Exception, sending: _Sending) -> NoAnswer:
+    told = sending.may_have_begun
     return NoAnswer(
         cut(_words(error)),
-        sent=not isinstance(error, _NEVER_SENT),
+        sent=not isinstance(error, _NEVER_SENT) if told is None else told,
         timed_out=isinstance(error, httpx.TimeoutException),
     )

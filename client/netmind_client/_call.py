@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import logging
 import shlex
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from netmind_client._effects import Flow, NoAnswer, Pause, Receive, Send
+from netmind_client._body import Body
+from netmind_client._effects import Flow, NoAnswer, Pause, Send, Stopped
 from netmind_client.exceptions import ConfigurationError, NetMindError
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ LEAST_SECONDS = 0.1  # that a request is given, however little is left: the last
 
 T = TypeVar("T")
 
+_log = logging.getLogger("netmind_client")  # for what is lost with a task that is cancelled
+
+
+# Of an answer that is kept in memory: a transcript of days, and a list of some ten thousand jobs.
+MOST_BYTES = 2 * 1024 * 1024
+MOST_LIST_BYTES = 16 * 1024 * 1024
+_LONGEST = 1e9  # seconds; sockets take not many more
+
 
 def seconds(name: str, value: Any, least: float = 0) -> float:
     """A length of time, as a user gives it.
@@ -25,8 +34,9 @@ def seconds(name: str, value: Any, least: float = 0) -> float:
     Raises:
         ConfigurationError: It is none, or too little.
     """
-    if not isinstance(value, int | float) or not least <= value < math.inf:
-        raise ConfigurationError(f"expected a {name} in seconds, {least:g} or more and finite, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= _LONGEST:
+        expected = f"a {name} in seconds, from {least:g} to {_LONGEST:g}"
+        raise ConfigurationError(f"expected {expected}, got {value!r}")
     return float(value)
 
 
@@ -41,6 +51,20 @@ def whole(name: str, value: Any) -> int:
     return value
 
 
+class Clocks(NamedTuple):
+    """What time it is, in seconds.
+
+    Attributes:
+        monotonic: Since some moment.
+        wall: Since the epoch.
+        network: What a network takes, whatever the first of these says; the first, where time is virtual.
+    """
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+    network: Callable[[], float]
+
+
 class Call:
     """The one deadline over everything that a call does.
 
@@ -48,21 +72,13 @@ class Call:
     a clock that stands or goes back cannot make a call go on for ever.
     """
 
-    def __init__(
-        self,
-        timeout: float,
-        each: float,
-        monotonic: Callable[[], float],
-        wall: Callable[[], float],
-        command: str,
-    ) -> None:
+    def __init__(self, timeout: float, each: float, clocks: Clocks, command: str) -> None:
         """Begin now.
 
         Args:
             timeout: Seconds, for all of it.
             each: Seconds that one request may take, or a download be without a byte.
-            monotonic: The clock.
-            wall: What time of which day it is, in seconds since the epoch.
+            clocks: What time it is.
             command: How ``netmind-client`` is called to reach the same API.
 
         Raises:
@@ -71,18 +87,19 @@ class Call:
         self.timeout = seconds("timeout", timeout)
         self.each = each
         self.attempts = 0
+        self.creates = False  # so that a job may be there that nobody else knows of
         self.generation_id: str | None = None
         self.resume: str | None = None
-        self.wall = wall
+        self.wall = clocks.wall
         self._command = command
-        self._monotonic = monotonic
-        self._read_at = monotonic()
+        self._clocks = clocks
+        self._read_at = clocks.monotonic()
         self._passed = 0.0
         self._spent = 0.0  # since the clock was read last
 
     def elapsed(self) -> float:
         """Seconds since the call began."""
-        now = self._monotonic()
+        now = self._clocks.monotonic()
         self._passed += max(now - self._read_at, self._spent, 0.0)
         self._read_at, self._spent = now, 0.0
         return self._passed
@@ -91,24 +108,31 @@ class Call:
         """Seconds until the deadline; 0 once it has passed."""
         return max(self.timeout - self.elapsed(), 0.0)
 
-    def send(self, request: Request, each: float | None = None) -> Flow[Answer]:
+    def send(
+        self, request: Request, each: float | None = None, *, most_bytes: int = MOST_BYTES
+    ) -> Flow[Answer]:
         """Send one request, and give it no more than what is left."""
-        within = min(self.left(), self.each if each is None else each)
-        return (yield from self._bounded(Send(request, max(within, LEAST_SECONDS))))
+        within = max(min(self.left(), self.each if each is None else each), LEAST_SECONDS)
+        body = Body(most_bytes)
+        head = yield from self._sent(Send(request, within, within, body.begin))
+        return body.answer(head)
 
     def receive(self, request: Request, begin: Callable[[Answer], Callable[[bytes], object]]) -> Flow[Answer]:
         """Send one request, and hand its body on in parts; likewise."""
         within = max(self.left(), LEAST_SECONDS)
-        return (yield from self._bounded(Receive(request, within, min(self.each, within), begin)))
+        return (yield from self._sent(Send(request, within, min(self.each, within), begin)))
 
-    def _bounded(self, effect: Send | Receive) -> Flow[Answer]:
+    def _sent(self, effect: Send) -> Flow[Answer]:
         self.attempts += 1
+        begun, least = self._clocks.network(), 0.0
         try:
             answer: Answer = yield effect
         except NoAnswer as failure:
             if failure.timed_out:
-                self._spent += effect.idle if isinstance(effect, Receive) else effect.within
+                least = effect.idle
             raise
+        finally:
+            self._spent += max(self._clocks.network() - begun, least)
         return answer
 
     def rest(self, seconds: float) -> Flow[None]:
@@ -140,4 +164,6 @@ class Call:
         except BaseException as error:  # Ctrl-C, a cancelled task, a callback's own
             if self.resume:
                 error.add_note(f"To go on: {self.resume}")
+                if self.creates and not isinstance(error, Exception | KeyboardInterrupt | Stopped):
+                    _log.warning("cancelled, but there may be a job. To go on: %s", self.resume)
             raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from netmind_client import _by_requests, _core, _many, _threads, _timing
 from netmind_client._core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
 from netmind_client._download import DEFAULT_MAX_BYTES
-from netmind_client._effects import Do, Pause, Receive, Running, Send, Show, Stopped
+from netmind_client._effects import Do, Pause, Running, Send, Show, Stopped
 
 if TYPE_CHECKING:
     import os
@@ -56,13 +56,16 @@ class GenerationClient:
             session: What sends the requests, for proxies or certificates of your own. The timeouts are then
                 as good as it keeps them.
             sleep: How to wait, in seconds; a virtual clock can stand in.
-            monotonic: What time it is, in seconds; a virtual clock can stand in.
+            monotonic: What time it is, in seconds; a virtual clock can stand in. What requests take counts
+                besides, unless ``sleep`` is virtual, too.
 
         Raises:
             ConfigurationError: There is no API key, the base URL is not an HTTP URL, or the session sends a
                 create again by itself.
         """
-        self._core = Core(api_key, base_url, request_timeout, poll_interval, monotonic)
+        self._core = Core(
+            api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is _timing.sleep
+        )
         self._core.run = self._run
         if session is not None:
             _by_requests.check_session(session)
@@ -188,7 +191,9 @@ class GenerationClient:
             ApiError: The API refused the question (4xx).
             ConfigurationError: The timeout is none.
         """
-        return self._run(self._core.wait(generation, timeout, Waiting(on_poll, delete_on_timeout)))
+        return self._run(
+            self._core.wait(generation, timeout, _core.waiting(on_poll, delete_on_timeout=delete_on_timeout))
+        )
 
     def states(
         self, generation: Generation | str, *, timeout: float = DEFAULT_WAIT_SECONDS
@@ -250,7 +255,7 @@ class GenerationClient:
             NetMindError: As :meth:`create`, :meth:`wait` and :meth:`download` do.
         """
         saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        waiting = Waiting(on_poll, delete_on_timeout)
+        waiting = _core.waiting(on_poll, delete_on_timeout=delete_on_timeout)
         return self._run(self._core.generate(model, config, saving, timeout, waiting))
 
     def generate_many(
@@ -289,6 +294,7 @@ class GenerationClient:
             DownloadError: Nothing can be saved there.
         """
         saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
+        _core.callback("on_progress", on_progress)
         with _many.opened(self._core, requests, saving, timeout, concurrency, jobs_file) as batch:
             tally = batch.tally(on_progress)
 
@@ -335,8 +341,6 @@ class GenerationClient:
         match effect:
             case Send():
                 return _by_requests.send(self._session, effect)
-            case Receive():
-                return _by_requests.receive(self._session, effect)
             case Pause():
                 return self._sleep(effect.seconds)
             case Do():

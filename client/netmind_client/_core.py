@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import reprlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from netmind_client import _files, _operations, _polling, _saving, _timing, _waiting, _wire
-from netmind_client._call import LEAST_SECONDS, Call, seconds, whole
+from netmind_client._call import LEAST_SECONDS, Call, Clocks, seconds, whole
 from netmind_client._download import DEFAULT_MAX_BYTES
 from netmind_client._effects import Do
-from netmind_client._models import Generation
+from netmind_client._models import Generation, is_unicode
 from netmind_client._polling import Verdict
 from netmind_client._saving import Saving
 from netmind_client.exceptions import ConfigurationError, CreateOutcomeUnknown
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from netmind_client._effects import Flow
     from netmind_client._saving import DownloadProgress
+
+F = TypeVar("F")
 
 DEFAULT_WAIT_SECONDS = 1200.0
 DEFAULT_REQUEST_SECONDS = 30.0
@@ -49,6 +53,8 @@ class Core:
         request_timeout: float,
         poll_interval: float | None,
         monotonic: Callable[[], float],
+        *,
+        sleeps: bool,
     ) -> None:
         """Read what is not given from the environment.
 
@@ -65,12 +71,15 @@ class Core:
         self._poll_interval = poll_interval
         self.run: Callable[[Flow[Any]], Any]
         self._monotonic = monotonic
+        self._sleeps = sleeps  # really, unless a virtual clock is used
         self.known: set[str] = set()  # the jobs that this client has created
 
     def call(self, timeout: float | None = None, *, each: float | None = None) -> Call:
         """A call that may take this long, and each of its requests this long."""
         timeout = self.request_timeout if timeout is None else timeout
-        return Call(timeout, each or timeout, self._monotonic, _timing.wall, self.api.command)
+        is_real = self._sleeps and not _timing.is_virtual()
+        clocks = Clocks(self._monotonic, _timing.wall, _timing.real if is_real else self._monotonic)
+        return Call(timeout, each or timeout, clocks, self.api.command)
 
     def long_call(self, timeout: float) -> Call:
         """A call of many requests."""
@@ -187,7 +196,29 @@ def saving(
     Raises:
         ConfigurationError: ``max_bytes`` is no size.
     """
-    return Saving(Path(directory), overwrite, whole("max_bytes", max_bytes), on_progress)
+    checked = callback("on_progress", on_progress)
+    return Saving(Path(directory), overwrite, whole("max_bytes", max_bytes), checked)
+
+
+def waiting(on_poll: Callable[[Generation], object] | None, *, delete_on_timeout: bool) -> Waiting:
+    """How to wait, as a user gives it.
+
+    Raises:
+        ConfigurationError: ``on_poll`` cannot be called.
+    """
+    return Waiting(callback("on_poll", on_poll), delete_on_timeout)
+
+
+def callback(name: str, value: F) -> F:
+    """What is to be called, as a user gives it: before anything is created.
+
+    Raises:
+        ConfigurationError: It cannot be.
+    """
+    if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
+        got = "a coroutine function, which nobody awaits" if callable(value) else type(value).__name__
+        raise ConfigurationError(f"expected {name} as a function, got {got}")
+    return value
 
 
 def _id_of(generation: Any) -> str:
@@ -197,6 +228,9 @@ def _id_of(generation: Any) -> str:
         ConfigurationError: It is neither.
     """
     generation_id = generation.id if isinstance(generation, Generation) else generation
-    if not isinstance(generation_id, str) or not generation_id:
-        raise ConfigurationError(f"expected a generation or its id, got {generation!r}")
+    if inspect.iscoroutine(generation_id):
+        generation_id.close()
+        raise ConfigurationError("expected a generation or its id, got a coroutine: await it first")
+    if not isinstance(generation_id, str) or not generation_id or not is_unicode(generation_id):
+        raise ConfigurationError(f"expected a generation or its id, got {reprlib.repr(generation)}")
     return generation_id

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from netmind_client._models import Generation
 
 
-MOST_BYTES = 64 * 1024 * 1024  # of an answer that is kept in memory
-
-
 class Request(NamedTuple):
     """An HTTP request. Its headers hold the token, where one is sent."""
 
@@ -56,42 +53,16 @@ class Stopped(BaseException):
 
 
 class Send(NamedTuple):
-    """Send a request, follow no redirect, and hand back the :class:`Answer`, or raise :class:`NoAnswer`."""
+    """Send a request, follow no redirect, and hand on each part of the answer's body as it comes, undecoded.
 
-    request: Request
-    within: float  # seconds, for everything from looking up the host to the last byte
-
-
-class Receive(NamedTuple):
-    """Send a request, follow redirects, and hand each part of the answer's body on; else as :class:`Send`.
-
-    ``begin`` is given the answer without its body, and returns what takes the parts; either may raise.
+    The answer is handed back without its body. ``begin`` is given it before the body, and returns what takes
+    the parts; either may raise. Raises :class:`NoAnswer` where no answer came, or not all of it.
     """
 
     request: Request
-    within: float
+    within: float  # seconds, for everything from looking up the host to the last byte
     idle: float  # seconds that may pass without a byte
     begin: Callable[[Answer], Callable[[bytes], object]]
-
-
-class Body:
-    """The body of an answer that is kept in memory."""
-
-    def __init__(self) -> None:
-        self._content = bytearray()
-
-    def receiving(self, effect: Send) -> Receive:
-        """What is asked for, as a reception by this."""
-        return Receive(effect.request, effect.within, effect.within, lambda _: self._take)
-
-    def answer(self, head: Answer) -> Answer:
-        """The answer, with what has come."""
-        return head._replace(body=bytes(self._content))
-
-    def _take(self, part: bytes) -> None:
-        self._content += part
-        if len(self._content) > MOST_BYTES:
-            raise NoAnswer(f"the answer has more than {MOST_BYTES} bytes", sent=True)
 
 
 class Pause(NamedTuple):
@@ -112,7 +83,7 @@ class Show(NamedTuple):
     generation: Generation
 
 
-Effect: TypeAlias = Send | Receive | Pause | Do | Show
+Effect: TypeAlias = Send | Pause | Do | Show
 
 T = TypeVar("T")
 Flow: TypeAlias = Generator[Effect, Any, T]

@@ -8,7 +8,9 @@ import filecmp
 import hashlib
 import os
 import secrets
+import stat
 import tempfile
+import threading
 from typing import TYPE_CHECKING, BinaryIO
 
 from netmind_client.exceptions import ConfigurationError, DownloadError
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_REFUSED = "nothing can be saved there"
+
 
 def prepare(folder: Path) -> None:
     """Make the folder, and try to write to it.
@@ -24,71 +28,80 @@ def prepare(folder: Path) -> None:
     Raises:
         DownloadError: It cannot be made, or not be written to.
     """
-    try:
+    with _disk(folder, _REFUSED):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise DownloadError(f"{folder}: nothing can be saved there: {error.strerror or error}") from error
 
 
-def append(path: Path, text: str) -> None:
-    """Add text to a file, in one piece, and have it on the disk.
+class Lines:
+    """A file of lines, which this process alone adds to, each on the disk before anything else happens.
 
-    Raises:
-        DownloadError: The disk refuses.
+    What is there is not touched until a line is added; then a last line that was cut short, by a disk that
+    was full or a machine that stopped, is taken off.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it, and keep it to this process, where the system knows such locks.
+
+        Raises:
+            ConfigurationError: Another process has it.
+            DownloadError: The disk refuses.
+        """
+        self.path = path
+        self._adding = threading.Lock()
+        with _disk(path, "cannot be written"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            if os.write(file, text.encode()) < len(text.encode()):
+            self._lock()
+            with _disk(path, "cannot be read"), os.fdopen(self._file, "rb", closefd=False) as file:
+                content = file.read()
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._size = content.rfind(b"\n") + 1
+        self.whole, self.torn = content[: self._size], content[self._size :]
+
+    def close(self) -> None:
+        """Let others have it."""
+        os.close(self._file)
+
+    def add(self, text: str) -> None:
+        """Add a line, whole or not at all.
+
+        Raises:
+            DownloadError: The disk refuses.
+        """
+        line = text.encode() + b"\n"
+        with self._adding, _disk(self.path, "cannot be written"):
+            os.ftruncate(self._file, self._size)
+            os.lseek(self._file, self._size, os.SEEK_SET)
+            if os.write(self._file, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file)
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise DownloadError(f"{path}: cannot be written: {error.strerror or error}") from error
+            os.fsync(self._file)
+            self._size += len(line)
 
-
-def complete_lines(path: Path) -> list[str]:
-    """The lines of a file; none if there is no such file. One that was cut short at its end is taken off.
-
-    Raises:
-        DownloadError: It cannot be read.
-    """
-    try:
-        content = path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            os.truncate(path, len(whole))
-        return whole.decode().splitlines()
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise DownloadError(f"{path}: cannot be read: {error}") from error
+    def _lock(self) -> None:
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            raise ConfigurationError(f"{self.path}: expected a file, got a device or a pipe")
+        try:
+            import fcntl  # noqa: PLC0415 - not on Windows
+        except ImportError:
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            message = f"{self.path}: another run is at work on it; wait for that to end"
+            raise ConfigurationError(message) from error
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep a file to this process, where the system knows such locks.
-
-    Raises:
-        ConfigurationError: Another process has it.
-        DownloadError: The disk refuses.
-    """
+def _disk(path: Path, refused: str) -> Iterator[None]:
     try:
-        import fcntl  # noqa: PLC0415 - not on Windows
-    except ImportError:
         yield
-        return
-    append(path, "")
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigurationError(f"{path}: another run is at work on it; wait for that to end") from error
-        yield
+    except OSError as error:
+        raise DownloadError(f"{path}: {refused}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
@@ -99,13 +112,14 @@ def partial(folder: Path) -> Iterator[Partial]:
         DownloadError: The disk refuses.
     """
     path = folder / f".netmind-{secrets.token_hex(8)}.part"
-    try:
+    with _disk(folder, _REFUSED):
         folder.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            yield Partial(path, file)
-    except OSError as error:
-        raise DownloadError(f"{folder}: cannot be saved to: {error.strerror or error}") from error
+        file = path.open("xb")
+    try:
+        yield Partial(path, file)
     finally:
+        with contextlib.suppress(OSError):
+            file.close()
         with contextlib.suppress(OSError):
             path.unlink()
 
@@ -120,19 +134,21 @@ class Partial:
 
     def write(self, part: bytes) -> None:
         """Add a part at the end."""
-        self._file.write(part)
+        with _disk(self._path.parent, _REFUSED):
+            self._file.write(part)
         self.size += len(part)
 
     def empty(self) -> None:
         """Begin again."""
-        self._file.seek(0)
-        self._file.truncate()
+        with _disk(self._path.parent, _REFUSED):
+            self._file.seek(0)
+            self._file.truncate()
         self.size = 0
 
     def digest(self, algorithm: str) -> str:
         """What this hash gives for it, in hexadecimal digits."""
-        self._file.flush()
-        with self._path.open("rb") as written:
+        with _disk(self._path.parent, _REFUSED), self._path.open("rb") as written:
+            self._file.flush()
             return hashlib.file_digest(
                 written, lambda: hashlib.new(algorithm, usedforsecurity=False)
             ).hexdigest()
@@ -143,17 +159,18 @@ class Partial:
         Raises:
             DownloadError: Another file has this name.
         """
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()  # Windows renames no open file
-        if overwrite:
-            self._path.replace(path)
-            return
-        try:
-            path.hardlink_to(self._path)  # refuses a name that is taken, even since a moment ago
-        except OSError:
-            if not os.path.lexists(path):
-                self._path.replace(path)  # a file system without links
-            elif not (path.is_file() and filecmp.cmp(self._path, path, shallow=False)):
-                advice = "to replace it, pass overwrite=True (--overwrite)"
-                raise DownloadError(f"{path} exists already; {advice}") from None
+        with _disk(path.parent, _REFUSED):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()  # Windows renames no open file
+            if overwrite:
+                self._path.replace(path)
+                return
+            try:
+                path.hardlink_to(self._path)  # refuses a name that is taken, even since a moment ago
+            except OSError:
+                if not os.path.lexists(path):
+                    self._path.replace(path)  # a file system without links
+                elif not (path.is_file() and filecmp.cmp(self._path, path, shallow=False)):
+                    advice = "to replace it, pass overwrite=True (--overwrite)"
+                    raise DownloadError(f"{path} exists already; {advice}") from None

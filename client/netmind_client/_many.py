@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,9 +20,9 @@ from netmind_client.exceptions import (
     ApiError,
     ConfigurationError,
     CreateOutcomeUnknown,
+    DownloadError,
     NetMindError,
     TransportError,
-    UnexpectedAnswer,
 )
 
 if TYPE_CHECKING:
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
 
     from netmind_client._call import Call
     from netmind_client._core import Core, Generated
+    from netmind_client._files import Lines
     from netmind_client._models import Generation
     from netmind_client._saving import Saving
+
+
+_NO_JOBS = "not a file of jobs, as generate_many writes it; name another"
 
 
 class GenerationRequest(NamedTuple):
@@ -83,9 +88,8 @@ class ManyProgress(NamedTuple):
 
 @dataclass(slots=True)
 class _Known:
-    """What the file of jobs says of one request."""
+    """What is known of one request: by the file of jobs, and since."""
 
-    digest: str
     sent_at: str | None = None
     generation_id: str | None = None
     paths: tuple[str, ...] | None = None
@@ -104,7 +108,7 @@ class Batch:
         requests: Sequence[GenerationRequest],
         saving: Saving,
         timeout: float,
-        jobs_file: Path | None,
+        jobs: Lines | None,
     ) -> None:
         """Read what was done.
 
@@ -116,13 +120,29 @@ class Batch:
         self._core = core
         self._saving = saving
         self._timeout = timeout
-        self._file = jobs_file
-        self._known = {} if jobs_file is None else _read_jobs(jobs_file, requests)
+        self._jobs = jobs
+        self._known = {} if jobs is None else _read_jobs(jobs, requests)
         core.known |= {known.generation_id for known in self._known.values() if known.generation_id}
 
     def is_creating(self) -> bool:
         """Whether a create is on its way, or its job's id not yet in the file."""
         return bool(self._creating)
+
+    def how_to_go_on(self) -> str:
+        """What is to be done about jobs that are not saved, for who is told nothing else."""
+        saved = sum(known.paths is not None for known in self._known.values())
+        done = f"{saved} of {len(self.requests)} are saved"
+        if self._jobs is not None:
+            return f"To go on: make the same call again, with the jobs_file {self._jobs.path} ({done})"
+        left = [one for one in self._known.values() if one.paths is None]
+        told = [done, *(f"To go on: {self._waiting_for(one)}" for one in left if one.generation_id)]
+        if unheard := sum(one.sent_at is not None and one.generation_id is None for one in left):
+            told.append(f"Creates of which no answer was heard: {unheard}. Look for them: find_created")
+        return "\n".join(told)
+
+    def _waiting_for(self, known: _Known) -> str:
+        folder = shlex.quote(str(self._saving.folder))
+        return f"{self._core.api.command} wait {shlex.quote(known.generation_id or '')} -o {folder}"
 
     def tally(self, on_progress: Callable[[ManyProgress], object] | None) -> Tally:
         """What they came to, so far nothing."""
@@ -152,30 +172,36 @@ class Batch:
 
     def _made(self, call: Call, number: int) -> Flow[Generated]:
         core, saving = self._core, self._saving
-        known = self._known.get(number)
-        if known is not None and known.generation_id is not None:
+        known = self._known.get(number, _Known())
+        if known.generation_id is not None:
             call.about("wait", known.generation_id, "-o", str(saving.folder))
             seen = yield from core.waited(call, known.generation_id, Waiting())
             made = yield from core.saved(call, seen, saving)
-        elif known is not None and known.sent_at is not None:
+        elif known.sent_at is not None:
             raise _left_open(core, call, self.requests[number], known.sent_at)
         else:
             created = yield from self._create(call, number)
             made = yield from core.finished(call, created, saving, Waiting())
-        paths = [str(path) for path in made.paths]
-        yield from self._note(number, "saved", generation_id=made.generation.id, paths=paths)
+        known = self._known.setdefault(number, _Known())
+        known.paths = tuple(str(path) for path in made.paths)
+        yield from self._note(number, "saved", generation_id=made.generation.id, paths=known.paths)
         return made
 
     def _create(self, call: Call, number: int) -> Flow[Generation]:
         request = self.requests[number]
-        yield from self._note(number, "sending", sent_at=timestamp(call.wall()))
+        known = self._known[number] = _Known(sent_at=timestamp(call.wall()))
+        yield from self._note(number, "sending", sent_at=known.sent_at)
         self._creating.add(number)
         try:
             created = yield from self._core.created(call, request.model, request.config)
-            yield from self._note(number, "created", generation_id=created.id)
+            known.generation_id = created.id
+            # The job is there, and is waited for, whatever the disk says: its last line names it again.
+            with contextlib.suppress(DownloadError):
+                yield from self._note(number, "created", generation_id=created.id)
         except CreateOutcomeUnknown:
             raise
-        except (ApiError, TransportError, UnexpectedAnswer, ConfigurationError, Stopped):
+        except (ApiError, TransportError, ConfigurationError, Stopped):
+            known.sent_at = None
             yield from self._note(number, "not created")
             raise
         finally:
@@ -184,11 +210,11 @@ class Batch:
 
     def _note(self, number: int, event: str, **facts: Any) -> Flow[None]:
         """Add a line to the file, before anything else happens."""
-        if self._file is None:
+        if self._jobs is None:
             return
         line = {"request": number + 1, "digest": _digest(self.requests[number]), "event": event, **facts}
-        text, path = json.dumps(line) + "\n", self._file
-        yield Do(lambda: _files.append(path, text))
+        text, jobs = json.dumps(line), self._jobs
+        yield Do(lambda: jobs.add(text))
 
 
 class Tally:
@@ -234,9 +260,16 @@ def opened(
     call_seconds("timeout", timeout)
     read = [_read_request(number, one) for number, one in enumerate(requests, 1)]
     _files.prepare(saving.folder)
-    path = None if jobs_file is None else Path(jobs_file)
-    with contextlib.nullcontext() if path is None else _files.locked(path):
-        yield Batch(core, read, saving, timeout, path)
+    with contextlib.ExitStack() as stack:
+        jobs = None
+        if jobs_file is not None:
+            jobs = stack.enter_context(contextlib.closing(_files.Lines(Path(jobs_file))))
+        batch = Batch(core, read, saving, timeout, jobs)
+        try:
+            yield batch
+        except BaseException as error:  # Ctrl-C, a cancelled task, a callback's own
+            error.add_note(batch.how_to_go_on())
+            raise
 
 
 def _left_open(core: Core, call: Call, request: GenerationRequest, sent_at: str) -> CreateOutcomeUnknown:
@@ -261,35 +294,54 @@ def _read_request(number: int, given: Any) -> GenerationRequest:
         _digest(request)
     except (TypeError, ValueError) as error:
         example = ("Qwen/Qwen-Image", {"prompt": "A cup"})
-        message = f"request {number}: expected (model, config), such as {example}, got {given!r}"
+        message = f"request {number}: expected (model, config), such as {example}, got {type(given).__name__}"
         raise ConfigurationError(message) from error
     if not isinstance(model, str):
         raise ConfigurationError(f"request {number}: expected a model's name, got {model!r}")
     return request
 
 
-def _read_jobs(path: Path, requests: Sequence[GenerationRequest]) -> dict[int, _Known]:
+def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> dict[int, _Known]:
     known: dict[int, _Known] = {}
-    for number, text in enumerate(_files.complete_lines(path), 1):
-        where = f"{path}, line {number}"
+    lines = jobs.whole.splitlines()
+    for number, text in enumerate(lines, 1):
+        where = f"{jobs.path}, line {number}"
         try:
-            line = json.loads(text)
-            index, digest, event = line["request"] - 1, line["digest"], line["event"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{where}: not a file of jobs, as generate_many writes it") from error
+            index, digest, event, line = _read_line(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigurationError(f"{where}: {_NO_JOBS}") from error
         if not 0 <= index < len(requests) or _digest(requests[index]) != digest:
             raise ConfigurationError(
                 f"{where}: request {index + 1} was another one. The file belongs to other requests: keep "
                 "their order, add new ones at the end, or name another file"
             )
-        one = known.setdefault(index, _Known(digest))
+        one = known.setdefault(index, _Known())
+        one.generation_id = line.get("generation_id", one.generation_id)
         match event:
             case "sending":
-                one.sent_at = str(line.get("sent_at"))
-            case "created":
-                one.generation_id = str(line.get("generation_id"))
+                one.sent_at = line.get("sent_at")
             case "not created":
                 one.sent_at = None
             case "saved":
-                one.paths = tuple(line.get("paths", ()))
+                one.paths = tuple(line["paths"])
+    begins = b'{"request": '
+    if jobs.torn and not lines and jobs.torn[: len(begins)] != begins[: len(jobs.torn)]:
+        raise ConfigurationError(f"{jobs.path}: {_NO_JOBS}")
     return known
+
+
+def _read_line(text: bytes) -> tuple[int, str, str, dict[str, Any]]:
+    """The index of a request, its digest, what happened, and the line.
+
+    Raises:
+        ValueError: It is no line of a file of jobs.
+    """
+    line: Any = json.loads(text)
+    match line:
+        case {"request": int(number), "digest": str(digest), "event": str(event)}:
+            paths = line.get("paths", [])
+            texts = [line.get("generation_id", ""), line.get("sent_at", "")]
+            is_whole = isinstance(paths, list) and all(isinstance(one, str) for one in [*texts, *paths])
+            if is_whole and (event != "saved" or paths):
+                return number - 1, digest, event, line
+    raise ValueError("no such line")

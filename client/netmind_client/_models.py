@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -80,9 +79,9 @@ class Generation:
 
 def read_generation(document: object) -> Generation | None:
     """A generation from an answer's JSON; None if it has no id and status."""
-    if not isinstance(document, dict) or not isinstance(document.get("id"), str):
+    if not isinstance(document, dict) or not isinstance(document.get("status"), str):
         return None
-    if not isinstance(document.get("status"), str):
+    if not isinstance(document.get("id"), str) or not document["id"] or not is_unicode(document["id"]):
         return None
     result = document.get("result")
     data = result.get("data") if isinstance(result, dict) else None
@@ -98,13 +97,18 @@ def read_generation(document: object) -> Generation | None:
         logs=tuple(entry["text"] for entry in logs if isinstance(entry, dict) and _text(entry.get("text")))
         if isinstance(logs, list)
         else (),
-        raw=types.MappingProxyType(document),
+        raw=document,
     )
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be sent: JSON can spell half of a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _read_result(entry: dict[str, Any]) -> Result:
     known = {name: _text(entry.get(name)) for name in ("url", "file_id", "file_name", "file_type", "text")}
-    return Result(**known, raw=types.MappingProxyType(entry))
+    return Result(**known, raw=entry)
 
 
 def _text(value: object) -> str | None:

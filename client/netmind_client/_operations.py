@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from netmind_client import _retry, _wire
+from netmind_client._call import MOST_BYTES, MOST_LIST_BYTES
 from netmind_client._effects import Flow, NoAnswer
 from netmind_client._models import Generation, read_generation
 from netmind_client.exceptions import (
@@ -44,6 +45,7 @@ def create(call: Call, api: Api, model: str, config: Mapping[str, Any], known: s
     request = api.request("POST", body=_wire.create_body(model, config))
     sent_at = call.wall()
     # Whatever ends it from now on, Ctrl-C too, leaves open whether there is a job, until that is known.
+    call.creates = True
     call.resume_by("find-created", "--sent-at", timestamp(sent_at), "--model", model)
 
     def unknown(why: str) -> NetMindError:
@@ -56,9 +58,9 @@ def create(call: Call, api: Api, model: str, config: Mapping[str, Any], known: s
             body = _wire.document(request, answer, None)
         except (NoAnswer, ApiError) as failure:
             again = failure
-        except UnexpectedAnswer:  # a redirect, by who did not carry it out
-            call.resume = None
-            raise
+        except UnexpectedAnswer as redirect:  # to the job, to a login page: nobody documents either
+            target = _wire.without_query(answer.headers.get("location", "elsewhere"))
+            raise unknown(f"answered {answer.status} and redirects to {target}") from redirect
         else:
             created = read_generation(body)
             if created is None:
@@ -128,8 +130,9 @@ def once(call: Call, request: Request, generation_id: str | None) -> Flow[Answer
     Raises:
         TransportError: No answer came.
     """
+    most = MOST_LIST_BYTES if generation_id is None else MOST_BYTES
     try:
-        return (yield from call.send(request))
+        return (yield from call.send(request, most_bytes=most))
     except NoAnswer as failure:
         message = f"{request.method} {request.url}: no answer: {failure}"
         raise TransportError(message, generation_id=generation_id) from failure

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from netmind_client import _download, _files, _operations, _retry
-from netmind_client._download import BrokeOff, LinkExpired, Reading
+from netmind_client._body import Decoder
+from netmind_client._download import BrokeOff, LinkExpired, Reading, Redirected
 from netmind_client._effects import Do, Flow, NoAnswer
 from netmind_client._models import Result
-from netmind_client._wire import without_query
+from netmind_client._wire import cut, without_query
 from netmind_client.exceptions import DownloadError
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from netmind_client._wire import Api
 
 _MOST_FAILURES = 5  # in a row, with nothing new received
+_MOST_REDIRECTS = 10  # in a row
 _MOST_LINKS = 3  # of one result, before its job is taken to have no good one
 
 
@@ -84,7 +87,7 @@ class _Transfer:
         with _files.partial(self._saving.folder) as file:
             self._file = file
             if self._result.text is not None and self._result.url is None:
-                file.write(self._result.text.encode())
+                file.write(self._result.text.encode(errors="replace"))  # half a surrogate, if there is one
                 named = Result(file_name="output.txt")
             else:
                 yield from self._fetch(call, api)
@@ -121,30 +124,37 @@ class _Transfer:
     def _fetch_once(self, call: Call) -> Flow[None]:
         url = self._result.url or ""
         if not url.startswith(("http://", "https://")):
-            raise DownloadError(f"result {self._number} has no URL that can be fetched: {url!r}")
-        validator = self._reading.validator if self._reading else None
-        request = _download.request_for(url, self._file.size, validator)
-        yield from call.receive(request, self._begin)
-        if self._reading is not None:
-            yield from self._check(self._reading, self._file.size)
+            raise DownloadError(f"result {self._number} has no URL that can be fetched: {cut(url)!r}")
+        for _ in range(_MOST_REDIRECTS):
+            validator = self._reading.validator if self._reading else None
+            request = _download.request_for(url, self._file.size, validator)
+            try:
+                yield from call.receive(request, functools.partial(self._begin, url))
+            except Redirected as elsewhere:
+                url = elsewhere.url
+            else:
+                return (yield from self._check())
+        raise DownloadError(f"{without_query(url)}: redirected {_MOST_REDIRECTS} times, and no file")
 
-    def _begin(self, answer: Answer) -> Callable[[bytes], object]:
+    def _begin(self, url: str, answer: Answer) -> Callable[[bytes], object]:
         """Decide by the answer's head where its body belongs."""
-        url = self._result.url or ""
         try:
-            self._reading = _download.read_head(answer, url, self._file.size, self._reading)
+            reading = _download.read_head(answer, url, self._file.size, self._reading)
         except BrokeOff:
             if answer.status in (206, 416):
                 self._file.empty()
             raise
-        if self._reading.start == 0:
+        _download.check_kind(self._result.file_type, reading.content_type)
+        self._reading, self._decoder = reading, Decoder(answer)
+        if reading.start == 0:
             self._file.empty()
-        self._limit(self._reading.total or 0)
+        self._limit(reading.total or 0)
         return self._take
 
     def _take(self, part: bytes) -> None:
-        self._limit(self._file.size + len(part))
-        self._file.write(part)
+        for piece in self._decoder.pieces(part):
+            self._limit(self._file.size + len(piece))
+            self._file.write(piece)
         if self._saving.on_progress is not None:
             total = self._reading.total if self._reading else None
             self._saving.on_progress(
@@ -158,8 +168,12 @@ class _Transfer:
                 f"{self._saving.max_bytes}; nothing was saved"
             )
 
-    def _check(self, reading: Reading, size: int) -> Flow[None]:
+    def _check(self) -> Flow[None]:
         """See that all of it came, and as it was sent."""
+        reading, size = self._reading, self._file.size
+        if reading is None:
+            return
+        self._decoder.finish()
         if reading.total is not None and size != reading.total:
             if size > reading.total:
                 self._file.empty()

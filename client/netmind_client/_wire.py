@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from netmind_client._body import ACCEPT_ENCODING
 from netmind_client._effects import Request
 from netmind_client._models import read_generation
 from netmind_client.exceptions import (
@@ -45,7 +46,11 @@ class Api:
     def request(self, method: str, generation_id: str | None = None, body: bytes | None = None) -> Request:
         """A request for this job, or for all of them."""
         path = "" if generation_id is None else "/" + quote(generation_id, safe="")
-        headers = {"Authorization": self.authorization, "Accept": "application/json"}
+        headers = {
+            "Authorization": self.authorization,
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPT_ENCODING,
+        }
         if body is not None:
             headers["Content-Type"] = "application/json"
         return Request(method, f"{self.base_url}/v1/generation{path}", headers, body)
@@ -83,7 +88,8 @@ def normalized_base_url(text: str) -> str:
     except ValueError:  # brackets that do not close, a port that is none
         usable = False
     if not usable or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ConfigurationError(f"expected a base URL such as {DEFAULT_BASE_URL}, got {text!r}")
+        given = re.sub(r"//[^/]*@", "//…@", without_query(text))
+        raise ConfigurationError(f"expected a base URL such as {DEFAULT_BASE_URL}, got {given!r}")
     return url
 
 
@@ -95,7 +101,7 @@ def create_body(model: str, config: Mapping[str, Any]) -> bytes:
     """
     if not isinstance(config, Mapping):
         example = {"prompt": "A cup of coffee"}
-        raise ConfigurationError(f"expected a config such as {example}, got {config!r}")
+        raise ConfigurationError(f"expected a config such as {example}, got {type(config).__name__}")
     try:
         return json.dumps({"model": model, "config": dict(config)}, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -194,20 +200,29 @@ def message_of(body: Any) -> str:
     """What an error's body says, in one line."""
     if isinstance(body, dict):
         body = body.get("message", body.get("detail", body))
-    return cut(str(body))
+    return shown(body)
 
 
-def shown(body: Any) -> str:
+def shown(value: Any) -> str:
     """An answer's JSON, or its text, cut short for a message."""
-    return cut(body if isinstance(body, str) else json.dumps(body))
+    if isinstance(value, str):
+        return cut(value)
+    text = ""
+    for piece in json.JSONEncoder(ensure_ascii=False, default=repr).iterencode(
+        value
+    ):  # as far as it is shown
+        text += piece[:_SHOWN_CHARACTERS]
+        if len(text) > _SHOWN_CHARACTERS:
+            break
+    return cut(text)
 
 
 def cut(text: str) -> str:
-    """The text in one line, cut short."""
-    line = " ".join(text.split())
+    """The text in one line, cut short, and no URL in it with its query, which may hold a signature."""
+    line = " ".join(re.sub(r"(\S*/\S*?)\?\S+", r"\1", text[: 4 * _SHOWN_CHARACTERS]).split())
     return line if len(line) <= _SHOWN_CHARACTERS else line[:_SHOWN_CHARACTERS] + "…"
 
 
 def without_query(url: str) -> str:
-    """The URL without its query, which may hold a signature."""
-    return url.partition("?")[0]
+    """The URL without its query, which may hold a signature, and cut short."""
+    return cut(url.partition("?")[0])

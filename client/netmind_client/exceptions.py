@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from netmind_client._models import Generation
 
 
+def _again(kind: type[NetMindError], args: tuple[Any, ...], state: dict[str, Any]) -> NetMindError:
+    """An error that was pickled or copied."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
 class NetMindError(Exception):
     """The base of everything that this client raises.
 
@@ -45,6 +52,9 @@ class NetMindError(Exception):
         self.generation_id = generation_id
         self.attempts = 0
         self.resume: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.args, {**self.__dict__, "_find": None})  # it cannot leave its client
 
     def __str__(self) -> str:
         told = super().__str__()
@@ -72,12 +82,13 @@ class CreateOutcomeUnknown(TransportError):
         sent_at: When it was sent, in seconds since the epoch.
     """
 
+    _find: Callable[[float], Any] | None = None
+
     def __init__(self, message: str, *, model: str, config: dict[str, Any], sent_at: float) -> None:
         super().__init__(message)
         self.model = model
         self.config = config
         self.sent_at = sent_at
-        self._find: Callable[[float], Any] | None = None
 
     def find_created(self, timeout: float = 30.0) -> Any:
         """Look for the job in the list; see :meth:`GenerationClient.find_created`.

@@ -107,10 +107,10 @@ def test_download_prints_the_paths(run, api, generation, tmp_path):
     api.get(f"{URL}/{ID}", json=generation("completed"))
     api.get("https://files.example/a/cup.png", body=b"picture")
     result = run("download", ID, "-o", "out")
-    assert result.output == "out/6347623b-cup.png\n"
-    assert (tmp_path / "out" / "6347623b-cup.png").read_bytes() == b"picture"
+    assert result.output == "out/6347623b2fce4998b0e842f7e935ccb0-cup.png\n"
+    assert (tmp_path / "out" / "6347623b2fce4998b0e842f7e935ccb0-cup.png").read_bytes() == b"picture"
     assert json.loads(run("download", ID, "-o", "out", "--overwrite", "--json").output) == [
-        "out/6347623b-cup.png"
+        "out/6347623b2fce4998b0e842f7e935ccb0-cup.png"
     ]
 
 
@@ -119,7 +119,7 @@ def test_generate_creates_waits_and_saves(run, api, generation):
     api.get(f"{URL}/{ID}", json=generation("completed"))
     api.get("https://files.example/a/cup.png", body=b"picture")
     result = run("generate", "--model", "m", "--prompt", "coffee", "-o", "out")
-    assert (result.exit_code, result.output) == (0, "out/6347623b-cup.png\n")
+    assert (result.exit_code, result.output) == (0, "out/6347623b2fce4998b0e842f7e935ccb0-cup.png\n")
 
 
 class TestProgress:
@@ -275,7 +275,7 @@ class TestFindCreated:
 def test_wait_saves_the_results_if_it_is_told_where(run, api, generation):
     api.get(f"{URL}/{ID}", json=generation("completed"))
     api.get("https://files.example/a/cup.png", body=b"picture")
-    assert run("wait", ID, "-o", "out").output == "out/6347623b-cup.png\n"
+    assert run("wait", ID, "-o", "out").output == "out/6347623b2fce4998b0e842f7e935ccb0-cup.png\n"
 
 
 class TestGenerateMany:
@@ -290,7 +290,7 @@ class TestGenerateMany:
             '{"model": "m", "config": {"seed": 1}}\n\n{"model": "n", "config": {}}\n'
         )
         result = run("generate-many", "r.jsonl", "-o", "out", "--concurrency", "1")
-        assert (result.exit_code, result.output) == (0, "out/6347623b-cup.png\n" * 2)
+        assert (result.exit_code, result.output) == (0, "out/6347623b2fce4998b0e842f7e935ccb0-cup.png\n" * 2)
         assert sent(api) == {"model": "m", "config": {"seed": 1}}
         assert run("generate-many", "r.jsonl", "-o", "out", "--json").exit_code == 0
         assert [call.request.method for call in api.calls].count("POST") == 2

@@ -15,8 +15,9 @@ import pytest
 import trustme
 from client_kinds import KINDS, real_client
 from fault_proxy import CUT, HANG, PHASES, TRICKLE, Fault, FaultProxy
+from raw_server import RawServer, answer
 
-from netmind_client import CreateOutcomeUnknown, DownloadError, TransportError, WaitTimeout
+from netmind_client import CreateOutcomeUnknown, DownloadError, GenerationClient, TransportError, WaitTimeout
 
 ID = "6347623b2fce4998b0e842f7e935ccb0"
 FEW = 0.4  # seconds that a call is given
@@ -236,3 +237,16 @@ def test_a_connection_that_was_closed_while_idle_is_not_used_again(library):
         threading.Event().wait(0.1)  # until the end of the connection has arrived
         assert client.create("m", {}).id == ID
     server.close()
+
+
+def test_a_clock_that_stands_does_not_stretch_a_wait_whose_polls_are_slow(monkeypatch):
+    def slowly(_):
+        threading.Event().wait(0.3)
+        return answer({"id": ID, "status": "pending"})
+
+    with RawServer(slowly) as server:
+        client = GenerationClient("k", server.base_url, poll_interval=0.1)
+        monkeypatch.setattr("time.monotonic", lambda: 5.0)
+        with pytest.raises(WaitTimeout):
+            client.wait(ID, timeout=0.7)
+        assert len(server.asked) <= 3

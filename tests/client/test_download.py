@@ -26,7 +26,9 @@ class TestDownload:
     def test_saves_every_result_under_a_safe_name(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"picture", content_type="image/png")
         paths = client.download(done, tmp_path / "new")
-        assert [(path.name, path.read_bytes()) for path in paths] == [("6347623b-cup.png", b"picture")]
+        assert [(path.name, path.read_bytes()) for path in paths] == [
+            ("6347623b2fce4998b0e842f7e935ccb0-cup.png", b"picture")
+        ]
 
     def test_sends_no_token_to_the_files_host(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"picture")
@@ -36,7 +38,9 @@ class TestDownload:
     def test_a_text_result_is_saved_as_text(self, api, client, generation, tmp_path):
         api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"text": "hällo"}]}))
         paths = client.download(client.get(ID), tmp_path)
-        assert [(path.name, path.read_text("utf-8")) for path in paths] == [("6347623b-output.txt", "hällo")]
+        assert [(path.name, path.read_text("utf-8")) for path in paths] == [
+            ("6347623b2fce4998b0e842f7e935ccb0-output.txt", "hällo")
+        ]
 
     def test_files_of_one_name_are_numbered(self, api, client, generation, tmp_path):
         files = [{"url": f"https://files.example/{n}", "file_name": "output_image.png"} for n in (1, 2)]
@@ -45,25 +49,26 @@ class TestDownload:
             api.get(f"https://files.example/{number}", body=b"%d" % number)
         paths = client.download(client.get(ID), tmp_path)
         assert [(path.name, path.read_bytes()) for path in paths] == [
-            ("6347623b-output_image-1.png", b"1"),
-            ("6347623b-output_image-2.png", b"2"),
+            ("6347623b2fce4998b0e842f7e935ccb0-output_image-1.png", b"1"),
+            ("6347623b2fce4998b0e842f7e935ccb0-output_image-2.png", b"2"),
         ]
 
     def test_a_file_that_exists_is_left_alone_unless_asked(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"new")
-        (tmp_path / "6347623b-cup.png").write_bytes(b"old")
+        (tmp_path / "6347623b2fce4998b0e842f7e935ccb0-cup.png").write_bytes(b"old")
         with pytest.raises(
-            DownloadError, match=r"6347623b-cup\.png exists already; to replace it, pass overwrite=True"
+            DownloadError,
+            match=r"6347623b2fce4998b0e842f7e935ccb0-cup\.png exists already; to replace it, pass overwrite=True",
         ):
             client.download(done, tmp_path)
-        assert (tmp_path / "6347623b-cup.png").read_bytes() == b"old"
+        assert (tmp_path / "6347623b2fce4998b0e842f7e935ccb0-cup.png").read_bytes() == b"old"
         client.download(done, tmp_path, overwrite=True)
-        assert (tmp_path / "6347623b-cup.png").read_bytes() == b"new"
+        assert (tmp_path / "6347623b2fce4998b0e842f7e935ccb0-cup.png").read_bytes() == b"new"
 
     def test_one_that_holds_the_same_bytes_is_no_obstacle(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"picture")
         assert client.download(done, tmp_path) == client.download(done, tmp_path)
-        assert [path.name for path in tmp_path.iterdir()] == ["6347623b-cup.png"]
+        assert [path.name for path in tmp_path.iterdir()] == ["6347623b2fce4998b0e842f7e935ccb0-cup.png"]
 
     def test_a_file_that_stays_short_is_an_error_and_leaves_nothing(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"half", headers={"Content-Length": "8"}, length=False)
@@ -309,7 +314,7 @@ class TestGenerate:
         made = client.generate("m", CONFIG, tmp_path, on_poll=lambda one: seen.append(one.status))
         assert (made.generation.status, [path.name for path in made.paths]) == (
             "completed",
-            ["6347623b-cup.png"],
+            ["6347623b2fce4998b0e842f7e935ccb0-cup.png"],
         )
         assert seen == ["pending", "processing", "completed"]
 

@@ -9,10 +9,12 @@ from scripted import CUT, REFUSED
 from netmind_client import (
     ConfigurationError,
     CreateOutcomeUnknown,
+    DownloadError,
     GenerationFailed,
     GenerationRequest,
     TransportError,
 )
+from netmind_client._files import Lines
 
 BASE = "https://api.netmind.ai"
 URL = f"{BASE}/v1/generation"
@@ -103,7 +105,98 @@ class TestGenerateMany:
             client.generate_many(requests, tmp_path, **options)
 
 
+class TestInterrupted:
+    @pytest.fixture
+    def interrupt(self):
+        def on_progress(progress):
+            if progress.done == 2:
+                raise LookupError("mine")
+
+        return on_progress
+
+    @pytest.mark.usefixtures("service")
+    def test_the_jobs_that_are_not_saved_are_named(self, client, tmp_path, interrupt):
+        with pytest.raises(LookupError, match="mine") as caught:
+            client.generate_many(requests_for("a", "fails"), tmp_path, concurrency=1, on_progress=interrupt)
+        [note] = caught.value.__notes__
+        assert note == f"1 of 2 are saved\nTo go on: netmind-client wait fails -o {tmp_path}"
+
+    def test_a_create_that_was_not_answered_is_counted(self, api, client, tmp_path):
+        def on_progress(_):
+            raise LookupError("mine")
+
+        api.post(URL, body=CUT)
+        with pytest.raises(LookupError, match="mine") as caught:
+            client.generate_many(requests_for("a"), tmp_path, on_progress=on_progress)
+        assert caught.value.__notes__ == [
+            "0 of 1 are saved\nCreates of which no answer was heard: 1. Look for them: find_created"
+        ]
+
+    @pytest.mark.usefixtures("service")
+    def test_with_a_file_of_jobs_the_same_call_goes_on(self, client, tmp_path, interrupt):
+        jobs = tmp_path / "jobs.jsonl"
+        with pytest.raises(LookupError, match="mine") as caught:
+            client.generate_many(
+                requests_for("a", "b"), tmp_path, jobs_file=jobs, concurrency=1, on_progress=interrupt
+            )
+        [note] = caught.value.__notes__
+        assert note == f"To go on: make the same call again, with the jobs_file {jobs} (2 of 2 are saved)"
+
+
+class TestCallbacks:
+    @pytest.mark.parametrize("callback", ["print", 7])
+    def test_what_cannot_be_called_is_told_before_anything_is_sent(self, api, client, tmp_path, callback):
+        calls = [
+            lambda: client.generate_many(requests_for("a"), tmp_path, on_progress=callback),
+            lambda: client.generate("m", {}, tmp_path, on_progress=callback),
+            lambda: client.generate("m", {}, tmp_path, on_poll=callback),
+            lambda: client.wait("a", on_poll=callback),
+        ]
+        for call in calls:
+            with pytest.raises(ConfigurationError, match=r"expected on_\w+ as a function, got (str|int)"):
+                call()
+        assert api.calls == []
+
+    def test_a_coroutine_function_is_refused(self, client):
+        async def on_poll(_):
+            pass
+
+        with pytest.raises(ConfigurationError, match="got a coroutine function, which nobody awaits"):
+            client.wait("a", on_poll=on_poll)
+
+
 class TestJobsFile:
+    @pytest.mark.parametrize(
+        "line",
+        [
+            '{"request": 1.0, "digest": "x", "event": "sending"}',
+            '{"request": 1, "digest": "x", "event": "saved", "paths": null}',
+            '{"request": 1, "digest": "x", "event": "saved"}',
+            '{"request": 1, "digest": "x", "event": "created", "generation_id": 7}',
+            '{"request": null}',
+        ],
+    )
+    def test_a_line_that_somebody_edited_is_told(self, client, tmp_path, jobs, line):
+        jobs.write_text(line + "\n")
+        with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line 1: not a file of jobs"):
+            client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+
+    def test_a_job_is_saved_even_if_its_id_could_not_be_noted(
+        self, client, service, tmp_path, jobs, monkeypatch
+    ):
+        add = Lines.add
+
+        def full(self, text):
+            if '"created"' in text:
+                raise DownloadError("No space left on device")
+            add(self, text)
+
+        monkeypatch.setattr(Lines, "add", full)
+        [outcome] = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert (outcome.error, outcome.paths[0].read_text()) == (None, "a")
+        client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert service == ["a"]
+
     @pytest.fixture
     def jobs(self, tmp_path):
         return tmp_path / "jobs.jsonl"
@@ -188,8 +281,18 @@ class TestJobsFile:
         client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         whole = jobs.read_text()
         jobs.write_text(whole + '{"request": 2, "dig')
-        client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
-        assert (jobs.read_text(), service) == (whole, ["a"])
+        client.generate_many(requests_for("a", "b"), tmp_path, jobs_file=jobs)
+        assert jobs.read_text().startswith(whole + '{"request": 2, "digest": ')
+        assert (len(jobs.read_text().splitlines()), service) == (6, ["a", "b"])
+
+    @pytest.mark.parametrize("content", [b"one\nand no more", b"\x89PNG" + bytes(50), b'{"model": "m"}'])
+    def test_a_file_that_is_no_file_of_jobs_keeps_every_byte(self, client, tmp_path, jobs, content):
+        jobs.write_bytes(content)
+        with pytest.raises(
+            ConfigurationError, match="not a file of jobs, as generate_many writes it; name another"
+        ):
+            client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert jobs.read_bytes() == content
 
     @pytest.mark.usefixtures("service")
     def test_two_runs_cannot_work_on_one_file(self, client, tmp_path, jobs):

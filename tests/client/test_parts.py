@@ -1,8 +1,12 @@
 """The client's parts: models, polling, file names, and the tree of errors."""
 
-import errno
+import contextlib
+import copy
+import dataclasses
 import inspect
+import json
 import os
+import pickle
 import re
 from pathlib import Path
 
@@ -11,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import netmind_client
-from netmind_client import NetMindError, Result, _files, exceptions
+from netmind_client import NetMindError, Result, exceptions
 from netmind_client._download import name_for, safe_name
-from netmind_client._files import partial
+from netmind_client._files import Lines, partial
 from netmind_client._models import read_generation
 from netmind_client._polling import Verdict, delay_after, verdict
 
@@ -27,14 +31,22 @@ json_values = st.recursive(
 )
 
 
+def pickled(value):
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 - what was written just now
+
+
 class TestModels:
     def test_unknown_fields_are_kept(self):
         document = {"id": "x", "status": "pending", "queue_position": 3}
         assert read_generation(document).raw["queue_position"] == 3
 
-    def test_what_came_cannot_be_changed(self):
-        with pytest.raises(TypeError):
-            read_generation({"id": "x", "status": "pending"}).raw["status"] = "completed"
+    @pytest.mark.parametrize("again", [copy.deepcopy, pickled])
+    def test_a_generation_can_be_copied_and_pickled(self, again):
+        document = {"id": "x", "status": "completed", "result": {"data": [{"text": "a"}]}}
+        read = read_generation(document)
+        copied = again(read)
+        assert (copied, copied.raw) == (read, document)
+        assert json.loads(json.dumps(dataclasses.asdict(read)))["raw"] == document
 
     def test_fields_may_be_missing(self):
         generation = read_generation({"id": "x", "status": "s"})
@@ -107,19 +119,25 @@ class TestNames:
             (Result(file_name="../../etc/passwd"), "", "passwd"),
             (Result(file_name="..\\..\\boot.ini"), "", "boot.ini"),
             (Result(file_name="/etc/cron.d/x"), "", "x"),
-            (Result(file_name=".bashrc"), "text/plain", "bashrc.txt"),
-            (Result(file_name="a\x00b\n.png"), "", "a_b_.png"),
+            (Result(file_name=".bashrc"), "text/plain", "result.bashrc"),
+            (Result(file_name="a\x00b\n.png"), "", "a_b.png"),
             (Result(file_name="CON.png"), "", "_CON.png"),
             (Result(url="https://x/%2e%2e%2fpasswd"), "", "passwd"),
-            (Result(file_name="ü.png"), "", "png"),
+            (Result(file_name="ü.png"), "", "result.png"),
+            (Result(file_name="猫.mp4", url="https://x/cat"), "", "cat.mp4"),
         ],
     )
     def test_a_name_is_never_a_path(self, result, content_type, name):
-        assert name_for(result, "6347623b2fce", content_type, 1, 1) == f"6347623b-{name}"
+        assert name_for(result, "6347623b2fce", content_type, 1, 1) == f"6347623b2fce-{name}"
 
     def test_long_names_keep_their_ending(self):
-        assert safe_name("x" * 500 + ".png") == "x" * 108 + ".png"
-        assert safe_name("x" * 500) == "x" * 120
+        assert name_for(Result(file_name="x" * 500 + ".png"), "a", "", 1, 1) == "a-" + "x" * 100 + ".png"
+        assert safe_name("x" * 500) == "x" * 100
+
+    @given(st.text(min_size=1, max_size=100), st.text(min_size=1, max_size=100))
+    def test_two_jobs_never_share_a_name(self, one, other):
+        names = {name_for(Result(file_name="a.png"), job, "", 1, 1).lower() for job in (one, other)}
+        assert len(names) == (1 if one == other else 2)
 
     @given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=30))
     def test_whatever_the_api_says_the_file_lies_in_the_folder(self, file_name, url, content_type):
@@ -127,7 +145,7 @@ class TestNames:
         assert Path("/folder", name).resolve().parent == Path("/folder")
         assert name == name.strip()
         assert not name.startswith(".")
-        assert len(name) < 160
+        assert len(name) < 200
 
 
 class TestPartial:
@@ -148,12 +166,19 @@ class TestPartial:
 
     def test_a_folder_that_cannot_be_made_is_told(self, tmp_path):
         (tmp_path / "file").write_text("")
-        with pytest.raises(netmind_client.DownloadError, match="cannot be saved to: "):
+        with pytest.raises(netmind_client.DownloadError, match="nothing can be saved there: "):
             self.save(tmp_path / "file" / "a")
 
     def test_a_full_disk_is_told(self, tmp_path):
-        with pytest.raises(netmind_client.DownloadError, match="No space left on device"), partial(tmp_path):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with partial(tmp_path) as file, Path("/dev/full").open("wb", buffering=0) as full:
+            file._file.close()
+            file._file = full
+            with pytest.raises(netmind_client.DownloadError, match="No space left on device"):
+                file.write(b"abc")
+
+    def test_an_error_that_is_not_the_disks_is_left_as_it_is(self, tmp_path):
+        with pytest.raises(OSError, match="mine"), partial(tmp_path):
+            raise OSError("mine")
 
     def test_a_file_system_without_links_is_served_too(self, tmp_path, monkeypatch):
         def no_links(*_):
@@ -179,22 +204,51 @@ class TestPartial:
 
 
 class TestLines:
-    def test_a_line_is_added_and_read(self, tmp_path):
-        for text in ("a\n", "b\n"):
-            _files.append(tmp_path / "new" / "lines", text)
-        assert _files.complete_lines(tmp_path / "new" / "lines") == ["a", "b"]
+    @pytest.fixture
+    def path(self, tmp_path):
+        return tmp_path / "new" / "lines"
 
-    def test_a_line_that_is_cut_short_by_a_full_disk_is_told(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("os.write", lambda _file, content: len(content) - 1)
-        with pytest.raises(netmind_client.DownloadError, match="cannot be written: No space left on device"):
-            _files.append(tmp_path / "lines", "a\n")
+    @pytest.fixture
+    def opened(self):
+        with contextlib.ExitStack() as stack:
+            yield lambda path: stack.enter_context(contextlib.closing(Lines(path)))
 
-    @pytest.mark.parametrize("content", [b"\xff\n", None])
-    def test_what_cannot_be_read_is_told(self, tmp_path, content):
+    def test_lines_are_added_and_read(self, path, opened):
+        with contextlib.closing(Lines(path)) as lines:
+            lines.add("a")
+            lines.add("b")
+        assert (opened(path).whole, path.read_bytes()) == (b"a\nb\n", b"a\nb\n")
+
+    def test_a_line_that_was_cut_short_is_there_until_another_is_added(self, tmp_path, opened):
         path = tmp_path / "lines"
-        path.mkdir() if content is None else path.write_bytes(content)
-        with pytest.raises(netmind_client.DownloadError, match="cannot be read"):
-            _files.complete_lines(path)
+        path.write_bytes(b"a\nb")
+        lines = opened(path)
+        assert (lines.whole, lines.torn, path.read_bytes()) == (b"a\n", b"b", b"a\nb")
+        lines.add("c")
+        assert path.read_bytes() == b"a\nc\n"
+
+    def test_a_line_that_a_full_disk_cuts_short_is_told_and_taken_off(self, path, opened, monkeypatch):
+        lines, write = opened(path), os.write
+        lines.add("a")
+        with monkeypatch.context() as full:
+            full.setattr("os.write", lambda file, content: write(file, content[:2]))
+            with pytest.raises(
+                netmind_client.DownloadError, match="cannot be written: No space left on device"
+            ):
+                lines.add("bcd")
+        lines.add("e")
+        assert path.read_bytes() == b"a\ne\n"
+
+    def test_a_folder_is_no_file(self, tmp_path, opened):
+        with pytest.raises(netmind_client.DownloadError, match="cannot be written: Is a directory"):
+            opened(tmp_path)
+
+    def test_a_pipe_is_no_file(self, tmp_path, opened):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(
+            netmind_client.ConfigurationError, match="expected a file, got a device or a pipe"
+        ):
+            opened(tmp_path / "pipe")
 
 
 class TestErrors:
@@ -211,3 +265,16 @@ class TestErrors:
         for name, member in inspect.getmembers(exceptions, inspect.isclass):
             if issubclass(member, NetMindError):
                 assert name in netmind_client.__all__
+
+    @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickled])
+    def test_an_error_can_be_copied_and_pickled(self, again):
+        error = netmind_client.CreateOutcomeUnknown("no answer", model="m", config={"n": 1}, sent_at=1.5)
+        error.attempts, error.resume, error._find = 2, "netmind-client find-created", lambda _: []
+        copied = again(error)
+        assert (str(copied), copied.config, copied.sent_at) == (str(error), {"n": 1}, 1.5)
+        with pytest.raises(LookupError):
+            copied.find_created()
+        failed = netmind_client.GenerationFailed(
+            "x", generation=read_generation({"id": "a", "status": "failed"})
+        )
+        assert again(failed).generation == failed.generation

@@ -3,9 +3,7 @@
 import httpx
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
 from scripted import OverHttpx, OverRequests
-from urllib3 import Retry
 
 from netmind_client import DEFAULT_BASE_URL, AsyncGenerationClient, ConfigurationError, GenerationClient
 
@@ -107,17 +105,3 @@ class TestSetUp:
     def test_what_is_no_text_is_refused(self, make, arguments):
         with pytest.raises(ConfigurationError, match="expected the API key and the base URL as text, got "):
             make(*arguments)
-
-    @pytest.mark.parametrize("methods", [None, False, ["POST"]])
-    def test_a_session_that_sends_a_create_again_is_refused(self, methods):
-        session = requests.Session()
-        session.mount("https://", HTTPAdapter(max_retries=Retry(3, allowed_methods=methods)))
-        with pytest.raises(
-            ConfigurationError, match="for https:// sends POST again, which can pay for a job twice"
-        ):
-            GenerationClient("k", session=session)
-
-    def test_a_session_that_repeats_reads_alone_is_welcome(self):
-        session = requests.Session()
-        session.mount("https://", HTTPAdapter(max_retries=Retry(3, allowed_methods=["GET"])))
-        GenerationClient("k", session=session)

@@ -10,11 +10,16 @@ from scripted import Api, Failure, OverHttpx, OverRequests
 from urllib3.exceptions import NewConnectionError, ProxyError
 
 from netmind_client import _by_httpx, _by_requests
-from netmind_client._effects import MOST_BYTES, NoAnswer, Receive, Request, Send
+from netmind_client._effects import NoAnswer, Request, Send
 
 URL = "https://api.netmind.ai/v1/generation"
-ASK = Send(Request("GET", URL, {}), 5.0)
-RECEIVE = Receive(Request("GET", URL, {}), 5.0, 5.0, lambda _: lambda _part: None)
+
+
+def asking(url=URL, begin=lambda _head: lambda _part: None):
+    return Send(Request("GET", url, {}), 5.0, 5.0, begin)
+
+
+ASK = asking()
 
 
 def exceptions_of(module, base):
@@ -25,31 +30,24 @@ def exceptions_of(module, base):
     ]
 
 
-REQUESTS_CERTAIN = {
-    "ConnectTimeout",
-    "InvalidURL",
-    "InvalidProxyURL",
-    "InvalidSchema",
-    "MissingSchema",
-    "InvalidHeader",
-}
+REQUESTS_CERTAIN = {"ConnectTimeout", "InvalidProxyURL"}
 HTTPX_CERTAIN = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
 
 
-def by_requests(failure, function=_by_requests.send, effect=ASK):
+def by_requests(failure, effect=ASK):
     api = Api()
     api.get(URL, body=failure)
     session = requests.Session()
     session.mount("https://", OverRequests(api))
-    return function(session, effect)
+    return _by_requests.send(session, effect)
 
 
-def by_httpx(failure, function=_by_httpx.send, effect=ASK):
+def by_httpx(failure, effect=ASK):
     async def call():
         api = Api()
         api.get(URL, body=failure)
         async with httpx.AsyncClient(transport=OverHttpx(api)) as client:
-            return await function(client, effect)
+            return await _by_httpx.send(client, effect)
 
     return anyio.run(call)
 
@@ -92,11 +90,11 @@ class TestRequests:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         with pytest.raises(NoAnswer) as caught:
-            _by_requests.send(_by_requests.new_session(), Send(Request("GET", base_url, {}), 5.0))
+            _by_requests.send(_by_requests.new_session(), asking(base_url))
         assert str(caught.value).startswith(words)
 
     def test_a_url_that_no_host_can_have_is_no_answer(self):
-        effect = Send(Request("GET", "http://a..b/", {}), 5.0)
+        effect = asking("http://a..b/")
         with pytest.raises(NoAnswer):
             _by_requests.send(_by_requests.new_session(), effect)
 
@@ -112,7 +110,7 @@ class TestHttpx:
     def test_a_url_that_is_none_is_no_answer(self, url):
         async def call():
             async with httpx.AsyncClient() as client:
-                await _by_httpx.send(client, Send(Request("GET", url, {}), 5.0))
+                await _by_httpx.send(client, asking(url))
 
         with pytest.raises(NoAnswer) as caught:
             anyio.run(call)
@@ -127,15 +125,23 @@ class TestHttpx:
 
 @pytest.mark.parametrize("ask", [by_requests, by_httpx])
 class TestBoth:
-    def test_an_endless_answer_is_given_up(self, ask):
-        part = bytes(1024 * 1024)
-        with pytest.raises(NoAnswer, match=f"more than {MOST_BYTES} bytes"):
-            ask([part] * (MOST_BYTES // len(part) + 2))
-
     def test_an_error_of_who_takes_the_parts_is_not_the_networks(self, ask):
         def take(_):
             raise ValueError("mine")
 
-        shell = _by_requests if ask is by_requests else _by_httpx
         with pytest.raises(ValueError, match="mine"):
-            ask(b"x", shell.receive, RECEIVE._replace(begin=lambda _: take))
+            ask(b"x", asking(begin=lambda _: take))
+
+    def test_a_timeout_of_who_takes_the_parts_is_not_the_networks(self, ask):
+        def take(_):
+            raise TimeoutError("mine")
+
+        with pytest.raises(TimeoutError, match="mine"):
+            ask(b"x", asking(begin=lambda _: take))
+
+    def test_an_answer_that_is_only_information_is_none(self, ask):
+        api = Api()
+        api.get(URL, status=101)
+        with pytest.raises(NoAnswer, match="answered 101, and no more") as caught:
+            ask(lambda _: (101, {}, []))
+        assert caught.value.sent

@@ -132,7 +132,7 @@ class TestWait:
 
     @pytest.mark.parametrize("timeout", [float("nan"), float("inf"), -1])
     def test_a_wait_without_end_is_refused(self, client, timeout):
-        with pytest.raises(ConfigurationError, match="expected a timeout in seconds, 0 or more and finite"):
+        with pytest.raises(ConfigurationError, match="expected a timeout in seconds, from 0 to 1e"):
             client.wait(ID, timeout=timeout)
 
     def test_no_poll_is_given_more_than_what_is_left(self, api, client, generation):

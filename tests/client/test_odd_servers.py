@@ -1,0 +1,286 @@
+"""Answers that nobody expects: a create makes at most one job, a file is one file, and memory has an end."""
+
+import gzip
+import itertools
+import os
+import tracemalloc
+from functools import partial
+
+import pytest
+import requests
+from client_kinds import KINDS, real_client
+from raw_server import RawServer, answer
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from netmind_client import (
+    ConfigurationError,
+    CreateOutcomeUnknown,
+    DownloadError,
+    GenerationClient,
+    NetMindError,
+    TransportError,
+)
+
+PENDING = {"id": "a", "status": "pending"}
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr("netmind_client._retry.FIRST_PAUSE", 0.01)
+
+
+@pytest.fixture(params=KINDS)
+def serve(request):
+    """Starts a server, and gives it with a client of each kind."""
+    opened = []
+
+    def start(answering, **options):
+        server = RawServer(answering)
+        clients = real_client(
+            request.param, server.base_url, **{"request_timeout": 10, "poll_interval": 0.1, **options}
+        )
+        opened.append((clients, server))
+        return server, next(clients)
+
+    yield start
+    for clients, server in opened:
+        next(clients, None)
+        server.__exit__()
+
+
+def completed(url, file_type="image"):
+    return {"id": "a", "status": "completed", "result": {"data": [{"url": url, "file_type": file_type}]}}
+
+
+class TestCreate:
+    @pytest.mark.parametrize("status", ["301 Moved", "303 See Other", "307 Temporary Redirect"])
+    @pytest.mark.parametrize(
+        "location",
+        [
+            "mailto:x",
+            "/" + "x" * 60_000,
+            "http://",
+            "//",
+            "http://[bad",
+            "http://a:b",
+            "ftp://x/y",
+            "http://ü/",
+        ],
+    )
+    def test_a_redirect_to_nowhere_is_one_create(self, serve, status, location):
+        server, client = serve(lambda _: answer(status=status, Location=location))
+        with pytest.raises(CreateOutcomeUnknown, match="may have been created"):
+            client.create("m", {})
+        assert len(server.asked) == 1
+
+    @pytest.mark.parametrize("hint", ["102 Processing", "103 Early Hints"])
+    def test_information_before_an_answer_is_none(self, serve, hint):
+        ids = map(str, itertools.count())
+
+        def answering(_):
+            made = answer({"id": next(ids), "status": "pending"})
+            return f"HTTP/1.1 {hint}\r\nLink: </a>\r\n\r\n".encode() * 2 + made
+
+        _, client = serve(answering)
+        assert [client.create("m", {}).id for _ in range(3)] == ["0", "1", "2"]
+
+    @pytest.mark.parametrize("status", ["101 Switching Protocols", "103 Early Hints"])
+    def test_information_alone_leaves_the_outcome_open(self, serve, status):
+        server, client = serve(lambda _: f"HTTP/1.1 {status}\r\n\r\n".encode() + RawServer.CLOSE)
+        with pytest.raises(CreateOutcomeUnknown):
+            client.create("m", {})
+        assert len(server.asked) == 1
+
+    def test_an_id_that_no_url_can_hold_is_none(self, serve):
+        _, client = serve(lambda _: answer(b'{"id": "\\ud800", "status": "pending"}'))
+        with pytest.raises(CreateOutcomeUnknown, match="with no generation in it"):
+            client.create("m", {})
+
+    def test_an_answer_of_many_bytes_is_not_kept(self, serve):
+        body = gzip.compress(b"[" + b"[],\n" * 15_000_000 + b"[]]")
+        _, client = serve(lambda _: answer(body, Content_Encoding="gzip"))
+        tracemalloc.start()
+        with pytest.raises(CreateOutcomeUnknown, match="more than 2097152 bytes"):
+            client.create("m", {})
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+        tracemalloc.stop()
+
+
+class TestSessions:
+    """Sessions of a user's own that repeat a POST which may have been received."""
+
+    @pytest.mark.parametrize(
+        "retries",
+        [
+            Retry(3, allowed_methods=None),
+            Retry(total=None, read=3, allowed_methods=None),
+            Retry(total=None, status=3, status_forcelist=[500], allowed_methods={"POST"}),
+            Retry(3, allowed_methods=["GET"]),  # repeats whatever breaks in TLS, a POST too
+        ],
+    )
+    @pytest.mark.parametrize("mounted", ["before", "after"])
+    def test_is_refused_before_anything_is_sent(self, retries, mounted):
+        session = requests.Session()
+        adapter = HTTPAdapter(max_retries=retries)
+        with RawServer(lambda _: RawServer.CLOSE) as server:
+            if mounted == "after":
+                do = partial(GenerationClient("k", server.base_url, session=session).create, "m", {})
+            else:
+                do = partial(GenerationClient, "k", server.base_url, session=session)
+            session.mount("http://", adapter)
+            with pytest.raises(ConfigurationError, match="sends POST again, which can pay for a job twice"):
+                do()
+        assert server.asked == []
+
+    def test_connections_that_were_not_made_may_be_tried_again(self):
+        session = requests.Session()
+        session.mount("http://", HTTPAdapter(max_retries=Retry(3, other=0, allowed_methods=["GET"])))
+        GenerationClient("k", session=session)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_client_on_both_sides_of_a_fork_shares_no_connection():
+    with (
+        RawServer(lambda asked: answer({"id": asked.path, "status": "pending"})) as server,
+        GenerationClient("k", server.base_url) as client,
+    ):
+        client.get("before")
+        child = os.fork()
+        if child == 0:
+            try:
+                client.get("child")
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        client.get("after")
+    before, forked, after = (asked.connection for asked in server.asked)
+    assert before == after != forked
+
+
+def ranged(content, cut_after=None, **headers):
+    """Answers a request for a file, or its rest, and closes after so many bytes."""
+
+    def answering(asked):
+        start = int(asked.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        left = content[start:]
+        told = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
+        whole = answer(left, "206 Partial Content" if start else "200 OK", **told, **headers)
+        cut = whole[: len(whole) - len(left) + min(cut_after or len(left), len(left))]
+        return cut + RawServer.CLOSE
+
+    return answering
+
+
+class TestDownload:
+    def test_no_byte_that_came_before_a_cut_is_asked_for_again(self, serve, tmp_path):
+        content = os.urandom(200_000)
+        server, client = serve(ranged(content, 50_000, ETag='"abc"'))
+        [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
+        assert path.read_bytes() == content
+        assert [asked.headers.get("range") for asked in server.asked] == [
+            None, "bytes=50000-", "bytes=100000-", "bytes=150000-"
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ({"Last_Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}, {"Last_Modified": "Tue, 02 Jan 2024 00:00:00 GMT"}),
+            ({"ETag": '"a"'}, {"ETag": '"b"'}),
+            ({"ETag": '"a"', "total": 90_000}, {"total": 100_000}),
+        ],
+    )  # fmt: skip
+    def test_the_rest_of_another_file_is_not_added(self, serve, tmp_path, old, new):
+        def answering(asked):
+            if "range" in asked.headers:
+                total = new.get("total", 90_000)
+                told = {name: value for name, value in new.items() if name != "total"}
+                told["Content_Range"] = f"bytes 70000-{total - 1}/{total}"
+                return answer(b"N" * (total - 70_000), "206 Partial Content", **told)
+            told = {name: value for name, value in old.items() if name != "total"}
+            if len(server.asked) == 1:
+                return answer(b"O" * 70_000, length=90_000, **told) + RawServer.CLOSE
+            return answer(b"O" * 90_000, **told)
+
+        server, client = serve(answering)
+        [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
+        assert path.read_bytes() == b"O" * 90_000
+
+    def test_a_redirect_is_followed_and_its_body_left(self, serve, tmp_path):
+        def answering(asked):
+            if asked.path == "/elsewhere/cup.png":
+                return answer(b"picture")
+            endless = f"{10**12}"
+            return answer(b"x" * 100, "302 Found", length=endless, Location="/elsewhere/cup.png?sig=1")
+
+        server, client = serve(lambda asked: answering(asked._replace(path=asked.path.partition("?")[0])))
+        [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
+        assert (path.name, path.read_bytes()) == ("a-cup.png", b"picture")
+
+    def test_a_redirect_in_circles_is_given_up_at_once(self, serve, tmp_path):
+        server, client = serve(lambda _: answer(status="302 Found", Location="/b?sig=s3cret"))
+        with pytest.raises(DownloadError, match="redirected 10 times, and no file") as caught:
+            client.download(_generation(completed(server.base_url + "/a?sig=s3cret")), tmp_path)
+        assert len(server.asked) == 10
+        assert "s3cret" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "location", ["mailto:x", "ftp://h/f?sig=s3cret", "http://[", "file:///etc/passwd"]
+    )
+    def test_a_redirect_to_no_http_url_is_told(self, serve, tmp_path, location):
+        server, client = serve(lambda _: answer(status="302 Found", Location=location))
+        with pytest.raises(DownloadError) as caught:
+            client.download(_generation(completed(server.base_url + "/a")), tmp_path)
+        assert "s3cret" not in str(caught.value)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json"])
+    def test_a_page_is_not_taken_for_a_picture(self, serve, tmp_path, content_type):
+        server, client = serve(lambda _: answer(b"<html>", Content_Type=content_type))
+        with pytest.raises(DownloadError, match=r"expected image, got (text/html|application/json)"):
+            client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_comes_encoded_unasked_is_decoded(self, serve, tmp_path):
+        content = b"RIFF" * 1000
+        server, client = serve(lambda _: answer(gzip.compress(content), Content_Encoding="gzip"))
+        [path] = client.download(_generation(completed(server.base_url + "/cup.wav")), tmp_path)
+        assert path.read_bytes() == content
+
+    @pytest.mark.parametrize("error", [OSError("mine"), TimeoutError("mine"), ValueError("mine")])
+    def test_an_error_of_a_callbacks_own_is_that(self, serve, tmp_path, error):
+        def on_progress(_):
+            raise error
+
+        server, client = serve(lambda _: answer(b"picture"))
+        with pytest.raises(type(error), match="mine") as caught:
+            client.download(
+                _generation(completed(server.base_url + "/a.png")), tmp_path, on_progress=on_progress
+            )
+        assert (caught.value is error, len(server.asked), list(tmp_path.iterdir())) == (True, 1, [])
+
+
+def test_an_error_tells_no_token_by_what_caused_it(serve):
+    server, client = serve(lambda _: RawServer.CLOSE)
+    with pytest.raises(TransportError) as caught:
+        client.list()
+    assert server.asked[0].headers["authorization"] == "Bearer k3y"
+    error = caught.value
+    while error is not None:
+        for kept in ("request", "response", "_request"):
+            headers = getattr(error.__dict__.get(kept), "headers", {})
+            assert "authorization" not in {name.lower() for name in headers}
+        error = error.__cause__ or error.__context__
+
+
+def test_json_that_is_deep_is_told(serve):
+    _, client = serve(lambda _: answer(b"[" * 100_000))
+    with pytest.raises(NetMindError):
+        client.get("a")
+
+
+def _generation(document):
+    from netmind_client._models import read_generation  # noqa: PLC0415
+
+    return read_generation(document)
