@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from fault_proxy import CUT, HANG, PHASES, TRICKLE, Fault, FaultProxy  # noqa: E402 - from where it is found now
+from fault_proxy import CUT, HANG, HINT, NOWHERE, PHASES, TRICKLE, Fault, FaultProxy  # noqa: E402 - from where it is found now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -244,6 +244,16 @@ def tables() -> list[tuple[str, list[Row]]]:
     cuts = [
         Row(f"cut {name}", "create", Fault(CUT, *at), "completed", _creates) for name, at in PHASES.items()
     ]
+    cuts += [
+        Row("a 103 before the answer", "create", Fault(HINT, "answer", 0.0), "completed", _creates),
+        Row(
+            "a redirect to nowhere as the answer",
+            "create",
+            Fault(NOWHERE, "answer", 0.0),
+            "completed",
+            _creates,
+        ),
+    ]
     creates = [
         Row(f"{what} {name}", "create", Fault(what, *PHASES[name]), "completed", _timed)
         for name in ("when the connection is accepted", "after the request, before any answer",
@@ -289,7 +299,7 @@ def tables() -> list[tuple[str, list[Row]]]:
         ),
     ]
     return [
-        ("A create whose connection is cut", cuts),
+        ("A create whose connection is cut, or whose answer is odd", cuts),
         (f"A create, given {GIVEN} s, whose answer does not come", creates),
         (f"A wait, given {GIVEN} s", waits),
         (f"A wait, given {GIVEN_FOR_STATUSES} s, for a job that is, and stays, in a status", statuses),

@@ -7,6 +7,7 @@ import threading
 from typing import NamedTuple
 
 CUT, RESET, HANG, TRICKLE = "cut", "reset", "hang", "trickle"
+HINT, NOWHERE = "hint", "nowhere"  # odd answers, after the request has reached the upstream
 TRICKLE_SECONDS = 0.05  # between two bytes
 
 
@@ -14,7 +15,8 @@ class Fault(NamedTuple):
     """What goes wrong.
 
     Attributes:
-        what: CUT, RESET, HANG or TRICKLE.
+        what: CUT, RESET, HANG or TRICKLE; or, of the answer, HINT (a 103 comes before it) or NOWHERE (a
+            redirect comes instead, to what is no HTTP URL).
         side: ``request`` or ``answer``: of which this many parts pass first.
         share: 0 to 1 of the head, 1 to 2 of the body after it; 2 is all.
         method: Of which requests; None of all.
@@ -40,6 +42,12 @@ PHASES = {
     "in the answer's head": ("answer", 0.5),
     "after the answer's head": ("answer", 1.0),
     "in the answer's body": ("answer", 1.5),
+}
+
+
+_ODD = {
+    HINT: lambda answer: b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + answer,
+    NOWHERE: lambda _: b"HTTP/1.1 307 Moved\r\nLocation: mailto:x\r\nContent-Length: 0\r\n\r\n",
 }
 
 
@@ -103,6 +111,9 @@ class FaultProxy:
         with socket.create_connection(self._upstream, timeout=30) as server:
             server.sendall(head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1) + body)
             head, body = _read_message(server)
+        if strikes and fault.what in _ODD and self._strikes(fault):
+            client.sendall(_ODD[fault.what](head + body))
+            return False
         if strikes and fault.side == "answer" and self._strikes(fault):
             sent = round(len(head) * min(fault.share, 1)) + round(len(body) * max(fault.share - 1, 0))
             client.sendall((head + body)[:sent])

@@ -8,9 +8,10 @@
     made = client.generate("Qwen/Qwen-Image", {"prompt": "A cup of coffee"}, directory="pictures")
     print(made.paths)
 
-A create is sent once and never again by itself, and every wait has an end.
+A create is sent again only when it is certain that there is no job, and every wait has an end.
 """
 
+import importlib.util as _util
 import typing as _typing
 
 from netmind_client._client import GenerationClient
@@ -69,6 +70,15 @@ __all__ = [
     "WaitTimeout",
     "use_clock",
 ]
+
+if _util.find_spec("httpx") is None:
+    globals()["__all__"] = [
+        name for name in __all__ if not name.startswith("Async")
+    ]  # that ``import *`` needs none
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> _typing.Any:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
+from anyio.lowlevel import current_token
 
 from netmind_client import _by_httpx, _core, _many, _timing
 from netmind_client._core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
 from netmind_client._download import DEFAULT_MAX_BYTES
 from netmind_client._effects import Do, Pause, Running, Send, Show
+from netmind_client.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     import os
@@ -65,6 +67,7 @@ class AsyncGenerationClient:
         self._core.run = self._run
         self._http_client = http_client if http_client is not None else _by_httpx.new_client()
         self._sleep = sleep
+        self._loop: object = None  # the event loop whose connections these are
 
     @property
     def base_url(self) -> str:
@@ -169,6 +172,7 @@ class AsyncGenerationClient:
         concurrency: int = 4,
         timeout: float = DEFAULT_WAIT_SECONDS,
         jobs_file: str | os.PathLike[str] | None = None,
+        retry_failed: bool = False,
         overwrite: bool = False,
         max_bytes: int = DEFAULT_MAX_BYTES,
         on_progress: Callable[[ManyProgress], object] | None = None,
@@ -176,7 +180,9 @@ class AsyncGenerationClient:
         """As :meth:`netmind_client.GenerationClient.generate_many`."""
         saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
         _core.callback("on_progress", on_progress)
-        with _many.opened(self._core, requests, saving, timeout, concurrency, jobs_file) as batch:
+        with _many.opened(
+            self._core, requests, saving, timeout, concurrency, jobs_file, retry_failed=retry_failed
+        ) as batch:
             tally = batch.tally(on_progress)
             numbers = iter(range(len(batch.requests)))
 
@@ -189,11 +195,12 @@ class AsyncGenerationClient:
                     for _ in range(min(concurrency, len(batch.requests))):
                         tasks.start_soon(work)
             except BaseExceptionGroup as group:
-                raise group.exceptions[0] from None
+                raise group.exceptions[0] from (None if len(group.exceptions) == 1 else group)
             return tally.outcomes
 
     async def _run(self, flow: Flow[T]) -> T:
         """Do what a flow asks for, until it returns."""
+        self._check_loop()
         running = Running(flow)
         while running.effect is not None:
             await self._advance(running, running.effect)
@@ -201,6 +208,7 @@ class AsyncGenerationClient:
 
     async def _shown(self, flow: Flow[Any]) -> AsyncIterator[Generation]:
         """Likewise, and hand out what it shows."""
+        self._check_loop()
         running = Running(flow)
         try:
             while running.effect is not None:
@@ -209,6 +217,20 @@ class AsyncGenerationClient:
                 await self._advance(running, running.effect)
         finally:
             running.close()
+
+    def _check_loop(self) -> None:
+        """See that this is the event loop that the connections were made on.
+
+        Raises:
+            ConfigurationError: It is another, whose end they would not notice.
+        """
+        loop = current_token()
+        if self._loop is None:
+            self._loop = loop
+        if self._loop != loop:
+            raise ConfigurationError(
+                "this client was used in another event loop: make one in each asyncio.run, with `async with`"
+            )
 
     async def _advance(self, running: Running[Any], effect: Effect) -> None:
         """Do what is asked for, and hand back what came, or how it failed."""
@@ -226,7 +248,8 @@ class AsyncGenerationClient:
             case Pause():
                 return await self._pause(effect.seconds)
             case Do():
-                return await anyio.to_thread.run_sync(effect.function)
+                with anyio.CancelScope(shield=True):  # what was begun on the disk is finished, and known
+                    return await anyio.to_thread.run_sync(effect.function)
             case Show():
                 return None
 

@@ -127,9 +127,15 @@ def _exchanged(
 
 def _parts(answer: requests.Response, exchange: _bounded.Exchange) -> Iterator[bytes]:
     """The body as it comes: what there is, and not only once there are so many bytes."""
+    read = answer.raw.read1
     while True:
         try:
-            part = answer.raw.read1(_PART_BYTES, decode_content=False)
+            part = read(_PART_BYTES, decode_content=False)
+        except AttributeError:  # what somebody has put in the place of a socket knows no read1
+            if read == answer.raw.read:
+                raise
+            read = answer.raw.read
+            continue
         except _ERRORS as error:
             raise _no_answer(error, exchange) from error
         if not part:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from netmind_client._body import Body
 from netmind_client._effects import Flow, NoAnswer, Pause, Send, Stopped
-from netmind_client.exceptions import ConfigurationError, NetMindError
+from netmind_client.exceptions import ConfigurationError, NetMindError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,6 +155,8 @@ class Call:
         try:
             return (yield from flow)
         except NetMindError as error:
+            if isinstance(error, NotFoundError | ConfigurationError):
+                self.resume = None  # it would come to the same
             error.attempts = self.attempts
             error.generation_id = error.generation_id or self.generation_id
             error.resume = error.resume or self.resume

@@ -266,6 +266,7 @@ class GenerationClient:
         concurrency: int = 4,
         timeout: float = DEFAULT_WAIT_SECONDS,
         jobs_file: str | os.PathLike[str] | None = None,
+        retry_failed: bool = False,
         overwrite: bool = False,
         max_bytes: int = DEFAULT_MAX_BYTES,
         on_progress: Callable[[ManyProgress], object] | None = None,
@@ -282,6 +283,7 @@ class GenerationClient:
             concurrency: How many at a time, 1 or more.
             timeout: Seconds for each of them, from its create to its last byte.
             jobs_file: Where the jobs' ids are kept, a line an event; made if it is not there.
+            retry_failed: Create those again, and pay for them, that an earlier run has seen fail.
             overwrite: Replace files that exist.
             max_bytes: The most that one file may have.
             on_progress: Called after each.
@@ -295,7 +297,9 @@ class GenerationClient:
         """
         saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
         _core.callback("on_progress", on_progress)
-        with _many.opened(self._core, requests, saving, timeout, concurrency, jobs_file) as batch:
+        with _many.opened(
+            self._core, requests, saving, timeout, concurrency, jobs_file, retry_failed=retry_failed
+        ) as batch:
             tally = batch.tally(on_progress)
 
             def do(number: int, stop: threading.Event) -> Outcome:

@@ -83,7 +83,7 @@ class Core:
 
     def long_call(self, timeout: float) -> Call:
         """A call of many requests."""
-        return self.call(timeout, each=self.request_timeout)
+        return self.call(seconds("timeout", timeout), each=self.request_timeout)
 
     def create(self, model: str, config: Mapping[str, Any], timeout: float | None) -> Flow[Generation]:
         if timeout is None and isinstance(config, dict) and config.get("sync_mode") is True:
@@ -147,7 +147,7 @@ class Core:
 
     def download(self, generation: Generation | str, saving: Saving, timeout: float) -> Flow[Sequence[Path]]:
         call = self.long_call(timeout)
-        call.about("download", _id_of(generation), "-o", str(saving.folder))
+        call.about("download", _id_of(generation), *saving.options)
         return call.told(self._downloaded(call, generation, saving))
 
     def _downloaded(self, call: Call, generation: Generation | str, saving: Saving) -> Flow[Sequence[Path]]:
@@ -174,7 +174,7 @@ class Core:
         self, call: Call, generation: Generation, saving: Saving, waiting: Waiting
     ) -> Flow[Generated]:
         """Wait for a job that was created just now, and save its results, within a call."""
-        call.about("wait", generation.id, "-o", str(saving.folder))
+        call.about("wait", generation.id, *saving.options)
         if _polling.verdict(generation) is not Verdict.DONE:
             generation = yield from self.waited(call, generation.id, waiting, is_new=True)
         return (yield from self.saved(call, generation, saving))

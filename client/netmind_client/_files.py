@@ -124,6 +124,10 @@ def partial(folder: Path) -> Iterator[Partial]:
             path.unlink()
 
 
+class NameTaken(Exception):
+    """A file with other bytes has the name."""
+
+
 class Partial:
     """A file that is being written under another name."""
 
@@ -157,7 +161,8 @@ class Partial:
         """Give it its name, once all of it is on the disk. A file that is there with the same bytes stays.
 
         Raises:
-            DownloadError: Another file has this name.
+            NameTaken: Another file has this name.
+            DownloadError: The disk refuses.
         """
         with _disk(path.parent, _REFUSED):
             self._file.flush()
@@ -172,5 +177,4 @@ class Partial:
                 if not os.path.lexists(path):
                     self._path.replace(path)  # a file system without links
                 elif not (path.is_file() and filecmp.cmp(self._path, path, shallow=False)):
-                    advice = "to replace it, pass overwrite=True (--overwrite)"
-                    raise DownloadError(f"{path} exists already; {advice}") from None
+                    raise NameTaken from None

@@ -21,6 +21,7 @@ from netmind_client.exceptions import (
     ConfigurationError,
     CreateOutcomeUnknown,
     DownloadError,
+    GenerationFailed,
     NetMindError,
     TransportError,
 )
@@ -93,13 +94,15 @@ class _Known:
     sent_at: str | None = None
     generation_id: str | None = None
     paths: tuple[str, ...] | None = None
+    has_failed: bool = False
 
 
 class Batch:
     """The requests, and the file of their jobs, if there is one.
 
     The file has a line of JSON an event, and lines are only added: that a create is being sent, before it
-    is; that it made this job, or certainly none; that the job's results are saved. It holds no prompts.
+    is; that it made this job, or certainly none; that the job failed, or its results are saved. It holds no
+    prompts.
     """
 
     def __init__(
@@ -109,8 +112,10 @@ class Batch:
         saving: Saving,
         timeout: float,
         jobs: Lines | None,
+        *,
+        retry_failed: bool,
     ) -> None:
-        """Read what was done.
+        """Read what was done. With ``retry_failed``, what failed was not.
 
         Raises:
             ConfigurationError: The file is no such file, or belongs to other requests.
@@ -122,6 +127,8 @@ class Batch:
         self._timeout = timeout
         self._jobs = jobs
         self._known = {} if jobs is None else _read_jobs(jobs, requests)
+        for number in [number for number, known in self._known.items() if known.has_failed and retry_failed]:
+            del self._known[number]
         core.known |= {known.generation_id for known in self._known.values() if known.generation_id}
 
     def is_creating(self) -> bool:
@@ -134,15 +141,15 @@ class Batch:
         done = f"{saved} of {len(self.requests)} are saved"
         if self._jobs is not None:
             return f"To go on: make the same call again, with the jobs_file {self._jobs.path} ({done})"
-        left = [one for one in self._known.values() if one.paths is None]
+        left = [one for one in self._known.values() if one.paths is None and not one.has_failed]
         told = [done, *(f"To go on: {self._waiting_for(one)}" for one in left if one.generation_id)]
         if unheard := sum(one.sent_at is not None and one.generation_id is None for one in left):
             told.append(f"Creates of which no answer was heard: {unheard}. Look for them: find_created")
         return "\n".join(told)
 
     def _waiting_for(self, known: _Known) -> str:
-        folder = shlex.quote(str(self._saving.folder))
-        return f"{self._core.api.command} wait {shlex.quote(known.generation_id or '')} -o {folder}"
+        wait = shlex.join(["wait", known.generation_id or "", *self._saving.options])
+        return f"{self._core.api.command} {wait}"
 
     def tally(self, on_progress: Callable[[ManyProgress], object] | None) -> Tally:
         """What they came to, so far nothing."""
@@ -158,6 +165,10 @@ class Batch:
                 return done
             made = yield from call.told(self._made(call, number))
         except NetMindError as error:
+            if isinstance(error, GenerationFailed):
+                self._known[number].has_failed = True
+                with contextlib.suppress(DownloadError):
+                    yield from self._note(number, "failed", generation_id=error.generation_id)
             return Outcome(request, generation_id=error.generation_id, error=error)
         return Outcome(request, made.generation.id, made.generation, made.paths)
 
@@ -174,7 +185,7 @@ class Batch:
         core, saving = self._core, self._saving
         known = self._known.get(number, _Known())
         if known.generation_id is not None:
-            call.about("wait", known.generation_id, "-o", str(saving.folder))
+            call.about("wait", known.generation_id, *saving.options)
             seen = yield from core.waited(call, known.generation_id, Waiting())
             made = yield from core.saved(call, seen, saving)
         elif known.sent_at is not None:
@@ -202,7 +213,8 @@ class Batch:
             raise
         except (ApiError, TransportError, ConfigurationError, Stopped):
             known.sent_at = None
-            yield from self._note(number, "not created")
+            with contextlib.suppress(DownloadError):
+                yield from self._note(number, "not created")
             raise
         finally:
             self._creating.discard(number)
@@ -249,6 +261,8 @@ def opened(
     timeout: float,
     concurrency: int,
     jobs_file: str | os.PathLike[str] | None,
+    *,
+    retry_failed: bool = False,
 ) -> Iterator[Batch]:
     """What is to be done, as a user gives it, with the file of jobs for this run alone.
 
@@ -264,7 +278,7 @@ def opened(
         jobs = None
         if jobs_file is not None:
             jobs = stack.enter_context(contextlib.closing(_files.Lines(Path(jobs_file))))
-        batch = Batch(core, read, saving, timeout, jobs)
+        batch = Batch(core, read, saving, timeout, jobs, retry_failed=retry_failed)
         try:
             yield batch
         except BaseException as error:  # Ctrl-C, a cancelled task, a callback's own
@@ -296,7 +310,7 @@ def _read_request(number: int, given: Any) -> GenerationRequest:
         example = ("Qwen/Qwen-Image", {"prompt": "A cup"})
         message = f"request {number}: expected (model, config), such as {example}, got {type(given).__name__}"
         raise ConfigurationError(message) from error
-    if not isinstance(model, str):
+    if not isinstance(model, str) or not model.strip():
         raise ConfigurationError(f"request {number}: expected a model's name, got {model!r}")
     return request
 
@@ -319,7 +333,9 @@ def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> dict[int, 
         one.generation_id = line.get("generation_id", one.generation_id)
         match event:
             case "sending":
-                one.sent_at = line.get("sent_at")
+                one = known[index] = _Known(line.get("sent_at"))
+            case "failed":
+                one.has_failed = True
             case "not created":
                 one.sent_at = None
             case "saved":

@@ -53,10 +53,16 @@ class Saving(NamedTuple):
     max_bytes: int
     on_progress: Callable[[DownloadProgress], object] | None
 
+    @property
+    def options(self) -> Sequence[str]:
+        """The same, as ``netmind-client wait`` and ``download`` take it."""
+        return ["-o", str(self.folder), *(["--overwrite"] if self.overwrite else [])]
+
 
 def save_results(call: Call, api: Api, generation: Generation, saving: Saving) -> Flow[Sequence[Path]]:
     """Save every result; their paths, in the order of the results."""
     if not generation.results:
+        call.about("wait", generation.id, *saving.options)
         raise DownloadError(
             f"generation {generation.id} has no results (status: {generation.status}); wait for it first",
             generation_id=generation.id,
@@ -84,6 +90,7 @@ class _Transfer:
 
     def run(self, call: Call, api: Api) -> Flow[Path]:
         """Save it; its path."""
+        self._call = call
         with _files.partial(self._saving.folder) as file:
             self._file = file
             if self._result.text is not None and self._result.url is None:
@@ -96,7 +103,12 @@ class _Transfer:
             of = len(self._job.results)
             name = _download.name_for(named, self._job.id, content_type, self._number, of)
             path = self._saving.folder / name
-            yield Do(lambda: file.finish(path, overwrite=self._saving.overwrite))
+            try:
+                yield Do(lambda: file.finish(path, overwrite=self._saving.overwrite))
+            except _files.NameTaken:
+                call.about("download", self._job.id, *self._saving.options, "--overwrite")
+                advice = "to replace it, pass overwrite=True (--overwrite)"
+                raise DownloadError(f"{path} exists already; {advice}") from None
             return path
 
     def _fetch(self, call: Call, api: Api) -> Flow[None]:
@@ -163,6 +175,8 @@ class _Transfer:
 
     def _limit(self, size: int) -> None:
         if size > self._saving.max_bytes:
+            enough = max(size, 2 * self._saving.max_bytes)
+            self._call.about("download", self._job.id, *self._saving.options, "--max-bytes", str(enough))
             raise DownloadError(
                 f"{without_query(self._result.url or '')} has {size} bytes or more, and max_bytes is "
                 f"{self._saving.max_bytes}; nothing was saved"

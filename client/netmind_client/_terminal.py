@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from netmind_client._models import Generation
     from netmind_client._saving import DownloadProgress
 
-_WIDTH = 78
+
+def plain(text: object) -> str:
+    """The text without what steers a terminal, and what no terminal can show."""
+    line = " ".join(str(text).splitlines())
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line)
 
 
 def show(generation: Generation, as_json: bool) -> None:
@@ -26,11 +31,10 @@ def show(generation: Generation, as_json: bool) -> None:
         click.echo(json.dumps(dict(generation.raw), indent=2))
         return
     deleted = "  deleted" if generation.is_deleted else ""
-    click.echo(f"{generation.id}  {generation.status:<12}  {generation.created_at or ''}{deleted}")
-    for result in generation.results:
-        click.echo(f"    {result.file_type or 'text'}: {result.url or result.text}")
-    if generation.failure:
-        click.echo(f"    {generation.failure}")
+    lines = [f"{generation.id}  {generation.status:<12}  {generation.created_at or ''}{deleted}"]
+    lines += [f"    {one.file_type or 'text'}: {one.url or one.text}" for one in generation.results]
+    lines += [f"    {generation.failure}"] if generation.failure else []
+    click.echo("\n".join(map(plain, lines)))
 
 
 def show_all(generations: Iterable[Generation], as_json: bool) -> None:
@@ -83,6 +87,10 @@ class Progress:
         if self._is_open:
             click.echo(err=True)
 
+    def begun(self, of: int) -> None:
+        """So many are to be done."""
+        self._line(f"[{'':<30}] 0 of {of}")
+
     def polled(self, generation: Generation) -> None:
         """A state was seen."""
         self._line(f"{generation.id}: {generation.status}, {time.monotonic() - self._begun:.0f} s")
@@ -106,7 +114,8 @@ class Progress:
     def _line(self, text: str) -> None:
         if self._shown:
             self._is_open = True
-            click.echo(f"\r{text:<{_WIDTH}}", nl=False, err=True)
+            width = shutil.get_terminal_size().columns - 1  # a full line would wrap
+            click.echo(f"\r{plain(text)[:width]:<{width}}", nl=False, err=True)
 
 
 def _size(number: int) -> str:

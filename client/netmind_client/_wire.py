@@ -93,12 +93,14 @@ def normalized_base_url(text: str) -> str:
     return url
 
 
-def create_body(model: str, config: Mapping[str, Any]) -> bytes:
+def create_body(model: Any, config: Mapping[str, Any]) -> bytes:
     """The body of a create.
 
     Raises:
-        ConfigurationError: The config is no mapping, or not JSON.
+        ConfigurationError: The model is no name, or the config no mapping, or not JSON.
     """
+    if not isinstance(model, str) or not model.strip():
+        raise ConfigurationError(f"expected a model such as 'Qwen/Qwen-Image', got {model!r}")
     if not isinstance(config, Mapping):
         example = {"prompt": "A cup of coffee"}
         raise ConfigurationError(f"expected a config such as {example}, got {type(config).__name__}")

@@ -4,76 +4,33 @@ from __future__ import annotations
 
 import calendar
 import json
-import shlex
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from netmind_client import _terminal, exceptions
-from netmind_client._client import GenerationClient
+from netmind_client import _arguments, _terminal
+from netmind_client._commands import (
+    EXIT_CODES_HELP,
+    FAILED,
+    SOME_FAILED,
+    Commands,
+    Connection,
+    as_json,
+    connected,
+    same_command,
+)
 from netmind_client._core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS
 from netmind_client._download import DEFAULT_MAX_BYTES
-from netmind_client._many import GenerationRequest
 from netmind_client._terminal import Progress
 from netmind_client._wire import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXIT_CODES: dict[type[exceptions.NetMindError], int] = {
-    exceptions.ConfigurationError: 2,
-    exceptions.GenerationFailed: 3,
-    exceptions.WaitTimeout: 4,
-    exceptions.CreateOutcomeUnknown: 5,
-}
-SOME_FAILED = 6
 
-_EXIT_CODES_HELP = """\b
-Exit codes:
-  0  done
-  1  the API refused, or could not be reached, or a result could not be saved
-  2  the command was wrong
-  3  the generation failed
-  4  the generation had not ended in time; it goes on
-  5  a create was sent and no answer came: a job may exist
-  6  some of many generations did not end well
-  130  interrupted by Ctrl-C; it says how to go on"""
-
-_RESUME = "resume"  # in click's context.meta: what goes on where the command was left
-
-Connect: TypeAlias = "Callable[[], GenerationClient]"
-
-
-class _Command(click.Command):
-    """A command whose help tells the exit codes."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **{"epilog": _EXIT_CODES_HELP, **options})
-
-
-class _Commands(click.Group):
-    """Turns the client's errors, and Ctrl-C, into a sentence or two and an exit code."""
-
-    command_class = _Command
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except exceptions.NetMindError as error:
-            click.echo(f"Error: {error}", err=True)
-            code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
-            raise click.exceptions.Exit(code) from None
-        except KeyboardInterrupt as error:
-            resume = (
-                [f"To go on: {ctx.meta[_RESUME]}"] if _RESUME in ctx.meta else getattr(error, "__notes__", [])
-            )
-            click.echo("\n".join(["\nInterrupted.", *resume]), err=True)
-            raise click.exceptions.Exit(130) from None
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES_HELP)
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES_HELP)
 @click.version_option(package_name="netmind-testkit")
 @click.option("--api-key", envvar="NETMIND_API_KEY", show_envvar=True, help="The token.")
 @click.option(
@@ -85,9 +42,9 @@ class _Commands(click.Group):
     help="Where the API is.",
 )
 @click.pass_context
-def main(context: click.Context, api_key: str | None, base_url: str) -> None:
+def main(context: click.Context, api_key: str | None, base_url: str | None) -> None:
     """A minimal client of NetMind's generation API (unofficial)."""
-    context.obj = lambda: GenerationClient(api_key, base_url)
+    connected(context, api_key, base_url)
 
 
 _config_options = (
@@ -113,10 +70,11 @@ def _seconds(name: str, default: float, text: str) -> Callable[[Callable[..., An
 
 
 _timeout = _seconds("--timeout", DEFAULT_WAIT_SECONDS, "Seconds for all of it.")
+_timeout_of_each = _seconds("--timeout", DEFAULT_WAIT_SECONDS, "Seconds for each of them.")
 _folder = click.Path(file_okay=False, path_type=Path)
 _directory = click.option("-o", "--output", "directory", default=Path(), show_default="the current folder",
                           type=_folder, help="Folder to save to.")  # fmt: skip
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_json = as_json()
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 _max_bytes = click.option("--max-bytes", type=click.IntRange(1), default=DEFAULT_MAX_BYTES, show_default=True,
                           help="The most that one file may have.")  # fmt: skip
@@ -129,53 +87,67 @@ _delete = click.option(
 @_with_config
 @_json
 @click.pass_obj
-def create(client: Connect, /, as_json: bool, model: str, **options: Any) -> None:
+def create(connection: Connection, /, as_json: bool, model: str, **options: Any) -> None:
     """Create a generation and print it; does not wait."""
-    _terminal.show(client().create(model, _config(**options)), as_json)
+    client = connection.client()
+    created = client.create(model, _arguments.config(**options))
+    connection.resume = f"{client._core.api.command} wait {created.id}"
+    _terminal.show(created, as_json)
+
+
+_TIMES = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S+00:00"]
 
 
 @main.command("find-created")
-@click.option("--sent-at", required=True, type=click.DateTime(["%Y-%m-%d %H:%M:%S"]),
+@click.option("--sent-at", required=True, type=click.DateTime(_TIMES),
               help="When the create was sent, in UTC.")  # fmt: skip
 @click.option("--model", help="What it was sent for.")
 @_seconds("--timeout", DEFAULT_REQUEST_SECONDS, "Seconds to go on looking while there is none.")
 @_json
-@click.pass_obj
-def find_created(client: Connect, sent_at: Any, model: str | None, timeout: float, as_json: bool) -> None:
+@click.pass_context
+def find_created(
+    context: click.Context, sent_at: Any, model: str | None, timeout: float, as_json: bool
+) -> None:
     """Look for the job of a create that was not answered.
 
-    Prints the generations that it can be, the nearest in time first. None is no proof that there is no job.
+    Prints the generations that it can be, the nearest in time first. None is no proof that there is no job;
+    then the exit code is 1.
     """
-    found = client().find_created(calendar.timegm(sent_at.timetuple()), model=model, timeout=timeout)
+    connection: Connection = context.obj
+    found = connection.client().find_created(
+        calendar.timegm(sent_at.timetuple()), model=model, timeout=timeout
+    )
     if not found and not as_json:
         click.echo("No generation of that time is in the list.", err=True)
     _terminal.show_all(found, as_json)
+    if not found:
+        context.exit(FAILED)
 
 
 @main.command()
 @click.argument("generation_id")
 @_json
 @click.pass_obj
-def get(client: Connect, generation_id: str, as_json: bool) -> None:
+def get(connection: Connection, generation_id: str, as_json: bool) -> None:
     """Print a generation as it is now."""
-    _terminal.show(client().get(generation_id), as_json)
+    _terminal.show(connection.client().get(generation_id), as_json)
 
 
 @main.command("list")
 @_json
 @click.pass_obj
-def list_(client: Connect, as_json: bool) -> None:
+def list_(connection: Connection, as_json: bool) -> None:
     """Print all generations."""
-    _terminal.show_all(client().list(), as_json)
+    _terminal.show_all(connection.client().list(), as_json)
 
 
 @main.command()
 @click.argument("generation_id")
 @_json
 @click.pass_obj
-def delete(client: Connect, generation_id: str, as_json: bool) -> None:
+def delete(connection: Connection, generation_id: str, as_json: bool) -> None:
     """Delete a generation."""
-    client().delete(generation_id)
+    connection.client().delete(generation_id)
     click.echo(json.dumps({"deleted": generation_id}) if as_json else f"deleted {generation_id}")
 
 
@@ -194,7 +166,7 @@ def delete(client: Connect, generation_id: str, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def wait(
-    client: Connect,
+    connection: Connection,
     generation_id: str,
     timeout: float,
     directory: Path | None,
@@ -203,7 +175,7 @@ def wait(
     as_json: bool,
 ) -> None:
     """Wait until a generation is completed, and print it."""
-    opened, begun = client(), time.monotonic()
+    opened, begun = connection.client(), time.monotonic()
     with Progress() as progress:
         done = opened.wait(
             generation_id, timeout=timeout, on_poll=progress.polled, delete_on_timeout=delete_on_timeout
@@ -229,9 +201,9 @@ def wait(
 @_max_bytes
 @_json
 @click.pass_obj
-def download(client: Connect, /, generation_id: str, as_json: bool, **options: Any) -> None:
+def download(connection: Connection, /, generation_id: str, as_json: bool, **options: Any) -> None:
     """Save a completed generation's results, and print their paths."""
-    opened = client()
+    opened = connection.client()
     with Progress() as progress:
         paths = opened.download(opened.get(generation_id), on_progress=progress.received, **options)
     _terminal.show_paths(paths, as_json)
@@ -247,7 +219,7 @@ def download(client: Connect, /, generation_id: str, as_json: bool, **options: A
 @_json
 @click.pass_obj
 def generate(
-    client: Connect,
+    connection: Connection,
     /,
     as_json: bool,
     model: str,
@@ -257,17 +229,18 @@ def generate(
     **options: Any,
 ) -> None:
     """Create a generation, wait for it, save its results, and print their paths."""
-    config = _config(prompt, pairs, config_file)
-    opened = client()
+    config = _arguments.config(prompt, pairs, config_file)
+    opened = connection.client()
     with Progress() as progress:
         made = opened.generate(
             model, config, on_poll=progress.polled, on_progress=progress.received, **options
         )
+    connection.resume = f"{opened._core.api.command} download {made.generation.id}"
     _terminal.show_paths(made.paths, as_json)
 
 
 @main.command("generate-many")
-@click.argument("requests", metavar="FILE", type=click.File(encoding="utf-8"))
+@click.argument("requests", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @_directory
 @click.option(
     "--concurrency", type=click.IntRange(1), default=4, show_default=True, help="How many at a time."
@@ -275,7 +248,10 @@ def generate(
 @click.option("--jobs", "jobs_file", type=click.Path(dir_okay=False, path_type=Path),
               show_default="jobs.jsonl in the folder",
               help="Where the jobs' ids are kept, to go on from.")  # fmt: skip
-@_timeout
+@click.option(
+    "--retry-failed", is_flag=True, help="Create those again, and pay for them, that an earlier run saw fail."
+)
+@_timeout_of_each
 @_overwrite
 @_max_bytes
 @_json
@@ -283,7 +259,7 @@ def generate(
 def generate_many(
     context: click.Context,
     /,
-    requests: IO[str],
+    requests: str,
     directory: Path,
     jobs_file: Path | None,
     as_json: bool,
@@ -294,12 +270,15 @@ def generate_many(
     FILE has a JSON object a line, such as {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}; - is
     stdin. The same command goes on where it was left: nothing is created twice. New lines go at the end.
     """
-    read = [_request(requests.name, number, line) for number, line in enumerate(requests, 1) if line.strip()]
+    with click.open_file(requests, "rb") as file:
+        read = _arguments.requests("stdin" if requests == "-" else requests, file.read())
     jobs = directory / "jobs.jsonl" if jobs_file is None else jobs_file
-    client: GenerationClient = context.obj()
-    command = ["generate-many", requests.name, "-o", str(directory), "--jobs", str(jobs)]
-    context.meta[_RESUME] = f"{client._core.api.command} {shlex.join(command)}"
+    connection: Connection = context.obj
+    client = connection.client()
+    again = " (with the same requests on stdin)" if requests == "-" else ""
+    connection.resume = same_command(context) + again
     with Progress() as progress:
+        progress.begun(len(read))
         outcomes = client.generate_many(
             read, directory, jobs_file=jobs, on_progress=progress.ended, **options
         )
@@ -311,43 +290,14 @@ def generate_many(
 @main.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes a shell complete this command, such as: eval "$(netmind-client completion bash)"."""
+    r"""Print what makes a shell complete this command.
+
+    \b
+    For bash:  eval "$(netmind-client completion bash)"
+    """
     from click.shell_completion import get_completion_class  # noqa: PLC0415 - for this alone
 
     kind = get_completion_class(shell)
     if kind is None:
         raise click.UsageError(f"{shell} is not known to click")
     click.echo(kind(main, {}, "netmind-client", "_NETMIND_CLIENT_COMPLETE").source())
-
-
-def _request(name: str, number: int, line: str) -> GenerationRequest:
-    try:
-        document = json.loads(line)
-    except (ValueError, RecursionError):
-        document = None
-    model, config = (document.get(key) if isinstance(document, dict) else None for key in ("model", "config"))
-    if not isinstance(model, str) or not isinstance(config, dict):
-        example = '{"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}'
-        raise click.UsageError(f"{name}, line {number}: expected a JSON object such as {example}")
-    return GenerationRequest(model, config)
-
-
-def _config(prompt: str | None, pairs: tuple[str, ...], config_file: Path | None) -> dict[str, Any]:
-    """The model's options: from the file, then the pairs, then the prompt."""
-    config: dict[str, Any] = {}
-    if config_file is not None:
-        try:
-            config = json.loads(config_file.read_text(encoding="utf-8"))
-        except (ValueError, OSError, RecursionError) as error:
-            raise click.UsageError(f"{config_file}: not a JSON file: {error}") from None
-        if not isinstance(config, dict):
-            raise click.UsageError(f"{config_file}: expected a JSON object")
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise click.UsageError(f"--config {pair}: expected KEY=VALUE")
-        try:
-            config[key] = json.loads(value)
-        except ValueError:
-            config[key] = value
-    return config if prompt is None else {**config, "prompt": prompt}

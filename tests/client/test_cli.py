@@ -8,7 +8,7 @@ import requests
 import responses
 from click.testing import CliRunner
 
-from netmind_client import DownloadProgress, _polling, cli, exceptions
+from netmind_client import DownloadProgress, ManyProgress, _commands, _polling, cli, exceptions
 from netmind_client._models import read_generation
 from netmind_client._terminal import Progress
 
@@ -150,6 +150,24 @@ class TestProgress:
             "downloading 2/3 1.5 MB",
         ]
 
+    def test_and_how_many_are_done(self, monkeypatch):
+        terminal = self.terminal(monkeypatch)
+        with Progress() as progress:
+            progress.begun(2)
+            progress.ended(ManyProgress(1, 1, 2, None))
+        assert self.lines(terminal) == [
+            "",
+            "[                              ] 0 of 2",
+            "[###############               ] 1 of 2, 1 failed",
+        ]
+
+    def test_a_line_is_no_wider_than_the_terminal(self, generation, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "20")
+        terminal = self.terminal(monkeypatch)
+        with Progress() as progress:
+            progress.polled(read_generation(generation("processing")))
+        assert self.lines(terminal)[1] == ID[:19]
+
     def test_a_pipe_is_shown_nothing(self, generation, capsys):
         with Progress() as progress:
             progress.polled(read_generation(generation("processing")))
@@ -178,7 +196,7 @@ def test_each_end_has_its_exit_code(run, api, generation, answer, code, sentence
 
 def test_a_create_without_an_answer_exits_with_5(run, api):
     api.post(URL, body=requests.ReadTimeout("timed out"))
-    result = run("create", "--model", "m")
+    result = run("create", "--model", "m", "--prompt", "a")
     assert result.exit_code == 5
     assert "A job may have been created and charged" in result.output
 
@@ -187,7 +205,7 @@ def test_a_download_that_fails_says_how_to_fetch_it_again(run, api, generation):
     api.post(URL, json=generation("completed"))
     api.get(f"{URL}/{ID}", json=generation("completed"))
     api.get("https://files.example/a/cup.png", status=403)
-    result = run("generate", "--model", "m")
+    result = run("generate", "--model", "m", "--prompt", "a")
     assert result.exit_code == 1
     assert result.output.endswith(f"\nTo go on: netmind-client wait {ID} -o .\n")
 
@@ -208,13 +226,13 @@ class TestCtrlC:
     def test_after_a_create_it_says_so_as_well(self, run, api, generation):
         api.post(URL, json=generation())
         api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
-        result = run("generate", "--model", "m", "-o", "my pictures")
+        result = run("generate", "--model", "m", "--prompt", "a", "-o", "my pictures")
         assert result.output == f"\nInterrupted.\nTo go on: netmind-client wait {ID} -o 'my pictures'\n"
 
     @pytest.mark.parametrize("command", ["create", "generate"])
     def test_during_a_create_it_says_how_to_look_for_the_job(self, run, api, command):
         api.add_callback("POST", URL, press_ctrl_c)
-        result = run(command, "--model", "m")
+        result = run(command, "--model", "m", "--prompt", "a")
         assert result.exit_code == 130
         assert "\nTo go on: netmind-client find-created --sent-at '20" in result.output
 
@@ -222,10 +240,10 @@ class TestCtrlC:
         (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n')
         api.post(URL, json=generation())
         api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
-        result = run("generate-many", "r.jsonl", "-o", "out")
+        result = run("--api-key", "s3cret", "generate-many", "r.jsonl", "-o", "out", "--concurrency=2")
         assert result.exit_code == 130
         assert result.output.endswith(
-            "\nTo go on: netmind-client generate-many r.jsonl -o out --jobs out/jobs.jsonl\n"
+            "\nTo go on: netmind-client generate-many r.jsonl -o out --concurrency=2\n"
         )
         assert '"created"' in (tmp_path / "out" / "jobs.jsonl").read_text()
 
@@ -252,9 +270,9 @@ def test_without_a_key_it_exits_with_2():
 )
 def test_every_exit_code_is_documented(arguments):
     helped = CliRunner().invoke(cli.main, arguments).output
-    for code in {0, 1, 2, 130, cli.SOME_FAILED, *cli.EXIT_CODES.values()}:
+    for code in {0, 1, 2, 130, 143, _commands.SOME_FAILED, *_commands.EXIT_CODES.values()}:
         assert f"\n    {code}  " in helped
-    assert all(issubclass(kind, exceptions.NetMindError) for kind in cli.EXIT_CODES)
+    assert all(issubclass(kind, exceptions.NetMindError) for kind in _commands.EXIT_CODES)
 
 
 class TestFindCreated:
@@ -269,7 +287,7 @@ class TestFindCreated:
     def test_says_when_there_is_none(self, run, api):
         api.get(URL, json={"generation_list": []})
         result = run("find-created", "--sent-at", "2025-09-18 09:14:19", "--timeout", "0.01")
-        assert (result.exit_code, result.output) == (0, "No generation of that time is in the list.\n")
+        assert (result.exit_code, result.output) == (1, "No generation of that time is in the list.\n")
 
 
 def test_wait_saves_the_results_if_it_is_told_where(run, api, generation):
@@ -306,13 +324,119 @@ class TestGenerateMany:
         assert (told["request"], told["generation_id"], told["paths"]) == (1, ID, [])
 
     @pytest.mark.parametrize(
-        "line", ["x", "[]", '{"model": "m"}', '{"model": 1, "config": {}}', '{"model": "m", "config": []}']
+        ("line", "reason"),
+        [
+            (b"x", "not JSON: Expecting value"),
+            (b"[]", "got an array"),
+            (b'{"model": "m"}', "no config"),
+            (b'{"model": "m", "prompt": "x"}', "no config: prompt belongs into one"),
+            (b'{"model": 1, "config": {}}', "no model"),
+            (b'{"model": " ", "config": {}}', "no model"),
+            (b'{"model": "m", "config": []}', "no config"),
+            (b'{"model": "m", "config": {}, "seed": 1}', "seed is neither model nor config"),
+            (b"[" * 100_000, "it is nested too deeply"),
+        ],
     )
-    def test_a_line_that_is_no_request_is_told(self, run, tmp_path, line):
-        (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n' + line + "\n")
+    def test_a_line_that_is_no_request_is_told(self, run, tmp_path, line, reason):
+        (tmp_path / "r.jsonl").write_bytes(b'{"model": "m", "config": {}}\n' + line + b"\n")
         result = run("generate-many", "r.jsonl")
         assert result.exit_code == 2
-        assert "r.jsonl, line 2: expected a JSON object such as" in result.output
+        assert f"r.jsonl, line 2: {reason}" in result.output
+        assert "expected a JSON object such as" in result.output
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            ('{"model": "m", "config": {}}'.encode("utf-16"), "expected text in UTF-8: this is UTF-16"),
+            (b"\xff\n", "expected text in UTF-8: "),
+            (b"\n", "no requests"),
+        ],
+    )
+    def test_a_file_that_is_no_text_is_told(self, run, tmp_path, content, reason):
+        (tmp_path / "r.jsonl").write_bytes(content)
+        result = run("generate-many", "r.jsonl")
+        assert result.exit_code == 2
+        assert f"r.jsonl: {reason}" in result.output
+
+    def test_a_byte_order_mark_is_no_part_of_the_first_request(self, run, api, answers, tmp_path):  # noqa: ARG002
+        (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {"seed": 1}}\r\n', encoding="utf-8-sig")
+        assert run("generate-many", "r.jsonl", "-o", "out").exit_code == 0
+        assert sent(api) == {"model": "m", "config": {"seed": 1}}
+
+    def test_what_failed_is_created_again_only_if_that_is_asked_for(self, run, api, generation, tmp_path):
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{ID}", json=generation("failed"))
+        (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n')
+        for options, creates in (([], 1), ([], 1), (["--retry-failed"], 2), ([], 2)):
+            assert run("generate-many", "r.jsonl", "-o", "out", *options).exit_code == 6
+            assert [call.request.method for call in api.calls].count("POST") == creates
+
+
+def test_the_options_for_all_commands_may_come_after_the_command(run, api):
+    api.get("http://other.example/v1/generation", json={"generation_list": []})
+    result = run("list", "--base-url", "http://other.example", "--api-key", "another")
+    assert (result.exit_code, api.calls[0].request.headers["Authorization"]) == (0, "Bearer another")
+
+
+def test_an_error_is_json_too_if_json_is_asked_for(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation("failed"))
+    told = json.loads(run("wait", ID, "--json").stdout)
+    assert (told["error"], told["generation_id"], told["resume"]) == (
+        "GenerationFailed",
+        ID,
+        f"netmind-client get {ID}",
+    )
+
+
+@pytest.mark.parametrize("command", ["create", "generate"])
+def test_nothing_to_generate_from_is_told_before_anything_is_sent(run, api, command):
+    result = run(command, "--model", "m")
+    assert result.exit_code == 2
+    assert "nothing to generate from: pass --prompt, --config or --config-file" in result.output
+    assert len(api.calls) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["--config", "seed=1", "--config", "seed=2"], "--config seed=2: seed is given twice"),
+        (["--prompt", "a", "--config", "prompt=b"], "--config prompt=b: prompt is given twice"),
+    ],
+)
+def test_an_option_of_the_model_is_given_once(run, api, given, reason):
+    assert reason in run("create", "--model", "m", *given).output
+    assert len(api.calls) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "arguments", "ending"),
+    [
+        ({"status": 404}, ("wait",), "answered 404: \n"),
+        ({"file": b"other"}, ("download",), f"To go on: netmind-client download {ID} -o . --overwrite\n"),
+        (
+            {"file": b"x" * 50},
+            ("download", "--max-bytes", "9"),
+            f"To go on: netmind-client download {ID} -o . --max-bytes 50\n",
+        ),
+        ({"status": "pending"}, ("download",), f"To go on: netmind-client wait {ID} -o .\n"),
+    ],
+)
+def test_the_hint_at_the_end_leads_on(run, api, generation, tmp_path, answer, arguments, ending):
+    (tmp_path / f"{ID}-cup.png").write_bytes(b"picture")
+    if answer.get("status") == 404:
+        api.get(f"{URL}/{ID}", status=404)
+    else:
+        api.get(f"{URL}/{ID}", json=generation(answer.get("status", "completed")))
+    api.get("https://files.example/a/cup.png", body=answer.get("file", b""))
+    result = run(arguments[0], ID, *arguments[1:])
+    assert result.exit_code == 1
+    assert result.output.endswith(ending)
+
+
+def test_what_the_api_says_cannot_steer_a_terminal(run, api, generation):
+    said = {"data": [{"text": "\x1b]0;title\x07a\nb\ud800"}]}
+    api.get(f"{URL}/{ID}", json=generation("completed", result=said))
+    assert run("get", ID).output.splitlines()[1] == "    text: �]0;title�a b�"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -32,7 +32,7 @@ def service(api, generation):
         url = f"https://files.example/{prompt}.png"
         api.get(f"{URL}/{prompt}", json=generation(**{"status": "completed", "id": prompt,
                                                       "result": {"data": [{"url": url}]}, **get}))  # fmt: skip
-        api.get(url, body=prompt.encode())
+        api.get(url, body=prompt.encode(), status=410 if prompt == "gone" else 200)
         return 200, {}, json.dumps(generation(id=prompt))
 
     api.post(URL, body=create)
@@ -117,9 +117,9 @@ class TestInterrupted:
     @pytest.mark.usefixtures("service")
     def test_the_jobs_that_are_not_saved_are_named(self, client, tmp_path, interrupt):
         with pytest.raises(LookupError, match="mine") as caught:
-            client.generate_many(requests_for("a", "fails"), tmp_path, concurrency=1, on_progress=interrupt)
+            client.generate_many(requests_for("a", "gone"), tmp_path, concurrency=1, on_progress=interrupt)
         [note] = caught.value.__notes__
-        assert note == f"1 of 2 are saved\nTo go on: netmind-client wait fails -o {tmp_path}"
+        assert note == f"1 of 2 are saved\nTo go on: netmind-client wait gone -o {tmp_path}"
 
     def test_a_create_that_was_not_answered_is_counted(self, api, client, tmp_path):
         def on_progress(_):
@@ -212,6 +212,7 @@ class TestJobsFile:
             (1, "saved"),
             (2, "sending"),
             (2, "created"),
+            (2, "failed"),
         ]
         assert "prompt" not in jobs.read_text()
         assert service == ["a", "fails"]

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from client_kinds import KINDS, real_client
-from fault_proxy import CUT, PHASES, RESET, Fault, FaultProxy
+from fault_proxy import CUT, HINT, NOWHERE, PHASES, RESET, Fault, FaultProxy
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from netmind_client import CreateOutcomeUnknown, TransportError
@@ -89,3 +89,17 @@ class TestCutConnections:
 def test_a_whole_answer_is_one_job(client, proxy, store):
     proxy.fault = Fault(CUT, "answer", 2.0)
     assert client.create(MODEL, CONFIG).id == jobs(store)[0].id
+
+
+def test_information_before_the_answer_is_no_answer(client, proxy, store):
+    proxy.fault = Fault(HINT, "answer", 0.0)
+    assert client.create(MODEL, CONFIG).id == jobs(store)[0].id
+
+
+def test_a_redirect_to_nowhere_leaves_one_job_that_can_be_found(client, proxy, store):
+    proxy.fault = Fault(NOWHERE, "answer", 0.0)
+    with pytest.raises(CreateOutcomeUnknown) as caught:
+        client.create(MODEL, CONFIG)
+    proxy.fault = None
+    found = client.result_of(lambda: caught.value.find_created(timeout=2))
+    assert [one.id for one in found] == [job.id for job in jobs(store)]

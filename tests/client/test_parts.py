@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import netmind_client
 from netmind_client import NetMindError, Result, exceptions
 from netmind_client._download import name_for, safe_name
-from netmind_client._files import Lines, partial
+from netmind_client._files import Lines, NameTaken, partial
 from netmind_client._models import read_generation
 from netmind_client._polling import Verdict, delay_after, verdict
 
@@ -187,12 +187,12 @@ class TestPartial:
         monkeypatch.setattr(Path, "hardlink_to", no_links)
         self.save(tmp_path)
         assert (tmp_path / "a").read_bytes() == b"abc"
-        with pytest.raises(netmind_client.DownloadError, match="exists already"):
+        with pytest.raises(NameTaken):
             self.save(tmp_path, b"other")
 
     def test_a_link_that_leads_elsewhere_is_not_followed(self, tmp_path):
         (tmp_path / "a").symlink_to(tmp_path / "elsewhere")
-        with pytest.raises(netmind_client.DownloadError, match="exists already"):
+        with pytest.raises(NameTaken):
             self.save(tmp_path)
         self.save(tmp_path, overwrite=True)
         assert not (tmp_path / "elsewhere").exists()

@@ -1,15 +1,23 @@
 """What sends: every exception of its library becomes one answer to the question whether anything was sent."""
 
 import inspect
+import io
 
 import anyio
 import httpx
 import pytest
 import requests
 from scripted import Api, Failure, OverHttpx, OverRequests
+from urllib3 import HTTPResponse
 from urllib3.exceptions import NewConnectionError, ProxyError
 
-from netmind_client import _by_httpx, _by_requests
+from netmind_client import (
+    AsyncGenerationClient,
+    ConfigurationError,
+    NetMindError,
+    _by_httpx,
+    _by_requests,
+)
 from netmind_client._effects import NoAnswer, Request, Send
 
 URL = "https://api.netmind.ai/v1/generation"
@@ -98,6 +106,28 @@ class TestRequests:
         with pytest.raises(NoAnswer):
             _by_requests.send(_by_requests.new_session(), effect)
 
+    def test_a_body_that_knows_no_read1_is_read_all_the_same(self):
+        class Older(io.RawIOBase):
+            def readable(self):
+                return True
+
+            def readinto(self, buffer):
+                part = parts.pop() if parts else b""
+                buffer[: len(part)] = part
+                return len(part)
+
+        def answering(*_, **__):
+            answer = requests.Response()
+            answer.status_code, answer.raw = 200, HTTPResponse(Older(), preload_content=False)
+            return answer
+
+        parts, came, session = [b"b", b"a"], [], requests.Session()
+        adapter = OverRequests(Api())
+        adapter.send = answering
+        session.mount("https://", adapter)
+        _by_requests.send(session, asking(begin=lambda _: came.append))
+        assert b"".join(came) == b"ab"
+
 
 class TestHttpx:
     @pytest.mark.parametrize("kind", exceptions_of(httpx, httpx.RequestError))
@@ -145,3 +175,15 @@ class TestBoth:
         with pytest.raises(NoAnswer, match="answered 101, and no more") as caught:
             ask(lambda _: (101, {}, []))
         assert caught.value.sent
+
+
+def test_an_async_client_says_that_its_event_loop_is_over():
+    client = AsyncGenerationClient("k", "http://127.0.0.1:1")
+
+    async def ask():
+        with pytest.raises(NetMindError):
+            await client.list(timeout=0.1)
+
+    anyio.run(ask)
+    with pytest.raises(ConfigurationError, match=r"make one in each asyncio\.run"):
+        anyio.run(client.list)

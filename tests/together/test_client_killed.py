@@ -80,3 +80,45 @@ def test_a_process_ends_though_a_host_name_is_never_resolved():
     """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
     assert ended.stdout.startswith("POST http://somewhere.example/v1/generation: not sent: ")
+
+
+@pytest.mark.slow
+def test_a_command_that_is_told_to_end_says_how_to_go_on(tmp_path):
+    with (
+        running_fake(tmp_path, "--duration", "60") as (base_url, _),
+        GenerationClient(TOKEN, base_url) as client,
+    ):
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from netmind_client.cli import main; main()", "--base-url", base_url,
+             "--api-key", TOKEN, "generate", "--model", "m", "--prompt", "a cup"],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + 30
+        while not client.list():
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.02)
+        threading.Event().wait(0.3)  # until its answer is read
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=30)
+        [job] = client.list()
+    assert (process.returncode, told) == (
+        143,
+        f"\nEnded.\nTo go on: netmind-client --base-url {base_url} wait {job.id} -o .\n",
+    )
+
+
+@pytest.mark.slow
+def test_a_job_whose_id_cannot_be_printed_is_named_all_the_same(tmp_path):
+    with running_fake(tmp_path) as (base_url, _), open("/dev/full", "w") as full:  # noqa: PTH123
+        ended = subprocess.run(
+            [sys.executable, "-c", "from netmind_client.cli import main; main()", "--base-url", base_url,
+             "--api-key", TOKEN, "create", "--model", "m", "--prompt", "a cup"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=30,
+        )  # fmt: skip
+        with GenerationClient(TOKEN, base_url) as client:
+            [job] = client.list()
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "Error: the result cannot be printed: No space left on device",
+        f"To go on: netmind-client --base-url {base_url} wait {job.id}",
+    ]

@@ -71,6 +71,18 @@ def test_the_async_client_says_what_it_needs():
     assert ended.stderr.splitlines()[-1] == needed
 
 
+def test_importing_everything_needs_no_httpx():
+    """As where it is not installed."""
+    script = """if True:
+        import importlib.util, sys
+        sys.modules["httpx"], importlib.util.find_spec = None, lambda name: None
+        from netmind_client import *
+        print(GenerationClient.__name__, "AsyncGenerationClient" in dir())
+    """
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    assert ended.stdout == "GenerationClient False\n", ended.stderr
+
+
 def test_a_name_that_is_none_is_told_as_usual():
     client = importlib.import_module("netmind_client")
     with pytest.raises(AttributeError, match="module 'netmind_client' has no attribute 'Generation_Client'"):

@@ -197,6 +197,9 @@ def _message(headers: tuple[tuple[str, str], ...]) -> Any:
     return message
 
 
+_MOST_AT_ONCE = 64 * 1024  # bytes
+
+
 class _Body(io.RawIOBase):
     """A body as a socket would give it; raises what a socket would raise."""
 
@@ -207,6 +210,10 @@ class _Body(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def read1(self, size: int = -1) -> bytes:
+        """As ``http.client`` has it, and urllib3 calls it."""
+        return self.read(size if size > 0 else _MOST_AT_ONCE) or b""
 
     def readinto(self, buffer: Any) -> int:
         if not self._left:
