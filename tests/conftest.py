@@ -5,6 +5,7 @@ import os
 import sys
 
 import pytest
+from databases import postgresql_server
 
 _OUTSIDE: list[str] = []
 
@@ -47,3 +48,25 @@ def no_settings(monkeypatch):
     for name in list(os.environ):
         if name.startswith(("NETMIND_", "NETRC")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """The URL of a PostgreSQL database that these tests have to themselves."""
+    with postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture
+def store_url(request, tmp_path):
+    """The URL of an empty store, of the kind that the test asks for."""
+    from netmind_mock.stores import open_store  # noqa: PLC0415 - most tests need none
+
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql")
+        left = open_store(url)
+        left.forget(None)
+        left.keep("clocks", b"{}")
+        left.close()
+        return url
+    return {"memory": "memory", "sqlite": f"sqlite:///{tmp_path}/jobs.db"}[request.param]

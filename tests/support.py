@@ -47,6 +47,7 @@ def started(command):
 def running_fake(folder: Path, *options: str):
     """A served fake as a process; yields its base URL and the process."""
     ready_file = folder / "ready"
+    ready_file.unlink(missing_ok=True)  # of one that was killed
     command = [
         sys.executable,
         "-m",

@@ -14,7 +14,7 @@ from netmind_mock import identity, wire
 from netmind_mock.clock import Clock, SteerableClock
 from netmind_mock.door import Door
 from netmind_mock.errors import ApiError, UnknownRoute, WrongMethod
-from netmind_mock.hints import HINT, hint, hint_of_status
+from netmind_mock.hints import HINT, hint, hint_of_status, hint_of_store
 from netmind_mock.hosts import HostPolicy, parse_host
 from netmind_mock.journal import MOST_ENTRIES, Journal
 from netmind_mock.profile import Profile, load_profile
@@ -23,7 +23,7 @@ from netmind_mock.routes.control import control_routes
 from netmind_mock.routes.files import files_routes
 from netmind_mock.routes.generation import generation_routes
 from netmind_mock.steering import World
-from netmind_mock.stores.memory import MemoryStore
+from netmind_mock.stores import StoreUnavailable, open_store
 from netmind_mock.tenants import Tenants
 from netmind_mock.verdicts.spend import Prices
 
@@ -42,7 +42,7 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
     profile: str | Profile = "documented",
     duration: float = 2.0,
     clock: Clock | None = None,
-    store: JobStore | None = None,
+    store: JobStore | str = "memory",
     seed: int | None = None,
     api_keys: Iterable[str] = (),
     strict_models: bool = False,
@@ -60,7 +60,8 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
         profile: How the API behaves: ``documented``, ``observed``, a TOML file's path, or a Profile.
         duration: How long a job takes, in seconds.
         clock: Where time comes from; by default one that runs in real time.
-        store: Where jobs are kept; by default in memory.
+        store: Where jobs are kept: one that is open, or ``memory``, ``sqlite:///FILE`` or
+            ``postgresql://USER@HOST/DATABASE``.
         seed: Gives the same job ids, in the same order, for the same seed.
         api_keys: The tokens that are accepted, each a tenant of its own. None given: every token is.
         strict_models: Refuse models that are not in the catalogue.
@@ -74,13 +75,14 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
 
     Raises:
         InvalidFile: The profile does not exist or holds a mistake.
-        ValueError: ``duration`` is negative, or a host is not one.
+        ValueError: ``duration`` is negative, a host is not one, or the store cannot be opened.
     """
     if not 0 <= duration < float("inf"):
         raise ValueError(f"duration is a number of seconds, 0 or more, not {duration!r}")
     settled = profile if isinstance(profile, Profile) else load_profile(profile)
     keys = [wire.read_token(key) for key in api_keys]
-    store = store or MemoryStore()
+    if isinstance(store, str):
+        store = open_store(store)
     tenants = Tenants(
         clock or SteerableClock(), seed=seed or 0, wire=frozenset(wire_faults), rules=tuple(rules)
     )
@@ -187,6 +189,11 @@ def _flask_app(rooms: Rooms, world: World, control_key: str | None) -> Flask:
         status, body = wire.refusal(error, rooms.profile)
         return body, status, [*headers, (HINT, hint(error))]
 
+    def cannot_keep(error: StoreUnavailable) -> tuple[Any, int, list[tuple[str, str]]]:
+        message = f"the fake's store cannot be read or written now: {error}"
+        return {"message": message}, 503, [(HINT, hint_of_store(message))]
+
+    app.register_error_handler(StoreUnavailable, cannot_keep)
     app.register_error_handler(ApiError, refuse)
     app.register_error_handler(HTTPException, refuse)
     return app

@@ -111,6 +111,11 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
     type=click.Path(dir_okay=False),
     help="Write the base URL to this file once the server answers.",
 )
+@_option(
+    "--store",
+    default="memory",
+    help="Where jobs are kept: memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
+)
 @_option("--profile", default="documented", help="How the API behaves: documented, observed, or a TOML file.")
 @_option("--duration", default=2.0, type=click.FloatRange(0, 1e9), help="How long a job takes, in seconds.")
 @_option(
@@ -167,6 +172,7 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
 )
 def serve(  # noqa: PLR0913 - click hands over each option by its name
     *,
+    store: str,
     host: str,
     port: int,
     ready_file: str | None,
@@ -196,6 +202,7 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
         base_url = _base_url(host, listener.getsockname()[1])
         made_up = control_key is None and not is_loopback(host)
         settings = server.Settings(
+            store=store,
             profile=profile,
             duration=duration,
             speed=speed,
@@ -210,7 +217,7 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
             wire_faults=wire_faults,
             end_with_stdin=end_with_stdin,
         )
-        server.build_app(settings, public_url or base_url)
+        server.check(settings, public_url or base_url)
     except ApiError:
         raise _Refused("--api-key: expected a token without white space in it") from None
     except (server.CannotListen, ValueError) as error:
@@ -277,6 +284,7 @@ def _ready_file(file: str | None) -> Iterator[Callable[[str], None]]:
         try:  # that it cannot be written is better told before than after the start
             with tempfile.TemporaryFile(dir=Path(file).absolute().parent):
                 pass
+            Path(file).unlink(missing_ok=True)  # an earlier server's, which was killed
         except OSError as error:
             raise _Refused(f"--ready-file: {file} cannot be written: {error.strerror}") from None
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,22 @@ class Clock(Protocol):
     def wait_until(self, moment: float) -> None:
         """Return once ``now() >= moment``."""
         ...
+
+
+class ClockState(NamedTuple):
+    """How a clock stands and runs, for another process to go on from.
+
+    Attributes:
+        shown: What it showed, in seconds since the epoch.
+        at: When that was, by the system's clock, likewise.
+        speed: How many seconds pass in a real one.
+        frozen: Whether it stands.
+    """
+
+    shown: float
+    at: float
+    speed: float
+    frozen: bool
 
 
 class SteerableClock:
@@ -46,6 +62,7 @@ class SteerableClock:
             ValueError: ``speed`` is not a positive number.
         """
         self._monotonic = monotonic
+        self._wall = wall
         self._steered = threading.Condition()
         self._anchor = monotonic()
         self._base = wall()
@@ -96,9 +113,27 @@ class SteerableClock:
     def copy(self) -> SteerableClock:
         """A clock that shows the same time and runs alike, and is steered by itself."""
         with self._steered:
-            other = SteerableClock(speed=self._speed, wall=self._now, monotonic=self._monotonic)
-            other._frozen = self._frozen
+            other = SteerableClock(speed=self._speed, wall=self._wall, monotonic=self._monotonic)
+            other._base, other._frozen = self._now(), self._frozen
             return other
+
+    def state(self) -> ClockState:
+        """How it stands and runs."""
+        with self._steered:
+            return ClockState(self._now(), self._wall(), self._speed, self._frozen)
+
+    @classmethod
+    def restored(cls, state: ClockState, **times: Callable[[], float]) -> SteerableClock:
+        """A clock that goes on from a state; time went on meanwhile, unless it was frozen.
+
+        Args:
+            state: As ``state`` gave it, in this process or another.
+            times: ``wall`` and ``monotonic``, as for any clock.
+        """
+        clock = cls(speed=state.speed, **times)
+        meanwhile = 0.0 if state.frozen else max(clock._wall() - state.at, 0.0) * state.speed
+        clock._base, clock._frozen = state.shown + meanwhile, state.frozen
+        return clock
 
     def wait_until(self, moment: float) -> None:
         """Return once ``now() >= moment``; a frozen clock is waited on until somebody steers it."""

@@ -18,6 +18,7 @@ from netmind_mock.faults import Delivery, fault_of
 from netmind_mock.hints import HINT, hint_of_fault
 from netmind_mock.journal import MOST_BODY_BYTES, MOST_HEADER_CHARACTERS, Note, kept, lines_of
 from netmind_mock.routes import BODY, DELIVER, JOB, NOTE, NOW, ORDER, USER, read_body
+from netmind_mock.stores import StoreUnavailable
 from netmind_mock.wire import MOST_TOKEN_CHARACTERS
 from netmind_mock.wsgi import whole_answer
 
@@ -93,7 +94,10 @@ class Door:
         return "other", ""
 
     def _user_of_file(self, job_id: str) -> str | None:
-        job = self._store.get(job_id)
+        try:
+            job = self._store.get(job_id)
+        except StoreUnavailable:  # the application behind says so, too, and answers
+            return None
         return None if job is None else job.user_id
 
     def _note(

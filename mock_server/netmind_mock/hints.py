@@ -55,6 +55,11 @@ def hint_of_status(name: str) -> str:
     return _page(f"HTTP refuses this request: {name}")
 
 
+def hint_of_store(message: str) -> str:
+    """The hint on an answer that the store could not give; the API's own 503 is another."""
+    return _page(f"{message}; nothing was done", "docs/serving.md")
+
+
 def hint_of_control(message: str) -> str:
     """The hint on a refusal of the control plane."""
     return _page(message, "docs/control.md")

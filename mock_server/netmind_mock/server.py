@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,11 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 
-from netmind_mock.app import create_app
+from netmind_mock.app import create_app, world_of
 from netmind_mock.clock import SteerableClock
 from netmind_mock.faults import KINDS
 from netmind_mock.journal import MOST_ENTRIES
+from netmind_mock.keeping import restore_clocks
 from netmind_mock.lane import THREADS, Lane
 from netmind_mock.relay import Relay
 from netmind_mock.rules import rules_from
@@ -39,6 +41,7 @@ _READY_WITHIN_SECONDS = 30.0
 _MOST_CONNECTIONS = 65_536  # granian accepts no more; idle and waiting ones cost it next to nothing
 _THREADS_WITHOUT_LANE = 512
 _BACKLOG = 1024
+_PARENT_LOOK_SECONDS = 0.5
 _FINISH_WITHIN_SECONDS = 0.5  # for answers that are being given at the end; granian takes a float as well
 # Where granian wraps a WSGI application: the only door to a request's reply, which the lane answers through.
 _WSGI_DOOR = "_wsgi_call_wrap"
@@ -52,6 +55,7 @@ class CannotListen(OSError):
 class Settings:
     """What a served fake is told; each is an option of ``netmind-mock serve``."""
 
+    store: str = "memory"
     profile: str = "documented"
     duration: float = 2.0
     speed: float = 1.0
@@ -168,6 +172,13 @@ def _end_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _end_with_parent(parent: int) -> None:
+    """Leave no worker behind on the port when the command is killed."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_LOOK_SECONDS)
+    os._exit(1)
+
+
 def _lane_fits() -> bool:
     """Whether this granian calls its WSGI applications in the way that the lane replaces.
 
@@ -181,10 +192,11 @@ def build_app(settings: Settings, public_url: str) -> Flask:
 
     Raises:
         InvalidFile: The profile does not exist or holds a mistake.
-        ValueError: Another setting has a value that it cannot have.
+        ValueError: Another setting has a value that it cannot have, or the store cannot be opened.
         ApiError: An API key is not a token.
     """
-    return create_app(
+    app = create_app(
+        store=settings.store,
         profile=settings.profile,
         duration=settings.duration,
         clock=SteerableClock(speed=settings.speed),
@@ -199,6 +211,14 @@ def build_app(settings: Settings, public_url: str) -> Flask:
         wire_faults=_carried(settings),
         control_key=settings.control_key,
     )
+    world = world_of(app)
+    restore_clocks(world.store, world.tenants)
+    return app
+
+
+def check(settings: Settings, public_url: str) -> None:
+    """See that there is an application of these settings, and leave nothing open. Raises as ``build_app``."""
+    world_of(build_app(settings, public_url)).store.close()
 
 
 def _carried(settings: Settings) -> Iterable[str]:
@@ -211,6 +231,7 @@ def _carried(settings: Settings) -> Iterable[str]:
 def _load_in_worker(settings: Settings, public_url: str) -> Callable[..., Any]:
     """Build the application in the worker process, and put the lane in front of it."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     app = build_app(settings, public_url)
     _tune_collector()
     if _lane_fits():

@@ -15,6 +15,7 @@ from netmind_mock import har
 from netmind_mock.clock import SteerableClock
 from netmind_mock.faults import KINDS, OPERATIONS, fault
 from netmind_mock.jobs import Job, Kind, ended, stages_until, status_at
+from netmind_mock.keeping import keep_clocks
 from netmind_mock.plans.orders import InvalidOrder, Parameter, complete, nearest
 from netmind_mock.plans.scenarios import SCENARIOS
 from netmind_mock.rules import order_of, rule_of
@@ -99,6 +100,7 @@ def _health(world: World, _user_id: str | None, _payload: Payload) -> Any:
         "status": "ok",
         "version": version("netmind-testkit"),
         "profile": world.profile.name,
+        "store": world.store.name,
         "faults": [kind for kind in KINDS if world.tenants.can_carry(kind)],
     }
 
@@ -107,6 +109,7 @@ def _reset(world: World, user_id: str | None, _payload: Payload) -> Any:
     world.tenants.forget(user_id)
     world.store.forget(user_id)
     world.journal.forget(user_id)
+    keep_clocks(world.store, world.tenants)
     return {"for": _whom(user_id)}
 
 
@@ -143,6 +146,7 @@ def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
             clock.advance(advance)
     except ValueError as mistake:
         raise InvalidOrder(f"clock: {mistake}") from None
+    keep_clocks(world.store, world.tenants)
     return _clock(world, user_id, {})
 
 

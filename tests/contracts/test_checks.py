@@ -1,5 +1,6 @@
 """Verdicts: what a run says of the claims. What each check notices is tested with the mutants."""
 
+import contextlib
 import dataclasses
 import json
 
@@ -10,6 +11,7 @@ from netmind_contracts import load_claims
 from netmind_contracts.checks import CHECKS, Outcome, judge
 from netmind_contracts.exchange import Operation, load, save
 from netmind_contracts.report import exit_code, table
+from netmind_mock.stores import open_store
 
 
 def outcomes(run):
@@ -33,6 +35,13 @@ def test_every_documented_claim_holds_on_the_fake(profile, strict_models):
     verdicts = judge(run)
     documented = {verdict.outcome for verdict in verdicts if verdict.claim.level == "documented"}
     assert (documented, exit_code(run, verdicts)) == ({Outcome.HELD}, 0)
+
+
+@pytest.mark.parametrize("store_url", ["memory", "sqlite", "postgresql"], indirect=True)
+def test_the_verdicts_are_the_same_whatever_keeps_the_jobs(store_url, run):
+    with contextlib.closing(open_store(store_url)) as store:
+        kept = probe_of(*fake(profile="observed", strict_models=True, store=store)).run()
+    assert outcomes(kept) == outcomes(run)
 
 
 def test_on_the_observed_fake_everything_that_is_exercised_holds(run):

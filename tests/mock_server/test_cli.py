@@ -14,6 +14,7 @@ VALUES = {
     "host": ("127.0.0.2", '"127.0.0.2"'),
     "port": ("8765", "8765"),
     "ready_file": ("ready.txt", '"ready.txt"'),
+    "store": ("sqlite:///jobs.db", '"sqlite:///jobs.db"'),
     "profile": ("observed", '"observed"'),
     "duration": ("7.5", "7.5"),
     "speed": ("60.0", "60"),
@@ -168,6 +169,14 @@ def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(serv
         (
             ["--allowed-host", "http://x"],
             "Error: allowed host: expected a host such as example.org or example.org:8000, got 'http://x'\n",
+        ),
+        (
+            ["--store", "mongodb://h"],
+            "Error: store: expected memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE, got 'mongodb://h'\n",
+        ),
+        (
+            ["--store", "sqlite:///no/such/file"],
+            "Error: store: sqlite:///no/such/file cannot be opened: unable to open database file\n",
         ),
         (
             ["--ready-file", "no/such/file"],

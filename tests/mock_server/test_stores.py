@@ -1,12 +1,19 @@
 """One suite for every store."""
 
+import math
+import sqlite3
+import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from netmind_mock import MemoryStore
-from netmind_mock.jobs import Job, Plan, Stage, Status, deleted, polled
+from netmind_mock.jobs import Job, Kind, Output, Plan, Stage, Status, deleted, polled
+from netmind_mock.stores import InvalidStore, StoreUnavailable, open_store
+from netmind_mock.stores.rows import job_of, row_of
 
 PLAN = Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 2.0)))
 
@@ -15,9 +22,20 @@ def job(number, user="u"):
     return Job(f"{number:032x}", user, "m", b"{}", float(number), PLAN)
 
 
-@pytest.fixture(params=[MemoryStore])
-def store(request):
-    return request.param()
+STORES = ["memory", "sqlite", "postgresql"]
+
+
+@pytest.fixture
+def store(store_url):
+    with closing(open_store(store_url)) as store:
+        yield store
+
+
+def pytest_generate_tests(metafunc):
+    """Every test that uses a store runs on each kind, or on the kinds that its class names."""
+    if "store_url" in metafunc.fixturenames:
+        kinds = getattr(metafunc.cls, "STORES", STORES)
+        metafunc.parametrize("store_url", kinds, indirect=True)
 
 
 def test_a_job_is_got_as_it_was_put(store):
@@ -90,3 +108,182 @@ def test_of_many_changes_at_once_none_is_lost(store):
     for thread in threads:
         thread.join()
     assert len(store.get(job(1).id).polled_at) == 160
+
+
+def test_an_id_is_given_once(store):
+    assert store.put(job(1)) is True
+    assert store.put(job(1, "other")) is False
+    assert (store.get(job(1).id), store.page(None)) == (job(1), [job(1)])
+
+
+def test_a_fact_is_recalled_as_it_was_kept_last(store):
+    assert store.recall("another") is None
+    store.keep("fact", b"\x00a")
+    store.keep("fact", b"b")
+    assert store.recall("fact") == b"b"
+
+
+def test_a_change_that_fails_changes_nothing(store):
+    store.put(job(1))
+
+    def fail(_):
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        store.change(job(1).id, fail)
+    assert store.change(job(1).id, lambda before: deleted(before, 50.0)) == job(1)
+
+
+def test_of_many_creates_at_once_none_is_lost(store):
+    start = threading.Barrier(8)
+
+    def create(first):
+        start.wait()
+        for number in range(first, first + 25):
+            assert store.put(job(number))
+
+    threads = [threading.Thread(target=create, args=(25 * one,)) for one in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {one.id for one in store.page("u")} == {job(number).id for number in range(200)}
+
+
+seconds = st.floats(0, 1e9) | st.just(math.inf)
+plans = st.builds(
+    Plan,
+    stages=st.lists(
+        st.builds(
+            Stage,
+            st.sampled_from(Status) | st.text().filter(lambda word: word not in list(Status)),
+            seconds,
+            st.integers(0, 9),
+        ),
+        min_size=1,
+    ).map(tuple),
+    outputs=st.lists(
+        st.builds(Output, st.sampled_from(Kind), st.text(), *[st.integers(0, 9)] * 2, st.floats(0, 9))
+    ).map(tuple),
+    failure=st.none() | st.text(),
+    counts_polls=st.integers(0, 9),
+    empty_for=seconds,
+    hidden_for=seconds,
+    list_behind=seconds,
+    link_life=seconds,
+    delete_late=seconds,
+    scenario=st.text(),
+)
+jobs = st.builds(
+    Job,
+    id=st.uuids().map(lambda one: one.hex),
+    user_id=st.just("u"),
+    model=st.text(),
+    config=st.binary(),
+    created_at=st.floats(0, 1e12),
+    plan=plans,
+    deleted_at=st.none() | st.floats(0, 1e12),
+    polled_at=st.lists(st.floats(0, 1e12)).map(tuple),
+)  # fmt: skip
+
+
+@given(jobs)
+@settings(
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=50,
+)
+def test_whatever_a_job_holds_it_comes_back_as_it_was(store, one):
+    store.forget(None)
+    store.put(one)
+    assert store.get(one.id) == one
+    store.change(one.id, lambda job: polled(deleted(job, 1.5), 2.5))
+    assert store.get(one.id) == polled(deleted(one, 1.5), 2.5)
+
+
+@given(jobs)
+def test_a_row_leads_back_to_its_job(one):
+    came = job_of(type("Row", (), row_of(one)))
+    assert came == one
+    assert repr(came) == repr(one)  # a status that equals another is not yet the same
+
+
+class TestDurable:
+    """Stores that outlive their process."""
+
+    STORES = STORES[1:]
+
+    def test_what_one_has_kept_another_finds(self, store_url):
+        with closing(open_store(store_url)) as first, closing(open_store(store_url)) as second:
+            first.put(job(1))
+            assert second.get(job(1).id) == job(1)
+            second.change(job(1).id, lambda before: deleted(before, 50.0))
+            assert first.get(job(1).id) == replace(job(1), deleted_at=50.0)
+            assert second.put(job(1)) is False
+
+    def test_changes_through_two_do_not_come_in_between(self, store_url):
+        with closing(open_store(store_url)) as first, closing(open_store(store_url)) as second:
+            first.put(replace(job(1), plan=replace(PLAN, counts_polls=1000)))
+
+            def poll(store):
+                for _ in range(30):
+                    store.change(job(1).id, lambda before: polled(before, 50.0))
+
+            threads = [threading.Thread(target=poll, args=(one,)) for one in (first, second) * 2]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert len(first.get(job(1).id).polled_at) == 120
+
+
+class TestOpening:
+    @pytest.mark.parametrize(
+        ("url", "reason"),
+        [
+            ("mongodb://h/d", "expected memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE, got"),
+            ("sqlite://", "expected memory, sqlite:///FILE"),
+            ("sqlite:///", "expected a file, such as sqlite:///jobs.db"),
+            ("sqlite:////nowhere/jobs.db", "sqlite:////nowhere/jobs.db cannot be opened: unable to open"),
+            (
+                "postgresql://me:s3cret@127.0.0.1:1/d?sslmode=x",
+                r"postgresql://me:\*\*\*@127.0.0.1:1/d cannot be opened: ",
+            ),
+            ("postgresql://me:s3cret@h:port/d", "none that can be read"),
+        ],
+    )
+    def test_what_cannot_be_opened_is_told_without_the_password(self, url, reason):
+        with pytest.raises(InvalidStore, match=reason) as caught:
+            open_store(url)
+        assert "s3cret" not in str(caught.value)
+
+    def test_a_file_that_is_no_database_is_told(self, tmp_path):
+        (tmp_path / "notes.txt").write_text("not a database, though long enough to be looked at" * 9)
+        with pytest.raises(InvalidStore, match="file is not a database"):
+            open_store(f"sqlite:///{tmp_path}/notes.txt")
+        assert (tmp_path / "notes.txt").read_text().startswith("not a database")
+
+    @pytest.mark.parametrize(("module", "url", "extra"), [
+        ("sqlalchemy", "sqlite:///jobs.db", "netmind-testkit\\[sql\\]"),
+        ("psycopg", "postgresql://h/d", "netmind-testkit\\[postgresql\\]"),
+    ])  # fmt: skip
+    def test_what_is_not_installed_is_named(self, monkeypatch, module, url, extra):
+        monkeypatch.delitem(sys.modules, "netmind_mock.stores.sql", raising=False)
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(InvalidStore, match=extra):
+            open_store(url)
+
+
+def test_a_database_that_is_gone_is_told_and_may_come_back(tmp_path):
+    path = tmp_path / "jobs.db"
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        store.put(job(1))
+        blocked = sqlite3.connect(path, isolation_level=None)
+        blocked.execute("ALTER TABLE netmind_jobs RENAME TO away")
+        for call in (lambda: store.get("x"), lambda: store.put(job(2)), lambda: store.page(None)):
+            with pytest.raises(StoreUnavailable, match="no such table: netmind_jobs"):
+                call()
+        blocked.execute("ALTER TABLE away RENAME TO netmind_jobs")
+        blocked.close()
+        assert (store.put(job(2)), store.page(None)) == (True, [job(1), job(2)])

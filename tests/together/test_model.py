@@ -1,5 +1,7 @@
 """The state machine holds on the fake, whatever the profile, and notices fakes that do not."""
 
+import contextlib
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -8,6 +10,8 @@ from probing import BASE_URL, KEY, WsgiTransport, fake
 
 from netmind_contracts.model import Endpoint, Expectations, machine_for
 from netmind_contracts.target import Reply, TargetError
+from netmind_mock import MemoryStore
+from netmind_mock.stores import open_store
 
 TOKENS = (KEY, "another-key-that-nobody-may-see")
 
@@ -23,9 +27,9 @@ SHORT = settings(
 )
 
 
-def endpoint_of(profile="documented", wrap=lambda app: app):
+def endpoint_of(profile="documented", wrap=lambda app: app, store=MemoryStore):
     def endpoint():
-        app, clock = fake(profile=profile, duration=100, api_keys=TOKENS)
+        app, clock = fake(profile=profile, duration=100, api_keys=TOKENS, store=store())
         transport = WsgiTransport(wrap(app), clock)
         return Endpoint(
             transport=transport, base_url=BASE_URL, tokens=TOKENS, wait=clock.advance, timeless=True
@@ -37,6 +41,18 @@ def endpoint_of(profile="documented", wrap=lambda app: app):
 @pytest.mark.parametrize("profile", ["documented", "observed"])
 def test_it_holds_on_the_fake(profile):
     run_state_machine_as_test(machine_for(endpoint_of(profile)), settings=SHORT)
+
+
+@pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
+def test_it_holds_whatever_keeps_the_jobs(store_url):
+    with contextlib.closing(open_store(store_url)) as store:
+
+        def emptied():
+            store.forget(None)
+            return store
+
+        machine = machine_for(endpoint_of("observed", store=emptied))
+        run_state_machine_as_test(machine, settings=SHORT)
 
 
 def test_it_holds_on_a_fake_with_tombstones_and_the_oldest_first(tmp_path):

@@ -1,4 +1,4 @@
-"""Where jobs are kept: a protocol of five methods, and one module per store.
+"""Where jobs are kept: a protocol, and one module per store.
 
 A store knows jobs and tenants, and nothing of time or of the wire.
 """
@@ -12,14 +12,32 @@ if TYPE_CHECKING:
 
     from netmind_mock.jobs import Job
 
-__all__ = ["JobStore"]
+__all__ = ["InvalidStore", "JobStore", "StoreUnavailable", "open_store"]
+
+MEMORY = "memory"
+
+
+class InvalidStore(ValueError):
+    """No store is called so, or it cannot be opened. The message is one sentence for who named it."""
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be read or written now: a full disk, a database that is gone. It may be well again."""
 
 
 class JobStore(Protocol):
-    """What the fake needs of a store. Every method is safe to call from several threads."""
+    """What the fake needs of a store. Every method is safe to call from several threads.
 
-    def put(self, job: Job) -> None:
-        """Keep a new job."""
+    All but ``close`` may raise :class:`StoreUnavailable`; then nothing is half done.
+
+    Attributes:
+        name: What it is, for people: ``memory``, or its URL without a password.
+    """
+
+    name: str
+
+    def put(self, job: Job) -> bool:
+        """Keep a new job; False if its id is taken."""
         ...
 
     def get(self, job_id: str) -> Job | None:
@@ -40,3 +58,38 @@ class JobStore(Protocol):
     def forget(self, user_id: str | None) -> None:
         """Drop the tenant's jobs, or everybody's, as if there had been none."""
         ...
+
+    def keep(self, name: str, fact: bytes) -> None:
+        """Keep a fact that is no job, in the place of what was kept by this name."""
+        ...
+
+    def recall(self, name: str) -> bytes | None:
+        """What was kept by this name, or None."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+        ...
+
+
+def open_store(url: str) -> JobStore:
+    """The store that a URL names: ``memory``, ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
+
+    Raises:
+        InvalidStore: There is none, it cannot be opened, or what it needs is not installed.
+    """
+    if url == MEMORY:
+        from netmind_mock.stores.memory import MemoryStore  # noqa: PLC0415 - the one that is asked for
+
+        return MemoryStore()
+    if not url.startswith(("sqlite:///", "postgresql://")):
+        expected = "memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+        raise InvalidStore(f"store: expected {expected}, got {url.partition('@')[2] or url!r}")
+    try:
+        from netmind_mock.stores.sql import SqlStore  # noqa: PLC0415 - it brings SQLAlchemy along
+    except ModuleNotFoundError as error:
+        if error.name != "sqlalchemy":
+            raise
+        advice = "pip install 'netmind-testkit[sql]'"
+        raise InvalidStore(f"store: {url.partition(':')[0]} needs SQLAlchemy: {advice}") from None
+    return SqlStore(url)

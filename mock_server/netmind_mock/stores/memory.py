@@ -14,16 +14,22 @@ if TYPE_CHECKING:
 class MemoryStore:
     """Keeps jobs in dictionaries, which keep the order of creation."""
 
+    name = "memory"
+
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._by_user: dict[str, list[str]] = {}
+        self._facts: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
-    def put(self, job: Job) -> None:
-        """Keep a new job."""
+    def put(self, job: Job) -> bool:
+        """Keep a new job; False if its id is taken."""
         with self._lock:
+            if job.id in self._jobs:
+                return False
             self._jobs[job.id] = job
             self._by_user.setdefault(job.user_id, []).append(job.id)
+            return True
 
     def get(self, job_id: str) -> Job | None:
         """The job, whoever it belongs to, or None."""
@@ -52,3 +58,14 @@ class MemoryStore:
                 return
             for job_id in self._by_user.pop(user_id, ()):
                 del self._jobs[job_id]
+
+    def keep(self, name: str, fact: bytes) -> None:
+        """Keep a fact that is no job."""
+        self._facts[name] = fact
+
+    def recall(self, name: str) -> bytes | None:
+        """What was kept by this name, or None."""
+        return self._facts.get(name)
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,199 @@
+"""Jobs in a database: a SQLite file, or PostgreSQL.
+
+What a call has returned is kept, whatever becomes of this process then. A SQLite file is written ahead and
+not synced at each job (``synchronous=NORMAL``): a machine that loses power may lose the last moments, and has
+no half of a job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+
+from netmind_mock.stores import InvalidStore, StoreUnavailable
+from netmind_mock.stores.rows import changing_of, job_of, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from netmind_mock.jobs import Job
+
+_BUSY_SECONDS = 10  # that a writer waits for another one's turn to end
+_CONNECT_SECONDS = 5
+_WRITES = {"netmind_writes": True}
+
+_metadata = sa.MetaData()
+
+_jobs = sa.Table(
+    "netmind_jobs",
+    _metadata,
+    sa.Column(
+        "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True
+    ),
+    sa.Column("id", sa.String(32), nullable=False, unique=True),
+    sa.Column("user_id", sa.String(32), nullable=False),
+    sa.Column("model", sa.LargeBinary, nullable=False),
+    sa.Column("config", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("plan", sa.LargeBinary, nullable=False),
+    sa.Column("deleted_at", sa.Double),
+    sa.Column("polled_at", sa.LargeBinary, nullable=False),
+    sa.Index("netmind_jobs_of_user", "user_id", "number"),
+)
+
+_facts = sa.Table(
+    "netmind_facts",
+    _metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("fact", sa.LargeBinary, nullable=False),
+)
+
+_INSERT = sa.insert(_jobs)
+_GET = sa.select(_jobs).where(_jobs.c.id == sa.bindparam("job_id"))
+_LOCK = _GET.with_for_update()
+_UPDATE = sa.update(_jobs).where(_jobs.c.id == sa.bindparam("job_id"))
+_PAGE_OF_ALL = sa.select(_jobs).order_by(_jobs.c.number)
+_PAGE = _PAGE_OF_ALL.where(_jobs.c.user_id == sa.bindparam("user"))
+_RECALL = sa.select(_facts.c.fact).where(_facts.c.name == sa.bindparam("fact_name"))
+
+
+class SqlStore:
+    """Keeps jobs in a database, which several processes may share."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database, and make the tables that are missing.
+
+        Raises:
+            InvalidStore: It cannot be opened, or its driver is not installed.
+        """
+        parsed = _parsed(url)
+        plain = parsed.set(drivername=parsed.get_backend_name(), query={})
+        self.name = plain.render_as_string(hide_password=True)
+        self._engine = _engine(parsed)
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            with self._engine.execution_options(**_WRITES).begin() as connection:
+                if connection.dialect.name == "postgresql":  # else two that start at once make them twice
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7106721)")
+                _metadata.create_all(connection)
+        except SQLAlchemyError as error:
+            self.close()
+            raise InvalidStore(f"store: {self.name} cannot be opened: {_reason(error)}") from None
+
+    def put(self, job: Job) -> bool:
+        """Keep a new job; False if its id is taken."""
+        with _available(), self._writing() as connection:
+            try:
+                connection.execute(_INSERT, row_of(job))
+            except IntegrityError:
+                return False
+        return True
+
+    def get(self, job_id: str) -> Job | None:
+        """The job, whoever it belongs to, or None."""
+        with _available(), self._reading.connect() as connection:
+            row = connection.execute(_GET, {"job_id": job_id}).first()
+        return None if row is None else job_of(row)
+
+    def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
+        """Put ``how(job)`` in the job's place; the job as it was before."""
+        with _available(), self._writing() as connection:
+            row = connection.execute(_LOCK, {"job_id": job_id}).first()
+            if row is None:
+                return None
+            before = job_of(row)
+            after = how(before)
+            if after is not before:
+                connection.execute(_UPDATE, {"job_id": job_id, **changing_of(after)})
+            return before
+
+    def page(self, user_id: str | None) -> list[Job]:
+        """The tenant's jobs, or everybody's, oldest first, deleted ones among them."""
+        statement, given = (_PAGE_OF_ALL, {}) if user_id is None else (_PAGE, {"user": user_id})
+        with _available(), self._reading.connect() as connection:
+            return [job_of(row) for row in connection.execute(statement, given)]
+
+    def forget(self, user_id: str | None) -> None:
+        """Drop the tenant's jobs, or everybody's, as if there had been none."""
+        statement = sa.delete(_jobs)
+        with _available(), self._writing() as connection:
+            connection.execute(statement if user_id is None else statement.where(_jobs.c.user_id == user_id))
+
+    def keep(self, name: str, fact: bytes) -> None:
+        """Keep a fact that is no job."""
+        with _available(), self._writing() as connection:
+            connection.execute(sa.delete(_facts).where(_facts.c.name == name))
+            connection.execute(sa.insert(_facts), {"name": name, "fact": fact})
+
+    def recall(self, name: str) -> bytes | None:
+        """What was kept by this name, or None."""
+        with _available(), self._reading.connect() as connection:
+            fact = connection.execute(_RECALL, {"fact_name": name}).scalar()
+        return None if fact is None else bytes(fact)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _writing(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        """A transaction, which is there as a whole or not at all."""
+        return self._engine.execution_options(**_WRITES).begin()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise InvalidStore(
+            "store: expected a URL such as sqlite:///jobs.db, got none that can be read"
+        ) from None
+    if parsed.drivername == "sqlite" and not parsed.database:
+        raise InvalidStore("store: expected a file, such as sqlite:///jobs.db; without one, use memory")
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
+def _engine(url: URL) -> sa.Engine:
+    connect = (
+        {"timeout": _BUSY_SECONDS} if url.drivername == "sqlite" else {"connect_timeout": _CONNECT_SECONDS}
+    )
+    try:
+        engine = sa.create_engine(
+            url, connect_args=connect, pool_size=16, max_overflow=-1, pool_pre_ping=url.drivername != "sqlite"
+        )
+    except (ModuleNotFoundError, NoSuchModuleError):
+        advice = "pip install 'netmind-testkit[postgresql]'"
+        raise InvalidStore(f"store: postgresql needs a driver: {advice}") from None
+    if url.drivername == "sqlite":
+        sa.event.listen(engine, "connect", _tune_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # else Python decides when a transaction begins
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """Take the turn to write before anything is read, so that no other can come in between."""
+    if "netmind_writes" in connection.get_execution_options():
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextlib.contextmanager
+def _available() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(_reason(error)) from error
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """Why, in one line, without the statement and its values."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return " ".join(str(cause).split())[:200]

@@ -1,0 +1,156 @@
+"""What survives a restart: jobs with their timing, clocks, and the order of ids."""
+
+import contextlib
+
+import pytest
+
+from netmind_mock import SteerableClock, create_app
+from netmind_mock.app import world_of
+from netmind_mock.keeping import keep_clocks, restore_clocks
+from netmind_mock.stores import StoreUnavailable, open_store
+
+BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
+AUTH = {"Authorization": "Bearer key"}
+
+
+class System:
+    """The time of the machine, which no restart changes."""
+
+    def __init__(self):
+        self.now = 1_800_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def system():
+    return System()
+
+
+@pytest.fixture
+def started(tmp_path, system):
+    """Starts the fake on the same store, as another process would."""
+    with contextlib.ExitStack() as stack:
+
+        def start(speed=1.0, **options):
+            store = stack.enter_context(contextlib.closing(open_store(f"sqlite:///{tmp_path}/jobs.db")))
+            clock = SteerableClock(speed=speed, wall=system, monotonic=system)
+            app = create_app(store=store, clock=clock, duration=600, **options)
+            world = world_of(app)
+            restore_clocks(world.store, world.tenants, wall=system, monotonic=system)
+            return app.test_client()
+
+        yield start
+
+
+def create(client):
+    return client.post("/v1/generation", json=BODY, headers=AUTH).json
+
+
+def status(client, job):
+    return client.get(f"/v1/generation/{job['id']}", headers=AUTH).json["status"]
+
+
+@pytest.mark.parametrize("speed", [1.0, 60.0])
+def test_a_job_that_was_half_done_is_half_done(started, system, speed):
+    first = started(speed)
+    job = create(first)
+    system.now += 300 / speed
+    second = started(speed)
+    system.now += 299 / speed
+    assert status(second, job) == "pending"
+    system.now += 2 / speed
+    assert status(second, job) == "completed"
+
+
+def test_a_clock_that_was_steered_goes_on_as_it_stood(started, system):
+    first = started()
+    job = create(first)
+    first.post("/__mock/clock", json={"freeze": True, "advance": 599})
+    system.now += 10_000
+    second = started()
+    assert status(second, job) == "pending"
+    assert second.get("/__mock/clock").json["frozen"] is True
+    second.post("/__mock/clock", json={"advance": 1})
+    assert status(second, job) == "completed"
+
+
+def test_a_tenants_own_clock_is_its_own_after_a_restart_too(started, system):
+    first = started()
+    job = create(first)
+    first.post("/__mock/clock", json={"advance": 600}, headers=AUTH)
+    second = started()
+    assert status(second, job) == "completed"
+    assert second.get("/__mock/clock").json["now"] == system.now
+
+
+def test_a_clock_that_a_reset_took_away_stays_away(started, system):
+    first = started()
+    first.post("/__mock/clock", json={"advance": 600}, headers=AUTH)
+    first.post("/__mock/reset", json={}, headers=AUTH)
+    assert started().get("/__mock/clock", headers=AUTH).json["now"] == system.now
+
+
+def test_a_system_clock_that_went_back_sends_no_job_back(started, system):
+    first = started()
+    create(first)
+    system.now -= 1000
+    assert started().get("/__mock/clock").json["now"] == 1_800_000_000.0
+
+
+def test_the_ids_of_a_seed_go_on_where_they_were(started):
+    ids = [create(started(seed=7))["id"] for _ in range(3)]
+    assert len(set(ids)) == 3
+    fresh = create_app(seed=7).test_client()
+    assert [create(fresh)["id"] for _ in range(3)] == ids
+
+
+class TestUnavailable:
+    @pytest.fixture
+    def client(self, monkeypatch):
+        app = create_app()
+        store = world_of(app).store
+        client = app.test_client()
+        done = create(create_app(store=store, duration=0).test_client())
+        client.file = client.get(f"/v1/generation/{done['id']}", headers=AUTH).json["result"]["data"][0][
+            "url"
+        ]
+
+        def gone(*_):
+            raise StoreUnavailable("disk I/O error")
+
+        for name in ("put", "get", "page", "change", "forget", "keep"):
+            monkeypatch.setattr(store, name, gone)
+        return client
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("POST", "/v1/generation"),
+            ("GET", "/v1/generation"),
+            ("GET", "/v1/generation/" + "0" * 32),
+            ("DELETE", "/v1/generation/" + "0" * 32),
+            ("GET", "FILE"),
+            ("POST", "/__mock/reset"),
+            ("GET", "/__mock/jobs"),
+        ],
+    )
+    def test_it_is_said_with_503_and_what_is_wrong(self, client, method, path):
+        answer = client.open(client.file if path == "FILE" else path, method=method, json=BODY, headers=AUTH)
+        assert (answer.status_code, answer.json) == (
+            503,
+            {"message": "the fake's store cannot be read or written now: disk I/O error"},
+        )
+        assert "nothing was done" in answer.headers["X-Mock-Hint"]
+        assert "Retry-After" not in answer.headers
+
+
+def test_keeping_without_a_clock_that_can_be_steered_keeps_nothing():
+    class Still:
+        def now(self):
+            return 5.0
+
+    world = world_of(create_app(clock=Still()))
+    keep_clocks(world.store, world.tenants)
+    assert world.store.recall("clocks") == b"{}"

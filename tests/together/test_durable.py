@@ -1,0 +1,93 @@
+"""A served fake that is killed at any moment: what it answered is there afterwards, whole and on time."""
+
+import signal
+import threading
+
+import pytest
+import requests
+from support import TOKEN, running_fake
+
+from netmind_client import GenerationClient
+
+CONFIG = {"prompt": "a cup", "image_size": "square"}
+
+
+def create_until(stop, base_url, acknowledged):
+    """Create, one after the other, and note what was answered."""
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {TOKEN}"
+        number = 0
+        while not stop.is_set():
+            body = {"model": "Qwen/Qwen-Image", "config": {**CONFIG, "seed": number}}
+            try:
+                answer = session.post(f"{base_url}/v1/generation", json=body, timeout=5)
+            except requests.RequestException:
+                continue
+            if answer.status_code == 200:
+                acknowledged.append(answer.json()["id"])
+                number += 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("moment", [0.05, 0.21])
+def test_every_job_that_was_acknowledged_survives_a_kill(tmp_path, store_url, moment):
+    acknowledged, stop = [], threading.Event()
+    with running_fake(tmp_path, "--store", store_url, "--duration", "0") as (base_url, process):
+        creating = [
+            threading.Thread(target=create_until, args=(stop, base_url, acknowledged)) for _ in range(4)
+        ]
+        for thread in creating:
+            thread.start()
+        while not acknowledged:
+            assert process.poll() is None
+            stop.wait(0.01)
+        stop.wait(moment)
+        worker_of(process).kill()
+        stop.set()
+        for thread in creating:
+            thread.join()
+    with (
+        running_fake(tmp_path, "--store", store_url, "--duration", "0") as (base_url, _),
+        GenerationClient(TOKEN, base_url) as client,
+    ):
+        listed = {job.id for job in client.list()}
+        assert set(acknowledged) <= listed
+        jobs = [client.get(job_id) for job_id in listed]
+        assert all(job.is_completed and job.results for job in jobs)
+        # At most one create of each thread was carried out and not answered any more.
+        assert len(listed) <= len(acknowledged) + 4
+
+
+@pytest.mark.slow
+def test_a_job_keeps_its_time_over_a_restart(tmp_path):
+    options = ("--store", f"sqlite:///{tmp_path}/jobs.db", "--duration", "60", "--speed", "100")
+    with running_fake(tmp_path, *options) as (base_url, process), GenerationClient(TOKEN, base_url) as client:
+        job = client.create("Qwen/Qwen-Image", CONFIG)
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    with running_fake(tmp_path, *options) as (base_url, _), GenerationClient(TOKEN, base_url) as client:
+        assert client.wait(job, timeout=30).created_at == job.created_at
+
+
+def worker_of(process):
+    """The worker process of a served fake."""
+    import psutil  # noqa: PLC0415
+
+    [worker] = psutil.Process(process.pid).children()
+    return worker
+
+
+@pytest.mark.slow
+def test_a_command_that_is_killed_leaves_no_worker_on_the_port(tmp_path):
+    with running_fake(tmp_path) as (base_url, process):
+        process.kill()
+        process.wait(10)
+        for _ in range(100):
+            try:
+                requests.get(f"{base_url}/__mock/health", timeout=5)
+            except requests.ConnectionError:
+                break
+            threading.Event().wait(0.1)
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{base_url}/__mock/health", timeout=5)
