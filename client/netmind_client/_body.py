@@ -43,9 +43,11 @@ class Decoder:
             return
         self._begun = self._begun or bool(part)
         try:
-            while part and not self._gzip.eof:
+            while part:
+                if self._gzip.eof:  # another member, which counts as well (RFC 1952)
+                    self._gzip = zlib.decompressobj(wbits=31)
                 yield self._gzip.decompress(part, _PIECE_BYTES)
-                part = self._gzip.unconsumed_tail
+                part = self._gzip.unconsumed_tail or self._gzip.unused_data
         except zlib.error as error:
             raise NoAnswer(f"the answer is no gzip ({error})", sent=True) from error
 

@@ -11,6 +11,7 @@ import httpx
 
 from netmind_client._effects import Answer, NoAnswer, Send
 from netmind_client._wire import cut
+from netmind_client.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +28,19 @@ _ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueE
 
 
 def new_client() -> httpx.AsyncClient:
-    """What sends the requests; keeps no cookies, and has a connection for whoever wants one."""
-    return httpx.AsyncClient(
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])), limits=httpx.Limits(max_connections=None)
-    )
+    """What sends the requests; keeps no cookies, and has a connection for whoever wants one.
+
+    Raises:
+        ConfigurationError: The environment names a proxy that cannot be used.
+    """
+    try:
+        return httpx.AsyncClient(
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            limits=httpx.Limits(max_connections=None),
+        )
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        message = f"the proxy that the environment names cannot be used: {cut(str(error))}"
+        raise ConfigurationError(message) from error
 
 
 async def send(client: httpx.AsyncClient, effect: Send) -> Answer:
@@ -105,7 +115,7 @@ class _Sending:
     async def note(self, event: str, about: Any) -> None:
         """Something has begun or ended on the connection."""
         to_proxy = getattr(about.get("request"), "method", None) == b"CONNECT"
-        begun = "send_request" in event and not to_proxy
+        begun = "send_request" in event and event.endswith(".started") and not to_proxy
         self.may_have_begun = bool(self.may_have_begun) or begun
 
 

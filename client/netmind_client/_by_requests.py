@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.cookies import RequestsCookieJar
-from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, ProxyError, SSLError
+from urllib3.exceptions import (
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    SSLError,
+)
 
 from netmind_client import _bounded
 from netmind_client._effects import Answer, NoAnswer, Send
@@ -22,7 +29,15 @@ _PART_BYTES = 64 * 1024
 _ERRORS = (requests.RequestException, HTTPError, OSError, ValueError)
 
 # Raised before anything is sent, by connections that do not tell what they have sent.
-_NEVER_SENT = (requests.ConnectTimeout, requests.exceptions.InvalidProxyURL)
+_NEVER_SENT = (
+    requests.ConnectTimeout,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidProxyURL,
+    LocationValueError,
+)
 
 
 def new_session() -> requests.Session:

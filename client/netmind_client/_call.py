@@ -22,9 +22,9 @@ T = TypeVar("T")
 _log = logging.getLogger("netmind_client")  # for what is lost with a task that is cancelled
 
 
-# Of an answer that is kept in memory: a transcript of days, and a list of some ten thousand jobs.
+# Of an answer that is kept in memory: a transcript of days, and a list of ten thousand jobs.
 MOST_BYTES = 2 * 1024 * 1024
-MOST_LIST_BYTES = 16 * 1024 * 1024
+MOST_LIST_BYTES = 8 * 1024 * 1024
 _LONGEST = 1e9  # seconds; sockets take not many more
 
 

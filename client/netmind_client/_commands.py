@@ -123,7 +123,10 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with _terminable():
-                return super().invoke(ctx)
+                came = super().invoke(ctx)
+            if sys.stdout is None:
+                raise OSError(errno.EBADF, "stdout is closed")  # noqa: TRY301 - as where it is full
+            return came  # noqa: TRY300
         except exceptions.NetMindError as error:
             code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), FAILED)
             _tell(ctx, str(error), error)
@@ -137,11 +140,12 @@ class Commands(click.Group):
             click.echo("\n".join([f"\n{word}.", *notes]), err=True)
             raise click.exceptions.Exit(code) from None
         except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # click ends quietly: nobody reads on
             _give_up_stdout()
-            resume = f"\nTo go on: {ctx.obj.resume}" if ctx.obj.resume else ""
-            click.echo(f"Error: the result cannot be printed: {error.strerror}{resume}", err=True)
+            resume = ctx.obj.resume if isinstance(ctx.obj, Connection) else None
+            if resume is None and error.errno in (errno.EPIPE, errno.EBADF):
+                raise click.exceptions.Exit(FAILED) from None  # nobody reads on, and nothing is lost
+            to_go_on = f"\nTo go on: {resume}" if resume else ""
+            click.echo(f"Error: the result cannot be printed: {error.strerror}{to_go_on}", err=True)
             raise click.exceptions.Exit(FAILED) from None
 
 
@@ -177,7 +181,7 @@ def _terminable() -> Iterator[None]:
 
 def _give_up_stdout() -> None:
     """Let Python not try again at its end."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -12,7 +12,7 @@ from netmind_client import _files, _operations, _polling, _saving, _timing, _wai
 from netmind_client._call import LEAST_SECONDS, Call, Clocks, seconds, whole
 from netmind_client._download import DEFAULT_MAX_BYTES
 from netmind_client._effects import Do
-from netmind_client._models import Generation, is_unicode
+from netmind_client._models import Generation, is_id
 from netmind_client._polling import Verdict
 from netmind_client._saving import Saving
 from netmind_client.exceptions import ConfigurationError, CreateOutcomeUnknown
@@ -231,6 +231,6 @@ def _id_of(generation: Any) -> str:
     if inspect.iscoroutine(generation_id):
         generation_id.close()
         raise ConfigurationError("expected a generation or its id, got a coroutine: await it first")
-    if not isinstance(generation_id, str) or not generation_id or not is_unicode(generation_id):
+    if not isinstance(generation_id, str) or not is_id(generation_id):
         raise ConfigurationError(f"expected a generation or its id, got {reprlib.repr(generation)}")
     return generation_id

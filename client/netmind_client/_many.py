@@ -95,6 +95,7 @@ class _Known:
     generation_id: str | None = None
     paths: tuple[str, ...] | None = None
     has_failed: bool = False
+    is_noted: bool = True  # whether the file has its id
 
 
 class Batch:
@@ -165,10 +166,7 @@ class Batch:
                 return done
             made = yield from call.told(self._made(call, number))
         except NetMindError as error:
-            if isinstance(error, GenerationFailed):
-                self._known[number].has_failed = True
-                with contextlib.suppress(DownloadError):
-                    yield from self._note(number, "failed", generation_id=error.generation_id)
+            yield from self._note_end(number, error)
             return Outcome(request, generation_id=error.generation_id, error=error)
         return Outcome(request, made.generation.id, made.generation, made.paths)
 
@@ -206,9 +204,11 @@ class Batch:
         try:
             created = yield from self._core.created(call, request.model, request.config)
             known.generation_id = created.id
-            # The job is there, and is waited for, whatever the disk says: its last line names it again.
+            # The job is there, and is waited for, whatever the disk says: a later line names it.
+            known.is_noted = False
             with contextlib.suppress(DownloadError):
                 yield from self._note(number, "created", generation_id=created.id)
+                known.is_noted = True
         except CreateOutcomeUnknown:
             raise
         except (ApiError, TransportError, ConfigurationError, Stopped):
@@ -219,6 +219,16 @@ class Batch:
         finally:
             self._creating.discard(number)
         return created
+
+    def _note_end(self, number: int, error: NetMindError) -> Flow[None]:
+        """Note what the next run has to know of a request that did not end well."""
+        known = self._known.get(number, _Known())
+        with contextlib.suppress(DownloadError):
+            if not known.is_noted:  # a disk that was full has room now
+                yield from self._note(number, "created", generation_id=known.generation_id)
+            if isinstance(error, GenerationFailed):
+                known.has_failed = True
+                yield from self._note(number, "failed", generation_id=error.generation_id)
 
     def _note(self, number: int, event: str, **facts: Any) -> Flow[None]:
         """Add a line to the file, before anything else happens."""
@@ -306,7 +316,7 @@ def _read_request(number: int, given: Any) -> GenerationRequest:
         model, config = given
         request = GenerationRequest(model, dict(config))
         _digest(request)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         example = ("Qwen/Qwen-Image", {"prompt": "A cup"})
         message = f"request {number}: expected (model, config), such as {example}, got {type(given).__name__}"
         raise ConfigurationError(message) from error
@@ -339,7 +349,7 @@ def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> dict[int, 
             case "not created":
                 one.sent_at = None
             case "saved":
-                one.paths = tuple(line["paths"])
+                one.paths, one.has_failed = tuple(line["paths"]), False
     begins = b'{"request": '
     if jobs.torn and not lines and jobs.torn[: len(begins)] != begins[: len(jobs.torn)]:
         raise ConfigurationError(f"{jobs.path}: {_NO_JOBS}")

@@ -81,7 +81,7 @@ def read_generation(document: object) -> Generation | None:
     """A generation from an answer's JSON; None if it has no id and status."""
     if not isinstance(document, dict) or not isinstance(document.get("status"), str):
         return None
-    if not isinstance(document.get("id"), str) or not document["id"] or not is_unicode(document["id"]):
+    if not is_id(document.get("id")):
         return None
     result = document.get("result")
     data = result.get("data") if isinstance(result, dict) else None
@@ -101,8 +101,10 @@ def read_generation(document: object) -> Generation | None:
     )
 
 
-def is_unicode(text: str) -> bool:
-    """Whether it can be sent: JSON can spell half of a surrogate pair."""
+def is_id(text: object) -> bool:
+    """Whether it can be an id in a URL: no half of a surrogate pair, and not dots, which lead elsewhere."""
+    if not isinstance(text, str) or not text.strip("."):
+        return False
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 

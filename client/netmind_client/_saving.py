@@ -165,6 +165,8 @@ class _Transfer:
 
     def _take(self, part: bytes) -> None:
         for piece in self._decoder.pieces(part):
+            if not self._call.left():  # unpacking takes its time, too
+                raise NoAnswer("timed out", sent=True, timed_out=True)
             self._limit(self._file.size + len(piece))
             self._file.write(piece)
         if self._saving.on_progress is not None:

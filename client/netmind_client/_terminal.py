@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -48,7 +49,10 @@ def show_all(generations: Iterable[Generation], as_json: bool) -> None:
 
 def show_paths(paths: Sequence[Path], as_json: bool) -> None:
     """Print where files are."""
-    click.echo(json.dumps([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
+    if as_json:
+        click.echo(json.dumps([str(path) for path in paths]))
+    else:
+        click.echo(b"\n".join(map(os.fsencode, paths)))  # a folder's name need not be text
 
 
 def show_outcomes(outcomes: Sequence[Outcome], as_json: bool) -> None:

@@ -88,8 +88,9 @@ def normalized_base_url(text: str) -> str:
     except ValueError:  # brackets that do not close, a port that is none
         usable = False
     if not usable or parts.query or parts.fragment or "@" in parts.netloc:
-        given = re.sub(r"//[^/]*@", "//…@", without_query(text))
-        raise ConfigurationError(f"expected a base URL such as {DEFAULT_BASE_URL}, got {given!r}")
+        raise ConfigurationError(
+            f"expected a base URL such as {DEFAULT_BASE_URL}, got {without_query(text)!r}"
+        )
     return url
 
 
@@ -146,6 +147,9 @@ def generation(body: Any, generation_id: str) -> Generation:
     read = read_generation(body)
     if read is None:
         message = f"generation {generation_id}: expected a generation, got {shown(body)}"
+        raise UnexpectedAnswer(message, generation_id=generation_id)
+    if read.id != generation_id:
+        message = f"generation {generation_id}: the answer is about another one, {cut(read.id)}"
         raise UnexpectedAnswer(message, generation_id=generation_id)
     return read
 
@@ -220,9 +224,18 @@ def shown(value: Any) -> str:
 
 
 def cut(text: str) -> str:
-    """The text in one line, cut short, and no URL in it with its query, which may hold a signature."""
-    line = " ".join(re.sub(r"(\S*/\S*?)\?\S+", r"\1", text[: 4 * _SHOWN_CHARACTERS]).split())
+    """The text in one line, cut short, and no URL in it with a password or a query, which may be secret."""
+    line = " ".join(map(_without_secrets, text[: 4 * _SHOWN_CHARACTERS].split()))
     return line if len(line) <= _SHOWN_CHARACTERS else line[:_SHOWN_CHARACTERS] + "…"
+
+
+def _without_secrets(word: str) -> str:
+    path, query, _ = word.partition("?")
+    if query and "/" in path:
+        word = path
+    before, slashes, rest = word.partition("//")
+    host, slash, path = rest.partition("/")
+    return before + slashes + (f"…@{host.rpartition('@')[2]}" if "@" in host else host) + slash + path
 
 
 def without_query(url: str) -> str:

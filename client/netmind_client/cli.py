@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -270,6 +271,8 @@ def generate_many(
     FILE has a JSON object a line, such as {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}; - is
     stdin. The same command goes on where it was left: nothing is created twice. New lines go at the end.
     """
+    if requests == "-" and sys.stdin is None:
+        raise click.UsageError("stdin is closed")
     with click.open_file(requests, "rb") as file:
         read = _arguments.requests("stdin" if requests == "-" else requests, file.read())
     jobs = directory / "jobs.jsonl" if jobs_file is None else jobs_file

@@ -13,6 +13,7 @@ from netmind_client import (
     GenerationFailed,
     GenerationRequest,
     TransportError,
+    WaitTimeout,
 )
 from netmind_client._files import Lines
 
@@ -180,6 +181,44 @@ class TestJobsFile:
         jobs.write_text(line + "\n")
         with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line 1: not a file of jobs"):
             client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+
+    def test_what_failed_and_was_saved_later_is_not_created_again(self, client, api, service, tmp_path, jobs):
+        api._answers["GET", f"{URL}/fails"] = []
+        client.generate_many(requests_for("fails"), tmp_path, jobs_file=jobs)
+        url = "https://files.example/fails.png"
+        done = {"id": "fails", "status": "completed", "result": {"data": [{"url": url}]}}
+        api._answers["GET", f"{URL}/fails"] = [(200, {}, json.dumps(done), True)]
+        for again in (False, True):
+            [outcome] = client.generate_many(
+                requests_for("fails"), tmp_path, jobs_file=jobs, retry_failed=again
+            )
+            assert outcome.error is None
+        assert service == ["fails"]
+
+    def test_an_id_that_could_not_be_noted_at_first_is_noted_at_the_end(
+        self, client, api, tmp_path, jobs, monkeypatch, generation
+    ):
+        refused, add = [], Lines.add
+
+        def full_for_a_moment(self, text):
+            if '"created"' in text and not refused:
+                refused.append(text)
+                raise DownloadError("No space left on device")
+            add(self, text)
+
+        monkeypatch.setattr(Lines, "add", full_for_a_moment)
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{generation()['id']}", json=generation())
+        [outcome] = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs, timeout=2)
+        assert (isinstance(outcome.error, WaitTimeout), len(refused)) == (True, 1)
+        assert self.events(jobs) == [(1, "sending"), (1, "created")]
+
+    def test_a_config_that_is_nested_too_deeply_is_told(self, client, tmp_path):
+        deep = {}
+        for _ in range(100_000):
+            deep = {"a": deep}
+        with pytest.raises(ConfigurationError, match=r"request 1: expected \(model, config\)"):
+            client.generate_many([("m", deep)], tmp_path)
 
     def test_a_job_is_saved_even_if_its_id_could_not_be_noted(
         self, client, service, tmp_path, jobs, monkeypatch

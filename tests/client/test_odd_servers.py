@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import os
+import time
 import tracemalloc
 from functools import partial
 
@@ -18,8 +19,10 @@ from netmind_client import (
     CreateOutcomeUnknown,
     DownloadError,
     GenerationClient,
+    InvalidRequestError,
     NetMindError,
     TransportError,
+    UnexpectedAnswer,
 )
 
 PENDING = {"id": "a", "status": "pending"}
@@ -37,9 +40,8 @@ def serve(request):
 
     def start(answering, **options):
         server = RawServer(answering)
-        clients = real_client(
-            request.param, server.base_url, **{"request_timeout": 10, "poll_interval": 0.1, **options}
-        )
+        options = {"base_url": server.base_url, "request_timeout": 10, "poll_interval": 0.1, **options}
+        clients = real_client(request.param, **options)
         opened.append((clients, server))
         return server, next(clients)
 
@@ -143,7 +145,7 @@ class TestSessions:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_client_on_both_sides_of_a_fork_shares_no_connection():
     with (
-        RawServer(lambda asked: answer({"id": asked.path, "status": "pending"})) as server,
+        RawServer(lambda asked: answer({"id": asked.path.rpartition("/")[2], "status": "pending"})) as server,
         GenerationClient("k", server.base_url) as client,
     ):
         client.get("before")
@@ -189,6 +191,8 @@ class TestDownload:
             ({"Last_Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}, {"Last_Modified": "Tue, 02 Jan 2024 00:00:00 GMT"}),
             ({"ETag": '"a"'}, {"ETag": '"b"'}),
             ({"ETag": '"a"', "total": 90_000}, {"total": 100_000}),
+            ({"Last_Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}, {}),
+            ({"ETag": '"a"'}, {}),
         ],
     )  # fmt: skip
     def test_the_rest_of_another_file_is_not_added(self, serve, tmp_path, old, new):
@@ -248,6 +252,21 @@ class TestDownload:
         [path] = client.download(_generation(completed(server.base_url + "/cup.wav")), tmp_path)
         assert path.read_bytes() == content
 
+    def test_a_gzip_of_two_members_is_both(self, serve, tmp_path):
+        content = gzip.compress(b"a" * 500) + gzip.compress(b"b" * 500)
+        server, client = serve(lambda _: answer(content, Content_Encoding="gzip"))
+        [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
+        assert path.read_bytes() == b"a" * 500 + b"b" * 500
+
+    @pytest.mark.parametrize(
+        "content", [gzip.compress(b"a" * 500)[:-3], gzip.compress(b"a" * 500) + b"rest", b"none"]
+    )
+    def test_a_gzip_that_is_not_whole_is_not_saved(self, serve, tmp_path, content):
+        server, client = serve(lambda _: answer(content, Content_Encoding="gzip"))
+        with pytest.raises(DownloadError, match="gzip"):
+            client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
     @pytest.mark.parametrize("error", [OSError("mine"), TimeoutError("mine"), ValueError("mine")])
     def test_an_error_of_a_callbacks_own_is_that(self, serve, tmp_path, error):
         def on_progress(_):
@@ -272,6 +291,63 @@ def test_an_error_tells_no_token_by_what_caused_it(serve):
             headers = getattr(error.__dict__.get(kept), "headers", {})
             assert "authorization" not in {name.lower() for name in headers}
         error = error.__cause__ or error.__context__
+
+
+def test_an_answer_about_another_job_is_not_believed(serve):
+    _, client = serve(lambda _: answer({"id": "other", "status": "completed"}))
+    with pytest.raises(UnexpectedAnswer, match="generation a: the answer is about another one, other"):
+        client.get("a")
+
+
+@pytest.mark.parametrize("dots", [".", "..", "..."])
+def test_dots_are_no_id(serve, dots):
+    server, client = serve(lambda _: answer({"id": dots, "status": "completed"}))
+    for call in (client.get, client.delete, client.wait):
+        with pytest.raises(ConfigurationError, match="expected a generation or its id"):
+            call(dots)
+    assert server.asked == []
+    with pytest.raises(CreateOutcomeUnknown):
+        client.create("m", {})
+
+
+@pytest.mark.parametrize("body", [b"/" * 800, b"/?" * 400, b"//@" * 300, b"x" * 2_000_000, b"\\" * 800])
+def test_an_error_page_is_told_in_no_time(serve, body):
+    _, client = serve(lambda _: answer(body, "400 Bad Request"))
+    begun = time.process_time()
+    with pytest.raises(InvalidRequestError):
+        client.get("a")
+    assert time.process_time() - begun < 1
+
+
+def test_a_proxy_that_refuses_to_connect_has_sent_nothing_on(serve, monkeypatch):
+    server, _ = serve(lambda _: answer(status="502 Bad Gateway"))
+    monkeypatch.setenv("HTTPS_PROXY", server.base_url)
+    _, client = serve(lambda _: answer(), base_url="https://api.example.invalid")
+    with pytest.raises(TransportError, match=r"not sent: .*nothing was created") as caught:
+        client.create("m", {})
+    assert not isinstance(caught.value, CreateOutcomeUnknown)
+    assert [asked.method for asked in server.asked] == ["CONNECT"] * 3
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://u:s3cret@127.0.0.1:1", "ftp://u:s3cret@h", "http://u:s3cret@[::1"]
+)
+@pytest.mark.parametrize("library", KINDS)
+def test_a_proxy_that_cannot_be_used_has_sent_nothing(library, proxy, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(NetMindError) as caught:
+        _created(library)
+    assert not isinstance(caught.value, CreateOutcomeUnknown)
+    assert "s3cret" not in str(caught.value)
+
+
+def _created(library):
+    clients = real_client(library, "http://127.0.0.1:1")
+    client = next(clients)
+    try:
+        client.create("m", {})
+    finally:
+        next(clients, None)
 
 
 def test_json_that_is_deep_is_told(serve):

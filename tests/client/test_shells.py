@@ -38,7 +38,14 @@ def exceptions_of(module, base):
     ]
 
 
-REQUESTS_CERTAIN = {"ConnectTimeout", "InvalidProxyURL"}
+REQUESTS_CERTAIN = {
+    "ConnectTimeout",
+    "InvalidHeader",
+    "InvalidProxyURL",
+    "InvalidSchema",
+    "InvalidURL",
+    "MissingSchema",
+}
 HTTPX_CERTAIN = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
 
 

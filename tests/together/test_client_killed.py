@@ -1,6 +1,7 @@
 """A client whose process is killed, interrupted, or left hanging: nothing is made twice, and the process ends."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -122,3 +123,52 @@ def test_a_job_whose_id_cannot_be_printed_is_named_all_the_same(tmp_path):
         "Error: the result cannot be printed: No space left on device",
         f"To go on: netmind-client --base-url {base_url} wait {job.id}",
     ]
+
+
+COMMAND = '"$0" -c "from netmind_client.cli import main; main()" --base-url "$1" --api-key "$2" '
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shell", "reason"),
+    [
+        (COMMAND + "create --model m --prompt 'a cup' | true", "Broken pipe"),
+        (COMMAND + "create --model m --prompt 'a cup' >&-", "stdout is closed"),
+    ],
+)
+def test_a_job_whose_id_nobody_reads_is_named_all_the_same(tmp_path, shell, reason):
+    with running_fake(tmp_path) as (base_url, _):
+        ended = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", shell, sys.executable, base_url, TOKEN],
+            stderr=subprocess.PIPE, text=True, timeout=30,
+        )  # fmt: skip
+        with GenerationClient(TOKEN, base_url) as client:
+            [job] = client.list()
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        f"Error: the result cannot be printed: {reason}",
+        f"To go on: netmind-client --base-url {base_url} wait {job.id}",
+    ]
+
+
+@pytest.mark.slow
+def test_a_folder_whose_name_is_no_text_is_printed_as_it_is(tmp_path):
+    shell = COMMAND + "generate --model Qwen/Qwen-Image --prompt x -o $'caf\\xe9'"
+    with running_fake(tmp_path, "--duration", "0") as (base_url, _):
+        ended = subprocess.run(
+            ["bash", "-c", shell, sys.executable, base_url, TOKEN], cwd=tmp_path, capture_output=True,
+            timeout=30, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+        )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.startswith(b"caf\xe9/")
+
+
+@pytest.mark.slow
+def test_a_closed_stdin_is_told(tmp_path):
+    shell = COMMAND + "generate-many - <&-"
+    ended = subprocess.run(
+        ["bash", "-c", shell, sys.executable, "http://127.0.0.1:1", TOKEN], cwd=tmp_path, capture_output=True,
+        text=True, timeout=30,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert "Error: stdin is closed" in ended.stderr
