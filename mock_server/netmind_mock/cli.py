@@ -20,6 +20,7 @@ from netmind_mock.hosts import is_loopback, parse_host
 from netmind_mock.journal import MOST_ENTRIES
 from netmind_mock.plans.scenarios import SCENARIOS
 from netmind_mock.profile import SHIPPED, shipped_profile
+from netmind_mock.stores import Limits
 from netmind_mock.toml_files import InvalidFile, read_toml, shown, unknown_key
 
 if TYPE_CHECKING:
@@ -116,6 +117,18 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
     default="memory",
     help="Where jobs are kept: memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
 )
+@_option(
+    "--max-jobs",
+    default=Limits().max_jobs,
+    type=click.IntRange(1),
+    help="How many jobs are kept at most; the oldest are evicted.",
+)
+@_option(
+    "--retain",
+    type=click.FloatRange(0, min_open=True),
+    show_default="never",
+    help="Seconds after which a job is evicted.",
+)
 @_option("--profile", default="documented", help="How the API behaves: documented, observed, or a TOML file.")
 @_option("--duration", default=2.0, type=click.FloatRange(0, 1e9), help="How long a job takes, in seconds.")
 @_option(
@@ -173,6 +186,8 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
 def serve(  # noqa: PLR0913 - click hands over each option by its name
     *,
     store: str,
+    max_jobs: int,
+    retain: float | None,
     host: str,
     port: int,
     ready_file: str | None,
@@ -203,6 +218,8 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
         made_up = control_key is None and not is_loopback(host)
         settings = server.Settings(
             store=store,
+            max_jobs=max_jobs,
+            retain=retain,
             profile=profile,
             duration=duration,
             speed=speed,

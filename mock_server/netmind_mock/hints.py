@@ -20,7 +20,7 @@ _HINTS = {
     "bad_token": "this token is not accepted: it is one word, bare or after Bearer, and one of --api-key "
     "where the server was given any",
     "unknown_generation": "no such generation on this token's account: each token is an account of its own, "
-    "and what was deleted or reset is gone",
+    "and what was deleted, reset or evicted is gone",
     "unknown_model": "the model {model} is not in the catalogue (netmind-mock models), "
     "and --strict-models refuses such",
     "model_unavailable": "the profile lists the model {model} as unavailable",

@@ -6,6 +6,7 @@ import functools
 import gc
 import http.client
 import logging
+import math
 import os
 import secrets
 import signal
@@ -30,6 +31,7 @@ from netmind_mock.keeping import restore_clocks
 from netmind_mock.lane import THREADS, Lane
 from netmind_mock.relay import Relay
 from netmind_mock.rules import rules_from
+from netmind_mock.stores import Limits, open_store
 from netmind_mock.verdicts.spend import prices_from
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class Settings:
     """What a served fake is told; each is an option of ``netmind-mock serve``."""
 
     store: str = "memory"
+    max_jobs: int = Limits().max_jobs
+    retain: float | None = None
     profile: str = "documented"
     duration: float = 2.0
     speed: float = 1.0
@@ -196,7 +200,10 @@ def build_app(settings: Settings, public_url: str) -> Flask:
         ApiError: An API key is not a token.
     """
     app = create_app(
-        store=settings.store,
+        store=open_store(
+            settings.store,
+            Limits(settings.max_jobs, math.inf if settings.retain is None else settings.retain),
+        ),
         profile=settings.profile,
         duration=settings.duration,
         clock=SteerableClock(speed=settings.speed),

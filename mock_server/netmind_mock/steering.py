@@ -96,11 +96,14 @@ _NEXT = {"times": _parameter(integer(1, 10_000), 1), "where": _parameter(text, "
 
 
 def _health(world: World, _user_id: str | None, _payload: Payload) -> Any:
+    jobs, evicted = world.store.counts()
     return {
         "status": "ok",
         "version": version("netmind-testkit"),
         "profile": world.profile.name,
         "store": world.store.name,
+        "jobs": jobs,
+        "evicted": evicted,
         "faults": [kind for kind in KINDS if world.tenants.can_carry(kind)],
     }
 

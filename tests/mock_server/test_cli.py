@@ -15,6 +15,8 @@ VALUES = {
     "port": ("8765", "8765"),
     "ready_file": ("ready.txt", '"ready.txt"'),
     "store": ("sqlite:///jobs.db", '"sqlite:///jobs.db"'),
+    "max_jobs": ("1000", "1000"),
+    "retain": ("3600.0", "3600"),
     "profile": ("observed", '"observed"'),
     "duration": ("7.5", "7.5"),
     "speed": ("60.0", "60"),

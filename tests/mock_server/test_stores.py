@@ -4,16 +4,19 @@ import math
 import sqlite3
 import sys
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from netmind_mock.jobs import Job, Kind, Output, Plan, Stage, Status, deleted, polled
-from netmind_mock.stores import InvalidStore, StoreUnavailable, open_store
+from netmind_mock.stores import InvalidStore, Limits, StoreUnavailable, open_store
+from netmind_mock.stores.memory import MemoryStore
 from netmind_mock.stores.rows import job_of, row_of
+from netmind_mock.stores.sql import SqlStore
 
 PLAN = Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 2.0)))
 
@@ -236,6 +239,62 @@ class TestDurable:
             for thread in threads:
                 thread.join()
             assert len(first.get(job(1).id).polled_at) == 120
+
+
+class TestLimits:
+    @pytest.fixture
+    def limited(self, store_url):
+        """Opens the store with limits, and a clock that stands until it is moved."""
+        now = [1000.0]
+        with ExitStack() as stack:
+
+            def opened(**limits):
+                kind = MemoryStore if store_url == "memory" else partial(SqlStore, store_url)
+                store = kind(Limits(**limits), wall=lambda: now[0])
+                stack.enter_context(closing(store))
+                if store_url.startswith("postgresql"):
+                    store.keep("evicted", b"0")
+                return store, now
+
+            yield opened
+
+    def test_beyond_so_many_the_oldest_go(self, limited):
+        store, _ = limited(max_jobs=3)
+        for number, user in enumerate(["u", "other", "u", "u", "other"]):
+            assert store.put(job(number, user))
+        assert store.counts() == (3, 2)
+        assert store.page(None) == [job(2), job(3), job(4, "other")]
+        assert (store.page("u"), store.page("other")) == ([job(2), job(3)], [job(4, "other")])
+        assert (store.get(job(0).id), store.get(job(2).id)) == (None, job(2))
+
+    def test_what_is_older_than_it_is_to_be_retained_goes(self, limited):
+        store, now = limited(retain=60.0)
+        store.put(job(1))
+        now[0] += 59.0
+        store.put(job(2))
+        assert store.counts() == (2, 0)
+        now[0] += 1.0
+        assert (store.get(job(1).id), store.page("u")) == (None, [job(2)])
+        assert store.counts() == (1, 1)
+        now[0] += 59.0
+        assert (store.get(job(2).id), store.page(None), store.counts()) == (None, [], (0, 2))
+
+    def test_what_was_forgotten_was_not_evicted(self, limited):
+        store, now = limited(retain=60.0, max_jobs=2)
+        store.put(job(1))
+        store.put(job(2, "other"))
+        store.forget("u")
+        now[0] += 60.0
+        assert store.counts() == (0, 1)
+        store.put(job(1))
+        assert (store.page("u"), store.counts()) == ([job(1)], (1, 1))
+
+    def test_a_long_run_holds_no_more_than_it_may(self, limited):
+        store, _ = limited(max_jobs=5)
+        for number in range(500):
+            store.put(job(number, f"user {number % 7}"))
+        assert store.counts() == (5, 495)
+        assert [one.id for one in store.page(None)] == [job(number).id for number in range(495, 500)]
 
 
 class TestOpening:

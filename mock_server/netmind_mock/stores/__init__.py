@@ -5,16 +5,36 @@ A store knows jobs and tenants, and nothing of time or of the wire.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import math
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netmind_mock.jobs import Job
 
-__all__ = ["InvalidStore", "JobStore", "StoreUnavailable", "open_store"]
+__all__ = ["Counts", "InvalidStore", "JobStore", "Limits", "StoreUnavailable", "open_store"]
 
 MEMORY = "memory"
+
+
+class Limits(NamedTuple):
+    """How much is kept; what is beyond is evicted, the oldest first.
+
+    Attributes:
+        max_jobs: How many jobs at most. A database may hold some more for a moment.
+        retain: For how long, in seconds of the system's clock; infinite for ever.
+    """
+
+    max_jobs: int = 1_000_000
+    retain: float = math.inf
+
+
+class Counts(NamedTuple):
+    """How many jobs there are, and how many were evicted."""
+
+    jobs: int
+    evicted: int
 
 
 class InvalidStore(ValueError):
@@ -59,6 +79,10 @@ class JobStore(Protocol):
         """Drop the tenant's jobs, or everybody's, as if there had been none."""
         ...
 
+    def counts(self) -> Counts:
+        """How many jobs there are, everybody's, and how many were evicted so far."""
+        ...
+
     def keep(self, name: str, fact: bytes) -> None:
         """Keep a fact that is no job, in the place of what was kept by this name."""
         ...
@@ -72,7 +96,7 @@ class JobStore(Protocol):
         ...
 
 
-def open_store(url: str) -> JobStore:
+def open_store(url: str, limits: Limits = Limits()) -> JobStore:  # noqa: B008 - it is frozen
     """The store that a URL names: ``memory``, ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
 
     Raises:
@@ -81,7 +105,7 @@ def open_store(url: str) -> JobStore:
     if url == MEMORY:
         from netmind_mock.stores.memory import MemoryStore  # noqa: PLC0415 - the one that is asked for
 
-        return MemoryStore()
+        return MemoryStore(limits)
     if not url.startswith(("sqlite:///", "postgresql://")):
         expected = "memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
         raise InvalidStore(f"store: expected {expected}, got {url.partition('@')[2] or url!r}")
@@ -92,4 +116,4 @@ def open_store(url: str) -> JobStore:
             raise
         advice = "pip install 'netmind-testkit[sql]'"
         raise InvalidStore(f"store: {url.partition(':')[0]} needs SQLAlchemy: {advice}") from None
-    return SqlStore(url)
+    return SqlStore(url, limits)

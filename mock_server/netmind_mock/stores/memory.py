@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
+from collections import deque
 from typing import TYPE_CHECKING
+
+from netmind_mock.stores import Counts, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +21,24 @@ class MemoryStore:
 
     name = "memory"
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """An empty store.
+
+        Args:
+            limits: How much is kept.
+            wall: The system's clock, in seconds since the epoch.
+        """
+        self._limits = limits
+        self._wall = wall
         self._jobs: dict[str, Job] = {}
-        self._by_user: dict[str, list[str]] = {}
+        self._by_user: dict[str, deque[str]] = {}
+        self._put_at: deque[tuple[float, str]] = deque()  # only where jobs are retained for a time
+        self._evicted = 0
         self._facts: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
@@ -28,11 +48,17 @@ class MemoryStore:
             if job.id in self._jobs:
                 return False
             self._jobs[job.id] = job
-            self._by_user.setdefault(job.user_id, []).append(job.id)
+            self._by_user.setdefault(job.user_id, deque()).append(job.id)
+            if self._limits.retain < math.inf:
+                self._put_at.append((self._wall(), job.id))
+            self._evict()
             return True
 
     def get(self, job_id: str) -> Job | None:
         """The job, whoever it belongs to, or None."""
+        if self._put_at:
+            with self._lock:
+                self._evict()
         return self._jobs.get(job_id)
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
@@ -46,6 +72,7 @@ class MemoryStore:
     def page(self, user_id: str | None) -> list[Job]:
         """The tenant's jobs, or everybody's, oldest first, deleted ones among them."""
         with self._lock:
+            self._evict()
             if user_id is None:
                 return list(self._jobs.values())
             return [self._jobs[job_id] for job_id in self._by_user.get(user_id, ())]
@@ -54,10 +81,16 @@ class MemoryStore:
         """Drop the tenant's jobs, or everybody's, as if there had been none."""
         with self._lock:
             if user_id is None:
-                self._jobs, self._by_user = {}, {}
+                self._jobs, self._by_user, self._put_at = {}, {}, deque()
                 return
             for job_id in self._by_user.pop(user_id, ()):
                 del self._jobs[job_id]
+
+    def counts(self) -> Counts:
+        """How many jobs there are, and how many were evicted so far."""
+        with self._lock:
+            self._evict()
+            return Counts(len(self._jobs), self._evicted)
 
     def keep(self, name: str, fact: bytes) -> None:
         """Keep a fact that is no job."""
@@ -69,3 +102,22 @@ class MemoryStore:
 
     def close(self) -> None:
         """Do nothing."""
+
+    def _evict(self) -> None:
+        """Drop what is beyond the limits: the oldest job is its tenant's oldest as well."""
+        while len(self._jobs) > self._limits.max_jobs:
+            self._drop(next(iter(self._jobs)))
+        if self._put_at:
+            last = self._wall() - self._limits.retain
+            while self._put_at and self._put_at[0][0] <= last:
+                self._drop(self._put_at.popleft()[1])
+
+    def _drop(self, job_id: str) -> None:
+        job = self._jobs.pop(job_id, None)
+        if job is None:
+            return  # forgotten meanwhile
+        ids = self._by_user[job.user_id]
+        ids.popleft()
+        if not ids:
+            del self._by_user[job.user_id]
+        self._evicted += 1

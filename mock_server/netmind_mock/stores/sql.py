@@ -8,13 +8,15 @@ no half of a job.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import time
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
-from netmind_mock.stores import InvalidStore, StoreUnavailable
+from netmind_mock.stores import Counts, InvalidStore, Limits, StoreUnavailable
 from netmind_mock.stores.rows import changing_of, job_of, row_of
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 10  # that a writer waits for another one's turn to end
 _CONNECT_SECONDS = 5
+_PUTS_BETWEEN_EVICTIONS = 100
+_EVICTED = "evicted"
 _WRITES = {"netmind_writes": True}
 
 _metadata = sa.MetaData()
@@ -42,7 +46,9 @@ _jobs = sa.Table(
     sa.Column("plan", sa.LargeBinary, nullable=False),
     sa.Column("deleted_at", sa.Double),
     sa.Column("polled_at", sa.LargeBinary, nullable=False),
+    sa.Column("put_at", sa.Double, nullable=False),
     sa.Index("netmind_jobs_of_user", "user_id", "number"),
+    sa.Index("netmind_jobs_put_at", "put_at"),
 )
 
 _facts = sa.Table(
@@ -64,8 +70,19 @@ _RECALL = sa.select(_facts.c.fact).where(_facts.c.name == sa.bindparam("fact_nam
 class SqlStore:
     """Keeps jobs in a database, which several processes may share."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         """Open the database, and make the tables that are missing.
+
+        Args:
+            url: Where it is.
+            limits: How much is kept.
+            wall: The system's clock, in seconds since the epoch.
 
         Raises:
             InvalidStore: It cannot be opened, or its driver is not installed.
@@ -73,6 +90,9 @@ class SqlStore:
         parsed = _parsed(url)
         plain = parsed.set(drivername=parsed.get_backend_name(), query={})
         self.name = plain.render_as_string(hide_password=True)
+        self._limits = limits
+        self._wall = wall
+        self._puts = itertools.count()
         self._engine = _engine(parsed)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         try:
@@ -88,16 +108,18 @@ class SqlStore:
         """Keep a new job; False if its id is taken."""
         with _available(), self._writing() as connection:
             try:
-                connection.execute(_INSERT, row_of(job))
+                connection.execute(_INSERT, {**row_of(job), "put_at": self._wall()})
             except IntegrityError:
                 return False
+            if next(self._puts) % _PUTS_BETWEEN_EVICTIONS == 0:
+                self._evict(connection)
         return True
 
     def get(self, job_id: str) -> Job | None:
         """The job, whoever it belongs to, or None."""
         with _available(), self._reading.connect() as connection:
             row = connection.execute(_GET, {"job_id": job_id}).first()
-        return None if row is None else job_of(row)
+        return None if row is None or row.put_at <= self._last_evicted() else job_of(row)
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
         """Put ``how(job)`` in the job's place; the job as it was before."""
@@ -115,7 +137,8 @@ class SqlStore:
         """The tenant's jobs, or everybody's, oldest first, deleted ones among them."""
         statement, given = (_PAGE_OF_ALL, {}) if user_id is None else (_PAGE, {"user": user_id})
         with _available(), self._reading.connect() as connection:
-            return [job_of(row) for row in connection.execute(statement, given)]
+            last = self._last_evicted()
+            return [job_of(row) for row in connection.execute(statement, given) if row.put_at > last]
 
     def forget(self, user_id: str | None) -> None:
         """Drop the tenant's jobs, or everybody's, as if there had been none."""
@@ -123,11 +146,17 @@ class SqlStore:
         with _available(), self._writing() as connection:
             connection.execute(statement if user_id is None else statement.where(_jobs.c.user_id == user_id))
 
+    def counts(self) -> Counts:
+        """How many jobs there are, and how many were evicted so far."""
+        with _available(), self._writing() as connection:
+            self._evict(connection)
+            jobs = connection.execute(sa.select(sa.func.count()).select_from(_jobs)).scalar() or 0
+            return Counts(jobs, _evicted(connection))
+
     def keep(self, name: str, fact: bytes) -> None:
         """Keep a fact that is no job."""
         with _available(), self._writing() as connection:
-            connection.execute(sa.delete(_facts).where(_facts.c.name == name))
-            connection.execute(sa.insert(_facts), {"name": name, "fact": fact})
+            _keep(connection, name, fact)
 
     def recall(self, name: str) -> bytes | None:
         """What was kept by this name, or None."""
@@ -139,9 +168,33 @@ class SqlStore:
         """Close the connections."""
         self._engine.dispose()
 
+    def _last_evicted(self) -> float:
+        """What was put at this moment or before is no longer kept, though it may still be there."""
+        return self._wall() - self._limits.retain
+
+    def _evict(self, connection: sa.Connection) -> None:
+        """Drop what is beyond the limits."""
+        first_kept = sa.select(_jobs.c.number).order_by(_jobs.c.number.desc()).limit(1)
+        beyond = connection.execute(first_kept.offset(self._limits.max_jobs)).scalar()
+        too_many = sa.false() if beyond is None else _jobs.c.number <= beyond
+        too_old = _jobs.c.put_at <= self._last_evicted()
+        evicted = connection.execute(sa.delete(_jobs).where(too_many | too_old)).rowcount
+        if evicted:
+            _keep(connection, _EVICTED, b"%d" % (_evicted(connection) + evicted))
+
     def _writing(self) -> contextlib.AbstractContextManager[sa.Connection]:
         """A transaction, which is there as a whole or not at all."""
         return self._engine.execution_options(**_WRITES).begin()
+
+
+def _keep(connection: sa.Connection, name: str, fact: bytes) -> None:
+    connection.execute(sa.delete(_facts).where(_facts.c.name == name))
+    connection.execute(sa.insert(_facts), {"name": name, "fact": fact})
+
+
+def _evicted(connection: sa.Connection) -> int:
+    kept = connection.execute(_RECALL, {"fact_name": _EVICTED}).scalar()
+    return 0 if kept is None else int(bytes(kept))
 
 
 def _parsed(url: str) -> URL:
