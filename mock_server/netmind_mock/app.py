@@ -28,11 +28,12 @@ from netmind_mock.tenants import Tenants
 from netmind_mock.verdicts.spend import Prices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from flask import Request
 
+    from netmind_mock.journal import Note
     from netmind_mock.rules import Rule
     from netmind_mock.stores import JobStore
 
@@ -53,6 +54,7 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
     journal_entries: int = MOST_ENTRIES,
     wire_faults: Iterable[str] = (),
     control_key: str | None = None,
+    log: Callable[[Note], None] | None = None,
 ) -> Flask:
     """The fake as a WSGI application.
 
@@ -72,6 +74,7 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
         journal_entries: How many requests are remembered at most; 0 for none.
         wire_faults: The kinds of faults that whatever carries the answers carries out itself.
         control_key: What ``/__mock/`` wants in the header ``X-Mock-Key``; None if nothing.
+        log: Called with what is noted of each request to the imitated API.
 
     Raises:
         InvalidFile: The profile does not exist or holds a mistake.
@@ -97,7 +100,7 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
         strict_models=strict_models or settled.unknown_models == "refuse",
     )
     world = World(settled, store, tenants, Journal(journal_entries), prices or Prices())
-    return _flask_app(rooms, world, control_key)
+    return _flask_app(rooms, world, control_key, log)
 
 
 def world_of(app: Flask) -> World:
@@ -165,7 +168,9 @@ class _FakeFlask(Flask):
         return MapAdapter(self.url_map, "", "/", "", "http", path, environ["REQUEST_METHOD"])
 
 
-def _flask_app(rooms: Rooms, world: World, control_key: str | None) -> Flask:
+def _flask_app(
+    rooms: Rooms, world: World, control_key: str | None, log: Callable[[Note], None] | None
+) -> Flask:
     app = _FakeFlask("netmind_mock", static_folder=None, template_folder=None)
     app.json = _OrjsonProvider(app)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -175,6 +180,7 @@ def _flask_app(rooms: Rooms, world: World, control_key: str | None) -> Flask:
     app.register_blueprint(control_routes(world, rooms.hosts, control_key))
     app.extensions["netmind_mock"] = world
     door = Door(app.wsgi_app, world.tenants, world.journal, world.store, rooms.profile)
+    door.log = log
     app.wsgi_app = door  # type: ignore[method-assign]
 
     def refuse(error: ApiError | HTTPException) -> tuple[Any, int, list[tuple[str, str]]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netmind_mock import access_log
 from netmind_mock.catalogue import catalogue
 from netmind_mock.errors import ApiError
 from netmind_mock.faults import KINDS
@@ -170,6 +171,12 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
     type=click.IntRange(0, 10_000_000),
     help="How many requests are remembered at most.",
 )
+@_option(
+    "--log",
+    default=access_log.NONE,
+    type=click.Choice(access_log.FORMATS),
+    help="Write a line on stderr for each request to the imitated API.",
+)
 @_option("--wire-faults", is_flag=True, help="Also carry out faults of the connection; answers slower.")
 @_option(
     "--control-key",
@@ -202,6 +209,7 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
     rules: str | None,
     prices: str | None,
     journal: int,
+    log: str,
     wire_faults: bool,
     control_key: str | None,
     fd: int | None,
@@ -231,6 +239,7 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
             prices=prices,
             journal=journal,
             control_key=secrets.token_urlsafe(16) if made_up else control_key,
+            log=log,
             wire_faults=wire_faults,
             end_with_stdin=end_with_stdin,
         )

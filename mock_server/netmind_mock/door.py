@@ -23,7 +23,7 @@ from netmind_mock.wire import MOST_TOKEN_CHARACTERS
 from netmind_mock.wsgi import whole_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from netmind_mock.faults import Fault
@@ -50,6 +50,7 @@ class Door:
         self._tenants = tenants
         self._journal = journal
         self._store = store
+        self.log: Callable[[Note], None] | None = None  # called with each note
         self._files = profile.url_path.partition("{")[0]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -134,6 +135,8 @@ class Door:
             reached,
         )
         self._journal.add(note)
+        if self.log is not None:
+            self.log(note)
 
 
 def _name(fault: Fault) -> str:

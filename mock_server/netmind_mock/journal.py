@@ -143,6 +143,23 @@ class Entry:
         return asdict(self)
 
 
+class Total(NamedTuple):
+    """What requests of one operation and status came to, since the start; no reset takes it away.
+
+    Attributes:
+        requests: How many there were.
+        seconds: What they took, together.
+        struck: How many of them a fault struck.
+    """
+
+    requests: int = 0
+    seconds: float = 0.0
+    struck: int = 0
+
+
+_NOTHING = Total()
+
+
 class Journal:
     """The last requests, oldest first. Safe to use from several threads."""
 
@@ -154,10 +171,14 @@ class Journal:
         self._notes: deque[Note] = deque()
         self._bytes = 0
         self._dropped: dict[str | None, int] = {}
+        self._totals: dict[tuple[str, int], Total] = {}
 
     def add(self, note: Note) -> None:
         """Keep a note, and drop the oldest that there is no room for."""
+        counted = (note.operation, note.status)
         with self._lock:
+            requests, seconds, struck = self._totals.get(counted, _NOTHING)
+            self._totals[counted] = Total(requests + 1, seconds + note.seconds, struck + bool(note.fault))
             self._notes.append(note)
             self._bytes += _weight(note)
             while len(self._notes) > self._most_entries or self._bytes > self._most_bytes:
@@ -165,6 +186,16 @@ class Journal:
                 self._bytes -= _weight(oldest)
                 if len(self._dropped) < MOST_ENTRIES or oldest.user_id in self._dropped:
                     self._dropped[oldest.user_id] = self._dropped.get(oldest.user_id, 0) + 1
+
+    def totals(self) -> dict[tuple[str, int], Total]:
+        """What all requests came to, by operation and status."""
+        with self._lock:
+            return dict(self._totals)
+
+    def size(self) -> tuple[int, int]:
+        """How many requests are kept, and in how many bytes."""
+        with self._lock:
+            return len(self._notes), self._bytes
 
     def entries(self, user_id: str | None = None, *, operation: str | None = None) -> list[Entry]:
         """A tenant's requests, or (None) everybody's, of one operation or of all."""

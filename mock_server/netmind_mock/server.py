@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 
+from netmind_mock import access_log
 from netmind_mock.app import create_app, world_of
 from netmind_mock.clock import SteerableClock
 from netmind_mock.faults import KINDS
@@ -71,6 +73,7 @@ class Settings:
     prices: str | None = None
     journal: int = MOST_ENTRIES
     control_key: str | None = None
+    log: str = access_log.NONE
     wire_faults: bool = False
     end_with_stdin: bool = False
     relay_secret: str = field(default="", repr=False)
@@ -217,6 +220,7 @@ def build_app(settings: Settings, public_url: str) -> Flask:
         journal_entries=settings.journal,
         wire_faults=_carried(settings),
         control_key=settings.control_key,
+        log=access_log.logged(settings.log, lambda line: print(line, file=sys.stderr, flush=True)),  # noqa: T201
     )
     world = world_of(app)
     restore_clocks(world.store, world.tenants)

@@ -28,6 +28,7 @@ VALUES = {
     "rules": ("{folder}/rules.toml", '"rules.toml"'),
     "prices": ("{folder}/prices.toml", '"prices.toml"'),
     "journal": ("500", "500"),
+    "log": ("json", '"json"'),
     "wire_faults": ("true", "true"),
     "control_key": ("a-control-key", '"a-control-key"'),
     "fd": ("7", "7"),

@@ -19,6 +19,7 @@ def api(make):
 ROUTES = [
     *((one.method, "/__mock/" + one.path.replace("{id}", "0" * 32)) for one in OPERATIONS_BY_NAME.values()),
     ("GET", "/__mock/openapi.json"),
+    ("GET", "/__mock/metrics"),
 ]
 
 
@@ -114,7 +115,7 @@ class TestDescription:
             if method != "parameters"
         }
         served = {(one.method, f"/__mock/{one.path}") for one in OPERATIONS_BY_NAME.values()}
-        assert described == served | {("GET", "/__mock/openapi.json")}
+        assert described == served | {("GET", "/__mock/openapi.json"), ("GET", "/__mock/metrics")}
 
     def test_it_is_served(self, api):
         assert api.get("/__mock/openapi.json").json == openapi_document()

@@ -13,13 +13,14 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from flask import Blueprint, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from netmind_mock import identity, wire
 from netmind_mock.errors import ApiError, BadToken
 from netmind_mock.hints import HINT, hint_of_control
 from netmind_mock.hosts import parse_host
+from netmind_mock.metrics import exposition
 from netmind_mock.plans.orders import InvalidOrder
 from netmind_mock.routes import MAX_BODY_BYTES
 from netmind_mock.steering import OPERATIONS_BY_NAME, NotThere, call
@@ -75,9 +76,12 @@ def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprin
     # One rule for all: a rule of its own for each operation takes Flask longer to compile than a test to run.
     @routes.route("/", defaults={"path": ""}, methods=["GET", "POST", "DELETE"])
     @routes.route("/<path:path>", methods=["GET", "POST", "DELETE"])
-    def steer(path: str) -> Answer:
+    def steer(path: str) -> Answer | Response:
         if (request.method, path) == ("GET", "openapi.json"):
             return openapi_document(), 200
+        if (request.method, path) == ("GET", "metrics"):
+            text, content_type = exposition(world)
+            return Response(text, content_type=content_type)
         name, named = _operation(request.method, path)
         payload = _body() if request.method == "POST" else _query()
         return call(world, _tenant(), name, {**payload, **named}), 200

@@ -1,0 +1,89 @@
+"""The metrics, as Prometheus' own parser reads them."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from netmind_mock import create_app
+from netmind_mock.app import world_of
+from netmind_mock.stores import Limits, StoreUnavailable
+from netmind_mock.stores.memory import MemoryStore
+
+BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
+AUTH = {"Authorization": "Bearer key"}
+
+
+@pytest.fixture
+def client():
+    return create_app(store=MemoryStore(Limits(max_jobs=2)), journal_entries=3).test_client()
+
+
+def samples(client):
+    """Each sample's value by its name and labels."""
+    answer = client.get("/__mock/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_requests_are_counted_by_operation_and_status(client):
+    for _ in range(3):
+        client.post("/v1/generation", json=BODY, headers=AUTH)
+    client.get("/v1/generation/" + "0" * 32, headers=AUTH)
+    client.get("/v1/generation")
+    read = samples(client)
+    assert read["netmind_mock_requests_total", "create", "200"] == 3
+    assert read["netmind_mock_requests_total", "get", "404"] == 1
+    assert read["netmind_mock_requests_total", "list", "401"] == 1
+    assert read["netmind_mock_request_seconds_count", "create"] == 3
+    assert 0 < read["netmind_mock_request_seconds_sum", "create"] < 60
+
+
+def test_what_is_kept_and_what_was_dropped_is_told(client):
+    for _ in range(5):
+        client.post("/v1/generation", json=BODY, headers=AUTH)
+    read = samples(client)
+    assert read["netmind_mock_jobs",] == 2
+    assert read["netmind_mock_jobs_evicted_total",] == 3
+    assert read["netmind_mock_journal_entries",] == 3
+    assert read["netmind_mock_journal_dropped_total",] == 2
+    assert read["netmind_mock_journal_bytes",] > 0
+
+
+def test_struck_requests_are_counted(client):
+    client.post("/__mock/faults", json={"operation": "create", "kind": "status", "code": 500, "times": 1})
+    for _ in range(2):
+        client.post("/v1/generation", json=BODY, headers=AUTH)
+    assert samples(client)["netmind_mock_requests_struck_total", "create"] == 1
+
+
+def test_a_reset_takes_no_count_away(client):
+    client.post("/v1/generation", json=BODY, headers=AUTH)
+    client.post("/__mock/reset", json={})
+    read = samples(client)
+    assert (read["netmind_mock_requests_total", "create", "200"], read["netmind_mock_jobs",]) == (1, 0)
+
+
+def test_neither_tokens_nor_prompts_are_told(client):
+    client.post("/v1/generation", json=BODY, headers=AUTH)
+    text = client.get("/__mock/metrics").text
+    assert "key" not in text
+    assert "A cup" not in text
+
+
+def test_what_is_served_is_told(client):
+    assert samples(client)["netmind_mock_info", "documented", "memory", version()] == 1
+
+
+def version():
+    return create_app().test_client().get("/__mock/health").json["version"]
+
+
+def test_a_store_that_is_gone_is_503(client, monkeypatch):
+    def gone():
+        raise StoreUnavailable("disk I/O error")
+
+    monkeypatch.setattr(world_of(client.application).store, "counts", gone)
+    assert client.get("/__mock/metrics").status_code == 503
