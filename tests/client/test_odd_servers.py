@@ -25,7 +25,7 @@ from netmind_client import (
     UnexpectedAnswer,
 )
 
-PENDING = {"id": "a", "status": "pending"}
+WHOLE_GZIP = gzip.compress(b"a" * 500)
 
 
 @pytest.fixture(autouse=True)
@@ -259,7 +259,7 @@ class TestDownload:
         assert path.read_bytes() == b"a" * 500 + b"b" * 500
 
     @pytest.mark.parametrize(
-        "content", [gzip.compress(b"a" * 500)[:-3], gzip.compress(b"a" * 500) + b"rest", b"none"]
+        "content", [WHOLE_GZIP[:-3], WHOLE_GZIP + b"rest", b"none"], ids=["cut", "too long", "none"]
     )
     def test_a_gzip_that_is_not_whole_is_not_saved(self, serve, tmp_path, content):
         server, client = serve(lambda _: answer(content, Content_Encoding="gzip"))
