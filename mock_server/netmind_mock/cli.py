@@ -21,7 +21,7 @@ from netmind_mock.hosts import is_loopback, parse_host
 from netmind_mock.journal import MOST_ENTRIES
 from netmind_mock.plans.scenarios import SCENARIOS
 from netmind_mock.profile import SHIPPED, shipped_profile
-from netmind_mock.stores import Limits
+from netmind_mock.stores import Limits, StoreUnavailable
 from netmind_mock.toml_files import InvalidFile, read_toml, shown, unknown_key
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
     if not well_typed:
         kind = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}[kinds[-1]]
         expected = f"a list, each of it {kind}" if several else kind
-        raise InvalidFile(f"{file}: {option.name}: expected {expected}, got {shown(value)}")
+        got = type(value).__name__ if option.name in ("store", "control_key") else shown(value)
+        raise InvalidFile(f"{file}: {option.name}: expected {expected}, got {got}")
     try:
         for item in values:
             option.type.convert(item, option, context)
@@ -248,6 +249,8 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
         raise _Refused("--api-key: expected a token without white space in it") from None
     except (server.CannotListen, ValueError) as error:
         raise _Refused(str(error)) from None
+    except StoreUnavailable as error:
+        raise _Refused(f"store: it cannot be read or written now: {error}") from None
     banner = _banner(base_url, profile, duration / speed, keys_given=bool(api_key))
     if made_up:
         banner += f"  /__mock/ wants the header X-Mock-Key: {settings.control_key}\n"

@@ -122,6 +122,14 @@ class SteerableClock:
         with self._steered:
             return ClockState(self._now(), self._wall(), self._speed, self._frozen)
 
+    def set_state(self, state: ClockState) -> None:
+        """Stand and run as it did in this process a moment ago."""
+        with self._steered:
+            self._base = state.shown
+            self._anchor = self._monotonic()
+            self._frozen, self._speed = state.frozen, state.speed
+            self._steered.notify_all()
+
     @classmethod
     def restored(cls, state: ClockState, **times: Callable[[], float]) -> SteerableClock:
         """A clock that goes on from a state; time went on meanwhile, unless it was frozen.

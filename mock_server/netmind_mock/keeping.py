@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import orjson
 
 from netmind_mock.clock import ClockState, SteerableClock
+from netmind_mock.stores import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,21 +16,28 @@ if TYPE_CHECKING:
     from netmind_mock.stores import JobStore
     from netmind_mock.tenants import Tenants
 
-_CLOCKS = "clocks"
+_CLOCK = "clock:"  # and the tenant's id; everybody's has none
 
 
-def keep_clocks(store: JobStore, tenants: Tenants) -> None:
-    """Keep the clocks as they are now.
+def keep_clock(store: JobStore, user_id: str | None, clock: object) -> None:
+    """Keep a clock as it is now: a tenant's, or (None) everybody's. Another server may keep others.
 
     Raises:
         StoreUnavailable: The store is not to be had now.
     """
-    states = {
-        user_id: clock.state()
-        for user_id, clock in tenants.clocks().items()
-        if isinstance(clock, SteerableClock)
-    }
-    store.keep(_CLOCKS, orjson.dumps({user_id: list(state) for user_id, state in states.items()}))
+    if isinstance(clock, SteerableClock):
+        store.keep(_CLOCK + (user_id or ""), orjson.dumps(list(clock.state())))
+
+
+def forget_clocks(store: JobStore, user_id: str | None) -> None:
+    """Keep a tenant's clock no longer, or (None) nobody's but everybody's.
+
+    Raises:
+        StoreUnavailable: The store is not to be had now.
+    """
+    for name in store.recall(_CLOCK):
+        if name != _CLOCK and user_id in (None, name.removeprefix(_CLOCK)):
+            store.keep(name, None)
 
 
 def restore_clocks(store: JobStore, tenants: Tenants, **times: Callable[[], float]) -> None:
@@ -37,11 +46,11 @@ def restore_clocks(store: JobStore, tenants: Tenants, **times: Callable[[], floa
     Everybody's clock shows the time that was kept, and runs as fast as the fake is told now. ``times`` are
     the system's clocks, as ``SteerableClock.restored`` takes them.
     """
-    kept = store.recall(_CLOCKS)
-    for user_id, state in orjson.loads(kept or b"{}").items():
-        clock = SteerableClock.restored(ClockState(*state), **times)
+    for name, state in store.recall(_CLOCK).items():
+        clock = SteerableClock.restored(ClockState(*orjson.loads(state)), **times)
         now = tenants.clock(None)
-        if user_id == "" and isinstance(now, SteerableClock):
+        if name == _CLOCK and isinstance(now, SteerableClock):
             clock.set_speed(now.speed)
-        tenants.take_clock(user_id or None, clock)
-    keep_clocks(store, tenants)
+        tenants.take_clock(name.removeprefix(_CLOCK) or None, clock)
+    with contextlib.suppress(StoreUnavailable):  # what can be read can be served
+        keep_clock(store, None, tenants.clock(None))

@@ -11,14 +11,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netmind_mock import har
+from netmind_mock import har, identity
 from netmind_mock.clock import SteerableClock
 from netmind_mock.faults import KINDS, OPERATIONS, fault
 from netmind_mock.jobs import Job, Kind, ended, stages_until, status_at
-from netmind_mock.keeping import keep_clocks
+from netmind_mock.keeping import forget_clocks, keep_clock
 from netmind_mock.plans.orders import InvalidOrder, Parameter, complete, nearest
 from netmind_mock.plans.scenarios import SCENARIOS
 from netmind_mock.rules import order_of, rule_of
+from netmind_mock.stores import StoreUnavailable
 from netmind_mock.tenants import ActiveFault, Ordered
 from netmind_mock.toml_files import (
     Check,
@@ -109,10 +110,10 @@ def _health(world: World, _user_id: str | None, _payload: Payload) -> Any:
 
 
 def _reset(world: World, user_id: str | None, _payload: Payload) -> Any:
+    world.store.forget(user_id)  # first, for it alone can fail
+    forget_clocks(world.store, user_id)
     world.tenants.forget(user_id)
-    world.store.forget(user_id)
     world.journal.forget(user_id)
-    keep_clocks(world.store, world.tenants)
     return {"for": _whom(user_id)}
 
 
@@ -138,6 +139,7 @@ def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
             "clock: expected advance as seconds from 0 to 1e9, and speed above 0 and at most 1e9"
         )
     clock = world.tenants.steerable(user_id)
+    before = clock.state()
     if clock.now() + advance > _LAST_SECOND:
         raise InvalidOrder("clock: goes no further than the year 9000")
     try:
@@ -149,7 +151,11 @@ def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
             clock.advance(advance)
     except ValueError as mistake:
         raise InvalidOrder(f"clock: {mistake}") from None
-    keep_clocks(world.store, world.tenants)
+    try:
+        keep_clock(world.store, user_id, clock)
+    except StoreUnavailable:
+        clock.set_state(before)
+        raise
     return _clock(world, user_id, {})
 
 
@@ -287,7 +293,7 @@ def _job(world: World, job: Job) -> dict[str, Any]:
 
 
 def _found(world: World, user_id: str | None, job_id: Any) -> Job:
-    job = world.store.get(job_id) if isinstance(job_id, str) else None
+    job = world.store.get(job_id) if isinstance(job_id, str) and identity.is_job_id(job_id) else None
     if job is None or user_id not in (None, job.user_id):
         raise NotThere(f"job: no such generation as {str(job_id)[:60]!r} on this account")
     return job

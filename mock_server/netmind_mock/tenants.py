@@ -148,12 +148,6 @@ class Tenants:
                 tenant.clock = before.copy()
             return tenant.clock
 
-    def clocks(self) -> dict[str, Clock]:
-        """Every clock by its tenant's id; everybody's by the empty one."""
-        with self._lock:
-            own = {user_id: one.clock for user_id, one in self._own.items() if one.clock is not None}
-        return {"": self._clock, **own}
-
     def take_clock(self, user_id: str | None, clock: SteerableClock) -> None:
         """Let a tenant, or (None) everybody who has no own, go by this clock."""
         if user_id is None:

@@ -175,7 +175,7 @@ def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(serv
         ),
         (
             ["--store", "mongodb://h"],
-            "Error: store: expected memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE, got 'mongodb://h'\n",
+            "Error: store: expected memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE, got one of 'mongodb'\n",
         ),
         (
             ["--store", "sqlite:///no/such/file"],

@@ -6,7 +6,7 @@ import pytest
 
 from netmind_mock import SteerableClock, create_app
 from netmind_mock.app import world_of
-from netmind_mock.keeping import keep_clocks, restore_clocks
+from netmind_mock.keeping import restore_clocks
 from netmind_mock.stores import StoreUnavailable, open_store
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
@@ -146,11 +146,58 @@ class TestUnavailable:
         assert "Retry-After" not in answer.headers
 
 
-def test_keeping_without_a_clock_that_can_be_steered_keeps_nothing():
+def test_a_clock_that_could_not_be_kept_was_not_steered(monkeypatch):
+    app = create_app()
+    client, store = app.test_client(), world_of(app).store
+
+    def gone(*_):
+        raise StoreUnavailable("disk I/O error")
+
+    before = client.get("/__mock/clock").json["now"]
+    with monkeypatch.context() as full:
+        full.setattr(store, "keep", gone)
+        assert client.post("/__mock/clock", json={"advance": 86_400, "freeze": True}).status_code == 503
+    after = client.get("/__mock/clock").json
+    assert (after["now"] - before < 60, after["frozen"]) == (True, False)
+
+
+def test_a_reset_that_could_not_be_done_took_nothing_away(monkeypatch):
+    app = create_app()
+    client, store = app.test_client(), world_of(app).store
+    client.post("/__mock/rules", json={"scenario": "failed", "model": "*"})
+
+    def gone(*_):
+        raise StoreUnavailable("disk I/O error")
+
+    monkeypatch.setattr(store, "forget", gone)
+    assert client.post("/__mock/reset", json={}).status_code == 503
+    assert len(client.get("/__mock/rules").json["rules"]) == 1
+
+
+def test_two_servers_on_one_store_keep_each_their_own_clocks(started, system):
+    first, second = started(), started()
+    first.post("/__mock/clock", json={"advance": 600}, headers={"Authorization": "one"})
+    second.post("/__mock/clock", json={"advance": 60}, headers={"Authorization": "two"})
+    third = started()
+    shown = [third.get("/__mock/clock", headers={"Authorization": who}).json["now"] for who in ("one", "two")]
+    assert shown == [system.now + 600, system.now + 60]
+
+
+def test_a_store_that_can_only_be_read_is_served(monkeypatch):
+    world = world_of(create_app())
+
+    def gone(*_):
+        raise StoreUnavailable("attempt to write a readonly database")
+
+    monkeypatch.setattr(world.store, "keep", gone)
+    restore_clocks(world.store, world.tenants)
+
+
+def test_a_clock_that_cannot_be_steered_is_not_kept():
     class Still:
         def now(self):
             return 5.0
 
     world = world_of(create_app(clock=Still()))
-    keep_clocks(world.store, world.tenants)
-    assert world.store.recall("clocks") == b"{}"
+    restore_clocks(world.store, world.tenants)
+    assert world.store.recall("clock:") == {}

@@ -120,10 +120,17 @@ def test_an_id_is_given_once(store):
 
 
 def test_a_fact_is_recalled_as_it_was_kept_last(store):
-    assert store.recall("another") is None
-    store.keep("fact", b"\x00a")
-    store.keep("fact", b"b")
-    assert store.recall("fact") == b"b"
+    assert store.recall("fact") == {}
+    store.keep("fact:a", b"\x00a")
+    store.keep("fact:a", b"b")
+    store.keep("fact:", b"c")
+    store.keep("another", b"d")
+    assert store.recall("fact:") == {"fact:a": b"b", "fact:": b"c"}
+    store.keep("fact:a", None)
+    store.keep("nobody's", None)
+    assert store.recall("fact:") == {"fact:": b"c"}
+    for name in ("fact:", "another"):
+        store.keep(name, None)
 
 
 def test_a_change_that_fails_changes_nothing(store):
@@ -302,7 +309,11 @@ class TestOpening:
         ("url", "reason"),
         [
             ("mongodb://h/d", "expected memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE, got"),
+            ("mysql://u:s3cret@h/d?password=s3cret", "got one of 'mysql'"),
             ("sqlite://", "expected memory, sqlite:///FILE"),
+            ("sqlite:///:memory:", "expected a file, such as sqlite:///jobs.db"),
+            ("sqlite:///file:a?mode=memory&uri=true", "expected a file, such as sqlite:///jobs.db"),
+            ("postgres://me:s3cret@127.0.0.1:1/d?connect_timeout=abc", "d cannot be opened: "),
             ("sqlite:///", "expected a file, such as sqlite:///jobs.db"),
             ("sqlite:////nowhere/jobs.db", "sqlite:////nowhere/jobs.db cannot be opened: unable to open"),
             (
@@ -332,6 +343,54 @@ class TestOpening:
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(InvalidStore, match=extra):
             open_store(url)
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_file_that_is_removed_or_replaced_is_not_written_to_any_more(tmp_path, how):
+    path = tmp_path / "jobs.db"
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        store.put(job(1))
+        path.rename(tmp_path / "away")
+        if how == "replaced":
+            path.write_bytes(b"")
+        for call in (lambda: store.put(job(2)), lambda: store.get(job(1).id)):
+            with pytest.raises(StoreUnavailable, match=r"jobs\.db was removed or replaced"):
+                call()
+        (tmp_path / "away").rename(path)
+        assert store.put(job(2))
+
+
+def test_servers_that_open_a_new_database_at_once_all_do(postgresql):
+    with closing(open_store(postgresql)) as store, store._engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE netmind_jobs, netmind_facts")
+    start, failed = threading.Barrier(6), []
+
+    def open_and_keep():
+        start.wait()
+        try:
+            with closing(open_store(postgresql)) as store:
+                store.keep("clock:", b"[]")
+        except Exception as error:  # noqa: BLE001 - told by the assertion
+            failed.append(error)
+
+    threads = [threading.Thread(target=open_and_keep) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    with closing(open_store(postgresql)) as store:
+        store.keep("clock:", None)
+
+
+def test_a_table_that_somebody_locks_is_waited_for_and_then_told(postgresql, monkeypatch):
+    monkeypatch.setattr("netmind_mock.stores.sql._BUSY_SECONDS", 1)
+    with closing(open_store(postgresql)) as store, closing(open_store(postgresql)) as other:
+        with other._engine.begin() as connection:
+            connection.exec_driver_sql("LOCK TABLE netmind_jobs")
+            with pytest.raises(StoreUnavailable, match="lock timeout"):
+                store.put(job(1))
+        assert store.get(job(1).id) is None
 
 
 def test_a_database_that_is_gone_is_told_and_may_come_back(tmp_path):

@@ -83,12 +83,12 @@ class JobStore(Protocol):
         """How many jobs there are, everybody's, and how many were evicted so far."""
         ...
 
-    def keep(self, name: str, fact: bytes) -> None:
-        """Keep a fact that is no job, in the place of what was kept by this name."""
+    def keep(self, name: str, fact: bytes | None) -> None:
+        """Keep a fact that is no job, in the place of what was kept by this name; None for no longer."""
         ...
 
-    def recall(self, name: str) -> bytes | None:
-        """What was kept by this name, or None."""
+    def recall(self, prefix: str) -> dict[str, bytes]:
+        """What was kept by names that begin so."""
         ...
 
     def close(self) -> None:
@@ -106,9 +106,12 @@ def open_store(url: str, limits: Limits = Limits()) -> JobStore:  # noqa: B008 -
         from netmind_mock.stores.memory import MemoryStore  # noqa: PLC0415 - the one that is asked for
 
         return MemoryStore(limits)
+    if url.startswith("postgres://"):
+        url = url.replace("postgres://", "postgresql://", 1)
     if not url.startswith(("sqlite:///", "postgresql://")):
+        # What else it holds is not shown: there may be a password in it.
         expected = "memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-        raise InvalidStore(f"store: expected {expected}, got {url.partition('@')[2] or url!r}")
+        raise InvalidStore(f"store: expected {expected}, got one of {url.partition(':')[0][:20]!r}")
     try:
         from netmind_mock.stores.sql import SqlStore  # noqa: PLC0415 - it brings SQLAlchemy along
     except ModuleNotFoundError as error:

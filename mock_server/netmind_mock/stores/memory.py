@@ -92,13 +92,18 @@ class MemoryStore:
             self._evict()
             return Counts(len(self._jobs), self._evicted)
 
-    def keep(self, name: str, fact: bytes) -> None:
-        """Keep a fact that is no job."""
-        self._facts[name] = fact
+    def keep(self, name: str, fact: bytes | None) -> None:
+        """Keep a fact that is no job; None for no longer."""
+        with self._lock:
+            if fact is None:
+                self._facts.pop(name, None)
+            else:
+                self._facts[name] = fact
 
-    def recall(self, name: str) -> bytes | None:
-        """What was kept by this name, or None."""
-        return self._facts.get(name)
+    def recall(self, prefix: str) -> dict[str, bytes]:
+        """What was kept by names that begin so."""
+        with self._lock:
+            return {name: fact for name, fact in self._facts.items() if name.startswith(prefix)}
 
     def close(self) -> None:
         """Do nothing."""

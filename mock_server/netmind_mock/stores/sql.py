@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from netmind_mock.jobs import Job
 
-_BUSY_SECONDS = 10  # that a writer waits for another one's turn to end
+_BUSY_SECONDS = 5  # that a writer waits for another one's turn to end
 _CONNECT_SECONDS = 5
 _PUTS_BETWEEN_EVICTIONS = 100
 _EVICTED = "evicted"
@@ -100,13 +102,15 @@ class SqlStore:
                 if connection.dialect.name == "postgresql":  # else two that start at once make them twice
                     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7106721)")
                 _metadata.create_all(connection)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, TypeError, ValueError) as error:  # of an option of the URL, or an encoding
             self.close()
             raise InvalidStore(f"store: {self.name} cannot be opened: {_reason(error)}") from None
+        path = os.path.abspath(parsed.database or "")  # noqa: PTH100 - as it was named
+        self._file = (path, _identity(path)) if parsed.drivername == "sqlite" else None
 
     def put(self, job: Job) -> bool:
         """Keep a new job; False if its id is taken."""
-        with _available(), self._writing() as connection:
+        with self._writing() as connection:
             try:
                 connection.execute(_INSERT, {**row_of(job), "put_at": self._wall()})
             except IntegrityError:
@@ -117,13 +121,13 @@ class SqlStore:
 
     def get(self, job_id: str) -> Job | None:
         """The job, whoever it belongs to, or None."""
-        with _available(), self._reading.connect() as connection:
+        with self._read() as connection:
             row = connection.execute(_GET, {"job_id": job_id}).first()
         return None if row is None or row.put_at <= self._last_evicted() else job_of(row)
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
         """Put ``how(job)`` in the job's place; the job as it was before."""
-        with _available(), self._writing() as connection:
+        with self._writing() as connection:
             row = connection.execute(_LOCK, {"job_id": job_id}).first()
             if row is None:
                 return None
@@ -136,33 +140,38 @@ class SqlStore:
     def page(self, user_id: str | None) -> list[Job]:
         """The tenant's jobs, or everybody's, oldest first, deleted ones among them."""
         statement, given = (_PAGE_OF_ALL, {}) if user_id is None else (_PAGE, {"user": user_id})
-        with _available(), self._reading.connect() as connection:
+        with self._read() as connection:
             last = self._last_evicted()
             return [job_of(row) for row in connection.execute(statement, given) if row.put_at > last]
 
     def forget(self, user_id: str | None) -> None:
         """Drop the tenant's jobs, or everybody's, as if there had been none."""
         statement = sa.delete(_jobs)
-        with _available(), self._writing() as connection:
+        with self._writing() as connection:
             connection.execute(statement if user_id is None else statement.where(_jobs.c.user_id == user_id))
 
     def counts(self) -> Counts:
         """How many jobs there are, and how many were evicted so far."""
-        with _available(), self._writing() as connection:
+        with self._writing() as connection:
             self._evict(connection)
             jobs = connection.execute(sa.select(sa.func.count()).select_from(_jobs)).scalar() or 0
             return Counts(jobs, _evicted(connection))
 
-    def keep(self, name: str, fact: bytes) -> None:
-        """Keep a fact that is no job."""
-        with _available(), self._writing() as connection:
-            _keep(connection, name, fact)
+    def keep(self, name: str, fact: bytes | None) -> None:
+        """Keep a fact that is no job; None for no longer."""
+        with self._writing() as connection:
+            if fact is None:
+                connection.execute(sa.delete(_facts).where(_facts.c.name == name))
+            else:
+                _keep(connection, name, fact)
 
-    def recall(self, name: str) -> bytes | None:
-        """What was kept by this name, or None."""
-        with _available(), self._reading.connect() as connection:
-            fact = connection.execute(_RECALL, {"fact_name": name}).scalar()
-        return None if fact is None else bytes(fact)
+    def recall(self, prefix: str) -> dict[str, bytes]:
+        """What was kept by names that begin so."""
+        named = _facts.c.name.startswith(prefix, autoescape=True)
+        with self._read() as connection:
+            return {
+                name: bytes(fact) for name, fact in connection.execute(sa.select(_facts).where(named)).all()
+            }
 
     def close(self) -> None:
         """Close the connections."""
@@ -182,14 +191,40 @@ class SqlStore:
         if evicted:
             _keep(connection, _EVICTED, b"%d" % (_evicted(connection) + evicted))
 
-    def _writing(self) -> contextlib.AbstractContextManager[sa.Connection]:
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        """A connection that sees what is there, and takes nobody's turn."""
+        with _available():
+            self._check_file()
+            with self._reading.connect() as connection:
+                yield connection
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
         """A transaction, which is there as a whole or not at all."""
-        return self._engine.execution_options(**_WRITES).begin()
+        with _available():
+            self._check_file()
+            with self._engine.execution_options(**_WRITES).begin() as connection:
+                yield connection
+
+    def _check_file(self) -> None:
+        """See that a SQLite file is still the one that was opened: SQLite would go on in one that is gone."""
+        if self._file is not None and _identity(self._file[0]) != self._file[1]:
+            raise StoreUnavailable(f"{self._file[0]} was removed or replaced; start the server again")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - at each request, and quicker so
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _keep(connection: sa.Connection, name: str, fact: bytes) -> None:
-    connection.execute(sa.delete(_facts).where(_facts.c.name == name))
-    connection.execute(sa.insert(_facts), {"name": name, "fact": fact})
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    statement = dialect.insert(_facts).values(name=name, fact=fact)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"fact": fact}))
 
 
 def _evicted(connection: sa.Connection) -> int:
@@ -204,14 +239,21 @@ def _parsed(url: str) -> URL:
         raise InvalidStore(
             "store: expected a URL such as sqlite:///jobs.db, got none that can be read"
         ) from None
-    if parsed.drivername == "sqlite" and not parsed.database:
+    is_file = bool(parsed.database) and parsed.database != ":memory:" and not parsed.query
+    if parsed.drivername == "sqlite" and not is_file:
         raise InvalidStore("store: expected a file, such as sqlite:///jobs.db; without one, use memory")
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
 
 
 def _engine(url: URL) -> sa.Engine:
     connect = (
-        {"timeout": _BUSY_SECONDS} if url.drivername == "sqlite" else {"connect_timeout": _CONNECT_SECONDS}
+        {"timeout": _BUSY_SECONDS}
+        if url.drivername == "sqlite"
+        else {
+            "connect_timeout": _CONNECT_SECONDS,
+            "options": f"-c lock_timeout={_BUSY_SECONDS}s -c statement_timeout={3 * _BUSY_SECONDS}s",
+            "tcp_user_timeout": _CONNECT_SECONDS * 1000,
+        }
     )
     try:
         engine = sa.create_engine(
@@ -246,7 +288,7 @@ def _available() -> Iterator[None]:
         raise StoreUnavailable(_reason(error)) from error
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _reason(error: Exception) -> str:
     """Why, in one line, without the statement and its values."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return " ".join(str(cause).split())[:200]
