@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+_DISK_THREADS = 40
+
+
 class AsyncGenerationClient:
     """As :class:`netmind_client.GenerationClient`, for asyncio and trio, over ``httpx``.
 
@@ -67,6 +70,7 @@ class AsyncGenerationClient:
         self._core.run = self._run
         self._http_client = http_client if http_client is not None else _by_httpx.new_client()
         self._sleep = sleep
+        self._limiter: anyio.CapacityLimiter | None = None
         self._loop: object = None  # the event loop whose connections these are
 
     @property
@@ -218,6 +222,12 @@ class AsyncGenerationClient:
         finally:
             running.close()
 
+    def _disk(self) -> anyio.CapacityLimiter:
+        """Threads of this client's own for the disk, since the application may keep the common ones busy."""
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(_DISK_THREADS)
+        return self._limiter
+
     def _check_loop(self) -> None:
         """See that this is the event loop that the connections were made on.
 
@@ -249,7 +259,7 @@ class AsyncGenerationClient:
                 return await self._pause(effect.seconds)
             case Do():
                 with anyio.CancelScope(shield=True):  # what was begun on the disk is finished, and known
-                    return await anyio.to_thread.run_sync(effect.function)
+                    return await anyio.to_thread.run_sync(effect.function, limiter=self._disk())
             case Show():
                 return None
 

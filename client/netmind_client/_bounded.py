@@ -57,11 +57,12 @@ _current = threading.local()  # the exchange of each thread
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[Exchange]:
     """Give an exchange on this thread this long, in all."""
+    outer = getattr(_current, "exchange", None)  # whose parts are being taken by who asks for something else
     _current.exchange = exchange = Exchange(seconds)
     try:
         yield exchange
     finally:
-        del _current.exchange
+        _current.exchange = outer
 
 
 def _exchange() -> Exchange:

@@ -28,7 +28,9 @@ _ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueE
 
 
 def new_client() -> httpx.AsyncClient:
-    """What sends the requests; keeps no cookies, and has a connection for whoever wants one.
+    """What sends the requests; keeps no cookies, and makes a connection for each request.
+
+    httpx would take what is left over on a connection that is used again for the next request's answer.
 
     Raises:
         ConfigurationError: The environment names a proxy that cannot be used.
@@ -36,7 +38,7 @@ def new_client() -> httpx.AsyncClient:
     try:
         return httpx.AsyncClient(
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            limits=httpx.Limits(max_connections=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         message = f"the proxy that the environment names cannot be used: {cut(str(error))}"

@@ -50,6 +50,7 @@ class Lines:
         """
         self.path = path
         self._adding = threading.Lock()
+        self._is_open = True
         with _disk(path, "cannot be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
@@ -64,8 +65,10 @@ class Lines:
         self.whole, self.torn = content[: self._size], content[self._size :]
 
     def close(self) -> None:
-        """Let others have it."""
-        os.close(self._file)
+        """Let others have it; nothing is added any more, not even by a thread that was left behind."""
+        with self._adding:
+            self._is_open = False
+            os.close(self._file)
 
     def add(self, text: str) -> None:
         """Add a line, whole or not at all.
@@ -75,6 +78,10 @@ class Lines:
         """
         line = text.encode() + b"\n"
         with self._adding, _disk(self.path, "cannot be written"):
+            if not self._is_open:
+                raise DownloadError(f"{self.path}: the run that wrote to it has ended")
+            if not os.path.samestat(os.fstat(self._file), self.path.stat()):
+                raise DownloadError(f"{self.path} was replaced by another file")
             os.ftruncate(self._file, self._size)
             os.lseek(self._file, self._size, os.SEEK_SET)
             if os.write(self._file, line) < len(line):

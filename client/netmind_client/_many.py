@@ -23,6 +23,7 @@ from netmind_client.exceptions import (
     DownloadError,
     GenerationFailed,
     NetMindError,
+    NotFoundError,
     TransportError,
 )
 
@@ -198,24 +199,28 @@ class Batch:
 
     def _create(self, call: Call, number: int) -> Flow[Generation]:
         request = self.requests[number]
+        self._creating.add(number)  # until the file tells what came of it
         known = self._known[number] = _Known(sent_at=timestamp(call.wall()))
-        yield from self._note(number, "sending", sent_at=known.sent_at)
-        self._creating.add(number)
         try:
-            created = yield from self._core.created(call, request.model, request.config)
-            known.generation_id = created.id
+            try:
+                yield from self._note(number, "sending", sent_at=known.sent_at)
+            except DownloadError:
+                known.sent_at = None
+                raise
+            try:
+                created = yield from self._core.created(call, request.model, request.config)
+            except CreateOutcomeUnknown:
+                raise
+            except (ApiError, TransportError, ConfigurationError, Stopped):
+                known.sent_at = None
+                with contextlib.suppress(DownloadError):
+                    yield from self._note(number, "not created")
+                raise
+            known.generation_id, known.is_noted = created.id, False
             # The job is there, and is waited for, whatever the disk says: a later line names it.
-            known.is_noted = False
             with contextlib.suppress(DownloadError):
                 yield from self._note(number, "created", generation_id=created.id)
                 known.is_noted = True
-        except CreateOutcomeUnknown:
-            raise
-        except (ApiError, TransportError, ConfigurationError, Stopped):
-            known.sent_at = None
-            with contextlib.suppress(DownloadError):
-                yield from self._note(number, "not created")
-            raise
         finally:
             self._creating.discard(number)
         return created
@@ -226,9 +231,9 @@ class Batch:
         with contextlib.suppress(DownloadError):
             if not known.is_noted:  # a disk that was full has room now
                 yield from self._note(number, "created", generation_id=known.generation_id)
-            if isinstance(error, GenerationFailed):
+            if isinstance(error, GenerationFailed | NotFoundError) and known.generation_id:
                 known.has_failed = True
-                yield from self._note(number, "failed", generation_id=error.generation_id)
+                yield from self._note(number, "failed", generation_id=known.generation_id)
 
     def _note(self, number: int, event: str, **facts: Any) -> Flow[None]:
         """Add a line to the file, before anything else happens."""
@@ -368,6 +373,7 @@ def _read_line(text: bytes) -> tuple[int, str, str, dict[str, Any]]:
             paths = line.get("paths", [])
             texts = [line.get("generation_id", ""), line.get("sent_at", "")]
             is_whole = isinstance(paths, list) and all(isinstance(one, str) for one in [*texts, *paths])
-            if is_whole and (event != "saved" or paths):
+            needed = {"sending": "sent_at", "created": "generation_id", "saved": "paths"}.get(event, "event")
+            if is_whole and line.get(needed):
                 return number - 1, digest, event, line
     raise ValueError("no such line")

@@ -52,9 +52,9 @@ def results(
                 raise came
             yield number, came
 
-    for _ in range(min(concurrency, count)):
-        threading.Thread(target=work, name="netmind-generate", daemon=True).start()
     try:
+        for _ in range(min(concurrency, count)):
+            threading.Thread(target=work, name="netmind-generate", daemon=True).start()
         yield as_they_end()
     finally:
         stop.set()

@@ -55,3 +55,11 @@ def test_what_fails_in_time_is_raised_where_it_is_waited_for():
 
     with pytest.raises(LookupError, match="mine"):
         _bounded._on_a_thread(fail, lambda: None, 5.0)
+
+
+def test_a_request_that_is_sent_while_another_is_received_leaves_that_its_time():
+    with _bounded.within(1000.0) as outer:
+        with _bounded.within(5.0):
+            assert _bounded._left() < 6
+        assert _bounded._exchange() is outer
+        assert _bounded._left() > 900

@@ -12,8 +12,10 @@ from netmind_client import (
     DownloadError,
     GenerationFailed,
     GenerationRequest,
+    NotFoundError,
     TransportError,
     WaitTimeout,
+    _threads,
 )
 from netmind_client._files import Lines
 
@@ -175,6 +177,8 @@ class TestJobsFile:
             '{"request": 1, "digest": "x", "event": "saved"}',
             '{"request": 1, "digest": "x", "event": "created", "generation_id": 7}',
             '{"request": null}',
+            '{"request": 1, "digest": "x", "event": "sending"}',
+            '{"request": 1, "digest": "x", "event": "created"}',
         ],
     )
     def test_a_line_that_somebody_edited_is_told(self, client, tmp_path, jobs, line):
@@ -194,6 +198,16 @@ class TestJobsFile:
             )
             assert outcome.error is None
         assert service == ["fails"]
+
+    def test_a_job_that_is_gone_can_be_created_again_if_that_is_asked_for(
+        self, client, api, tmp_path, jobs, generation
+    ):
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{generation()['id']}", status=404)
+        for again, creates in ((False, 1), (False, 1), (True, 2)):
+            [outcome] = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs, retry_failed=again)
+            assert isinstance(outcome.error, NotFoundError)
+            assert [call.method for call in api.calls].count("POST") == creates
 
     def test_an_id_that_could_not_be_noted_at_first_is_noted_at_the_end(
         self, client, api, tmp_path, jobs, monkeypatch, generation
@@ -365,6 +379,7 @@ def test_what_is_stopped_before_its_create_is_sent_is_known_to_have_made_no_job(
     with _many.opened(core, requests_for("a"), saving, 5.0, 1, jobs) as batch:
         running = Running(batch.outcome(0))
         while not isinstance(running.effect, Send):
+            assert batch.is_creating()  # before its line is written, so that its end is waited for
             running.send(running.effect.function())
         running.throw(Stopped())
         noted = running.effect.function()
@@ -376,3 +391,28 @@ def test_what_is_stopped_before_its_create_is_sent_is_known_to_have_made_no_job(
         "not created",
     ]
     assert api.calls == []
+
+
+def test_where_a_thread_cannot_be_started_nothing_more_is_created(monkeypatch):
+    started, done, start = [], [], threading.Thread.start
+
+    def limited(thread):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    go_on = threading.Event()
+
+    def do(number, _stop):
+        go_on.wait(5)
+        done.append(number)
+
+    with pytest.raises(RuntimeError, match="can't start new thread"):  # noqa: SIM117 - the inner one raises
+        with _threads.results(30, 30, do, lambda: False):
+            raise AssertionError
+    go_on.set()
+    for thread in started:
+        thread.join()
+    assert len(done) == 2

@@ -94,6 +94,19 @@ class TestCreate:
             client.create("m", {})
         assert len(server.asked) == 1
 
+    @pytest.mark.parametrize("surplus", ["another answer", "bytes"])
+    def test_what_is_left_over_after_an_answer_is_not_the_next_one(self, serve, surplus):
+        ids = map(str, itertools.count())
+
+        def answering(_):
+            made = answer({"id": next(ids), "status": "pending"})
+            return made + (
+                answer({"id": "stray", "status": "pending"}) if surplus == "another answer" else b"stray"
+            )
+
+        _, client = serve(answering)
+        assert [client.create("m", {}).id for _ in range(3)] == ["0", "1", "2"]
+
     def test_an_id_that_no_url_can_hold_is_none(self, serve):
         _, client = serve(lambda _: answer(b'{"id": "\\ud800", "status": "pending"}'))
         with pytest.raises(CreateOutcomeUnknown, match="with no generation in it"):
@@ -266,6 +279,18 @@ class TestDownload:
         with pytest.raises(DownloadError, match="gzip"):
             client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert list(tmp_path.iterdir()) == []
+
+    def test_a_callback_may_ask_the_same_client(self, tmp_path):
+        def answering(asked):
+            return (
+                answer(b"picture") if asked.path == "/cup.png" else answer({"id": "a", "status": "completed"})
+            )
+
+        with RawServer(answering) as server, GenerationClient("k", server.base_url) as client:
+            seen = []
+            generation = _generation(completed(server.base_url + "/cup.png"))
+            client.download(generation, tmp_path, on_progress=lambda _: seen.append(client.get("a").status))
+        assert seen == ["completed"]
 
     @pytest.mark.parametrize("error", [OSError("mine"), TimeoutError("mine"), ValueError("mine")])
     def test_an_error_of_a_callbacks_own_is_that(self, serve, tmp_path, error):

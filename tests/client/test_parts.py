@@ -239,6 +239,27 @@ class TestLines:
         lines.add("e")
         assert path.read_bytes() == b"a\ne\n"
 
+    def test_what_is_closed_writes_to_no_other_file_of_its_number(self, path, tmp_path):
+        lines = Lines(path)
+        lines.close()
+        with (tmp_path / "other").open("w+b") as other:
+            other.write(b"x" * 100)
+            other.flush()
+            with pytest.raises(netmind_client.DownloadError, match="the run that wrote to it has ended"):
+                lines.add("a")
+        assert (tmp_path / "other").read_bytes() == b"x" * 100
+
+    def test_a_file_that_is_gone_or_another_is_not_written_to(self, path, opened):
+        lines = opened(path)
+        lines.add("a")
+        path.unlink()
+        with pytest.raises(netmind_client.DownloadError, match="cannot be written: No such file"):
+            lines.add("b")
+        path.write_bytes(b"other")
+        with pytest.raises(netmind_client.DownloadError, match="was replaced by another file"):
+            lines.add("b")
+        assert path.read_bytes() == b"other"
+
     def test_a_folder_is_no_file(self, tmp_path, opened):
         with pytest.raises(netmind_client.DownloadError, match="cannot be written: Is a directory"):
             opened(tmp_path)
