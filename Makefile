@@ -37,10 +37,11 @@ check: $(STAMP) ## format, lint, types, rooms, wheel
 	@$(BIN)/openapi-spec-validator mock_server/netmind_mock/control.openapi.json
 	@$(BIN)/python scripts/check_wheel.py
 
-bench: $(STAMP) ## measure the contract suite, the client, the fixtures, and the fake beside a bare WSGI function
+bench: $(STAMP) ## measure the contract suite, the client, the fixtures, the stores, and the fake beside a bare WSGI function
 	@$(BIN)/python benchmarks/client.py
 	@$(BIN)/python benchmarks/contracts.py
 	@$(BIN)/python benchmarks/in_tests.py
+	@$(BIN)/python benchmarks/stores.py
 	@$(BIN)/python benchmarks/server.py $(ARGS)
 
 compare-clients: $(STAMP) ## hold the client beside openai's and fal's where connections break (3 minutes), into docs/client.md
