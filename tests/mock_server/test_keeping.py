@@ -1,5 +1,6 @@
 """What survives a restart: jobs with their timing, clocks, and the order of ids."""
 
+import base64
 import contextlib
 
 import pytest
@@ -104,6 +105,16 @@ def test_the_ids_of_a_seed_go_on_where_they_were(started):
     assert len(set(ids)) == 3
     fresh = create_app(seed=7).test_client()
     assert [create(fresh)["id"] for _ in range(3)] == ids
+
+
+def test_no_token_is_in_the_file(started, tmp_path):
+    client = started()
+    client.post("/v1/generation", json=BODY, headers={"Authorization": "Bearer canary-s3cret"})
+    client.post("/__mock/clock", json={"advance": 1}, headers={"Authorization": "canary-s3cret"})
+    files = [path.read_bytes() for path in tmp_path.iterdir() if path.is_file()]
+    assert any(b"A cup" in content for content in files)
+    for spelled in (b"canary-s3cret", base64.b64encode(b"canary-s3cret"), b"canary-s3cret".hex().encode()):
+        assert not any(spelled in content for content in files)
 
 
 class TestUnavailable:
