@@ -17,7 +17,6 @@ import click
 
 from netmind_client import exceptions
 from netmind_client._client import GenerationClient
-from netmind_client._wire import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -183,8 +182,3 @@ def _give_up_stdout() -> None:
     """Let Python not try again at its end."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def connected(context: click.Context, api_key: str | None, base_url: str | None) -> None:
-    """Note how the API is reached, for the command that comes."""
-    context.obj = Connection(api_key, base_url or DEFAULT_BASE_URL)

@@ -49,6 +49,7 @@ class Lines:
             DownloadError: The disk refuses.
         """
         self.path = path
+        self._place = path.absolute()  # wherever the process goes to meanwhile
         self._adding = threading.Lock()
         self._is_open = True
         with _disk(path, "cannot be written"):
@@ -80,7 +81,7 @@ class Lines:
         with self._adding, _disk(self.path, "cannot be written"):
             if not self._is_open:
                 raise DownloadError(f"{self.path}: the run that wrote to it has ended")
-            if not os.path.samestat(os.fstat(self._file), self.path.stat()):
+            if not os.path.samestat(os.fstat(self._file), self._place.stat()):
                 raise DownloadError(f"{self.path} was replaced by another file")
             os.ftruncate(self._file, self._size)
             os.lseek(self._file, self._size, os.SEEK_SET)

@@ -164,8 +164,8 @@ class _Transfer:
         return self._take
 
     def _take(self, part: bytes) -> None:
-        for piece in self._decoder.pieces(part):
-            if not self._call.left():  # unpacking takes its time, too
+        for number, piece in enumerate(self._decoder.pieces(part)):
+            if number and not self._call.left():  # unpacking takes its time, too
                 raise NoAnswer("timed out", sent=True, timed_out=True)
             self._limit(self._file.size + len(piece))
             self._file.write(piece)

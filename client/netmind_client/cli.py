@@ -19,7 +19,6 @@ from netmind_client._commands import (
     Commands,
     Connection,
     as_json,
-    connected,
     same_command,
 )
 from netmind_client._core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def main(context: click.Context, api_key: str | None, base_url: str | None) -> None:
     """A minimal client of NetMind's generation API (unofficial)."""
-    connected(context, api_key, base_url)
+    context.obj = Connection(api_key, base_url or DEFAULT_BASE_URL)
 
 
 _config_options = (

@@ -280,6 +280,11 @@ class TestDownload:
             client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert list(tmp_path.iterdir()) == []
 
+    def test_a_download_whose_time_is_over_is_given_the_least_that_a_request_is(self, serve, tmp_path):
+        server, client = serve(lambda _: answer(b"picture"))
+        [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path, timeout=0)
+        assert path.read_bytes() == b"picture"
+
     def test_a_callback_may_ask_the_same_client(self, tmp_path):
         def answering(asked):
             return (

@@ -260,6 +260,14 @@ class TestLines:
             lines.add("b")
         assert path.read_bytes() == b"other"
 
+    def test_a_process_that_goes_elsewhere_writes_to_the_same_file(self, tmp_path, opened, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        lines = opened(Path("lines"))
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        lines.add("a")
+        assert (tmp_path / "lines").read_bytes() == b"a\n"
+
     def test_a_folder_is_no_file(self, tmp_path, opened):
         with pytest.raises(netmind_client.DownloadError, match="cannot be written: Is a directory"):
             opened(tmp_path)
