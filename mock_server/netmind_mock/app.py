@@ -179,8 +179,7 @@ def _flask_app(
     app.register_blueprint(files_routes(rooms))
     app.register_blueprint(control_routes(world, rooms.hosts, control_key))
     app.extensions["netmind_mock"] = world
-    door = Door(app.wsgi_app, world.tenants, world.journal, world.store, rooms.profile)
-    door.log = log
+    door = Door(app.wsgi_app, world.tenants, world.journal, world.store, rooms.profile, log=log)
     app.wsgi_app = door  # type: ignore[method-assign]
 
     def refuse(error: ApiError | HTTPException) -> tuple[Any, int, list[tuple[str, str]]]:

@@ -44,13 +44,20 @@ class Door:
     """Answers requests with the application behind it, as the tests ordered."""
 
     def __init__(
-        self, inner: Application, tenants: Tenants, journal: Journal, store: JobStore, profile: Profile
+        self,
+        inner: Application,
+        tenants: Tenants,
+        journal: Journal,
+        store: JobStore,
+        profile: Profile,
+        *,
+        log: Callable[[Note], None] | None,
     ) -> None:
         self._inner = inner
         self._tenants = tenants
         self._journal = journal
         self._store = store
-        self.log: Callable[[Note], None] | None = None  # called with each note
+        self._log = log
         self._files = profile.url_path.partition("{")[0]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -135,8 +142,8 @@ class Door:
             reached,
         )
         self._journal.add(note)
-        if self.log is not None:
-            self.log(note)
+        if self._log is not None:
+            self._log(note)
 
 
 def _name(fault: Fault) -> str:
