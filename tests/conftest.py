@@ -1,5 +1,6 @@
 """What all tests share: no way out of this machine, and nothing left of the caller's settings."""
 
+import contextlib
 import ipaddress
 import os
 import sys
@@ -51,23 +52,26 @@ def no_settings(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def postgresql():
-    """The URL of a PostgreSQL database that these tests have to themselves."""
+def _postgresql():
     with postgresql_server() as url:
         yield url
 
 
 @pytest.fixture
-def store_url(request, tmp_path):
-    """The URL of an empty store, of the kind that the test asks for."""
+def postgresql(_postgresql):
+    """The URL of an empty PostgreSQL database that the test has to itself."""
     from netmind_mock.stores import open_store  # noqa: PLC0415 - most tests need none
 
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql")
-        left = open_store(url)
+    with contextlib.closing(open_store(_postgresql)) as left:
         left.forget(None)
         for name in left.recall(""):
             left.keep(name, None)
-        left.close()
-        return url
+    return _postgresql
+
+
+@pytest.fixture
+def store_url(request, tmp_path):
+    """The URL of an empty store, of the kind that the test asks for."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql")
     return {"memory": "memory", "sqlite": f"sqlite:///{tmp_path}/jobs.db"}[request.param]
