@@ -1,6 +1,5 @@
 """What all tests share: no way out of this machine, and nothing left of the caller's settings."""
 
-import contextlib
 import ipaddress
 import os
 import sys
@@ -60,12 +59,11 @@ def _postgresql():
 @pytest.fixture
 def postgresql(_postgresql):
     """The URL of an empty PostgreSQL database that the test has to itself."""
-    from netmind_mock.stores import open_store  # noqa: PLC0415 - most tests need none
+    from sqlalchemy import NullPool, create_engine  # noqa: PLC0415
 
-    with contextlib.closing(open_store(_postgresql)) as left:
-        left.forget(None)
-        for name in left.recall(""):
-            left.keep(name, None)
+    from netmind_mock.stores.tables import metadata  # noqa: PLC0415 - most tests need none
+
+    metadata.drop_all(create_engine(_postgresql.replace("://", "+psycopg://", 1), poolclass=NullPool))
     return _postgresql
 
 

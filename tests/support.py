@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import requests
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE_IMAGE = json.loads(
     (ROOT / "contracts/netmind_contracts/examples/positive/create-request/page-image.json").read_text()
@@ -69,3 +71,22 @@ def run_pytest(folder: Path, *arguments: str, **environment: str) -> "subprocess
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
     )
+
+
+def create_until(stop, base_url, acknowledged):
+    """Create, one after the other, and note what was answered."""
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {TOKEN}"
+        number = 0
+        while not stop.is_set():
+            body = {
+                "model": "Qwen/Qwen-Image",
+                "config": {"prompt": "a cup", "image_size": "square", "seed": number},
+            }
+            try:
+                answer = session.post(f"{base_url}/v1/generation", json=body, timeout=5)
+            except requests.RequestException:
+                continue
+            if answer.status_code == 200:
+                acknowledged.append(answer.json()["id"])
+                number += 1

@@ -22,6 +22,7 @@ from netmind_mock.routes import Rooms
 from netmind_mock.routes.control import control_routes
 from netmind_mock.routes.files import files_routes
 from netmind_mock.routes.generation import generation_routes
+from netmind_mock.shared_journal import SharedJournal
 from netmind_mock.steering import World
 from netmind_mock.stores import StoreUnavailable, open_store
 from netmind_mock.tenants import Tenants
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from netmind_mock.journal import Note
     from netmind_mock.rules import Rule
     from netmind_mock.stores import JobStore
+    from netmind_mock.wsgi import Application
 
 
 def create_app(  # noqa: PLR0913 - each has a name and a default
@@ -87,7 +89,13 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
     if isinstance(store, str):
         store = open_store(store)
     tenants = Tenants(
-        clock or SteerableClock(), seed=seed or 0, wire=frozenset(wire_faults), rules=tuple(rules)
+        clock or SteerableClock(), store, seed=seed or 0, wire=frozenset(wire_faults), rules=tuple(rules)
+    )
+    notes = store.notes
+    journal = (
+        Journal(journal_entries)
+        if notes is None
+        else SharedJournal(notes, journal_entries, meanwhile=tenants.follow)
     )
     rooms = Rooms(
         profile=settled,
@@ -99,7 +107,7 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
         accepted=frozenset(map(identity.user_id_of, keys)) if keys else None,
         strict_models=strict_models or settled.unknown_models == "refuse",
     )
-    world = World(settled, store, tenants, Journal(journal_entries), prices or Prices())
+    world = World(settled, store, tenants, journal, prices or Prices())
     return _flask_app(rooms, world, control_key, log)
 
 
@@ -179,8 +187,15 @@ def _flask_app(
     app.register_blueprint(files_routes(rooms))
     app.register_blueprint(control_routes(world, rooms.hosts, control_key))
     app.extensions["netmind_mock"] = world
-    door = Door(app.wsgi_app, world.tenants, world.journal, world.store, rooms.profile, log=log)
-    app.wsgi_app = door  # type: ignore[method-assign]
+    app.wsgi_app = Door(  # type: ignore[method-assign]
+        app.wsgi_app,
+        world.tenants,
+        world.journal,
+        world.store,
+        rooms.profile,
+        unavailable=lambda error: _answering(app, cannot_keep(error)),
+        log=log,
+    )
 
     def refuse(error: ApiError | HTTPException) -> tuple[Any, int, list[tuple[str, str]]]:
         headers: list[tuple[str, str]] = []
@@ -202,6 +217,16 @@ def _flask_app(
     app.register_error_handler(ApiError, refuse)
     app.register_error_handler(HTTPException, refuse)
     return app
+
+
+def _answering(app: Flask, answer: Any) -> Application:
+    """An application that gives this answer to whatever is asked."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with app.request_context(environ):
+            return app.make_response(answer)(environ, start_response)
+
+    return application
 
 
 def _in_our_words(error: HTTPException) -> ApiError | None:

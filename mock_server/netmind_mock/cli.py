@@ -120,6 +120,12 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
     help="Where jobs are kept: memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
 )
 @_option(
+    "--workers",
+    default=1,
+    type=click.IntRange(1, 64),
+    help="Processes that answer; more than one need a store other than memory.",
+)
+@_option(
     "--max-jobs",
     default=Limits().max_jobs,
     type=click.IntRange(1),
@@ -194,6 +200,7 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
 def serve(  # noqa: PLR0913 - click hands over each option by its name
     *,
     store: str,
+    workers: int,
     max_jobs: int,
     retain: float | None,
     host: str,
@@ -227,6 +234,7 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
         made_up = control_key is None and not is_loopback(host)
         settings = server.Settings(
             store=store,
+            workers=workers,
             max_jobs=max_jobs,
             retain=retain,
             profile=profile,

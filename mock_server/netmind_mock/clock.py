@@ -6,9 +6,12 @@ a job back. It is read once a request, at the door, and handed on as a value.
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -28,17 +31,21 @@ class Clock(Protocol):
 
 
 class ClockState(NamedTuple):
-    """How a clock stands and runs, for another process to go on from.
+    """How a clock stands and runs, for another process to show the same.
 
     Attributes:
         shown: What it showed, in seconds since the epoch.
-        at: When that was, by the system's clock, likewise.
+        wall: When that was, by the system's clock, likewise.
+        monotonic: When that was, by a clock that nobody sets, in seconds.
+        source: Which clock that is: all processes of a machine have one, until it is started again.
         speed: How many seconds pass in a real one.
         frozen: Whether it stands.
     """
 
     shown: float
-    at: float
+    wall: float
+    monotonic: float
+    source: str
     speed: float
     frozen: bool
 
@@ -63,6 +70,7 @@ class SteerableClock:
         """
         self._monotonic = monotonic
         self._wall = wall
+        self._source = boot() if monotonic is time.monotonic else f"{os.getpid()} {id(monotonic)}"
         self._steered = threading.Condition()
         self._anchor = monotonic()
         self._base = wall()
@@ -120,28 +128,20 @@ class SteerableClock:
     def state(self) -> ClockState:
         """How it stands and runs."""
         with self._steered:
-            return ClockState(self._now(), self._wall(), self._speed, self._frozen)
+            passed = self._monotonic() - self._anchor
+            shown = self._now() if self._frozen else self._base
+            wall = self._wall() - passed
+            return ClockState(shown, wall, self._anchor, self._source, self._speed, self._frozen)
 
     def set_state(self, state: ClockState) -> None:
-        """Stand and run as it did in this process a moment ago."""
+        """Show what the clock of that state shows, in this process or another."""
         with self._steered:
-            self._base = state.shown
-            self._anchor = self._monotonic()
+            now = self._monotonic()
+            same = state.source == self._source != ""
+            since = state.monotonic if same else now - self._wall() + state.wall
+            self._base, self._anchor = state.shown, min(since, now)
             self._frozen, self._speed = state.frozen, state.speed
             self._steered.notify_all()
-
-    @classmethod
-    def restored(cls, state: ClockState, **times: Callable[[], float]) -> SteerableClock:
-        """A clock that goes on from a state; time went on meanwhile, unless it was frozen.
-
-        Args:
-            state: As ``state`` gave it, in this process or another.
-            times: ``wall`` and ``monotonic``, as for any clock.
-        """
-        clock = cls(speed=state.speed, **times)
-        meanwhile = 0.0 if state.frozen else max(clock._wall() - state.at, 0.0) * state.speed
-        clock._base, clock._frozen = state.shown + meanwhile, state.frozen
-        return clock
 
     def wait_until(self, moment: float) -> None:
         """Return once ``now() >= moment``; a frozen clock is waited on until somebody steers it."""
@@ -161,6 +161,15 @@ class SteerableClock:
             self._frozen = self._frozen if frozen is None else frozen
             self._speed = self._speed if speed is None else speed
             self._steered.notify_all()
+
+
+@functools.cache
+def boot() -> str:
+    """What names this start of this machine, as Linux does it; empty elsewhere."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _positive(speed: float) -> float:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from netmind_mock.faults import Fault
-    from netmind_mock.journal import Journal
     from netmind_mock.profile import Profile
+    from netmind_mock.shared_journal import AnyJournal
     from netmind_mock.stores import JobStore
     from netmind_mock.tenants import Tenants
     from netmind_mock.wsgi import Application
@@ -47,13 +47,26 @@ class Door:
         self,
         inner: Application,
         tenants: Tenants,
-        journal: Journal,
+        journal: AnyJournal,
         store: JobStore,
         profile: Profile,
         *,
+        unavailable: Callable[[StoreUnavailable], Application],
         log: Callable[[Note], None] | None,
     ) -> None:
+        """A door.
+
+        Args:
+            inner: The application behind it.
+            tenants: What was ordered.
+            journal: Where requests are noted.
+            store: Where it is looked up whose a file is.
+            profile: Where files are.
+            unavailable: What answers instead of the application when the store is not to be had.
+            log: Called with each note.
+        """
         self._inner = inner
+        self._unavailable = unavailable
         self._tenants = tenants
         self._journal = journal
         self._store = store
@@ -68,13 +81,19 @@ class Door:
         began = time.monotonic()
         operation, job_id = self._operation(environ["REQUEST_METHOD"], path)
         token = _token(environ.get("HTTP_AUTHORIZATION"))
-        user_id = self._user_of_file(job_id) if operation == "file" else _user_id(token)
+        inner, user_id, struck = self._inner, _user_id(token), None
+        try:
+            self._tenants.follow()
+            if operation == "file":
+                user_id = self._user_of_file(job_id)
+            struck = self._tenants.strike(user_id, operation, job_id)
+        except StoreUnavailable as error:
+            inner = self._unavailable(error)
         now = self._tenants.clock(user_id).now()
         environ[NOW], environ[USER] = now, user_id
-        struck = self._tenants.strike(user_id, operation, job_id)
         fault = None if struck is None else struck.fault
         reached = fault is None or fault.reaches
-        status, headers, body = whole_answer(self._inner, environ) if reached else ("200 OK", [], b"")
+        status, headers, body = whole_answer(inner, environ) if reached else ("200 OK", [], b"")
         if fault is None and (order := environ.get(ORDER)) is not None:
             fault = fault_of(order)
         delivery = Delivery(int(status[:3]), headers, body)
@@ -102,10 +121,7 @@ class Door:
         return "other", ""
 
     def _user_of_file(self, job_id: str) -> str | None:
-        try:
-            job = self._store.get(job_id)
-        except StoreUnavailable:  # the application behind says so, too, and answers
-            return None
+        job = self._store.get(job_id)
         return None if job is None else job.user_id
 
     def _note(

@@ -156,6 +156,10 @@ class Total(NamedTuple):
     seconds: float = 0.0
     struck: int = 0
 
+    def and_one(self, note: Note) -> Total:
+        """With this request."""
+        return Total(self.requests + 1, self.seconds + note.seconds, self.struck + bool(note.fault))
+
 
 _NOTHING = Total()
 
@@ -177,13 +181,12 @@ class Journal:
         """Keep a note, and drop the oldest that there is no room for."""
         counted = (note.operation, note.status)
         with self._lock:
-            requests, seconds, struck = self._totals.get(counted, _NOTHING)
-            self._totals[counted] = Total(requests + 1, seconds + note.seconds, struck + bool(note.fault))
+            self._totals[counted] = self._totals.get(counted, _NOTHING).and_one(note)
             self._notes.append(note)
-            self._bytes += _weight(note)
+            self._bytes += weight(note)
             while len(self._notes) > self._most_entries or self._bytes > self._most_bytes:
                 oldest = self._notes.popleft()
-                self._bytes -= _weight(oldest)
+                self._bytes -= weight(oldest)
                 if len(self._dropped) < MOST_ENTRIES or oldest.user_id in self._dropped:
                     self._dropped[oldest.user_id] = self._dropped.get(oldest.user_id, 0) + 1
 
@@ -202,11 +205,7 @@ class Journal:
         with self._lock:
             notes = [note for note in self._notes if user_id in (None, note.user_id)]
             dropped = self._dropped_of(user_id)
-        return [
-            entry_of(number, note)
-            for number, note in enumerate(notes, dropped + 1)
-            if operation in (None, note.operation)
-        ]
+        return numbered(notes, dropped, operation)
 
     def dropped(self, user_id: str | None = None) -> int:
         """How many of a tenant's requests, or (None) of all, there was no room for."""
@@ -229,11 +228,40 @@ class Journal:
         with self._lock:
             kept = [note for note in self._notes if user_id is not None and note.user_id != user_id]
             self._notes = deque(kept)
-            self._bytes = sum(map(_weight, kept))
+            self._bytes = sum(map(weight, kept))
             if user_id is None:
                 self._dropped = {}
             else:
                 self._dropped.pop(user_id, None)
+
+
+def numbered(notes: Iterable[Note], dropped: int, operation: str | None) -> list[Entry]:
+    """Notes as entries, of one operation or of all; those that were dropped came first."""
+    return [
+        entry_of(number, note)
+        for number, note in enumerate(notes, dropped + 1)
+        if operation in (None, note.operation)
+    ]
+
+
+def sealed(note: Note) -> bytes:
+    """A note without its secrets, as JSON."""
+    redactor = _redactor(note.token)
+    without_secrets = {
+        "path": _masked(note.path, redactor),
+        "headers": _sealed_lines(note.headers, redactor),
+        "token": "",
+        "body": _text(note.body, redactor),
+        "answer_headers": _sealed_lines(note.answer_headers, redactor),
+        "answer": _text(note.answer, redactor),
+    }
+    return orjson.dumps(list({**note._asdict(), **without_secrets}.values()))
+
+
+def unsealed(document: bytes) -> Note:
+    """The note of what ``sealed`` made."""
+    note = Note(*orjson.loads(document))
+    return note._replace(body=str(note.body).encode(), answer=str(note.answer).encode())
 
 
 def entry_of(number: int, note: Note) -> Entry:
@@ -293,7 +321,8 @@ def same_request(one: Entry, other: Entry) -> bool:
     return (one.json == other.json) if one.json is not None else one.body == other.body
 
 
-def _weight(note: Note) -> int:
+def weight(note: Note) -> int:
+    """What a note counts for, in bytes."""
     texts = (note.body, note.answer, note.path, note.headers, note.answer_headers, note.token, note.fault)
     return 600 + sum(map(len, texts))
 
@@ -325,6 +354,11 @@ def _by_name(lines: str, redactor: Redactor) -> dict[str, str]:
         else _masked(value, redactor)
         for name, _, value in pairs
     }
+
+
+@lru_cache(maxsize=1024)  # a client sends the same headers with every request
+def _sealed_lines(lines: str, redactor: Redactor) -> str:
+    return lines_of(_by_name(lines, redactor).items())
 
 
 def _secret(value: str) -> str:

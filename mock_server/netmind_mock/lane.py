@@ -7,9 +7,10 @@ in a lane, by one thread after the other, and nothing waits in the lane:
 * An answer that is to be sent later (``HOLD``) is computed in the lane; one thread sends all of these.
 * A result file, which takes long to render, is answered on a thread of its own.
 * A body that is large, or of unknown length, is read beside the lane, by a thread that is not in it.
-* A small body is read in the lane, since it has nearly always arrived together with its head. If it has
-  not within ``STALL_SECONDS`` (a little more on an idle server), another thread takes the lane over; and
-  while such a body is missing, every body is read beside the lane.
+* A small body is read in the lane, since it has nearly always arrived together with its head.
+* An owner that is at one thing for longer than ``STALL_SECONDS`` (a little more on an idle server), such as a
+  body that does not come or a database that does not answer, loses the lane to another thread, and goes on
+  beside it. While there is such a thread, bodies are read beside the lane.
 
 granian calls a :class:`Lane` on its own threads, of which it starts one more whenever all are at work. A body
 has to be read on the thread that brought it, before that returns to granian. The lane's owner returns for
@@ -102,13 +103,13 @@ class Lane:
         self._app = app
         self._held = Held()
         self._slow_path = slow_path
-        self._most_readers = threads - 2
+        self._most_beside = threads - 2
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._owner: int | None = None
         self._working = False
-        self._reading_since: float | None = None  # since when the owner has been reading a body in the lane
-        self._readers = 0  # threads that wait for a body beside the lane
+        self._busy_since: float | None = None  # since when the owner has been at one thing
+        self._beside: set[int] = set()  # threads that read a body, or answer, beside the lane
         self._watched = False  # whether a deputy looks after the owner
         self._waiting: deque[tuple[Reply, Environ]] = deque()
 
@@ -119,8 +120,9 @@ class Lane:
             self._serve(me, reply, environ)
         except BaseException:
             with self._lock:
+                self._beside.discard(me)
                 if self._owner == me:  # leave the lane to a deputy, or to the next thread
-                    self._owner, self._working, self._reading_since = None, False, None
+                    self._owner, self._working, self._busy_since = None, False, None
                     self._changed.notify()
             raise
 
@@ -135,15 +137,19 @@ class Lane:
                 self._stand_by(me)
             else:
                 self._owner, self._working = me, True
-        while request := self._next_request():
+        while request := self._next_request(me):
             self._drive(*request)
 
-    def _next_request(self) -> tuple[Reply, Environ] | None:
-        """What the owner does next; None if that is to ask granian."""
+    def _next_request(self, me: int) -> tuple[Reply, Environ] | None:
+        """What this thread does next; None if that is to ask granian."""
         with self._lock:
+            if self._owner != me:  # it lost the lane while it answered
+                self._beside.discard(me)
+                return None
             if self._waiting:
+                self._busy_since = time.monotonic()
                 return self._waiting.popleft()
-            self._working = False
+            self._working, self._busy_since = False, None
             return None
 
     def _stand_by(self, me: int) -> None:
@@ -155,16 +161,17 @@ class Lane:
             self._watched = True
             self._changed.wait(STALL_SECONDS if self._working else _IDLE_WATCH_SECONDS)
             self._watched = False
-        if self._owner is not None:  # it waits for a body: from now on it does so beside the lane
-            self._readers += 1
-            self._reading_since = None
-        self._owner, self._working = me, True
+        if self._owner is not None:  # it waits for something: from now on it does so beside the lane
+            self._beside.add(self._owner)
+        self._owner, self._working, self._busy_since = me, True, None
         self._changed.notify()
 
     def _stalled(self) -> bool:
-        """Whether the owner has waited too long for a body."""
-        since = self._reading_since
-        return since is not None and time.monotonic() - since >= STALL_SECONDS
+        """Whether the owner has been at one thing for too long, and there is a thread to spare."""
+        since = self._busy_since
+        if since is None or len(self._beside) >= self._most_beside:
+            return False
+        return time.monotonic() - since >= STALL_SECONDS
 
     def _read_body(self, me: int, environ: Environ, length: int) -> bool:
         """Put the whole body in the place of its stream; False if too many wait for theirs already.
@@ -174,14 +181,14 @@ class Lane:
         if length > MAX_BODY_BYTES:
             return True
         with self._lock:
-            in_lane = 0 < length <= SMALL_BODY_BYTES and not self._readers and not self._working
+            in_lane = 0 < length <= SMALL_BODY_BYTES and not self._beside and not self._working
             if in_lane:
                 self._owner, self._working = me, True
-                self._reading_since = time.monotonic()
-            elif self._readers >= self._most_readers:
+                self._busy_since = time.monotonic()
+            elif len(self._beside) >= self._most_beside:
                 return False
             else:
-                self._readers += 1
+                self._beside.add(me)
                 if self._owner == me:  # leave the lane to a deputy
                     self._owner, self._working = None, False
                     self._changed.notify()
@@ -190,10 +197,9 @@ class Lane:
             environ["wsgi.input"] = io.BytesIO(content)
         finally:
             with self._lock:
-                if in_lane and self._owner == me:
-                    self._reading_since = None
-                else:
-                    self._readers -= 1
+                self._beside.discard(me)
+                if self._owner == me:
+                    self._busy_since = None
         return True
 
     def _drive(self, reply: Reply, environ: Environ) -> None:

@@ -1,4 +1,4 @@
-"""Serve the fake by granian (WSGI), in one worker process, with the lane before the application."""
+"""Serve the fake by granian (WSGI), in worker processes, each with the lane before the application."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ from netmind_mock.app import create_app, world_of
 from netmind_mock.clock import SteerableClock
 from netmind_mock.faults import KINDS
 from netmind_mock.journal import MOST_ENTRIES
-from netmind_mock.keeping import restore_clocks
 from netmind_mock.lane import THREADS, Lane
 from netmind_mock.relay import Relay
 from netmind_mock.rules import rules_from
-from netmind_mock.stores import Limits, open_store
+from netmind_mock.stores import MEMORY, Limits, open_store
 from netmind_mock.verdicts.spend import prices_from
 
 if TYPE_CHECKING:
@@ -59,7 +58,8 @@ class CannotListen(OSError):
 class Settings:
     """What a served fake is told; each is an option of ``netmind-mock serve``."""
 
-    store: str = "memory"
+    store: str = MEMORY
+    workers: int = 1
     max_jobs: int = Limits().max_jobs
     retain: float | None = None
     profile: str = "documented"
@@ -155,6 +155,10 @@ def serve(settings: Settings, listener: socket.socket, public_url: str, on_ready
     server = _ServerOnSocket(
         behind,
         interface=Interfaces.WSGI,
+        workers=settings.workers,
+        # A worker that dies takes a memory's jobs with it, and where the relay's threads are no process is to
+        # be forked any more: then the command ends as well, and says so by its exit code.
+        respawn_failed_workers=settings.store != MEMORY and relay is None,
         http=HTTPModes.http1,
         blocking_threads=THREADS if _lane_fits() else _THREADS_WITHOUT_LANE,
         log_level=LogLevels.error,
@@ -202,7 +206,7 @@ def build_app(settings: Settings, public_url: str) -> Flask:
         ValueError: Another setting has a value that it cannot have, or the store cannot be opened.
         ApiError: An API key is not a token.
     """
-    app = create_app(
+    return create_app(
         store=open_store(
             settings.store,
             Limits(settings.max_jobs, math.inf if settings.retain is None else settings.retain),
@@ -222,14 +226,23 @@ def build_app(settings: Settings, public_url: str) -> Flask:
         control_key=settings.control_key,
         log=access_log.logged(settings.log, lambda line: print(line, file=sys.stderr, flush=True)),  # noqa: T201
     )
-    world = world_of(app)
-    restore_clocks(world.store, world.tenants)
-    return app
 
 
 def check(settings: Settings, public_url: str) -> None:
-    """See that there is an application of these settings, and leave nothing open. Raises as ``build_app``."""
-    world_of(build_app(settings, public_url)).store.close()
+    """See that there is an application of these settings, and leave nothing open. Raises as ``build_app``.
+
+    Everybody's clock, which may be one that the store has from before, runs as fast as it is told to now.
+    """
+    if settings.workers > 1 and settings.store == MEMORY:
+        raise ValueError(
+            f"--workers: {settings.workers} processes cannot share a memory; keep the jobs in a file with "
+            "--store sqlite:///jobs.db, or in a database with --store postgresql://USER@HOST/DATABASE"
+        )
+    world = world_of(build_app(settings, public_url))
+    clock = world.tenants.clock(None)
+    if isinstance(clock, SteerableClock) and clock.speed != settings.speed:
+        world.tenants.steer(None, lambda clock: clock.set_speed(settings.speed))
+    world.store.close()
 
 
 def _carried(settings: Settings) -> Iterable[str]:

@@ -15,12 +15,10 @@ from netmind_mock import har, identity
 from netmind_mock.clock import SteerableClock
 from netmind_mock.faults import KINDS, OPERATIONS, fault
 from netmind_mock.jobs import Job, Kind, ended, stages_until, status_at
-from netmind_mock.keeping import forget_clocks, keep_clock
+from netmind_mock.ordered import ActiveFault, Ordered, Tenant
 from netmind_mock.plans.orders import InvalidOrder, Parameter, complete, nearest
 from netmind_mock.plans.scenarios import SCENARIOS
 from netmind_mock.rules import order_of, rule_of
-from netmind_mock.stores import StoreUnavailable
-from netmind_mock.tenants import ActiveFault, Ordered
 from netmind_mock.toml_files import (
     Check,
     boolean,
@@ -35,8 +33,9 @@ from netmind_mock.verdicts.spend import Prices, spend
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from netmind_mock.journal import Entry, Journal
+    from netmind_mock.journal import Entry
     from netmind_mock.profile import Profile
+    from netmind_mock.shared_journal import AnyJournal
     from netmind_mock.stores import JobStore
     from netmind_mock.tenants import Tenants
 
@@ -58,7 +57,7 @@ class World:
     profile: Profile
     store: JobStore
     tenants: Tenants
-    journal: Journal
+    journal: AnyJournal
     prices: Prices
     told_of_losses: bool = False  # whether the journal is told which answers were not received
 
@@ -77,6 +76,7 @@ def call(world: World, user_id: str | None, name: str, payload: Payload) -> Any:
     Raises:
         InvalidOrder: It cannot be done; the message says what can. ``NotThere`` if its object does not exist.
     """
+    world.tenants.follow()
     return OPERATIONS_BY_NAME[name].run(world, user_id, payload)
 
 
@@ -111,9 +111,8 @@ def _health(world: World, _user_id: str | None, _payload: Payload) -> Any:
 
 def _reset(world: World, user_id: str | None, _payload: Payload) -> Any:
     world.store.forget(user_id)  # first, for it alone can fail
-    forget_clocks(world.store, user_id)
-    world.tenants.forget(user_id)
     world.journal.forget(user_id)
+    world.tenants.follow()
     return {"for": _whom(user_id)}
 
 
@@ -138,24 +137,23 @@ def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
         raise InvalidOrder(
             "clock: expected advance as seconds from 0 to 1e9, and speed above 0 and at most 1e9"
         )
-    clock = world.tenants.steerable(user_id)
-    before = clock.state()
-    if clock.now() + advance > _LAST_SECOND:
-        raise InvalidOrder("clock: goes no further than the year 9000")
-    try:
+
+    def steer(clock: SteerableClock) -> None:
+        if clock.now() + advance > _LAST_SECOND:
+            raise InvalidOrder("clock: goes no further than the year 9000")
         if asked["freeze"] is not None:
             (clock.freeze if asked["freeze"] else clock.resume)()
         if speed is not None:
             clock.set_speed(speed)
         if advance:
             clock.advance(advance)
+
+    try:
+        world.tenants.steer(user_id, steer)
+    except InvalidOrder:
+        raise
     except ValueError as mistake:
         raise InvalidOrder(f"clock: {mistake}") from None
-    try:
-        keep_clock(world.store, user_id, clock)
-    except StoreUnavailable:
-        clock.set_state(before)
-        raise
     return _clock(world, user_id, {})
 
 
@@ -166,14 +164,16 @@ def _add_next_job(world: World, user_id: str | None, payload: Payload) -> Any:
             f"next job: takes no {conditions[0]}, since it is for the next create; a rule does (every_job)"
         )
     options = complete("next-job", {name: asked.pop(name) for name in _NEXT if name in asked}, _NEXT)
-    ordered = world.tenants.checked(order_of(asked))
-    world.tenants.of(user_id).next_jobs.extend([Ordered(ordered, options["where"])] * options["times"])
+    ordered = Ordered(world.tenants.checked(order_of(asked)), options["where"], options["times"])
+    world.tenants.change(user_id, lambda tenant: tenant.next_jobs.append(ordered))
     return _next_jobs(world, user_id, {})
 
 
 def _next_jobs(world: World, user_id: str | None, _payload: Payload) -> Any:
     waiting = world.tenants.of(user_id).next_jobs
-    shown = [{"scenario": str(ordered), "where": where} for ordered, where in list(waiting)]
+    shown = [
+        {"scenario": str(order), "where": where} for order, where, times in waiting for _ in range(times)
+    ]
     return {"for": _whom(user_id), "next_jobs": shown}
 
 
@@ -205,13 +205,18 @@ def _described(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
 
 
 def _add_rule(world: World, user_id: str | None, payload: Payload) -> Any:
-    tenant, asked = world.tenants.of(user_id), dict(payload)
-    if complete("rule", {"otherwise": asked.pop("otherwise", False)}, _OTHERWISE)["otherwise"]:
-        tenant.otherwise = world.tenants.checked(rule_of(asked, []).order)
-        return _rules(world, user_id, {})
-    rules = tenant.rules
-    rule = rule_of(asked, rules)
-    rules.append(rule._replace(order=world.tenants.checked(rule.order)))
+    asked = dict(payload)
+    is_rest = complete("rule", {"otherwise": asked.pop("otherwise", False)}, _OTHERWISE)["otherwise"]
+
+    def add(tenant: Tenant) -> None:
+        rule = rule_of(asked, [] if is_rest else tenant.rules)
+        world.tenants.checked(rule.order)
+        if is_rest:
+            tenant.otherwise = rule.order
+        else:
+            tenant.rules.append(rule)
+
+    world.tenants.change(user_id, add)
     return _rules(world, user_id, {})
 
 
@@ -227,20 +232,25 @@ def _rules(world: World, user_id: str | None, _payload: Payload) -> Any:
 
 
 def _clear_rules(world: World, user_id: str | None, _payload: Payload) -> Any:
-    tenant = world.tenants.of(user_id)
-    tenant.rules.clear()
-    tenant.otherwise = None
+    def clear(tenant: Tenant) -> None:
+        tenant.rules.clear()
+        tenant.otherwise = None
+
+    world.tenants.change(user_id, clear)
     return _rules(world, user_id, {})
 
 
 def _add_fault(world: World, user_id: str | None, payload: Payload) -> Any:
     asked = dict(payload)
     operation, kind, where = asked.pop("operation", None), asked.pop("kind", None), asked.pop("where", "")
-    tenant = world.tenants.of(user_id)
-    made = fault(tenant.numbered + 1, operation, kind, **asked)
-    world.tenants.check_wire(made.kind)
-    tenant.numbered += 1
-    tenant.faults.append(ActiveFault(made, str(where)[:_SHOWN_CHARACTERS]))
+
+    def add(tenant: Tenant) -> None:
+        made = fault(tenant.numbered + 1, operation, kind, **asked)
+        world.tenants.check_wire(made.kind)
+        tenant.numbered += 1
+        tenant.faults.append(ActiveFault(made, str(where)[:_SHOWN_CHARACTERS]))
+
+    world.tenants.change(user_id, add)
     return _faults(world, user_id, {})
 
 
@@ -262,13 +272,13 @@ def _faults(world: World, user_id: str | None, _payload: Payload) -> Any:
                 "seen": active.seen,
                 "struck": active.struck,
             }
-            for active in list(world.tenants.of(user_id).faults)
+            for active in world.tenants.of(user_id).faults
         ],
     }
 
 
 def _clear_faults(world: World, user_id: str | None, _payload: Payload) -> Any:
-    world.tenants.of(user_id).faults.clear()
+    world.tenants.change(user_id, lambda tenant: tenant.faults.clear())
     return _faults(world, user_id, {})
 
 

@@ -1,85 +1,46 @@
 """What was ordered, and for whom: each tenant has a clock, scenarios and faults of its own.
 
 A tenant is an account of the imitated API. What is ordered for nobody in particular holds for everybody; a
-tenant's own orders come first. The imitated routes only ask here.
+tenant's own orders come first. All of it is kept in the store, so that it holds in every process on it; what
+is here follows it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from netmind_mock.clock import SteerableClock
+import orjson
+
+from netmind_mock.clock import ClockState, SteerableClock
 from netmind_mock.errors import InvalidBody
 from netmind_mock.faults import KINDS, Fault, fault_of
+from netmind_mock.ordered import Tenant, packed, unpacked
 from netmind_mock.plans.orders import InvalidOrder
 from netmind_mock.plans.scenarios import MOST_ORDER_CHARACTERS, Order, parse
 from netmind_mock.rules import Rule, prompt_of
+from netmind_mock.stores import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from netmind_mock.clock import Clock
     from netmind_mock.plans import Request
+    from netmind_mock.stores import JobStore
+
+    Result = TypeVar("Result")
 
 SCENARIO_HEADER = "X-Mock-Scenario"
 
 _IN_PROMPT = ["body", "config", "prompt"]
 _TAG_BEGINS = "[[mock"
 _TAG_ENDS = "]]"
+# What is kept, by kind.
+_CLOCK = "clock"
+_ORDERS = "orders"
 
-
-class Ordered(NamedTuple):
-    """An order, and where it was written; empty if nobody said."""
-
-    order: Order
-    where: str = ""
-
-
-@dataclass(slots=True)
-class ActiveFault:
-    """A fault, where it was written, and how many requests it was asked about and struck."""
-
-    fault: Fault
-    where: str = ""
-    seen: int = 0
-    struck: int = 0
-
-    def strikes(self, seed: int, operation: str, job_id: str) -> bool:
-        """Whether it strikes this request, which counts."""
-        fault = self.fault
-        if fault.operation != operation or (fault.job is not None and fault.job != job_id):
-            return False
-        if fault.times is not None and self.struck >= fault.times:
-            return False
-        self.seen += 1
-        if not fault.strikes(seed, self.seen - 1):
-            return False
-        self.struck += 1
-        return True
-
-
-@dataclass(slots=True)
-class Tenant:
-    """What was ordered for one tenant, or for everybody.
-
-    Attributes:
-        clock: A clock of its own, once it was steered.
-        next_jobs: Orders for the next creates, each for one.
-        rules: Standing orders; the first that fits counts.
-        otherwise: What becomes of jobs that nothing else is ordered for.
-        faults: In the order in which they were ordered.
-        numbered: How many faults were ordered.
-    """
-
-    clock: SteerableClock | None = None
-    next_jobs: deque[Ordered] = field(default_factory=deque)
-    rules: list[Rule] = field(default_factory=list)
-    otherwise: Order | None = None
-    faults: list[ActiveFault] = field(default_factory=list)
-    numbered: int = 0
+_NOTHING = Tenant()
 
 
 class Struck(NamedTuple):
@@ -90,70 +51,119 @@ class Struck(NamedTuple):
 
 
 class Tenants:
-    """All that was ordered. Safe to use from several threads."""
+    """All that was ordered. Safe to use from several threads.
+
+    What asks the store may raise :class:`StoreUnavailable`; then nothing is done.
+    """
 
     def __init__(
-        self, clock: Clock, *, seed: int = 0, wire: frozenset[str] = frozenset(), rules: tuple[Rule, ...] = ()
+        self,
+        clock: Clock,
+        store: JobStore,
+        *,
+        seed: int = 0,
+        wire: frozenset[str] = frozenset(),
+        rules: tuple[Rule, ...] = (),
     ) -> None:
-        """Nothing ordered yet.
+        """What is ordered in the store.
 
         Args:
-            clock: The time of whoever has no clock of their own.
+            clock: The time of whoever has no clock of their own. It goes on from the one that the store has.
+            store: Where orders are kept.
             seed: Decides what chance decides.
             wire: The kinds of faults that whatever carries the answers can carry out.
             rules: Standing orders that no reset takes away.
         """
         self._clock = clock
+        self._store = store
         self.seed = seed
         self._wire = wire
         self._standing = rules
-        self._lock = threading.Lock()
-        self._own: dict[str, Tenant] = {}
-        self._everyone = Tenant()
+        self._lock = threading.RLock()
+        self._revision = 0
+        self._clocks: dict[str, SteerableClock] = {}
+        self._ordered: dict[str, Tenant] = {}
+        self._kept_clocks: dict[str, bytes] = {}  # as they were when this process last had the store's
+        with contextlib.suppress(StoreUnavailable):  # what can be read can be served
+            self._keep_clock()
+
+    def follow(self) -> None:
+        """Learn what was ordered meanwhile, by whatever process."""
+        facts = self._store.facts(self._revision)
+        if facts is None:
+            return
+        with self._lock:
+            if facts.revision <= self._revision:
+                return
+            for (kind, user_id), fact in facts.changed.items():
+                if kind == _CLOCK:
+                    self._follow_clock(user_id, fact)
+                elif kind == _ORDERS and fact is None:
+                    self._ordered.pop(user_id, None)
+                elif kind == _ORDERS:
+                    self._ordered[user_id] = unpacked(fact)
+            self._revision = facts.revision
 
     def of(self, user_id: str | None) -> Tenant:
-        """What was ordered for a tenant, or (None) for everybody, to be added to."""
-        if user_id is None:
-            return self._everyone
-        with self._lock:
-            return self._own.setdefault(user_id, Tenant())
+        """What was ordered for a tenant, or (None) for everybody, to be read."""
+        return self._ordered.get(user_id or "", _NOTHING)
 
-    def forget(self, user_id: str | None) -> None:
-        """Drop what was ordered for a tenant, or (None) for all of them."""
-        with self._lock:
-            if user_id is None:
-                self._own, self._everyone = {}, Tenant()
-            else:
-                self._own.pop(user_id, None)
+    def change(self, user_id: str | None, how: Callable[[Tenant], Result]) -> Result:
+        """Change what is ordered for a tenant, or (None) for everybody, and return what ``how`` does.
+
+        Raises:
+            InvalidOrder: ``how`` did, or it is too much; then nothing is changed.
+        """
+        results: list[Result] = []
+
+        def amend(kept: bytes | None) -> bytes:
+            tenant = unpacked(kept)
+            results.append(how(tenant))
+            return packed(tenant)
+
+        self._store.amend(_ORDERS, user_id, amend)
+        self.follow()
+        return results[-1]
 
     def clock(self, user_id: str | None) -> Clock:
         """A tenant's clock."""
-        own = self._own.get(user_id) if self._own and user_id is not None else None
-        return self._clock if own is None or own.clock is None else own.clock
+        return self._clocks.get(user_id or "", self._clock) if self._clocks else self._clock
 
-    def steerable(self, user_id: str | None) -> SteerableClock:
-        """A tenant's clock, to be steered; it becomes the tenant's own.
+    def steer(self, user_id: str | None, how: Callable[[SteerableClock], None]) -> None:
+        """Steer a tenant's clock, which becomes its own, or (None) everybody's.
 
         Raises:
             InvalidOrder: The fake was given a clock that cannot be steered.
+            Exception: ``how`` did; then the clock is as it was.
         """
-        before = self.clock(user_id)
-        if not isinstance(before, SteerableClock):
-            raise InvalidOrder(f"clock: the fake runs on a {type(before).__name__}, which cannot be steered")
-        if user_id is None:
-            return before
-        tenant = self.of(user_id)
+        shown = self.clock(user_id)
+        if not isinstance(shown, SteerableClock):
+            raise InvalidOrder(f"clock: the fake runs on a {type(shown).__name__}, which cannot be steered")
+        name = user_id or ""
         with self._lock:
-            if tenant.clock is None:
-                tenant.clock = before.copy()
-            return tenant.clock
+            before, kept_before, states = shown.state(), self._kept_clocks.get(name), []
 
-    def take_clock(self, user_id: str | None, clock: SteerableClock) -> None:
-        """Let a tenant, or (None) everybody who has no own, go by this clock."""
-        if user_id is None:
-            self._clock = clock
-        else:
-            self.of(user_id).clock = clock
+            def amend(kept: bytes | None) -> bytes:
+                if kept is not None and kept != self._kept_clocks.get(name):  # another process steered it
+                    self._follow_clock(name, kept)
+                clock = self._own_clock(name)
+                how(clock)
+                states.append(_packed_clock(clock))
+                return states[-1]
+
+            own = name in self._clocks
+            try:
+                self._store.amend(_CLOCK, user_id, amend)
+            except BaseException:
+                if own or not name:
+                    shown.set_state(before)
+                else:
+                    self._clocks.pop(name, None)
+                self._kept_clocks.pop(name, None)
+                if kept_before is not None:
+                    self._kept_clocks[name] = kept_before
+                raise
+            self._kept_clocks[name] = states[-1]
 
     def can_carry(self, kind: str) -> bool:
         """Whether faults of this kind can be carried out."""
@@ -189,30 +199,35 @@ class Tenants:
                 message = "expected a whole tag, such as [[mock:failed after=3]]"
                 raise InvalidBody(detail=[{"loc": _IN_PROMPT, "msg": message, "type": "mock_order"}])
             return self._parsed(tag[1:], _IN_PROMPT)
-        for tenant in self._concerned(user_id):
-            try:
-                return tenant.next_jobs.popleft().order
-            except IndexError:
-                continue
-        for tenant in self._concerned(user_id):
+        if not self._ordered:
+            return self._standing_order(asked)
+        for owner, tenant in self._concerned(user_id):
+            if tenant.next_jobs and (order := self.change(owner, Tenant.take_next_job)) is not None:
+                return order
+        for _, tenant in self._concerned(user_id):
             for rule in tenant.rules:
                 if rule.fits(asked):
                     return rule.order
             if tenant.otherwise is not None:
                 return tenant.otherwise
-        return next((rule.order for rule in self._standing if rule.fits(asked)), None)
+        return self._standing_order(asked)
 
     def strike(self, user_id: str | None, operation: str, job_id: str) -> Struck | None:
         """The fault that strikes this request, if one does."""
-        if not self._own and not self._everyone.faults:
+        if not self._ordered:
             return None
-        for tenant in self._concerned(user_id):
-            if not tenant.faults:
-                continue
-            with self._lock:
-                for active in tenant.faults:
-                    if active.strikes(self.seed, operation, job_id):
-                        return Struck(active.fault, active.seen - 1)
+
+        def first(tenant: Tenant) -> Struck | None:
+            for active in tenant.faults:
+                if active.strikes(self.seed, operation, job_id):
+                    return Struck(active.fault, active.seen - 1)
+            return None
+
+        for owner, tenant in self._concerned(user_id):
+            if any(active.concerns(operation, job_id) for active in tenant.faults):
+                struck = self.change(owner, first)
+                if struck is not None:
+                    return struck
         return None
 
     def checked(self, order: Order) -> Order:
@@ -226,13 +241,51 @@ class Tenants:
             self.check_wire(lost.kind)
         return order
 
+    def _standing_order(self, asked: Request) -> Order | None:
+        return next((rule.order for rule in self._standing if rule.fits(asked)), None)
+
     def _parsed(self, line: str, place: list[Any]) -> Order:
         try:
             return self.checked(parse(line))
         except InvalidOrder as mistake:
             raise InvalidBody(detail=[{"loc": place, "msg": str(mistake), "type": "mock_order"}]) from None
 
-    def _concerned(self, user_id: str | None) -> Iterator[Tenant]:
-        if user_id is not None and (own := self._own.get(user_id)) is not None:
-            yield own
-        yield self._everyone
+    def _concerned(self, user_id: str | None) -> Iterator[tuple[str | None, Tenant]]:
+        if user_id is not None and (own := self._ordered.get(user_id)) is not None:
+            yield user_id, own
+        if (everybody := self._ordered.get("")) is not None:
+            yield None, everybody
+
+    def _keep_clock(self) -> None:
+        """See that everybody's clock is in the store, and go by the one that is there already."""
+        clock = self._clock
+        if isinstance(clock, SteerableClock):
+            ours = _packed_clock(clock)
+            self._store.amend(_CLOCK, None, lambda kept: kept or ours)
+            self._kept_clocks[""] = ours
+        self.follow()
+
+    def _own_clock(self, name: str) -> SteerableClock:
+        """The clock of this name, made from everybody's if there is none; for everybody, theirs."""
+        everybody = self._clock
+        if not isinstance(everybody, SteerableClock):  # pragma: no cover - such a one is never kept
+            raise TypeError(type(everybody).__name__)
+        if not name:
+            return everybody
+        if name not in self._clocks:
+            self._clocks[name] = everybody.copy()
+        return self._clocks[name]
+
+    def _follow_clock(self, name: str, fact: bytes | None) -> None:
+        """Go by a clock as the store has it; a tenant whose clock was dropped has everybody's."""
+        if fact is None:
+            if name:
+                self._clocks.pop(name, None)
+            self._kept_clocks.pop(name, None)
+        elif fact != self._kept_clocks.get(name) and isinstance(self._clock, SteerableClock):
+            self._own_clock(name).set_state(ClockState(*orjson.loads(fact)))
+            self._kept_clocks[name] = fact
+
+
+def _packed_clock(clock: SteerableClock) -> bytes:
+    return orjson.dumps(list(clock.state()))

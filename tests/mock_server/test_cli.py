@@ -15,6 +15,7 @@ VALUES = {
     "port": ("8765", "8765"),
     "ready_file": ("ready.txt", '"ready.txt"'),
     "store": ("sqlite:///jobs.db", '"sqlite:///jobs.db"'),
+    "workers": ("2", "2"),
     "max_jobs": ("1000", "1000"),
     "retain": ("3600.0", "3600"),
     "profile": ("observed", '"observed"'),
@@ -80,10 +81,11 @@ def test_flag_variable_and_key_are_one(served, tmp_path, option):
     config = tmp_path / "config.toml"
     config.write_text(f"{option.name} = {toml_value}")
     flag = option.opts[0]
-    by_flag, given_by_flag = served(flag) if option.is_flag else served(flag, flag_value)
-    by_variable, given_by_variable = served(**{f"NETMIND_MOCK_{option.name.upper()}": flag_value})
-    by_key, given_by_key = served("--config", str(config))
-    by_default, given_by_default = served()
+    others = ("--store", "sqlite:///shared.db") if option.name == "workers" else ()
+    by_flag, given_by_flag = served(*others, flag) if option.is_flag else served(*others, flag, flag_value)
+    by_variable, given_by_variable = served(*others, **{f"NETMIND_MOCK_{option.name.upper()}": flag_value})
+    by_key, given_by_key = served(*others, "--config", str(config))
+    by_default, given_by_default = served(*others)
     assert by_flag.exit_code == by_variable.exit_code == by_key.exit_code == by_default.exit_code == 0, (
         by_key.output
     )
@@ -225,4 +227,13 @@ def test_the_models_are_listed():
     assert (
         "Qwen/Qwen-Image  (image; documented: vendor's page, Create generation)\n    prompt, image_size,"
         in printed
+    )
+
+
+def test_several_workers_on_a_memory_are_refused_with_what_to_do(served):
+    result, _ = served("--workers", "2")
+    assert result.exit_code == 2
+    assert result.output == (
+        "Error: --workers: 2 processes cannot share a memory; keep the jobs in a file with "
+        "--store sqlite:///jobs.db, or in a database with --store postgresql://USER@HOST/DATABASE\n"
     )

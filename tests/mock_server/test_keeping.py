@@ -7,7 +7,6 @@ import pytest
 
 from netmind_mock import SteerableClock, create_app
 from netmind_mock.app import world_of
-from netmind_mock.keeping import restore_clocks
 from netmind_mock.stores import StoreUnavailable, open_store
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
@@ -37,10 +36,7 @@ def started(tmp_path, system):
         def start(speed=1.0, **options):
             store = stack.enter_context(contextlib.closing(open_store(f"sqlite:///{tmp_path}/jobs.db")))
             clock = SteerableClock(speed=speed, wall=system, monotonic=system)
-            app = create_app(store=store, clock=clock, duration=600, **options)
-            world = world_of(app)
-            restore_clocks(world.store, world.tenants, wall=system, monotonic=system)
-            return app.test_client()
+            return create_app(store=store, clock=clock, duration=600, **options).test_client()
 
         yield start
 
@@ -131,7 +127,7 @@ class TestUnavailable:
         def gone(*_):
             raise StoreUnavailable("disk I/O error")
 
-        for name in ("put", "get", "page", "change", "forget", "keep"):
+        for name in ("put", "get", "page", "change", "forget", "facts", "amend"):
             monkeypatch.setattr(store, name, gone)
         return client
 
@@ -166,7 +162,7 @@ def test_a_clock_that_could_not_be_kept_was_not_steered(monkeypatch):
 
     before = client.get("/__mock/clock").json["now"]
     with monkeypatch.context() as full:
-        full.setattr(store, "keep", gone)
+        full.setattr(store, "amend", gone)
         assert client.post("/__mock/clock", json={"advance": 86_400, "freeze": True}).status_code == 503
     after = client.get("/__mock/clock").json
     assert (after["now"] - before < 60, after["frozen"]) == (True, False)
@@ -185,23 +181,14 @@ def test_a_reset_that_could_not_be_done_took_nothing_away(monkeypatch):
     assert len(client.get("/__mock/rules").json["rules"]) == 1
 
 
-def test_two_servers_on_one_store_keep_each_their_own_clocks(started, system):
-    first, second = started(), started()
-    first.post("/__mock/clock", json={"advance": 600}, headers={"Authorization": "one"})
-    second.post("/__mock/clock", json={"advance": 60}, headers={"Authorization": "two"})
-    third = started()
-    shown = [third.get("/__mock/clock", headers={"Authorization": who}).json["now"] for who in ("one", "two")]
-    assert shown == [system.now + 600, system.now + 60]
-
-
 def test_a_store_that_can_only_be_read_is_served(monkeypatch):
-    world = world_of(create_app())
+    store = open_store("memory")
 
     def gone(*_):
         raise StoreUnavailable("attempt to write a readonly database")
 
-    monkeypatch.setattr(world.store, "keep", gone)
-    restore_clocks(world.store, world.tenants)
+    monkeypatch.setattr(store, "amend", gone)
+    assert create_app(store=store).test_client().get("/v1/generation", headers=AUTH).status_code == 200
 
 
 def test_a_clock_that_cannot_be_steered_is_not_kept():
@@ -209,6 +196,6 @@ def test_a_clock_that_cannot_be_steered_is_not_kept():
         def now(self):
             return 5.0
 
-    world = world_of(create_app(clock=Still()))
-    restore_clocks(world.store, world.tenants)
-    assert world.store.recall("clock:") == {}
+    store = open_store("memory")
+    create_app(store=store, clock=Still())
+    assert store.facts(0) is None

@@ -170,6 +170,35 @@ def test_a_body_that_does_not_come_holds_up_nobody(call):
     assert late.answer[2] == b"/ late"
 
 
+def test_an_answer_that_takes_long_holds_up_nobody(call):
+    began, finish = threading.Event(), threading.Event()
+    busy, thread = call(environ("/busy", began=began, finish=finish))
+    assert began.wait(WITHIN)
+    for number in range(3):
+        reply, _ = call(environ(f"/quick{number}"))
+        assert reply.answer[2] == f"/quick{number}".encode()
+    assert not busy.answered
+    finish.set()
+    assert busy.answer[2] == b"/busy"
+    thread.join(WITHIN)  # it goes back to granian
+    assert not thread.is_alive()
+    again, _ = call(environ("/quick"))
+    assert again.answer[2] == b"/quick"
+
+
+def test_when_too_many_answers_take_long_the_next_waits_for_one_of_them(call):
+    finish = threading.Event()
+    replies = []
+    for _ in range(3):  # two beside the lane, and one in it
+        began = threading.Event()
+        replies.append(call(environ("/busy", began=began, finish=finish))[0])
+        assert began.wait(WITHIN)
+    waiting, _ = call(environ("/quick"))
+    assert not waiting.answered
+    finish.set()
+    assert [reply.answer[2] for reply in [*replies, waiting]] == [b"/busy"] * 3 + [b"/quick"]
+
+
 def test_while_a_body_is_missing_others_are_read_beside_the_lane(call):
     streams = [Stream(b"late") for _ in range(2)]
     replies = []

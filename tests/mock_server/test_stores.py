@@ -9,13 +9,14 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from netmind_mock.jobs import Job, Kind, Output, Plan, Stage, Status, deleted, polled
 from netmind_mock.stores import InvalidStore, Limits, StoreUnavailable, open_store
 from netmind_mock.stores.memory import MemoryStore
-from netmind_mock.stores.rows import job_of, row_of
+from netmind_mock.stores.rows import COLUMNS, job_of, row_of
 from netmind_mock.stores.sql import SqlStore
 
 PLAN = Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 2.0)))
@@ -119,18 +120,64 @@ def test_an_id_is_given_once(store):
     assert (store.get(job(1).id), store.page(None)) == (job(1), [job(1)])
 
 
-def test_a_fact_is_recalled_as_it_was_kept_last(store):
-    assert store.recall("fact") == {}
-    store.keep("fact:a", b"\x00a")
-    store.keep("fact:a", b"b")
-    store.keep("fact:", b"c")
-    store.keep("another", b"d")
-    assert store.recall("fact:") == {"fact:a": b"b", "fact:": b"c"}
-    store.keep("fact:a", None)
-    store.keep("nobody's", None)
-    assert store.recall("fact:") == {"fact:": b"c"}
-    for name in ("fact:", "another"):
-        store.keep(name, None)
+class TestFacts:
+    def test_nothing_is_kept_at_first(self, store):
+        assert store.facts(0) is None
+
+    def test_what_was_kept_last_is_there_to_whoever_has_not_seen_it(self, store):
+        store.amend("orders", "u", lambda _: b"\x00a")
+        store.amend("orders", "u", lambda kept: kept + b"b")
+        store.amend("clock", None, lambda kept: b"c" if kept is None else b"")
+        first = store.facts(0)
+        assert first.changed == {("orders", "u"): b"\x00ab", ("clock", ""): b"c"}
+        assert store.facts(first.revision) is None
+        store.amend("clock", None, lambda _: b"d")
+        assert store.facts(first.revision).changed == {("clock", ""): b"d"}
+
+    def test_a_reset_of_one_drops_what_is_its_own(self, store):
+        for user in ("u", "other", None):
+            store.amend("orders", user, lambda _: b"a")
+        seen = store.facts(0).revision
+        store.forget("u")
+        assert store.facts(seen).changed == {("orders", "u"): None}
+        store.amend("orders", "u", lambda kept: b"new" if kept is None else kept)
+        assert store.facts(seen).changed == {("orders", "u"): b"new"}
+
+    def test_a_reset_of_all_drops_everything(self, store):
+        for user in ("u", None):
+            store.amend("orders", user, lambda _: b"a")
+        seen = store.facts(0).revision
+        store.forget(None)
+        assert store.facts(seen).changed == {("orders", "u"): None, ("orders", ""): None}
+
+    def test_an_amendment_that_fails_changes_nothing(self, store):
+        store.amend("orders", "u", lambda _: b"a")
+        seen = store.facts(0).revision
+
+        def fail(_):
+            raise LookupError("mine")
+
+        with pytest.raises(LookupError, match="mine"):
+            store.amend("orders", "u", fail)
+        after = store.facts(seen)
+        assert after is None or after.changed == {}
+        store.amend("orders", "u", lambda kept: kept + b"b")
+        assert store.facts(seen).changed == {("orders", "u"): b"ab"}
+
+    def test_no_amendment_comes_in_between_another(self, store):
+        start = threading.Barrier(8)
+
+        def amend():
+            start.wait()
+            for _ in range(20):
+                store.amend("orders", "u", lambda kept: (kept or b"") + b".")
+
+        threads = [threading.Thread(target=amend) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.facts(0).changed == {("orders", "u"): b"." * 160}
 
 
 def test_a_change_that_fails_changes_nothing(store):
@@ -214,7 +261,7 @@ def test_whatever_a_job_holds_it_comes_back_as_it_was(store, one):
 
 @given(jobs)
 def test_a_row_leads_back_to_its_job(one):
-    came = job_of(type("Row", (), row_of(one)))
+    came = job_of([row_of(one)[name] for name in COLUMNS])
     assert came == one
     assert repr(came) == repr(one)  # a status that equals another is not yet the same
 
@@ -257,11 +304,7 @@ class TestLimits:
 
             def opened(**limits):
                 kind = MemoryStore if store_url == "memory" else partial(SqlStore, store_url)
-                store = kind(Limits(**limits), wall=lambda: now[0])
-                stack.enter_context(closing(store))
-                if store_url.startswith("postgresql"):
-                    store.keep("evicted", b"0")
-                return store, now
+                return stack.enter_context(closing(kind(Limits(**limits), wall=lambda: now[0]))), now
 
             yield opened
 
@@ -361,15 +404,13 @@ def test_a_file_that_is_removed_or_replaced_is_not_written_to_any_more(tmp_path,
 
 
 def test_servers_that_open_a_new_database_at_once_all_do(postgresql):
-    with closing(open_store(postgresql)) as store, store._engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE netmind_jobs, netmind_facts")
     start, failed = threading.Barrier(6), []
 
     def open_and_keep():
         start.wait()
         try:
             with closing(open_store(postgresql)) as store:
-                store.keep("clock:", b"[]")
+                store.amend("clock", None, lambda _: b"[]")
         except Exception as error:  # noqa: BLE001 - told by the assertion
             failed.append(error)
 
@@ -379,15 +420,13 @@ def test_servers_that_open_a_new_database_at_once_all_do(postgresql):
     for thread in threads:
         thread.join()
     assert failed == []
-    with closing(open_store(postgresql)) as store:
-        store.keep("clock:", None)
 
 
 def test_a_table_that_somebody_locks_is_waited_for_and_then_told(postgresql, monkeypatch):
-    monkeypatch.setattr("netmind_mock.stores.sql._BUSY_SECONDS", 1)
+    monkeypatch.setattr("netmind_mock.stores.database._BUSY_SECONDS", 1)
     with closing(open_store(postgresql)) as store, closing(open_store(postgresql)) as other:
-        with other._engine.begin() as connection:
-            connection.exec_driver_sql("LOCK TABLE netmind_jobs")
+        with other._database.writing() as session:
+            session.run(sa.text("LOCK TABLE netmind_jobs"))
             with pytest.raises(StoreUnavailable, match="lock timeout"):
                 store.put(job(1))
         assert store.get(job(1).id) is None

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+import requests
 from support import TOKEN, running_fake
 
 from netmind_client import GenerationClient
@@ -37,6 +38,10 @@ def wait_until_created(folder, number, process):
         threading.Event().wait(0.01)
 
 
+def steer(base_url, path, **asked):
+    requests.post(f"{base_url}/__mock/{path}", json=asked, timeout=10).raise_for_status()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("after", [1, 5])
@@ -47,7 +52,8 @@ def test_a_batch_that_is_ended_goes_on_and_makes_nothing_twice(tmp_path, how, af
         for seed in range(REQUESTS)
     ]
     (tmp_path / "requests.jsonl").write_text("\n".join(lines))
-    with running_fake(tmp_path, "--duration", "0.5") as (base_url, _):
+    with running_fake(tmp_path, "--duration", "600") as (base_url, _):  # no batch ends by itself
+        steer(base_url, "next-job", scenario="at_once", times=3)
         first = generate_many(base_url, tmp_path)
         wait_until_created(tmp_path, after, first)
         first.send_signal(how)
@@ -55,6 +61,7 @@ def test_a_batch_that_is_ended_goes_on_and_makes_nothing_twice(tmp_path, how, af
         if how == signal.SIGINT:
             assert first.returncode == 130
             assert "To go on: netmind-client --base-url" in told
+        steer(base_url, "clock", speed=10_000)
         second = generate_many(base_url, tmp_path)
         outcomes = json.loads(second.communicate(timeout=60)[0])
         left_open = [one for one in outcomes if one["error"] and "there may be a job" in one["error"]]

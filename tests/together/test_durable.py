@@ -5,27 +5,11 @@ import threading
 
 import pytest
 import requests
-from support import TOKEN, running_fake
+from support import TOKEN, create_until, running_fake
 
 from netmind_client import GenerationClient
 
 CONFIG = {"prompt": "a cup", "image_size": "square"}
-
-
-def create_until(stop, base_url, acknowledged):
-    """Create, one after the other, and note what was answered."""
-    with requests.Session() as session:
-        session.headers["Authorization"] = f"Bearer {TOKEN}"
-        number = 0
-        while not stop.is_set():
-            body = {"model": "Qwen/Qwen-Image", "config": {**CONFIG, "seed": number}}
-            try:
-                answer = session.post(f"{base_url}/v1/generation", json=body, timeout=5)
-            except requests.RequestException:
-                continue
-            if answer.status_code == 200:
-                acknowledged.append(answer.json()["id"])
-                number += 1
 
 
 @pytest.mark.slow

@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 
     from netmind_mock.jobs import Job
 
-__all__ = ["Counts", "InvalidStore", "JobStore", "Limits", "StoreUnavailable", "open_store"]
+__all__ = [
+    "Counts",
+    "Facts",
+    "InvalidStore",
+    "JobStore",
+    "KeptNote",
+    "Limits",
+    "NoteStore",
+    "StoreUnavailable",
+    "open_store",
+]
 
 MEMORY = "memory"
 
@@ -37,12 +47,94 @@ class Counts(NamedTuple):
     evicted: int
 
 
+class Facts(NamedTuple):
+    """What was kept beside the jobs since some revision.
+
+    Attributes:
+        revision: Counts the changes; it only grows.
+        changed: By kind and tenant (empty for everybody): what is kept now, or None for no longer.
+    """
+
+    revision: int
+    changed: dict[tuple[str, str], bytes | None]
+
+
 class InvalidStore(ValueError):
     """No store is called so, or it cannot be opened. The message is one sentence for who named it."""
 
 
 class StoreUnavailable(Exception):
     """The store cannot be read or written now: a full disk, a database that is gone. It may be well again."""
+
+
+class KeptNote(NamedTuple):
+    """A note of the journal, as a store keeps it.
+
+    Attributes:
+        user_id: Whose it is; None if the request had no token.
+        happened: When, in seconds since the epoch by the system's clock.
+        size: What it counts for in bytes.
+        note: The note. No token is in it.
+    """
+
+    user_id: str | None
+    happened: float
+    size: int
+    note: bytes
+
+
+class NoteStore(Protocol):
+    """Where several processes keep one journal. Every method may raise :class:`StoreUnavailable`."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be kept here any more."""
+        ...
+
+    def add(
+        self,
+        new: list[KeptNote],
+        more: list[tuple[str, int, int, float, int]],
+        most_notes: int,
+        most_bytes: int,
+    ) -> None:
+        """Keep notes, and drop the oldest that there is no room for.
+
+        ``more`` is added to the totals: operation, status, requests, seconds, struck.
+        """
+        ...
+
+    def read(self, user_id: str | None) -> tuple[list[bytes], int]:
+        """A tenant's notes, or (None) everybody's, oldest first, and how many there was no room for."""
+        ...
+
+    def size(self) -> tuple[int, int]:
+        """How many are kept, and in how many bytes."""
+        ...
+
+    def totals(self) -> list[tuple[str, int, int, float, int]]:
+        """What all requests came to: operation, status, requests, seconds, struck."""
+        ...
+
+    def call(self) -> int:
+        """Call for all notes that were taken before; the number of the call, counted from 1."""
+        ...
+
+    def called(self) -> int:
+        """The number of the last call; 0 if there was none."""
+        ...
+
+    def answer(self, writer: str, number: int) -> None:
+        """Say that all notes that a writer had taken before a call are kept."""
+        ...
+
+    def writers(self) -> dict[str, int]:
+        """Who writes notes, and the last call that each has answered."""
+        ...
+
+    def drop_writer(self, writer: str) -> None:
+        """Wait for this one no more."""
+        ...
 
 
 class JobStore(Protocol):
@@ -52,9 +144,15 @@ class JobStore(Protocol):
 
     Attributes:
         name: What it is, for people: ``memory``, or its URL without a password.
+        notes: Where processes that share this store keep their journal; None if none can share it.
     """
 
     name: str
+
+    @property
+    def notes(self) -> NoteStore | None:
+        """Where the journal is kept."""
+        ...
 
     def put(self, job: Job) -> bool:
         """Keep a new job; False if its id is taken."""
@@ -76,19 +174,22 @@ class JobStore(Protocol):
         ...
 
     def forget(self, user_id: str | None) -> None:
-        """Drop the tenant's jobs, or everybody's, as if there had been none."""
+        """Drop all that is kept of the tenant, or of everybody, as if there had been nothing."""
         ...
 
     def counts(self) -> Counts:
         """How many jobs there are, everybody's, and how many were evicted so far."""
         ...
 
-    def keep(self, name: str, fact: bytes | None) -> None:
-        """Keep a fact that is no job, in the place of what was kept by this name; None for no longer."""
+    def facts(self, since: int) -> Facts | None:
+        """What else was kept after the revision ``since`` (0 for all); None if nothing was."""
         ...
 
-    def recall(self, prefix: str) -> dict[str, bytes]:
-        """What was kept by names that begin so."""
+    def amend(self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes]) -> None:
+        """Keep ``how(kept)`` for a tenant, or (None) for everybody, with no other change in between.
+
+        If ``how`` raises, nothing is changed. It must not call the store.
+        """
         ...
 
     def close(self) -> None:

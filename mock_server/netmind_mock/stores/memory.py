@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from netmind_mock.stores import Counts, Limits
+from netmind_mock.stores import Counts, Facts, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,7 @@ class MemoryStore:
     """Keeps jobs in dictionaries, which keep the order of creation."""
 
     name = "memory"
+    notes = None
 
     def __init__(
         self,
@@ -39,7 +40,8 @@ class MemoryStore:
         self._by_user: dict[str, deque[str]] = {}
         self._put_at: deque[tuple[float, str]] = deque()  # only where jobs are retained for a time
         self._evicted = 0
-        self._facts: dict[str, bytes] = {}
+        self._facts: dict[tuple[str, str], tuple[int, bytes | None]] = {}
+        self._revision = 0
         self._lock = threading.Lock()
 
     def put(self, job: Job) -> bool:
@@ -78,8 +80,12 @@ class MemoryStore:
             return [self._jobs[job_id] for job_id in self._by_user.get(user_id, ())]
 
     def forget(self, user_id: str | None) -> None:
-        """Drop the tenant's jobs, or everybody's, as if there had been none."""
+        """Drop all that is kept of the tenant, or of everybody, as if there had been nothing."""
         with self._lock:
+            self._revision += 1
+            for (kind, whose), (_, fact) in self._facts.items():
+                if fact is not None and user_id in (None, whose):
+                    self._facts[kind, whose] = self._revision, None
             if user_id is None:
                 self._jobs, self._by_user, self._put_at = {}, {}, deque()
                 return
@@ -92,18 +98,21 @@ class MemoryStore:
             self._evict()
             return Counts(len(self._jobs), self._evicted)
 
-    def keep(self, name: str, fact: bytes | None) -> None:
-        """Keep a fact that is no job; None for no longer."""
+    def facts(self, since: int) -> Facts | None:
+        """What else was kept after the revision ``since``; None if nothing was."""
+        if since == self._revision:
+            return None
         with self._lock:
-            if fact is None:
-                self._facts.pop(name, None)
-            else:
-                self._facts[name] = fact
+            changed = {name: fact for name, (revision, fact) in self._facts.items() if revision > since}
+            return Facts(self._revision, changed)
 
-    def recall(self, prefix: str) -> dict[str, bytes]:
-        """What was kept by names that begin so."""
+    def amend(self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes]) -> None:
+        """Keep ``how(kept)`` for a tenant, or (None) for everybody."""
+        name = kind, user_id or ""
         with self._lock:
-            return {name: fact for name, fact in self._facts.items() if name.startswith(prefix)}
+            after = how(self._facts.get(name, (0, None))[1])
+            self._revision += 1
+            self._facts[name] = self._revision, after
 
     def close(self) -> None:
         """Do nothing."""

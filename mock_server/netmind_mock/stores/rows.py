@@ -8,11 +8,16 @@ from __future__ import annotations
 import json
 import math
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from netmind_mock.jobs import Job, Kind, Output, Plan, Stage, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COLUMNS = ("id", "user_id", "model", "config", "created_at", "plan", "deleted_at", "polled_at")
 
 _STATUSES = {status.value: status for status in Status}
 # What a plan is made of, in the order in which it is kept.
@@ -38,17 +43,18 @@ def changing_of(job: Job) -> dict[str, Any]:
     return {"plan": _packed(job.plan), "deleted_at": job.deleted_at, "polled_at": polled_at}
 
 
-def job_of(row: Any) -> Job:
-    """The job of a row, whose columns are attributes."""
+def job_of(row: Sequence[Any]) -> Job:
+    """The job of a row that begins with ``COLUMNS``."""
+    job_id, user_id, model, config, created_at, plan, deleted_at, polled_at = row[: len(COLUMNS)]
     return Job(
-        row.id,
-        row.user_id,
-        bytes(row.model).decode(errors="surrogatepass"),
-        bytes(row.config),
-        row.created_at,
-        _unpacked(bytes(row.plan)),
-        row.deleted_at,
-        tuple(orjson.loads(row.polled_at)) if row.polled_at else (),
+        job_id,
+        user_id,
+        bytes(model).decode(errors="surrogatepass"),
+        bytes(config),
+        created_at,
+        _unpacked(bytes(plan)),
+        deleted_at,
+        tuple(orjson.loads(polled_at)) if polled_at else (),
     )
 
 

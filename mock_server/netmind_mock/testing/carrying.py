@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from netmind_mock.clock import Clock
-    from netmind_mock.journal import Journal
+    from netmind_mock.shared_journal import AnyJournal
     from netmind_mock.testing.patience import Patience
     from netmind_mock.testing.virtual_time import VirtualClock
     from netmind_mock.wsgi import Application
@@ -90,7 +90,7 @@ class Carrier:
         application: Application,
         clock: VirtualClock,
         patience: Patience,
-        journal: Journal,
+        journal: AnyJournal,
         base_url: str,
     ) -> None:
         self._application = application

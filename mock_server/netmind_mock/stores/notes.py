@@ -1,0 +1,159 @@
+"""The journal's notes in a database, which several processes write and read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from netmind_mock.stores.tables import (
+    added,
+    dropped_notes,
+    given,
+    inserted,
+    insertion,
+    notes,
+    totals,
+    upserted,
+    writers,
+)
+
+if TYPE_CHECKING:
+    from netmind_mock.stores import KeptNote
+    from netmind_mock.stores.database import Database, Session
+
+_EVERYBODY = ""  # whose dropped notes are those of requests without a token
+_CALL = ""  # the name of the row of ``writers`` that has the last call
+
+_SIZE = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(notes.c.size), 0)).select_from(notes)
+_SIZES = sa.select(notes.c.number, notes.c.size).order_by(notes.c.number.desc())
+_OLD = notes.c.number <= given("number")
+_DROPPED = sa.select(sa.func.coalesce(sa.func.sum(dropped_notes.c.dropped), 0))
+_DROPPED_OF = _DROPPED.where(dropped_notes.c.user_id == given("whose"))
+_NOTES = sa.select(notes.c.note).order_by(notes.c.happened, notes.c.number)
+_NOTES_OF = _NOTES.where(notes.c.user_id == given("whose"))
+_FORGET_ALL = (sa.delete(notes), sa.delete(dropped_notes))
+_FORGET = tuple(
+    statement.where(table.c.user_id == given("whose"))
+    for statement, table in zip(_FORGET_ALL, (notes, dropped_notes), strict=True)
+)
+_TOTALS = sa.select(totals)
+_CALL_UP = sa.update(writers).where(writers.c.name == _CALL).values(answered=writers.c.answered + 1)
+_CALLED = sa.select(writers.c.answered).where(writers.c.name == _CALL)
+_WRITERS = sa.select(writers.c.name, writers.c.answered).where(writers.c.name != _CALL)
+_GONE = sa.delete(writers).where(writers.c.name == given("writer"))
+
+
+class SqlNotes:
+    """Notes, oldest first, and who writes them. Every method may raise ``StoreUnavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        dialect = database.dialect
+        self._insert = inserted(dialect, notes, without=("number",))
+        self._add_total = added(inserted(dialect, totals))
+        self._keep_writer = upserted(inserted(dialect, writers))
+        counted = sa.select(sa.func.coalesce(notes.c.user_id, _EVERYBODY), sa.func.count())
+        self._count_dropped = added(
+            insertion(dialect, dropped_notes).from_select(
+                ["user_id", "dropped"], counted.where(_OLD).group_by(notes.c.user_id)
+            )
+        )
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be kept here any more."""
+        return self._database.is_closed
+
+    def add(
+        self,
+        new: list[KeptNote],
+        more: list[tuple[str, int, int, float, int]],
+        most_notes: int,
+        most_bytes: int,
+    ) -> None:
+        """Keep notes, and drop the oldest that there is no room for."""
+        with self._database.writing() as session:
+            session.run_many(self._insert, [note._asdict() for note in new])
+            for operation, status, requests, seconds, struck in more:
+                session.run(
+                    self._add_total,
+                    operation=operation,
+                    status=status,
+                    requests=requests,
+                    seconds=seconds,
+                    struck=struck,
+                )
+            self._drop(session, most_notes, most_bytes)
+
+    def read(self, user_id: str | None) -> tuple[list[bytes], int]:
+        """A tenant's notes, or (None) everybody's, and how many there was no room for."""
+        with self._database.writing() as session:  # so that both are of the same moment
+            if user_id is None:
+                (dropped,) = session.run(_DROPPED).fetchone()
+                rows = session.run(_NOTES).fetchall()
+            else:
+                (dropped,) = session.run(_DROPPED_OF, whose=user_id).fetchone()
+                rows = session.run(_NOTES_OF, whose=user_id).fetchall()
+        return [bytes(note) for (note,) in rows], int(dropped)
+
+    def size(self) -> tuple[int, int]:
+        """How many are kept, and in how many bytes."""
+        with self._database.reading() as session:
+            count, size = session.run(_SIZE).fetchone()
+            return count, int(size)
+
+    def totals(self) -> list[tuple[str, int, int, float, int]]:
+        """What all requests came to: operation, status, requests, seconds, struck."""
+        with self._database.reading() as session:
+            return [tuple(row) for row in session.run(_TOTALS).fetchall()]
+
+    def forget(self, session: Session, user_id: str | None) -> None:
+        """Drop a tenant's notes, or (None) all of them, within a transaction."""
+        if user_id is None:
+            for statement in _FORGET_ALL:
+                session.run(statement)
+        else:
+            for statement in _FORGET:
+                session.run(statement, whose=user_id)
+
+    def call(self) -> int:
+        """Call for all notes that were taken before; the number of the call."""
+        with self._database.writing() as session:
+            if not session.run(_CALL_UP).rowcount:
+                session.run(self._keep_writer, name=_CALL, answered=1)
+            number: int = session.run(_CALLED).fetchone()[0]
+            return number
+
+    def called(self) -> int:
+        """The number of the last call; 0 if there was none."""
+        with self._database.reading() as session:
+            row = session.run(_CALLED).fetchone()
+            return 0 if row is None else row[0]
+
+    def answer(self, writer: str, number: int) -> None:
+        """Say that all notes that were taken before a call are kept."""
+        with self._database.writing() as session:
+            session.run(self._keep_writer, name=writer, answered=number)
+
+    def writers(self) -> dict[str, int]:
+        """Who writes notes, and the last call that each has answered."""
+        with self._database.reading() as session:
+            return dict(session.run(_WRITERS).fetchall())
+
+    def drop_writer(self, writer: str) -> None:
+        """Wait for this one no more."""
+        with self._database.writing() as session:
+            session.run(_GONE, writer=writer)
+
+    def _drop(self, session: Session, most_notes: int, most_bytes: int) -> None:
+        count, size = session.run(_SIZE).fetchone()
+        if count <= most_notes and size <= most_bytes:
+            return
+        kept, room = 0, most_bytes
+        for number, weight in session.run(_SIZES).fetchall():
+            kept, room = kept + 1, room - weight
+            if kept > most_notes or room < 0:
+                session.run(self._count_dropped, number=number)
+                session.run(sa.delete(notes).where(_OLD), number=number)
+                return

@@ -1,0 +1,118 @@
+"""What a database holds, and the statements over it, as SQLAlchemy spells them for it.
+
+Text that comes from outside is kept as bytes: a database's text may not hold NUL, nor half a surrogate pair.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_COUNTER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+metadata = sa.MetaData()
+
+jobs = sa.Table(
+    "netmind_jobs",
+    metadata,
+    sa.Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(32), nullable=False, unique=True),
+    sa.Column("user_id", sa.String(32), nullable=False),
+    sa.Column("model", sa.LargeBinary, nullable=False),
+    sa.Column("config", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("plan", sa.LargeBinary, nullable=False),
+    sa.Column("deleted_at", sa.Double),
+    sa.Column("polled_at", sa.LargeBinary, nullable=False),
+    sa.Column("put_at", sa.Double, nullable=False),
+    sa.Index("netmind_jobs_of_user", "user_id", "number"),
+    sa.Index("netmind_jobs_put_at", "put_at"),
+)
+
+# What is kept beside the jobs; ``user_id`` is empty for what is everybody's. The row without a kind counts
+# the changes: whoever changes a fact changes it first, so that revisions come in the order of commits.
+facts = sa.Table(
+    "netmind_facts",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("user_id", sa.String(32), primary_key=True),
+    sa.Column("fact", sa.LargeBinary),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Index("netmind_facts_revision", "revision"),
+)
+
+notes = sa.Table(
+    "netmind_notes",
+    metadata,
+    sa.Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    sa.Column("user_id", sa.String(32)),
+    sa.Column("happened", sa.Double, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("note", sa.LargeBinary, nullable=False),
+    sa.Index("netmind_notes_of_user", "user_id", "happened"),
+)
+
+dropped_notes = sa.Table(
+    "netmind_dropped_notes",
+    metadata,
+    sa.Column("user_id", sa.String(32), primary_key=True),
+    sa.Column("dropped", sa.BigInteger, nullable=False),
+)
+
+totals = sa.Table(
+    "netmind_totals",
+    metadata,
+    sa.Column("operation", sa.String(16), primary_key=True),
+    sa.Column("status", sa.Integer, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("struck", sa.BigInteger, nullable=False),
+)
+
+# Who writes notes, and up to which call for them each has answered; the row without a name has the last call.
+writers = sa.Table(
+    "netmind_writers",
+    metadata,
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("answered", sa.BigInteger, nullable=False),
+)
+
+tables = (jobs, facts, notes, dropped_notes, totals, writers)
+
+
+def given(name: str) -> sa.BindParameter[Any]:
+    """A value that comes with each execution."""
+    return sa.bindparam(name)
+
+
+def insertion(dialect: str, table: sa.Table) -> Any:
+    """An insertion that can be told what to do about a row that has the same key."""
+    return {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect](table)
+
+
+def inserted(dialect: str, table: sa.Table, *, without: tuple[str, ...] = ()) -> Any:
+    """An insertion of values by the names of their columns."""
+    columns = {column.name: given(column.name) for column in table.columns if column.name not in without}
+    return insertion(dialect, table).values(columns)
+
+
+def upserted(statement: Any) -> Any:
+    """An insertion that takes the place of the row that has the same key."""
+    return _over(statement, lambda column: statement.excluded[column.name])
+
+
+def added(statement: Any) -> Any:
+    """An insertion that adds to the numbers of the row that has the same key."""
+    return _over(statement, lambda column: column + statement.excluded[column.name])
+
+
+def _over(statement: Any, value: Callable[[sa.Column[Any]], Any]) -> Any:
+    table = statement.table
+    keys = [column.name for column in table.primary_key]
+    others = {column.name: value(column) for column in table.columns if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
