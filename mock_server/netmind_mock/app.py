@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,7 +18,9 @@ from netmind_mock.errors import ApiError, UnknownRoute, WrongMethod
 from netmind_mock.hints import HINT, hint, hint_of_status, hint_of_store
 from netmind_mock.hosts import HostPolicy, parse_host
 from netmind_mock.journal import MOST_ENTRIES, Journal
+from netmind_mock.load import Latency, Load, RateLimit
 from netmind_mock.profile import Profile, load_profile
+from netmind_mock.queueing import Queue
 from netmind_mock.routes import Rooms
 from netmind_mock.routes.control import control_routes
 from netmind_mock.routes.files import files_routes
@@ -54,6 +57,9 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
     rules: Iterable[Rule] = (),
     prices: Prices | None = None,
     journal_entries: int = MOST_ENTRIES,
+    latency: str | None = None,
+    capacity: int | None = None,
+    rate_limit: str | None = None,
     wire_faults: Iterable[str] = (),
     control_key: str | None = None,
     log: Callable[[Note], None] | None = None,
@@ -74,14 +80,26 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
         rules: Standing orders, as ``rules_from`` reads them from a file.
         prices: What a create costs, as ``prices_from`` reads it from a file.
         journal_entries: How many requests are remembered at most; 0 for none.
+        latency: How late answers come, in seconds of the jobs' clock: ``0.2``, ``0.1-0.5`` or
+            ``lognormal:MEDIAN,SIGMA``.
+        capacity: How many jobs of an account run at once; the others stay pending.
+        rate_limit: How many requests an account may make: ``10/s``, ``60/m`` or ``1000/h``.
         wire_faults: The kinds of faults that whatever carries the answers carries out itself.
         control_key: What ``/__mock/`` wants in the header ``X-Mock-Key``; None if nothing.
         log: Called with what is noted of each request to the imitated API.
 
     Raises:
         InvalidFile: The profile does not exist or holds a mistake.
-        ValueError: ``duration`` is negative, a host is not one, or the store cannot be opened.
+        ValueError: ``duration`` is negative, a host is not one, the store cannot be opened, or another
+            argument is not as it has to be.
     """
+    load = Load(
+        None if latency is None else Latency.parsed(latency),
+        None if rate_limit is None else RateLimit.parsed(rate_limit),
+        random.Random(seed),  # noqa: S311 - not a secret
+    )
+    if capacity is not None and capacity < 1:
+        raise ValueError(f"capacity: expected a number of jobs, 1 or more, got {capacity!r}")
     if not 0 <= duration < float("inf"):
         raise ValueError(f"duration is a number of seconds, 0 or more, not {duration!r}")
     settled = profile if isinstance(profile, Profile) else load_profile(profile)
@@ -97,6 +115,7 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
         if notes is None
         else SharedJournal(notes, journal_entries, meanwhile=tenants.follow)
     )
+    queue = None if capacity is None else Queue(store, capacity)
     rooms = Rooms(
         profile=settled,
         tenants=tenants,
@@ -106,9 +125,10 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
         duration=duration,
         accepted=frozenset(map(identity.user_id_of, keys)) if keys else None,
         strict_models=strict_models or settled.unknown_models == "refuse",
+        queue=queue,
     )
-    world = World(settled, store, tenants, journal, prices or Prices())
-    return _flask_app(rooms, world, control_key, log)
+    world = World(settled, store, tenants, journal, prices or Prices(), queue)
+    return _flask_app(rooms, world, load, control_key, log)
 
 
 def world_of(app: Flask) -> World:
@@ -177,7 +197,7 @@ class _FakeFlask(Flask):
 
 
 def _flask_app(
-    rooms: Rooms, world: World, control_key: str | None, log: Callable[[Note], None] | None
+    rooms: Rooms, world: World, load: Load, control_key: str | None, log: Callable[[Note], None] | None
 ) -> Flask:
     app = _FakeFlask("netmind_mock", static_folder=None, template_folder=None)
     app.json = _OrjsonProvider(app)
@@ -193,6 +213,7 @@ def _flask_app(
         world.journal,
         world.store,
         rooms.profile,
+        load=load,
         unavailable=lambda error: _answering(app, cannot_keep(error)),
         log=log,
     )

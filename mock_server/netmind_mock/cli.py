@@ -179,6 +179,22 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
     help="How many requests are remembered at most.",
 )
 @_option(
+    "--latency",
+    show_default="none",
+    help="Seconds by which answers come late: 0.2, a range 0.1-0.5, or lognormal:MEDIAN,SIGMA.",
+)
+@_option(
+    "--capacity",
+    type=click.IntRange(1, 100_000),
+    show_default="any number",
+    help="How many jobs of an account run at once; the others stay pending.",
+)
+@_option(
+    "--rate-limit",
+    show_default="none",
+    help="How many requests an account may make, such as 10/s, 60/m or 1000/h; then 429.",
+)
+@_option(
     "--log",
     default=access_log.NONE,
     type=click.Choice(access_log.FORMATS),
@@ -217,6 +233,9 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
     rules: str | None,
     prices: str | None,
     journal: int,
+    latency: str | None,
+    capacity: int | None,
+    rate_limit: str | None,
     log: str,
     wire_faults: bool,
     control_key: str | None,
@@ -247,6 +266,9 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
             rules=rules,
             prices=prices,
             journal=journal,
+            latency=latency,
+            capacity=capacity,
+            rate_limit=rate_limit,
             control_key=secrets.token_urlsafe(16) if made_up else control_key,
             log=log,
             wire_faults=wire_faults,

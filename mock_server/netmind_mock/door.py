@@ -6,6 +6,7 @@ in the environ. The control plane goes past it.
 
 from __future__ import annotations
 
+import math
 import time
 from email.utils import formatdate
 from functools import lru_cache
@@ -13,12 +14,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from netmind_mock import identity, wire
+from netmind_mock.clock import SteerableClock
 from netmind_mock.errors import ApiError
 from netmind_mock.faults import Delivery, fault_of
+from netmind_mock.faults import fault as new_fault
 from netmind_mock.hints import HINT, hint_of_fault
 from netmind_mock.journal import MOST_BODY_BYTES, MOST_HEADER_CHARACTERS, Note, kept, lines_of
-from netmind_mock.routes import BODY, DELIVER, JOB, NOTE, NOW, ORDER, USER, read_body
+from netmind_mock.routes import BODY, DELIVER, HOLD, JOB, NOTE, NOW, ORDER, USER, read_body
 from netmind_mock.stores import StoreUnavailable
+from netmind_mock.tenants import Struck
 from netmind_mock.wire import MOST_TOKEN_CHARACTERS
 from netmind_mock.wsgi import whole_answer
 
@@ -26,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+    from netmind_mock.clock import Clock
     from netmind_mock.faults import Fault
+    from netmind_mock.load import Load, RateLimit
     from netmind_mock.profile import Profile
     from netmind_mock.shared_journal import AnyJournal
     from netmind_mock.stores import JobStore
@@ -37,6 +43,8 @@ CONTROL: Final = "/__mock"
 
 _COLLECTION: Final = "/v1/generation"
 _ONE: Final = "/v1/generation/"
+_LIMITED: Final = ("create", "get", "list", "delete")
+_RATE_LIMIT: Final = -1  # the number of the fault that it is
 _LAST_SECOND: Final = 253_402_300_799
 
 
@@ -51,6 +59,7 @@ class Door:
         store: JobStore,
         profile: Profile,
         *,
+        load: Load,
         unavailable: Callable[[StoreUnavailable], Application],
         log: Callable[[Note], None] | None,
     ) -> None:
@@ -62,10 +71,12 @@ class Door:
             journal: Where requests are noted.
             store: Where it is looked up whose a file is.
             profile: Where files are.
+            load: How late answers are, and how many are given.
             unavailable: What answers instead of the application when the store is not to be had.
             log: Called with each note.
         """
         self._inner = inner
+        self._load = load
         self._unavailable = unavailable
         self._tenants = tenants
         self._journal = journal
@@ -86,10 +97,16 @@ class Door:
             self._tenants.follow()
             if operation == "file":
                 user_id = self._user_of_file(job_id)
+            clock = self._tenants.clock(user_id)
+            now = clock.now()
             struck = self._tenants.strike(user_id, operation, job_id)
+            if struck is None and self._load.rate is not None:
+                struck = self._limited(self._load.rate, user_id, operation, now, clock)
         except StoreUnavailable as error:
-            inner = self._unavailable(error)
-        now = self._tenants.clock(user_id).now()
+            inner, clock = self._unavailable(error), self._tenants.clock(user_id)
+            now = clock.now()
+        if self._load.latency is not None:
+            _hold_back(environ, clock, now + self._load.latency.drawn(self._load.chance))
         environ[NOW], environ[USER] = now, user_id
         fault = None if struck is None else struck.fault
         reached = fault is None or fault.reaches
@@ -123,6 +140,27 @@ class Door:
     def _user_of_file(self, job_id: str) -> str | None:
         job = self._store.get(job_id)
         return None if job is None else job.user_id
+
+    def _limited(
+        self, limit: RateLimit, user_id: str | None, operation: str, now: float, clock: Clock
+    ) -> Struck | None:
+        """What strikes a request that is over its account's limit."""
+        if user_id is None or operation not in _LIMITED:
+            return None
+        waits: list[float] = []
+
+        def take(kept: bytes | None) -> bytes:
+            unused_at, wait = limit.taken(float(kept or 0), now)
+            waits.append(wait)
+            return repr(unused_at).encode()
+
+        self._store.amend("rate", user_id, take, told=False)
+        if waits[-1] == 0:
+            return None
+        # Whoever waits does so in real time.
+        speed = clock.speed if isinstance(clock, SteerableClock) and not clock.frozen else 1.0
+        retry_after = max(math.ceil(waits[-1] / speed), 1)
+        return Struck(new_fault(_RATE_LIMIT, operation, "status", code=429, retry_after=retry_after), 0)
 
     def _note(
         self,
@@ -163,7 +201,16 @@ class Door:
 
 
 def _name(fault: Fault) -> str:
-    return str(fault) if fault.number else "scenario answer_lost"
+    """What a fault is called in the journal: those that nobody ordered as such have no number."""
+    return {0: "scenario answer_lost", _RATE_LIMIT: "rate limit"}.get(fault.number) or str(fault)
+
+
+def _hold_back(environ: WSGIEnvironment, clock: Clock, moment: float) -> None:
+    """Let the answer be sent at this moment; at once if the clock stands, for it would never come."""
+    if isinstance(clock, SteerableClock) and clock.frozen:
+        return
+    hold = environ.get(HOLD)
+    hold(moment, clock) if hold else clock.wait_until(moment)
 
 
 def _sent_body(environ: WSGIEnvironment, operation: str) -> bytes:

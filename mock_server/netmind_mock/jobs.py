@@ -30,6 +30,9 @@ class Status(StrEnum):
         return self in (Status.COMPLETED, Status.FAILED)
 
 
+_GOING_ON = (Status.PENDING, Status.INITIALIZING, Status.PROCESSING)
+
+
 class Kind(StrEnum):
     """What a model makes; also the ``file_type`` of its results (``image`` is documented)."""
 
@@ -78,6 +81,7 @@ class Plan:
         link_life: Seconds after which a result's link has expired.
         delete_late: Seconds after which a delete takes effect; if not 0, the job completes meanwhile.
         scenario: The name of what was ordered; empty if nothing was.
+        queued_for: Seconds that pass in the first stage before the others begin to count.
     """
 
     stages: tuple[Stage, ...]
@@ -90,6 +94,7 @@ class Plan:
     link_life: float = math.inf
     delete_late: float = 0.0
     scenario: str = ""
+    queued_for: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +144,10 @@ def stages_until(job: Job, now: float) -> list[Stage]:
     """The stages that the job has gone through by ``now``, with the times at which they began."""
     moment = now if job.deleted_at is None else min(now, job.deleted_at)
     elapsed = moment - job.created_at + CLOCK_GRAIN
-    stages = job.plan.stages
+    stages, queued_for = job.plan.stages, job.plan.queued_for
     gone_through = [stages[0]]
     for stage in stages[1:]:
-        begins = stage.begins
+        begins = stage.begins + queued_for
         if stage.polls and stage.polls <= len(job.polled_at):
             begins = min(begins, job.polled_at[stage.polls - 1] - job.created_at)
         if begins > elapsed:
@@ -156,7 +161,21 @@ def ends_after(plan: Plan) -> float:
     end = plan.stages[-1]
     if end.status not in (Status.COMPLETED, Status.FAILED):
         return math.inf
-    return end.begins + (plan.empty_for if end.status == Status.COMPLETED else 0.0)
+    return plan.queued_for + end.begins + (plan.empty_for if end.status == Status.COMPLETED else 0.0)
+
+
+def lasts(plan: Plan) -> float:
+    """Seconds for which a job runs once it has begun, whatever its end is called; infinite for ever."""
+    end = plan.stages[-1]
+    return math.inf if end.status in _GOING_ON else end.begins
+
+
+def has_ended(job: Job, now: float) -> bool:
+    """Whether it runs no longer: it is deleted, or in a last stage, whatever that is called."""
+    if job.deleted_at is not None:
+        return True
+    gone_through, stages = stages_until(job, now), job.plan.stages
+    return len(gone_through) == len(stages) and stages[-1].status not in _GOING_ON
 
 
 def polled(job: Job, now: float) -> Job:
@@ -186,5 +205,6 @@ def ended(job: Job, now: float, failure: str | None) -> Job:
         failure=failure,
         empty_for=0.0,
         hidden_for=0.0,
+        queued_for=0.0,
     )
     return replace(job, plan=plan)

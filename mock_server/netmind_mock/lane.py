@@ -240,8 +240,9 @@ class _Course:
         self.told: tuple[str, str] | None = None
 
     def hold(self, moment: float, clock: Clock) -> None:
-        """See ``routes.HOLD``."""
-        self.moment = moment, clock.now
+        """See ``routes.HOLD``; the latest moment counts."""
+        if self.moment is None or moment > self.moment[0]:
+            self.moment = moment, clock.now
 
     def deliver(self, delivery: Delivery) -> None:
         """See ``routes.DELIVER``."""

@@ -72,6 +72,9 @@ class Settings:
     rules: str | None = None
     prices: str | None = None
     journal: int = MOST_ENTRIES
+    latency: str | None = None
+    capacity: int | None = None
+    rate_limit: str | None = None
     control_key: str | None = None
     log: str = access_log.NONE
     wire_faults: bool = False
@@ -222,6 +225,9 @@ def build_app(settings: Settings, public_url: str) -> Flask:
         rules=() if settings.rules is None else rules_from(Path(settings.rules)),
         prices=None if settings.prices is None else prices_from(Path(settings.prices)),
         journal_entries=settings.journal,
+        latency=settings.latency,
+        capacity=settings.capacity,
+        rate_limit=settings.rate_limit,
         wire_faults=_carried(settings),
         control_key=settings.control_key,
         log=access_log.logged(settings.log, lambda line: print(line, file=sys.stderr, flush=True)),  # noqa: T201

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from netmind_mock.journal import Entry
     from netmind_mock.profile import Profile
+    from netmind_mock.queueing import Queue
     from netmind_mock.shared_journal import AnyJournal
     from netmind_mock.stores import JobStore
     from netmind_mock.tenants import Tenants
@@ -59,6 +60,7 @@ class World:
     tenants: Tenants
     journal: AnyJournal
     prices: Prices
+    queue: Queue | None = None
     told_of_losses: bool = False  # whether the journal is told which answers were not received
 
 
@@ -317,6 +319,8 @@ def _end(world: World, user_id: str | None, job_id: Any, failure: str | None) ->
         state = "deleted" if job.deleted_at is not None else status
         raise InvalidOrder(f"job: generation {job.id} is {state} already")
     world.store.change(job.id, lambda before: ended(before, now, failure))
+    if world.queue is not None:
+        world.queue.move_up(job.user_id, now)
     return _job(world, _found(world, user_id, job_id))
 
 

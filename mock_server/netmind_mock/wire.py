@@ -207,7 +207,12 @@ def transcript(job: Job) -> str:
 
 def _durations(job: Job, completed: Stage) -> dict[str, int]:
     begins = next(
-        (stage.begins for stage in job.plan.stages if stage.status is Status.PROCESSING), completed.begins
+        (
+            stage.begins + job.plan.queued_for
+            for stage in job.plan.stages
+            if stage.status is Status.PROCESSING
+        ),
+        completed.begins,
     )
     return {"pending_duration": round(begins), "processing_duration": round(completed.begins - begins)}
 

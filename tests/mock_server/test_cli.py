@@ -29,6 +29,9 @@ VALUES = {
     "rules": ("{folder}/rules.toml", '"rules.toml"'),
     "prices": ("{folder}/prices.toml", '"prices.toml"'),
     "journal": ("500", "500"),
+    "latency": ("0.1-0.5", '"0.1-0.5"'),
+    "capacity": ("4", "4"),
+    "rate_limit": ("60/m", '"60/m"'),
     "log": ("json", '"json"'),
     "wire_faults": ("true", "true"),
     "control_key": ("a-control-key", '"a-control-key"'),
@@ -130,7 +133,7 @@ def test_a_profile_is_looked_for_beside_the_file_that_names_it(served, tmp_path)
 
 MISTAKES = {
     "prot = 1": "prot: no such key; did you mean port?",
-    "xyzzy = 1": "xyzzy: no such key; known are allowed_host, api_key, control_key",
+    "xyzzy = 1": "xyzzy: no such key; known are allowed_host, api_key, capacity, control_key",
     'port = "8000"': "port: expected a whole number, got '8000'",
     "port = 99999": "port: 99999 is not in the range 0<=x<=65535",
     "port = true": "port: expected a whole number, got True",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from netmind_mock.hosts import HostPolicy
     from netmind_mock.profile import Profile
+    from netmind_mock.queueing import Queue
     from netmind_mock.stores import JobStore
     from netmind_mock.tenants import Tenants
 
@@ -57,6 +58,7 @@ class Rooms:
         duration: How long a job takes, in seconds.
         accepted: The tenants whose tokens are accepted; None accepts every token.
         strict_models: Refuse models that the catalogue does not have.
+        queue: Where jobs wait for a place; None if any number runs at once.
     """
 
     profile: Profile
@@ -67,6 +69,7 @@ class Rooms:
     duration: float
     accepted: frozenset[str] | None
     strict_models: bool
+    queue: Queue | None
 
 
 def tenant(rooms: Rooms, environ: WSGIEnvironment) -> str:

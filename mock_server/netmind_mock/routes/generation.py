@@ -57,6 +57,7 @@ def generation_routes(rooms: Rooms) -> Blueprint:
         if len(job.polled_at) < job.plan.counts_polls:
             store.change(job.id, lambda before: polled(before, now))
             job = store.get(job.id) or job
+            _move_up(rooms, job.user_id, now)
         return wire.generation(job, now, profile, origin(rooms, environ)), ok
 
     @routes.get("/v1/generation")
@@ -76,6 +77,7 @@ def generation_routes(rooms: Rooms) -> Blueprint:
         before = store.change(job.id, lambda job: deleted(job, now))
         if before is None or not _visible(profile, before, now):  # somebody else deleted it in between
             raise UnknownGeneration
+        _move_up(rooms, job.user_id, now)
         return wire.deleted(profile), ok
 
     return routes
@@ -90,11 +92,18 @@ def _create(rooms: Rooms, environ: WSGIEnvironment) -> tuple[Request, Job]:
     config = wire.pack_config(asked.config)
     order = rooms.tenants.order_for(user_id, asked, environ.get(_SCENARIO))
     plan = plan_for(asked, rooms.profile, rooms.duration, order)
+    if rooms.queue is not None:
+        plan = rooms.queue.planned(user_id, plan, environ[NOW])
     job = Job(rooms.ids.next(), user_id, asked.model, config, environ[NOW], plan)
     while not rooms.store.put(job):  # the ids of this seed are from an earlier start
         job = replace(job, id=rooms.ids.next())
     environ[JOB], environ[ORDER] = job.id, order
     return asked, job
+
+
+def _move_up(rooms: Rooms, user_id: str, now: float) -> None:
+    if rooms.queue is not None:
+        rooms.queue.move_up(user_id, now)
 
 
 def _find(rooms: Rooms, generation_id: str, user_id: str, now: float) -> Job:

@@ -185,10 +185,13 @@ class JobStore(Protocol):
         """What else was kept after the revision ``since`` (0 for all); None if nothing was."""
         ...
 
-    def amend(self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes]) -> None:
+    def amend(
+        self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes], *, told: bool = True
+    ) -> None:
         """Keep ``how(kept)`` for a tenant, or (None) for everybody, with no other change in between.
 
-        If ``how`` raises, nothing is changed. It must not call the store.
+        If ``how`` raises, nothing is changed. It must not call the store. What is not ``told`` does not
+        appear among the facts.
         """
         ...
 

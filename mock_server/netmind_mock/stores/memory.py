@@ -106,13 +106,15 @@ class MemoryStore:
             changed = {name: fact for name, (revision, fact) in self._facts.items() if revision > since}
             return Facts(self._revision, changed)
 
-    def amend(self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes]) -> None:
+    def amend(
+        self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes], *, told: bool = True
+    ) -> None:
         """Keep ``how(kept)`` for a tenant, or (None) for everybody."""
         name = kind, user_id or ""
         with self._lock:
             after = how(self._facts.get(name, (0, None))[1])
-            self._revision += 1
-            self._facts[name] = self._revision, after
+            self._revision += told
+            self._facts[name] = (self._revision if told else 0), after
 
     def close(self) -> None:
         """Do nothing."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from netmind_mock.stores.database import Session
 
 _PUTS_BETWEEN_EVICTIONS = 100
-_EVICTED = "evicted"  # a fact whose revision stays 0: it is nobody's order
+_EVICTED = "evicted"  # a fact that no reset drops
 
 _WHOLE = sa.select(*(jobs.c[name] for name in COLUMNS), jobs.c.put_at)
 _GET = _WHOLE.where(jobs.c.id == given("job_id"))
@@ -51,9 +51,10 @@ _FACT = sa.select(facts.c.fact, facts.c.revision).where(_ONE)
 _CHANGED = sa.select(facts).where(facts.c.revision > given("since"))
 _COUNT_UP = sa.update(facts).where(facts.c.kind == "").values(revision=facts.c.revision + 1)
 _COUNTED = sa.select(facts.c.revision).where(facts.c.kind == "")
+_TAKE_TURN = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(given("turn"))))
 _DROP_ALL_FACTS = (
     sa.update(facts)
-    .where(facts.c.fact.is_not(None), facts.c.revision > 0, facts.c.kind != "")
+    .where(facts.c.fact.is_not(None), facts.c.kind != _EVICTED)
     .values(fact=sa.null(), revision=given("now"))
 )
 _DROP_FACTS = _DROP_ALL_FACTS.where(facts.c.user_id == given("whose"))
@@ -162,10 +163,16 @@ class SqlStore:
         }
         return Facts(max(revision for *_, revision in rows), changed)
 
-    def amend(self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes]) -> None:
+    def amend(
+        self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes], *, told: bool = True
+    ) -> None:
         """Keep ``how(kept)`` for a tenant, or (None) for everybody."""
         with self._database.writing() as session:
-            now = self._count_up(session)
+            now = self._count_up(session) if told else 0
+            if (
+                not told and self._database.dialect == "postgresql"
+            ):  # one at a time, though no row may be there
+                session.run(_TAKE_TURN, turn=f"{kind} {user_id}")
             row = session.run(_FACT, the_kind=kind, whose=user_id or "").fetchone()
             before = None if row is None or row[0] is None else bytes(row[0])
             after = how(before)

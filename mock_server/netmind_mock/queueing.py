@@ -1,0 +1,103 @@
+"""A queue of jobs, where no more than so many of an account run at once: the rest stay pending.
+
+When a job begins is worked out when it is created, from when the places before it are free, and stands in its
+plan; so its status is computed as ever. If a job ends before its time, those behind it move up.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import orjson
+
+from netmind_mock.jobs import CLOCK_GRAIN, has_ended, lasts
+from netmind_mock.load import begun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netmind_mock.jobs import Job, Plan
+    from netmind_mock.stores import JobStore
+
+_PLACES = "places"  # when each is free again, in seconds since the epoch; None for never
+
+
+class Queue:
+    """The places of each account. Safe to use from several threads and processes on one store."""
+
+    def __init__(self, store: JobStore, capacity: int) -> None:
+        self._store = store
+        self._capacity = capacity
+
+    def planned(self, user_id: str, plan: Plan, now: float) -> Plan:
+        """The plan of a job that is created at ``now``, with the time that it waits for a place."""
+        waits: list[float] = []
+
+        def take(kept: bytes | None) -> bytes:
+            begins, ends = begun(_unpacked(kept), self._capacity, now, lasts(plan))
+            waits.append(begins - now)
+            return _packed(ends)
+
+        self._store.amend(_PLACES, user_id, take, told=False)
+        return replace(plan, queued_for=waits[-1]) if waits[-1] else plan
+
+    def move_up(self, user_id: str, now: float) -> None:
+        """Let jobs that wait have the places that are free at ``now``, in the order of their creation."""
+        settled = False
+        while not settled:
+            before = self._places(user_id)
+            unended = [job for job in self._store.page(user_id) if not has_ended(job, now)]
+            ends = [_begins(job) + lasts(job.plan) for job in unended if _begins(job) <= now + CLOCK_GRAIN]
+            for job in unended:
+                if _begins(job) <= now + CLOCK_GRAIN:
+                    continue
+                begins, ends = begun(ends, self._capacity, now, lasts(job.plan))
+                self._store.change(job.id, _waits(begins))
+            settled = self._keep(user_id, before, ends)
+
+    def _places(self, user_id: str) -> bytes | None:
+        seen: list[bytes | None] = []
+
+        def look(kept: bytes | None) -> bytes:
+            seen.append(kept)
+            return kept or _packed([])
+
+        self._store.amend(_PLACES, user_id, look, told=False)
+        return seen[-1]
+
+    def _keep(self, user_id: str, before: bytes | None, ends: list[float]) -> bool:
+        """Keep the places, unless a job was created meanwhile."""
+        kept_now: list[bool] = []
+
+        def put(kept: bytes | None) -> bytes:
+            kept_now.append(kept == (before or _packed([])))
+            return _packed(ends) if kept_now[-1] else kept or _packed([])
+
+        self._store.amend(_PLACES, user_id, put, told=False)
+        return kept_now[-1]
+
+
+def _begins(job: Job) -> float:
+    return job.created_at + job.plan.queued_for
+
+
+def _waits(begins: float) -> Callable[[Job], Job]:
+    """A change of a job: it begins at this moment."""
+
+    def change(job: Job) -> Job:
+        queued_for = begins - job.created_at
+        if job.plan.queued_for == queued_for:
+            return job
+        return replace(job, plan=replace(job.plan, queued_for=queued_for))
+
+    return change
+
+
+def _packed(ends: list[float]) -> bytes:
+    return orjson.dumps(ends)  # which writes what is infinite as null
+
+
+def _unpacked(kept: bytes | None) -> list[float]:
+    return [math.inf if end is None else end for end in orjson.loads(kept or b"[]")]
