@@ -314,11 +314,15 @@ def _found(world: World, user_id: str | None, job_id: Any) -> Job:
 def _end(world: World, user_id: str | None, job_id: Any, failure: str | None) -> Any:
     job = _found(world, user_id, job_id)
     now = world.tenants.clock(job.user_id).now()
-    status = status_at(job, now).status
-    if status in ("completed", "failed") or job.deleted_at is not None:
-        state = "deleted" if job.deleted_at is not None else status
-        raise InvalidOrder(f"job: generation {job.id} is {state} already")
-    world.store.change(job.id, lambda before: ended(before, now, failure))
+
+    def end(before: Job) -> Job:
+        status = status_at(before, now).status
+        if status in ("completed", "failed") or before.deleted_at is not None:
+            state = "deleted" if before.deleted_at is not None else status
+            raise InvalidOrder(f"job: generation {job.id} is {state} already")
+        return ended(before, now, failure)
+
+    world.store.change(job.id, end)
     if world.queue is not None:
         world.queue.move_up(job.user_id, now)
     return _job(world, _found(world, user_id, job_id))

@@ -1,0 +1,98 @@
+"""What clients see at the same time could have happened one call after the other, on every store."""
+
+from contextlib import ExitStack, closing
+
+import pytest
+from linearizability import (
+    Account,
+    Call,
+    faults_after,
+    history_of,
+    is_linearizable,
+    jobs_after,
+    order_of,
+    told,
+)
+
+from netmind_mock import create_app
+from netmind_mock.stores import open_store
+
+AUTH = {"Authorization": "Bearer of-eight-clients"}
+ONE = ("create", "")
+
+
+def call(began, ended, asked, answered):
+    return Call(0, began, ended, asked, answered)
+
+
+def order_of_jobs(calls):
+    return order_of(calls, frozenset(), jobs_after)
+
+
+class TestChecker:
+    def test_calls_one_after_the_other_have_their_own_order(self):
+        calls = [call(0, 1, ONE, "a"), call(2, 3, ("get", "a"), "pending"), call(4, 5, ("delete", "a"), True)]
+        assert order_of_jobs(calls) == calls
+
+    def test_a_call_that_is_answered_later_may_have_taken_effect_earlier(self):
+        create, get = call(0, 9, ONE, "a"), call(2, 3, ("get", "a"), "pending")
+        assert order_of_jobs([create, get]) == [create, get]
+
+    def test_an_acknowledged_job_that_is_not_there_is_noticed(self):
+        assert order_of_jobs([call(0, 1, ONE, "a"), call(2, 3, ("get", "a"), "gone")]) is None
+
+    def test_a_list_that_leaves_out_an_acknowledged_job_is_noticed(self):
+        assert order_of_jobs([call(0, 1, ONE, "a"), call(2, 3, ("list", ""), frozenset())]) is None
+
+    def test_a_status_that_goes_back_is_noticed(self):
+        calls = [
+            call(0, 1, ONE, "a"),
+            call(2, 3, ("complete", "a"), True),
+            call(4, 5, ("get", "a"), "completed"),
+            call(6, 7, ("get", "a"), "pending"),
+        ]
+        assert order_of_jobs(calls[:3]) == calls[:3]
+        assert order_of_jobs(calls) is None
+
+    def test_a_job_that_is_deleted_twice_is_noticed(self):
+        calls = [call(0, 1, ONE, "a"), call(2, 5, ("delete", "a"), True), call(2, 5, ("delete", "a"), True)]
+        assert order_of_jobs(calls) is None
+
+    def test_a_fault_that_strikes_twice_or_not_at_all_is_noticed(self):
+        ordered = call(0, 1, ("order a fault", ""), None)
+        struck, passed = call(2, 3, ONE, "refused"), call(4, 5, ONE, "a")
+        assert order_of([ordered, struck, passed], 0, faults_after) == [ordered, struck, passed]
+        assert order_of([ordered, passed], 0, faults_after) is None
+        assert order_of([ordered, struck, call(4, 5, ONE, "refused")], 0, faults_after) is None
+
+    def test_an_order_is_found_among_many_at_once(self):
+        calls = [call(0, 10, ONE, f"job {number}") for number in range(12)]
+        calls.append(call(0, 10, ("list", ""), frozenset([("job 3", "pending"), ("job 7", "pending")])))
+        assert len(order_of_jobs(calls)) == 13
+
+    def test_what_nobody_may_ask_is_refused(self):
+        with pytest.raises(ValueError, match="sing"):
+            jobs_after(frozenset(), ("sing", ""), None)
+
+
+@pytest.mark.parametrize("store_url", ["memory", "sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("seed", range(3))
+def test_eight_clients_of_two_servers_see_one_account(store_url, seed):
+    with ExitStack() as stack:
+        first = stack.enter_context(closing(open_store(store_url)))
+        # A memory is one process's: there both servers have the same store.
+        second = first if store_url == "memory" else stack.enter_context(closing(open_store(store_url)))
+        apps = [create_app(store=store, duration=600) for store in (first, second)]
+
+        def account(number):
+            client = apps[number % 2].test_client()
+
+            def send(method, path, body):
+                answer = client.open(path, method=method, json=body, headers=AUTH)
+                return answer.status_code, answer.json
+
+            return Account(send)
+
+        history = history_of([account(number) for number in range(8)], 12, seed)
+    assert len(history) == 8 * 12 + 1
+    assert is_linearizable(history), told(history)
