@@ -313,9 +313,10 @@ def _found(world: World, user_id: str | None, job_id: Any) -> Job:
 
 def _end(world: World, user_id: str | None, job_id: Any, failure: str | None) -> Any:
     job = _found(world, user_id, job_id)
-    now = world.tenants.clock(job.user_id).now()
+    clock = world.tenants.clock(job.user_id)
 
     def end(before: Job) -> Job:
+        now = clock.now()  # only here, for somebody else may have ended it until a moment ago
         status = status_at(before, now).status
         if status in ("completed", "failed") or before.deleted_at is not None:
             state = "deleted" if before.deleted_at is not None else status
@@ -324,7 +325,7 @@ def _end(world: World, user_id: str | None, job_id: Any, failure: str | None) ->
 
     world.store.change(job.id, end)
     if world.queue is not None:
-        world.queue.move_up(job.user_id, now)
+        world.queue.move_up(job.user_id, clock.now())
     return _job(world, _found(world, user_id, job_id))
 
 

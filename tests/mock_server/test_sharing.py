@@ -129,6 +129,34 @@ class TestOrders:
         assert status(again, job) == "failed"
 
 
+def test_a_job_is_ended_by_hand_once_though_both_are_asked_at_the_same_moment(two, monkeypatch):
+    one, other = two
+    complete = f"/__mock/jobs/{create(one).json['id']}/complete"
+    store = world_of(one.application).store
+    change = store.change
+
+    def after_the_other(job_id, how):
+        assert other.post(complete, json={}).status_code == 200
+        return change(job_id, how)
+
+    monkeypatch.setattr(store, "change", after_the_other)
+    assert one.post(complete, json={}).status_code == 422
+
+
+def test_a_job_is_deleted_once_though_both_are_asked_at_the_same_moment(two, monkeypatch):
+    one, other = two
+    path = f"/v1/generation/{create(one).json['id']}"
+    store = world_of(one.application).store
+    change = store.change
+
+    def after_the_other(job_id, how):
+        assert other.delete(path, headers=AUTH).status_code == 200
+        return change(job_id, how)
+
+    monkeypatch.setattr(store, "change", after_the_other)
+    assert one.delete(path, headers=AUTH).status_code == 404
+
+
 class TestJournal:
     def test_it_has_the_requests_to_both_in_their_order(self, two):
         one, other = two

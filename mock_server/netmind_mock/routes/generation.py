@@ -75,7 +75,7 @@ def generation_routes(rooms: Rooms) -> Blueprint:
         now = environ[NOW]
         job = _find(rooms, generation_id, tenant(rooms, environ), now)
         before = store.change(job.id, lambda job: deleted(job, now))
-        if before is None or not _visible(profile, before, now):  # somebody else deleted it in between
+        if before is None or not _visible(profile, before, now) or _overtaken(profile, before, now):
             raise UnknownGeneration
         _move_up(rooms, job.user_id, now)
         return wire.deleted(profile), ok
@@ -115,6 +115,13 @@ def _find(rooms: Rooms, generation_id: str, user_id: str, now: float) -> Job:
 
 def _visible(profile: Profile, job: Job, now: float) -> bool:
     return job.deleted_at is None or profile.delete_leaves == "tombstone" or not job.is_deleted(now)
+
+
+def _overtaken(profile: Profile, before: Job, now: float) -> bool:
+    """Whether somebody else deleted the job since this request came."""
+    if before.deleted_at is None or profile.delete_leaves == "tombstone":
+        return False
+    return before.deleted_at - before.plan.delete_late > now
 
 
 def _listed(profile: Profile, job: Job, now: float) -> bool:
