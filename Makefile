@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench compare-clients contract mutants clean lock
+.PHONY: help install demo serve test check bench soak compare-clients contract mutants clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: $(STAMP) ## measure the contract suite, the client, the fixtures, the sto
 	@$(BIN)/python benchmarks/in_tests.py
 	@$(BIN)/python benchmarks/stores.py
 	@$(BIN)/python benchmarks/server.py $(ARGS)
+
+soak: $(STAMP) ## kill workers, call from many clients at once, and send a million requests (20 minutes), into docs/reliability.md
+	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
 compare-clients: $(STAMP) ## hold the client beside openai's and fal's where connections break (3 minutes), into docs/client.md
 	@$(BIN)/python benchmarks/compare_clients.py

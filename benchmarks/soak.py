@@ -220,9 +220,9 @@ def page(figures: list[Figure], seed: int) -> str:
         "|---|---|---|",
         *(f"| {one.about} | {one.found} | {'well' if one.is_well else '**not well**'} |" for one in figures),
         "",
-        "A history is 97 calls over eight connections; a database has two workers. A checker of our own judges",
-        "it (`tests/linearizability.py`): the jobs of an account, and its faults, each have to be as if they were",
-        "asked by one client after the other.",
+        "A history is 97 calls on eight connections; a database has two workers. A checker of our own",
+        "(`tests/linearizability.py`) judges it: the jobs of an account, and its faults, have to be as if",
+        "they had been asked by one client after the other.",
         "",
     ]
     hazards = ROOT / "tests" / "hazards.toml"
