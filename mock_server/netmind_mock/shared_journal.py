@@ -83,13 +83,13 @@ class SharedJournal:
     def entries(self, user_id: str | None = None, *, operation: str | None = None) -> list[Entry]:
         """A tenant's requests, or (None) everybody's, of one operation or of all."""
         self._collect()
-        kept, dropped = self._notes.read(user_id)
+        kept, dropped = self._notes.read(user_id, *self._most)
         return numbered([unsealed(note) for note in kept], dropped, operation)
 
     def dropped(self, user_id: str | None = None) -> int:
         """How many of a tenant's requests, or (None) of all, there was no room for."""
         self._collect()
-        return self._notes.read(user_id)[1]
+        return self._notes.read(user_id, *self._most)[1]
 
     def totals(self) -> dict[tuple[str, int], Total]:
         """What all requests came to, by operation and status."""
@@ -102,7 +102,7 @@ class SharedJournal:
     def size(self) -> tuple[int, int]:
         """How many requests are kept, and in how many bytes."""
         self._collect()
-        return self._notes.size()
+        return self._notes.size(*self._most)
 
     def forget(self, user_id: str | None) -> None:
         """Drop what is not written yet of a tenant, or (None) of all; the store drops the rest."""

@@ -98,17 +98,17 @@ class NoteStore(Protocol):
         most_notes: int,
         most_bytes: int,
     ) -> None:
-        """Keep notes, and drop the oldest that there is no room for.
+        """Keep notes; of the oldest that there is no room for, some may stay until they are read.
 
         ``more`` is added to the totals: operation, status, requests, seconds, struck.
         """
         ...
 
-    def read(self, user_id: str | None) -> tuple[list[bytes], int]:
+    def read(self, user_id: str | None, most_notes: int, most_bytes: int) -> tuple[list[bytes], int]:
         """A tenant's notes, or (None) everybody's, oldest first, and how many there was no room for."""
         ...
 
-    def size(self) -> tuple[int, int]:
+    def size(self, most_notes: int, most_bytes: int) -> tuple[int, int]:
         """How many are kept, and in how many bytes."""
         ...
 

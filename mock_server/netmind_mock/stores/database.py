@@ -28,6 +28,7 @@ _BUSY_SECONDS = 5  # that a writer waits for another one's turn to end
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 20.0  # that a server's answer is waited for; it ends statements itself some seconds before
 _IDLE_SECONDS = 1.0  # after which a connection is tried before it is used
+_FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.0001, 0.004  # of a SQLite writer that waits for another process
 _WATCH_SECONDS = 0.25
 
 
@@ -65,10 +66,11 @@ class Database:
         self._engine = _engine(parsed)
         self.dialect = self._engine.dialect.name
         self.is_closed = False
-        self._begin = "BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN"
         self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error)
         self._spelled: dict[Any, Spelled] = {}
-        self._idle: list[tuple[Any, float]] = []  # the driver's connections, the last used at the end
+        # Connections that are not used: those that read, and those that write; the last used last.
+        self._idle: tuple[list[tuple[Any, float]], ...] = ([], [])
+        self._turn = threading.Lock()  # to write, on SQLite, among the threads of this process
         self._watch = None if self.dialect == "sqlite" else _Watch()
         try:
             self._make_tables()
@@ -80,15 +82,15 @@ class Database:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """See what is there, and take nobody's turn."""
-        with self._connected() as connection:
+        with self._connected(writes=False) as connection:
             yield Session(connection.cursor(), self)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction, which is there as a whole or not at all; on SQLite, the only one that writes."""
-        with self._connected() as connection:
+        with self._connected(writes=True) as connection, self._turn_taken():
             cursor = connection.cursor()
-            cursor.execute(self._begin)
+            self._begin(cursor)
             try:
                 yield Session(cursor, self)
             except BaseException:
@@ -103,9 +105,10 @@ class Database:
         self._close_idle()
 
     def _close_idle(self) -> None:
-        with contextlib.suppress(IndexError):
-            while True:
-                self._give_up(self._idle.pop()[0])
+        for idle in self._idle:
+            with contextlib.suppress(IndexError):
+                while True:
+                    self._give_up(idle.pop()[0])
 
     def spelled(self, statement: Any) -> Spelled:
         """A statement as the driver takes it."""
@@ -118,7 +121,41 @@ class Database:
         return found
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[Any]:
+    def _turn_taken(self) -> Iterator[None]:
+        """On SQLite, where one writes at a time: the turn among this process's threads.
+
+        Raises:
+            StoreUnavailable: It did not come.
+        """
+        if self.dialect != "sqlite":
+            yield
+        elif not self._turn.acquire(timeout=_BUSY_SECONDS):
+            raise StoreUnavailable("database is locked")
+        else:
+            try:
+                yield
+            finally:
+                self._turn.release()
+
+    def _begin(self, cursor: Any) -> None:
+        """Begin to write. A turn on SQLite takes microseconds, and its own pauses are of milliseconds."""
+        if self.dialect != "sqlite":
+            cursor.execute("BEGIN")
+            return
+        until, pause = time.monotonic() + _BUSY_SECONDS, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+            except self._errors as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(pause)
+                pause = min(2 * pause, _LAST_PAUSE_SECONDS)
+            else:
+                return
+
+    @contextlib.contextmanager
+    def _connected(self, *, writes: bool) -> Iterator[Any]:
         """A connection; one on which something went wrong is not used again.
 
         Raises:
@@ -128,7 +165,7 @@ class Database:
             raise StoreUnavailable("it is closed")
         self._check_file()
         try:
-            connection = self._taken()
+            connection = self._taken(writes)
         except self._errors as error:
             raise StoreUnavailable(_reason(error)) from error
         try:
@@ -141,24 +178,24 @@ class Database:
             self._give_up(connection)
             raise StoreUnavailable(_reason(error)) from error
         except Exception:  # of whoever used it
-            self._release(connection)
+            self._release(connection, writes)
             raise
         except BaseException:  # it may be in the middle of something
             self._give_up(connection)
             raise
-        self._release(connection)
+        self._release(connection, writes)
 
-    def _release(self, connection: Any) -> None:
-        self._idle.append((connection, time.monotonic()))
+    def _release(self, connection: Any, writes: bool) -> None:
+        self._idle[writes].append((connection, time.monotonic()))
         if self.is_closed:
             self._close_idle()
 
-    def _taken(self) -> Any:
+    def _taken(self, writes: bool) -> Any:
         """A connection for the caller alone."""
         try:
-            connection, released = self._idle.pop()
+            connection, released = self._idle[writes].pop()
         except IndexError:
-            return self._connect()
+            return self._connect(writes)
         if self._watch is None or time.monotonic() - released < _IDLE_SECONDS:
             return connection
         try:
@@ -167,15 +204,17 @@ class Database:
         except self._errors:  # the server was started again: the others are as dead
             self._give_up(connection)
             self._close_idle()
-            return self._connect()
+            return self._connect(writes)
         return connection
 
-    def _connect(self) -> Any:
+    def _connect(self, writes: bool) -> Any:
         pooled = self._engine.raw_connection()
         connection: Any = pooled.driver_connection
         pooled.detach()
         if self.dialect == "postgresql":
             connection.autocommit = True
+        elif writes:
+            connection.execute("PRAGMA busy_timeout=0")  # it is waited for by _begin
         return connection
 
     def _give_up(self, connection: Any) -> None:

@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 _EVERYBODY = ""  # whose dropped notes are those of requests without a token
 _CALL = ""  # the name of the row of ``writers`` that has the last call
 
+_SLACK = 0.05  # the share of the limits that is added before what is beyond them is dropped
+
 _SIZE = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(notes.c.size), 0)).select_from(notes)
-_SIZES = sa.select(notes.c.number, notes.c.size).order_by(notes.c.number.desc())
+_OLDEST = sa.select(notes.c.number, notes.c.size).order_by(notes.c.number)
 _OLD = notes.c.number <= given("number")
+_DROP = sa.delete(notes).where(_OLD)
 _DROPPED = sa.select(sa.func.coalesce(sa.func.sum(dropped_notes.c.dropped), 0))
 _DROPPED_OF = _DROPPED.where(dropped_notes.c.user_id == given("whose"))
 _NOTES = sa.select(notes.c.note).order_by(notes.c.happened, notes.c.number)
@@ -49,6 +52,7 @@ class SqlNotes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._added = self._added_bytes = 0  # by this process, since it last looked for what is too much
         dialect = database.dialect
         self._insert = inserted(dialect, notes, without=("number",))
         self._add_total = added(inserted(dialect, totals))
@@ -84,11 +88,15 @@ class SqlNotes:
                     seconds=seconds,
                     struck=struck,
                 )
-            self._drop(session, most_notes, most_bytes)
+            self._added += len(new)
+            self._added_bytes += sum(note.size for note in new)
+            if self._added > most_notes * _SLACK or self._added_bytes > most_bytes * _SLACK:
+                self._drop(session, most_notes, most_bytes)
 
-    def read(self, user_id: str | None) -> tuple[list[bytes], int]:
+    def read(self, user_id: str | None, most_notes: int, most_bytes: int) -> tuple[list[bytes], int]:
         """A tenant's notes, or (None) everybody's, and how many there was no room for."""
-        with self._database.writing() as session:  # so that both are of the same moment
+        with self._database.writing() as session:
+            self._drop(session, most_notes, most_bytes)
             if user_id is None:
                 (dropped,) = session.run(_DROPPED).fetchone()
                 rows = session.run(_NOTES).fetchall()
@@ -97,9 +105,10 @@ class SqlNotes:
                 rows = session.run(_NOTES_OF, whose=user_id).fetchall()
         return [bytes(note) for (note,) in rows], int(dropped)
 
-    def size(self) -> tuple[int, int]:
+    def size(self, most_notes: int, most_bytes: int) -> tuple[int, int]:
         """How many are kept, and in how many bytes."""
-        with self._database.reading() as session:
+        with self._database.writing() as session:
+            self._drop(session, most_notes, most_bytes)
             count, size = session.run(_SIZE).fetchone()
             return count, int(size)
 
@@ -147,13 +156,15 @@ class SqlNotes:
             session.run(_GONE, writer=writer)
 
     def _drop(self, session: Session, most_notes: int, most_bytes: int) -> None:
+        """Drop the oldest that there is no room for."""
+        self._added = self._added_bytes = 0
         count, size = session.run(_SIZE).fetchone()
-        if count <= most_notes and size <= most_bytes:
-            return
-        kept, room = 0, most_bytes
-        for number, weight in session.run(_SIZES).fetchall():
-            kept, room = kept + 1, room - weight
-            if kept > most_notes or room < 0:
-                session.run(self._count_dropped, number=number)
-                session.run(sa.delete(notes).where(_OLD), number=number)
-                return
+        too_many, too_large = count - most_notes, size - most_bytes
+        last = None
+        for number, freed in session.run(_OLDEST):
+            if too_many <= 0 and too_large <= 0:
+                break
+            last, too_many, too_large = number, too_many - 1, too_large - freed
+        if last is not None:
+            session.run(self._count_dropped, number=last)
+            session.run(_DROP, number=last)

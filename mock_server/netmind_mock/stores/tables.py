@@ -55,6 +55,7 @@ notes = sa.Table(
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("note", sa.LargeBinary, nullable=False),
     sa.Index("netmind_notes_of_user", "user_id", "happened"),
+    sa.Index("netmind_notes_sizes", "number", "size"),  # else their sum reads all notes
 )
 
 dropped_notes = sa.Table(
