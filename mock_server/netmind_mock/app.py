@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -24,23 +25,26 @@ from netmind_mock.queueing import Queue
 from netmind_mock.routes import Rooms
 from netmind_mock.routes.control import control_routes
 from netmind_mock.routes.files import files_routes
-from netmind_mock.routes.generation import generation_routes
+from netmind_mock.routes.generation import generation_routes, generation_views
 from netmind_mock.shared_journal import SharedJournal
 from netmind_mock.steering import World
 from netmind_mock.stores import StoreUnavailable, open_store
 from netmind_mock.tenants import Tenants
 from netmind_mock.verdicts.spend import Prices
+from netmind_mock.wsgi import whole_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from wsgiref.types import WSGIEnvironment
 
     from flask import Request
 
+    from netmind_mock.door import Shorter
     from netmind_mock.journal import Note
+    from netmind_mock.routes.generation import View
     from netmind_mock.rules import Rule
     from netmind_mock.stores import JobStore
-    from netmind_mock.wsgi import Application
+    from netmind_mock.wsgi import Whole
 
 
 def create_app(  # noqa: PLR0913 - each has a name and a default
@@ -168,24 +172,8 @@ class _OrjsonProvider(JSONProvider):
         )
 
 
-class _JsonAnswer(Response):
-    """A JSON answer whose headers are known: it is sent without working them out again."""
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        body = self.get_data()
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        start_response(self.status, headers)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
-
-
 class _FakeFlask(Flask):
-    """Flask, with two of its public doors made shorter for what the imitated routes do."""
-
-    def make_response(self, rv: Any) -> Response:
-        """A view's value as an answer; (dict, status), which nearly all views return, in one step."""
-        if type(rv) is tuple and len(rv) == 2 and type(rv[0]) is dict:
-            return _JsonAnswer(orjson.dumps(rv[0]), rv[1])
-        return super().make_response(rv)
+    """Flask, which routes without looking at the Host."""
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Routes by path and method alone: what the Host header says is never looked at."""
@@ -203,7 +191,8 @@ def _flask_app(
     app.json = _OrjsonProvider(app)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.register_blueprint(generation_routes(rooms))
+    views = generation_views(rooms)
+    app.register_blueprint(generation_routes(views))
     app.register_blueprint(files_routes(rooms))
     app.register_blueprint(control_routes(world, rooms.hosts, control_key))
     app.extensions["netmind_mock"] = world
@@ -213,8 +202,9 @@ def _flask_app(
         world.journal,
         world.store,
         rooms.profile,
+        views={name: _shorter(app, view) for name, view in views.items()},
         load=load,
-        unavailable=lambda error: _answering(app, cannot_keep(error)),
+        unavailable=lambda error: lambda environ, start: _failed(app, environ, error)(environ, start),
         log=log,
     )
 
@@ -240,14 +230,36 @@ def _flask_app(
     return app
 
 
-def _answering(app: Flask, answer: Any) -> Application:
-    """An application that gives this answer to whatever is asked."""
+def _shorter(app: Flask, view: View) -> Shorter:
+    """A view without Flask around it, which takes as long again; None if somebody hooked into Flask."""
+    hooked: tuple[dict[Any, list[Any]], ...] = (
+        app.before_request_funcs,
+        app.after_request_funcs,
+        app.teardown_request_funcs,
+        app.url_value_preprocessors,
+    )
 
-    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with app.request_context(environ):
-            return app.make_response(answer)(environ, start_response)
+    def answer(environ: WSGIEnvironment, generation_id: str) -> Whole | None:
+        if any(hooks.get(None) or hooks.get("generation") for hooks in hooked):
+            return None
+        try:
+            body, status = view(environ, generation_id)
+        except Exception as error:  # noqa: BLE001 - Flask knows what becomes of it
+            return whole_answer(_failed(app, environ, error), environ)
+        content = orjson.dumps(body)
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+        return f"{status} {HTTPStatus(status).phrase}", headers, content
 
-    return application
+    return answer
+
+
+def _failed(app: Flask, environ: WSGIEnvironment, error: Exception) -> Response:
+    """What Flask answers where an exception was raised."""
+    with app.request_context(environ):
+        try:
+            return app.make_response(app.handle_user_exception(error))
+        except Exception as unhandled:  # noqa: BLE001 - as Flask does
+            return app.handle_exception(unhandled)
 
 
 def _in_our_words(error: HTTPException) -> ApiError | None:

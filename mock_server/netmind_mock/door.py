@@ -27,7 +27,7 @@ from netmind_mock.wire import MOST_TOKEN_CHARACTERS
 from netmind_mock.wsgi import whole_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from netmind_mock.clock import Clock
@@ -37,13 +37,16 @@ if TYPE_CHECKING:
     from netmind_mock.shared_journal import AnyJournal
     from netmind_mock.stores import JobStore
     from netmind_mock.tenants import Tenants
-    from netmind_mock.wsgi import Application
+    from netmind_mock.wsgi import Application, Whole
+
+    Shorter = Callable[[WSGIEnvironment, str], Whole | None]
 
 CONTROL: Final = "/__mock"
 
 _COLLECTION: Final = "/v1/generation"
 _ONE: Final = "/v1/generation/"
 _LIMITED: Final = ("create", "get", "list", "delete")
+_NOTHING: Final[Whole] = ("200 OK", [], b"")
 _RATE_LIMIT: Final = -1  # the number of the fault that it is
 _LAST_SECOND: Final = 253_402_300_799
 
@@ -59,6 +62,7 @@ class Door:
         store: JobStore,
         profile: Profile,
         *,
+        views: Mapping[str, Shorter],
         load: Load,
         unavailable: Callable[[StoreUnavailable], Application],
         log: Callable[[Note], None] | None,
@@ -71,11 +75,13 @@ class Door:
             journal: Where requests are noted.
             store: Where it is looked up whose a file is.
             profile: Where files are.
+            views: The operations that need not go through the application, by name.
             load: How late answers are, and how many are given.
             unavailable: What answers instead of the application when the store is not to be had.
             log: Called with each note.
         """
         self._inner = inner
+        self._views = views
         self._load = load
         self._unavailable = unavailable
         self._tenants = tenants
@@ -110,7 +116,7 @@ class Door:
         environ[NOW], environ[USER] = now, user_id
         fault = None if struck is None else struck.fault
         reached = fault is None or fault.reaches
-        status, headers, body = whole_answer(inner, environ) if reached else ("200 OK", [], b"")
+        status, headers, body = self._answered(inner, environ, operation, job_id) if reached else _NOTHING
         if fault is None and (order := environ.get(ORDER)) is not None:
             fault = fault_of(order)
         delivery = Delivery(int(status[:3]), headers, body)
@@ -123,6 +129,16 @@ class Door:
         delivery.headers.append(_date(int(now)))
         self._note(environ, operation, environ.get(JOB, job_id), fault, delivery, began, reached=reached)
         return _sent(status, delivery, environ, start_response)
+
+    def _answered(self, inner: Application, environ: WSGIEnvironment, operation: str, job_id: str) -> Whole:
+        """What the operation answers, straight from its view if it is asked for as it usually is."""
+        view = self._views.get(operation)
+        is_usual = view is not None and inner is self._inner and environ["REQUEST_METHOD"] != "HEAD"
+        if view is not None and is_usual and (job_id or operation in ("create", "list")):
+            answer = view(environ, job_id)
+            if answer is not None:
+                return answer
+        return whole_answer(inner, environ)
 
     def _operation(self, method: str, path: str) -> tuple[str, str]:
         """What a request asks for, and the job that it is about."""

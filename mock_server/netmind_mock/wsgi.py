@@ -9,9 +9,10 @@ if TYPE_CHECKING:
 
     Application = Callable[..., Iterable[bytes]]
     Headers = list[tuple[str, str]]
+    Whole = tuple[str, Headers, bytes]  # the status line, headers and body
 
 
-def whole_answer(application: Application, environ: dict[str, Any]) -> tuple[str, Headers, bytes]:
+def whole_answer(application: Application, environ: dict[str, Any]) -> Whole:
     """The status line, headers and body of an application's answer."""
     head: list[Any] = []
     answer = application(environ, lambda status, headers, _exc_info=None: head.extend((status, headers)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, request
 
@@ -18,24 +18,45 @@ from netmind_mock.routes import HOLD, JOB, NOW, ORDER, Rooms, origin, read_body,
 from netmind_mock.toml_files import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from wsgiref.types import WSGIEnvironment
 
     from netmind_mock.plans import Request
     from netmind_mock.profile import Profile
 
+    View = Callable[[WSGIEnvironment, str], tuple[dict[str, Any], int]]
+
 _log = logging.getLogger("netmind_mock")
+PATHS: Final = {
+    "create": ("POST", "/v1/generation"),
+    "get": ("GET", "/v1/generation/<generation_id>"),
+    "list": ("GET", "/v1/generation"),
+    "delete": ("DELETE", "/v1/generation/<generation_id>"),
+}
 _SCENARIO = "HTTP_X_MOCK_SCENARIO"
 
 
-def generation_routes(rooms: Rooms) -> Blueprint:
-    """The four operations over ``rooms``."""
+def generation_routes(views: Mapping[str, View]) -> Blueprint:
+    """Flask's routes to the four operations."""
     routes = Blueprint("generation", __name__)
+    for operation, (method, path) in PATHS.items():
+        routes.add_url_rule(path, operation, _of_request(views[operation]), methods=[method])
+    return routes
+
+
+def _of_request(view: View) -> Callable[..., tuple[dict[str, Any], int]]:
+    return lambda generation_id="": view(request.environ, generation_id)
+
+
+def generation_views(rooms: Rooms) -> Mapping[str, View]:
+    """The four operations over ``rooms``, by name: from the environ, and the id in the path, to an answer.
+
+    Any of them may raise ``ApiError`` and ``StoreUnavailable``.
+    """
     profile, store = rooms.profile, rooms.store
     ok = profile.success_status
 
-    @routes.post("/v1/generation")
-    def create() -> tuple[dict[str, Any], int]:
-        environ = request.environ
+    def create(environ: WSGIEnvironment, _: str) -> tuple[dict[str, Any], int]:
         asked, job = _create(rooms, environ)
         if asked.config.get("sync_mode") is True and asked.model in profile.sync_mode_models:
             done = job.created_at + ends_after(job.plan)
@@ -47,9 +68,7 @@ def generation_routes(rooms: Rooms) -> Blueprint:
             return wire.generation(job, done, profile, origin(rooms, environ)), ok
         return wire.created(job, profile, origin(rooms, environ)), ok
 
-    @routes.get("/v1/generation/<generation_id>")
-    def get(generation_id: str) -> tuple[dict[str, Any], int]:
-        environ = request.environ
+    def get(environ: WSGIEnvironment, generation_id: str) -> tuple[dict[str, Any], int]:
         now = environ[NOW]
         job = _find(rooms, generation_id, tenant(rooms, environ), now)
         if now + CLOCK_GRAIN < job.created_at + job.plan.hidden_for:
@@ -60,18 +79,14 @@ def generation_routes(rooms: Rooms) -> Blueprint:
             _move_up(rooms, job.user_id, now)
         return wire.generation(job, now, profile, origin(rooms, environ)), ok
 
-    @routes.get("/v1/generation")
-    def list_() -> tuple[dict[str, Any], int]:
-        environ = request.environ
+    def list_(environ: WSGIEnvironment, _: str) -> tuple[dict[str, Any], int]:
         now = environ[NOW]
         jobs = [job for job in store.page(tenant(rooms, environ)) if _listed(profile, job, now)]
         if profile.list_order == "newest_first":
             jobs.reverse()
         return wire.generation_list(jobs, now, profile, origin(rooms, environ)), ok
 
-    @routes.delete("/v1/generation/<generation_id>")
-    def delete(generation_id: str) -> tuple[dict[str, Any], int]:
-        environ = request.environ
+    def delete(environ: WSGIEnvironment, generation_id: str) -> tuple[dict[str, Any], int]:
         now = environ[NOW]
         job = _find(rooms, generation_id, tenant(rooms, environ), now)
         before = store.change(job.id, lambda job: deleted(job, now))
@@ -80,7 +95,7 @@ def generation_routes(rooms: Rooms) -> Blueprint:
         _move_up(rooms, job.user_id, now)
         return wire.deleted(profile), ok
 
-    return routes
+    return {"create": create, "get": get, "list": list_, "delete": delete}
 
 
 def _create(rooms: Rooms, environ: WSGIEnvironment) -> tuple[Request, Job]:

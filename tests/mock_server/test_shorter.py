@@ -1,0 +1,116 @@
+"""The operations are answered without Flask around them, and as with it."""
+
+import pytest
+
+from netmind_mock import SteerableClock, create_app
+from netmind_mock.app import world_of
+from netmind_mock.stores import StoreUnavailable
+
+AUTH = {"Authorization": "Bearer key"}
+BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
+ONE = "/v1/generation/"
+
+
+def fake(*, through_flask, **options):
+    clock = SteerableClock(wall=lambda: 1_800_000_000.0)
+    clock.freeze()
+    app = create_app(seed=1, clock=clock, **options)
+    if through_flask:
+        app.before_request(lambda: None)
+    return app
+
+
+def asked(client):
+    """Requests of every kind, and what each was answered."""
+    job = client.post("/v1/generation", json=BODY, headers=AUTH)
+    one = ONE + job.json["id"]
+    return [job] + [
+        client.open(path, method=method, **{"headers": AUTH, **more})
+        for method, path, more in [
+            ("GET", one, {}),
+            ("HEAD", one, {}),
+            ("GET", "/v1/generation", {}),
+            ("HEAD", "/v1/generation", {}),
+            ("GET", one, {"headers": {}}),
+            ("GET", one, {"headers": {"Authorization": "Basic x"}}),
+            ("GET", one, {"headers": {"Authorization": "Bearer other"}}),
+            ("GET", ONE + "0" * 32, {}),
+            ("GET", ONE + "not-an-id", {}),
+            ("GET", ONE + "%C3%A4", {}),
+            ("GET", one + "/more", {}),
+            ("GET", ONE, {}),
+            ("PUT", one, {}),
+            ("OPTIONS", "/v1/generation", {}),
+            ("POST", "/v1/generation", {"data": "{", "content_type": "application/json"}),
+            ("POST", "/v1/generation", {"data": "a=b", "content_type": "text/plain"}),
+            ("POST", "/v1/generation", {"json": {"model": 5}}),
+            ("POST", "/v1/generation", {"json": BODY, "headers": {**AUTH, "X-Mock-Scenario": "nonsense"}}),
+            ("DELETE", one, {}),
+            ("DELETE", one, {}),
+            ("DELETE", ONE + "x", {}),
+            ("GET", one, {}),
+        ]
+    ]
+
+
+@pytest.mark.parametrize("profile", ["documented", "observed"])
+def test_every_answer_is_as_through_flask(profile):
+    short, long = (asked(fake(through_flask=flask, profile=profile).test_client()) for flask in (False, True))
+    for ours, flasks in zip(short, long, strict=True):
+        assert (ours.status, ours.data) == (flasks.status, flasks.data)
+        assert sorted(ours.headers) == sorted(flasks.headers)
+    assert {200, 401, 404, 405} <= {answer.status_code for answer in short}
+
+
+def test_a_hook_of_the_user_is_called():
+    app = fake(through_flask=False)
+    seen = []
+
+    @app.after_request
+    def add(response):
+        seen.append(response.status_code)
+        response.headers["X-Hooked"] = "yes"
+        return response
+
+    answer = app.test_client().get("/v1/generation", headers=AUTH)
+    assert (answer.headers["X-Hooked"], seen) == ("yes", [200])
+
+
+def test_a_store_that_is_gone_is_told_as_through_flask(monkeypatch):
+    def gone(*_):
+        raise StoreUnavailable("disk full")
+
+    answers = []
+    for flask in (False, True):
+        app = fake(through_flask=flask)
+        monkeypatch.setattr(world_of(app).store, "page", gone)
+        answers.append(app.test_client().get("/v1/generation", headers=AUTH))
+    assert [(answer.status_code, answer.json) for answer in answers] == [
+        (503, {"message": "the fake's store cannot be read or written now: disk full"})
+    ] * 2
+
+
+def test_a_mistake_of_ours_is_a_500_that_is_logged_as_through_flask(monkeypatch, caplog):
+    def broken(*_):
+        raise LookupError("ours")
+
+    answers = []
+    for flask in (False, True):
+        app = fake(through_flask=flask)
+        monkeypatch.setattr(world_of(app).store, "page", broken)
+        answers.append(app.test_client().get("/v1/generation", headers=AUTH))
+    assert [(answer.status_code, answer.json) for answer in answers] == [
+        (500, {"message": "Internal Server Error"})
+    ] * 2
+    assert [record.exc_info[1].args for record in caplog.records] == [("ours",)] * 2
+
+
+def test_while_testing_a_mistake_of_ours_is_raised(monkeypatch):
+    def broken(*_):
+        raise LookupError("ours")
+
+    app = fake(through_flask=False)
+    app.testing = True
+    monkeypatch.setattr(world_of(app).store, "page", broken)
+    with pytest.raises(LookupError, match="ours"):
+        app.test_client().get("/v1/generation", headers=AUTH)
