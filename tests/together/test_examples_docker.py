@@ -1,0 +1,166 @@
+"""The examples for containers: linted, held to the compose specification, and to the fake's own options."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from compose_spec import PyCompose
+from support import ROOT, running_fake
+
+from netmind_mock.cli import serve
+
+DOCKER = ROOT / "examples" / "docker"
+DOCKERFILE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
+COMPOSE = (ROOT / "examples" / "compose.yaml").read_text(encoding="utf-8")
+HADOLINT = Path(sys.executable).with_name("hadolint")
+PINNED = re.compile(r"[a-z]+:\d+\.\d+(\.\d+)?-[a-z-]+")
+VARIABLE = re.compile(r"NETMIND_MOCK_[A-Z_]+")
+
+
+def instructions(text):
+    """The instructions of a Dockerfile: the word that each begins with, and the rest."""
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    return [(line.split()[0], line.split(maxsplit=1)[1].strip()) for line in joined.splitlines() if line]
+
+
+def told(word):
+    return [rest for first, rest in instructions(DOCKERFILE) if first == word]
+
+
+def lint(text):
+    return subprocess.run([HADOLINT, "-"], input=text, capture_output=True, text=True, timeout=60)
+
+
+def let_in():
+    """What the build may see of the repository."""
+    ignored = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
+    return [line.removeprefix("!") for line in ignored if line.startswith("!")]
+
+
+def services():
+    return yaml.safe_load(COMPOSE)["services"]
+
+
+@pytest.mark.slow
+def test_the_linter_has_no_remark_on_the_dockerfile():
+    assert lint(DOCKERFILE).stdout == ""
+
+
+@pytest.mark.slow
+def test_the_linter_notices_a_base_without_a_tag_and_a_command_for_a_shell():
+    spoiled = DOCKERFILE.replace(":3.13.7-slim-trixie\n", "\n").replace(
+        '["netmind-mock", "serve"]', "netmind-mock serve"
+    )
+    assert {"DL3006", "DL3025"} <= set(re.findall(r"DL\d+", lint(spoiled).stdout))
+
+
+def test_the_image_runs_the_fake_as_a_user_who_is_not_root():
+    user, group = told("USER")[-1].split(":")
+    assert (int(user), int(group)) > (0, 0)
+    assert json.loads(told("ENTRYPOINT")[-1]) == ["netmind-mock", "serve"]
+    assert told("CMD") == []
+
+
+def test_every_base_image_is_pinned():
+    bases = [*(rest.split()[0] for rest in told("FROM")), services()["postgresql"]["image"]]
+    assert [base for base in bases if not PINNED.fullmatch(base)] == []
+
+
+def test_the_health_check_is_a_command_without_a_shell_that_the_image_holds():
+    python, file = json.loads(told("HEALTHCHECK")[0].partition(" CMD ")[2])
+    assert python == "python"
+    assert f"examples/docker/healthcheck.py {file}" in told("COPY")
+
+
+def test_every_variable_is_an_option_of_the_fake():
+    options = {option.envvar for option in serve.params if option.envvar}
+    named = set(VARIABLE.findall(DOCKERFILE + COMPOSE + (DOCKER / "healthcheck.py").read_text()))
+    assert named >= {"NETMIND_MOCK_STORE", "NETMIND_MOCK_CONTROL_KEY", "NETMIND_MOCK_HOST"}
+    assert named - options == set()
+
+
+def test_the_extras_that_are_installed_exist():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = re.search(r"'\.\[([a-z,]+)\]'", DOCKERFILE)[1].split(",")
+    assert extras == ["mock", "postgresql"]
+    assert set(extras) <= set(project["optional-dependencies"])
+
+
+@pytest.mark.slow
+def test_what_the_build_is_let_see_suffices_for_the_wheel(tmp_path):
+    for name in let_in():
+        source, copied = ROOT / name, tmp_path / name
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, copied) if source.is_dir() else shutil.copy(source, copied)
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "wheels"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert len(list((tmp_path / "wheels").glob("netmind_testkit-*.whl"))) == 1
+
+
+def test_the_compose_file_is_as_the_specification_has_it():
+    PyCompose.from_yaml(COMPOSE).validate()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("restart: unless-stopped", "restarts: unless-stopped"),
+        ("condition: service_healthy", "condition: well"),
+    ],
+    ids=["a key that there is not", "a condition that there is not"],
+)
+def test_a_compose_file_with_a_mistake_is_refused(right, wrong):
+    assert right in COMPOSE
+    with pytest.raises(ValueError, match=r"restarts|well"):
+        PyCompose.from_yaml(COMPOSE.replace(right, wrong)).validate()
+
+
+def test_the_services_come_back_and_are_published_on_loopback_alone():
+    published = [port for service in services().values() for port in service.get("ports", ())]
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+    assert {service["restart"] for service in services().values()} == {"unless-stopped"}
+    assert services()["netmind-mock"]["depends_on"] == {"postgresql": {"condition": "service_healthy"}}
+    assert services()["postgresql"]["healthcheck"]["test"][0] == "CMD"
+    assert services()["postgresql"]["volumes"] == ["jobs:/var/lib/postgresql/data"]
+    assert list(yaml.safe_load(COMPOSE)["volumes"]) == ["jobs"]
+
+
+def test_secrets_come_from_the_environment_and_are_wanted():
+    store = services()["netmind-mock"]["environment"]["NETMIND_MOCK_STORE"]
+    secrets = [
+        re.fullmatch(r"postgresql://netmind:(.*)@postgresql/netmind", store)[1],
+        services()["netmind-mock"]["environment"]["NETMIND_MOCK_CONTROL_KEY"],
+        services()["postgresql"]["environment"]["POSTGRES_PASSWORD"],
+    ]
+    assert [secret for secret in secrets if not re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", secret)] == []
+
+
+def check_health(base_url, key):
+    """What the health check ends with, told what the image is told; a proxy that leads nowhere is passed by."""
+    environment = {
+        "NETMIND_MOCK_PORT": base_url.rpartition(":")[2],
+        "NETMIND_MOCK_CONTROL_KEY": key,
+        "http_proxy": "http://127.0.0.1:9",
+    }
+    command = [sys.executable, DOCKER / "healthcheck.py"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+
+
+@pytest.mark.slow
+def test_the_health_check_tells_a_fake_that_answers_from_one_that_does_not(tmp_path):
+    with running_fake(tmp_path, "--host", "0.0.0.0", "--control-key", "a-key") as (base_url, _):  # noqa: S104 - as in the image
+        healthy, stranger = check_health(base_url, "a-key"), check_health(base_url, "another-key")
+    gone = check_health(base_url, "a-key")
+    assert (healthy.returncode, healthy.stderr) == (0, "")
+    assert (stranger.returncode, stranger.stderr.count("401")) == (1, 1)
+    assert (gone.returncode, "does not answer" in gone.stderr) == (1, True)
