@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+from documents import write_section  # noqa: E402 - beside this file
 from fault_proxy import CUT, HANG, HINT, NOWHERE, PHASES, TRICKLE, Fault, FaultProxy  # noqa: E402 - from where it is found now
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 PEERS = ROOT / ".venv-peers"
 DRIVER = ROOT / "benchmarks" / "client_driver.py"
 DOCS = ROOT / "docs" / "client.md"
-BEGIN, END = "<!-- compared: begin -->", "<!-- compared: end -->"
 
 GIVEN = 2  # seconds that a call is given
 GIVEN_FOR_STATUSES = 20  # longer than a result may stay empty
@@ -320,8 +320,7 @@ def main() -> None:
                 text.append(f"| {row.title} | {' | '.join(cell.result() for cell in cells)} |")
     table = "\n".join(text)
     print(table)
-    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-    DOCS.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    write_section(DOCS, "compared", table)
 
 
 if __name__ == "__main__":

@@ -25,12 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    Load = Callable[["Server", str, str, float], "Measured"]
+    Load = Callable[..., "Measured"]  # as wrk and threads are called
 
 CONNECTIONS = 8
 TOKEN = "Bearer bench"  # noqa: S105 - made up
+HEADERS = {"Authorization": TOKEN}
 CREATE = {
     "model": "Qwen/Qwen-Image",
     "config": {
@@ -158,8 +159,15 @@ def serving(name: str, command: list[str], ready_file: Path, *, wait: bool = Tru
             process.terminate()
 
 
-def wrk(server: Server, method: str, path: str, seconds: float) -> Measured:
-    """A round of load by wrk."""
+def wrk(
+    server: Server,
+    method: str,
+    path: str,
+    seconds: float,
+    headers: Mapping[str, str] = HEADERS,
+    body: object = CREATE,
+) -> Measured:
+    """A round of load by wrk; the body is that of a POST."""
     script = HERE / "create.lua"
     arguments = [
         "wrk",
@@ -167,11 +175,11 @@ def wrk(server: Server, method: str, path: str, seconds: float) -> Measured:
         f"-c{CONNECTIONS}",
         f"-d{round(seconds)}s",
         "--latency",
-        "-H",
-        f"Authorization: {TOKEN}",
     ]
+    for name, value in headers.items():
+        arguments += ["-H", f"{name}: {value}"]
     arguments += ["-s", str(script)] if method == "POST" else []
-    environment = {**os.environ, "BODY": json.dumps(CREATE)}
+    environment = {**os.environ, "BODY": json.dumps(body)}
     printed = subprocess.run(
         [*arguments, server.base_url + path], capture_output=True, text=True, check=True, env=environment
     ).stdout
@@ -185,17 +193,24 @@ def wrk(server: Server, method: str, path: str, seconds: float) -> Measured:
     return Measured(float(rate[1]), int(count[1]), float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]])
 
 
-def threads(server: Server, method: str, path: str, seconds: float) -> Measured:
+def threads(
+    server: Server,
+    method: str,
+    path: str,
+    seconds: float,
+    headers: Mapping[str, str] = HEADERS,
+    body: object = CREATE,
+) -> Measured:
     """A round of load by threads of this process, where wrk is not installed: slower than the servers."""
     latencies: list[float] = []
     end = time.perf_counter() + seconds
-    body = json.dumps(CREATE) if method == "POST" else None
-    headers = {"Authorization": TOKEN, "Content-Type": "application/json"}
+    content = json.dumps(body) if method == "POST" else None
+    sent = {"Content-Type": "application/json", **headers}
 
     def connection() -> None:
         opened = http.client.HTTPConnection(server.base_url.removeprefix("http://"))
         while (began := time.perf_counter()) < end:
-            opened.request(method, path, body, headers)
+            opened.request(method, path, content, sent)
             opened.getresponse().read()
             latencies.append(time.perf_counter() - began)
         opened.close()
