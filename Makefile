@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench soak compare-clients contract mutants clean lock
+.PHONY: help install demo serve test check bench bench-peers soak compare-clients contract mutants clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: $(STAMP) ## measure the contract suite, the client, the fixtures, the sto
 soak: $(STAMP) ## kill workers, call from many clients at once, and send a million requests (20 minutes), into docs/reliability.md
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
+bench-peers: $(STAMP) ## measure the fake beside what a user would pick instead (10 minutes), into docs/performance.md
+	@$(BIN)/python benchmarks/peers.py $(ARGS)
+
 compare-clients: $(STAMP) ## hold the client beside openai's and fal's where connections break (3 minutes), into docs/client.md
 	@$(BIN)/python benchmarks/compare_clients.py
 
@@ -66,5 +69,5 @@ lock: $(STAMP) ## pin what `make install` installs
 	@$(BIN)/python -m uv pip compile --quiet --universal --no-header --no-annotate --all-extras --group dev --python-version 3.11 -o constraints.txt pyproject.toml
 
 clean: ## remove what the commands above made
-	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .coverage .coverage.* build dist demo-output
+	rm -rf .venv .venv-peers .peers-npm .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .coverage .coverage.* build dist demo-output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
