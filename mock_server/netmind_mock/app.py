@@ -240,8 +240,9 @@ def _shorter(app: Flask, view: View) -> Shorter:
     )
 
     def answer(environ: WSGIEnvironment, generation_id: str) -> Whole | None:
-        if any(hooks.get(None) or hooks.get("generation") for hooks in hooked):
-            return None
+        for hooks in hooked:
+            if hooks.get(None) or hooks.get("generation"):
+                return None
         try:
             body, status = view(environ, generation_id)
         except Exception as error:  # noqa: BLE001 - Flask knows what becomes of it

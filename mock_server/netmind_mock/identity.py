@@ -11,6 +11,7 @@ import hashlib
 import random
 import re
 import threading
+from functools import lru_cache
 
 KEY_BITS = 74
 INDEX_BITS = 8
@@ -53,6 +54,7 @@ def is_job_id(text: str) -> bool:
     return _JOB_ID.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)  # a job is polled, and named in lists, again and again
 def file_id(job: str, index: int) -> str:
     """The id of the job's file number ``index``, from 0 to 255."""
     key = int(job, 16) & _KEY_MASK

@@ -164,6 +164,13 @@ def ends_after(plan: Plan) -> float:
     return plan.queued_for + end.begins + (plan.empty_for if end.status == Status.COMPLETED else 0.0)
 
 
+def settles_at(job: Job) -> float:
+    """When the job has ended, and time changes nothing of it any more; infinite if it may, or who knows."""
+    if job.deleted_at is not None or job.plan.link_life < math.inf:
+        return math.inf
+    return job.created_at + ends_after(job.plan)
+
+
 def lasts(plan: Plan) -> float:
     """Seconds for which a job runs once it has begun, whatever its end is called; infinite for ever."""
     end = plan.stages[-1]

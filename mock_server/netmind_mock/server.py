@@ -44,6 +44,7 @@ _READY_WITHIN_SECONDS = 30.0
 _MOST_CONNECTIONS = 65_536  # granian accepts no more; idle and waiting ones cost it next to nothing
 _THREADS_WITHOUT_LANE = 512
 _BACKLOG = 1024
+_NEW_OBJECTS = 20_000  # that the collector looks at at once
 _PARENT_LOOK_SECONDS = 0.5
 _FINISH_WITHIN_SECONDS = 0.5  # for answers that are being given at the end; granian takes a float as well
 # Where granian wraps a WSGI application: the only door to a request's reply, which the lane answers through.
@@ -278,10 +279,20 @@ def _slow_path(app: Flask) -> Callable[[str], bool]:
 
 
 def _tune_collector() -> None:
-    """Spare the garbage collector what lives as long as the server: its pauses slow create down most."""
+    """Spare the garbage collector what lives long, which is jobs: its pauses slow create down most.
+
+    What is left of two collections is looked at no more. It is freed as ever when nobody refers to it; only
+    cycles that come apart later would stay, and jobs are in none.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
+    gc.set_threshold(_NEW_OBJECTS, 2, 1000)
+    gc.callbacks.append(_freeze_what_stays)
+
+
+def _freeze_what_stays(phase: str, facts: dict[str, int]) -> None:
+    if phase == "stop" and facts["generation"] > 0:
+        gc.freeze()
 
 
 def _tell_when_ready(listener: socket.socket, on_ready: Callable[[], None]) -> None:

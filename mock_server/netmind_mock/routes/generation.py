@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import orjson
 from flask import Blueprint, request
 
 from netmind_mock import identity, wire
 from netmind_mock.catalogue import catalogue
 from netmind_mock.errors import ModelUnavailable, UnknownGeneration, UnknownModel
-from netmind_mock.jobs import CLOCK_GRAIN, Job, deleted, ends_after, polled
+from netmind_mock.jobs import CLOCK_GRAIN, Job, deleted, ends_after, polled, settles_at
 from netmind_mock.plans import plan_for
 from netmind_mock.routes import HOLD, JOB, NOW, ORDER, Rooms, origin, read_body, tenant
 from netmind_mock.toml_files import shown
@@ -33,6 +34,7 @@ PATHS: Final = {
     "list": ("GET", "/v1/generation"),
     "delete": ("DELETE", "/v1/generation/<generation_id>"),
 }
+_MOST_LISTED_BYTES: Final = 32 * 1024 * 1024
 _SCENARIO = "HTTP_X_MOCK_SCENARIO"
 
 
@@ -54,6 +56,7 @@ def generation_views(rooms: Rooms) -> Mapping[str, View]:
     Any of them may raise ``ApiError`` and ``StoreUnavailable``.
     """
     profile, store = rooms.profile, rooms.store
+    listed = _Listed(profile)
     ok = profile.success_status
 
     def create(environ: WSGIEnvironment, _: str) -> tuple[dict[str, Any], int]:
@@ -81,10 +84,11 @@ def generation_views(rooms: Rooms) -> Mapping[str, View]:
 
     def list_(environ: WSGIEnvironment, _: str) -> tuple[dict[str, Any], int]:
         now = environ[NOW]
+        from_here = origin(rooms, environ)
         jobs = [job for job in store.page(tenant(rooms, environ)) if _listed(profile, job, now)]
         if profile.list_order == "newest_first":
             jobs.reverse()
-        return wire.generation_list(jobs, now, profile, origin(rooms, environ)), ok
+        return wire.generation_list([listed(job, now, from_here) for job in jobs]), ok
 
     def delete(environ: WSGIEnvironment, generation_id: str) -> tuple[dict[str, Any], int]:
         now = environ[NOW]
@@ -96,6 +100,47 @@ def generation_views(rooms: Rooms) -> Mapping[str, View]:
         return wire.deleted(profile), ok
 
     return {"create": create, "get": get, "list": list_, "delete": delete}
+
+
+class _Listed:
+    """What a list shows of each job; of those that have settled, as JSON that was made once."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._made: dict[str, _Made] = {}
+        self._bytes = 0
+
+    def __call__(self, job: Job, now: float, from_here: str) -> Any:
+        """A document, or its JSON."""
+        seen = now - job.plan.list_behind
+        known = self._made.get(job.id)
+        if known is not None and known.shows(job, seen, from_here):
+            return known.fragment
+        since = settles_at(job)
+        document = wire.generation(job, seen, self._profile, from_here)
+        if seen < since:
+            return document
+        made = orjson.dumps(document)
+        if self._bytes > _MOST_LISTED_BYTES:
+            self._made, self._bytes = {}, 0
+        self._bytes += len(made)
+        fragment = orjson.Fragment(made)
+        self._made[job.id] = _Made(job, since, from_here, fragment)
+        return fragment
+
+
+class _Made(NamedTuple):
+    """The JSON of a job from a moment on, as whoever reaches the fake at an origin sees it."""
+
+    job: Job
+    since: float
+    origin: str
+    fragment: orjson.Fragment
+
+    def shows(self, job: Job, seen: float, origin: str) -> bool:
+        """Whether this is how it is seen, as it was at ``seen``."""
+        is_same = self.job is job or self.job == job  # a database makes it anew each time
+        return is_same and seen >= self.since and self.origin == origin
 
 
 def _create(rooms: Rooms, environ: WSGIEnvironment) -> tuple[Request, Job]:
