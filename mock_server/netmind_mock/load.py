@@ -59,6 +59,11 @@ class Latency(NamedTuple):
             )
         return latency
 
+    @property
+    def most(self) -> float:
+        """What hardly any answer is later than, in seconds."""
+        return self.high * math.exp(3 * self.sigma)
+
     def drawn(self, chance: random.Random) -> float:
         """One answer's latency, in seconds."""
         if self.sigma:

@@ -30,6 +30,7 @@ from netmind_mock.clock import SteerableClock
 from netmind_mock.faults import KINDS
 from netmind_mock.journal import MOST_ENTRIES
 from netmind_mock.lane import THREADS, Lane
+from netmind_mock.load import Latency
 from netmind_mock.relay import Relay
 from netmind_mock.rules import rules_from
 from netmind_mock.stores import MEMORY, Limits, open_store
@@ -46,7 +47,8 @@ _THREADS_WITHOUT_LANE = 512
 _BACKLOG = 1024
 _NEW_OBJECTS = 20_000  # that the collector looks at at once
 _PARENT_LOOK_SECONDS = 0.5
-_FINISH_WITHIN_SECONDS = 0.5  # for answers that are being given at the end; granian takes a float as well
+_FINISH_WITHIN_SECONDS = 0.5  # for answers that are being given at the end, if they are not late
+_FINISH_AT_LAST_SECONDS = 10.0
 # Where granian wraps a WSGI application: the only door to a request's reply, which the lane answers through.
 _WSGI_DOOR = "_wsgi_call_wrap"
 
@@ -167,7 +169,7 @@ def serve(settings: Settings, listener: socket.socket, public_url: str, on_ready
         blocking_threads=THREADS if _lane_fits() else _THREADS_WITHOUT_LANE,
         log_level=LogLevels.error,
         backpressure=_MOST_CONNECTIONS,
-        workers_kill_timeout=_FINISH_WITHIN_SECONDS,
+        workers_kill_timeout=_finish_within(settings),
     )
 
     def ready() -> None:
@@ -178,6 +180,12 @@ def serve(settings: Settings, listener: socket.socket, public_url: str, on_ready
     threading.Thread(target=_tell_when_ready, args=(behind, ready), daemon=True).start()
     load = functools.partial(_load_in_worker, settings, public_url)
     server.serve(target_loader=load, wrap_loader=False)
+
+
+def _finish_within(settings: Settings) -> float:
+    """Seconds for answers that are being given at the end; granian takes a float as well."""
+    latency = 0.0 if settings.latency is None else Latency.parsed(settings.latency).most / settings.speed
+    return min(_FINISH_WITHIN_SECONDS + latency, _FINISH_AT_LAST_SECONDS)
 
 
 def _end_with_stdin() -> None:

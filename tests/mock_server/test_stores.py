@@ -7,7 +7,10 @@ import threading
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+import psutil
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
@@ -430,6 +433,25 @@ def test_a_table_that_somebody_locks_is_waited_for_and_then_told(postgresql, mon
             with pytest.raises(StoreUnavailable, match="lock timeout"):
                 store.put(job(1))
         assert store.get(job(1).id) is None
+
+
+def test_a_server_that_does_not_answer_at_all_is_given_up_and_may_come_back(postgresql, monkeypatch):
+    monkeypatch.setattr("netmind_mock.stores.database._ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("netmind_mock.stores.database._WATCH_SECONDS", 0.05)
+    folder = Path(parse_qs(urlsplit(postgresql).query)["host"][0])
+    main = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
+    with closing(open_store(postgresql)) as store:
+        store.put(job(1))
+        processes = [main, *main.children()]
+        for process in processes:
+            process.suspend()
+        try:
+            with pytest.raises(StoreUnavailable):
+                store.get(job(1).id)
+        finally:
+            for process in processes:
+                process.resume()
+        assert store.get(job(1).id) == job(1)
 
 
 def test_a_database_that_is_gone_is_told_and_may_come_back(tmp_path):

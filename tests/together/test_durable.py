@@ -1,5 +1,6 @@
 """A served fake that is killed at any moment: what it answered is there afterwards, whole and on time."""
 
+import http.client
 import signal
 import threading
 
@@ -52,6 +53,25 @@ def test_a_job_keeps_its_time_over_a_restart(tmp_path):
         process.wait(20)
     with running_fake(tmp_path, *options) as (base_url, _), GenerationClient(TOKEN, base_url) as client:
         assert client.wait(job, timeout=30).created_at == job.created_at
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["alone", "workers", "relay"])
+def test_what_is_being_answered_at_the_end_is_answered(tmp_path, how):
+    more = {
+        "alone": (),
+        "workers": ("--workers", "2", "--store", f"sqlite:///{tmp_path}/jobs.db"),
+        "relay": ("--wire-faults",),
+    }[how]
+    with running_fake(tmp_path, "--latency", "0.7", *more) as (base_url, process):
+        asked = http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=20)
+        asked.request("GET", "/v1/generation", headers={"Authorization": f"Bearer {TOKEN}"})
+        while not requests.get(f"{base_url}/__mock/journal", timeout=10).json()["entries"]:
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        answer = asked.getresponse()
+        assert (answer.status, answer.read()) == (200, b'{"generation_list":[]}')
+        assert process.wait(20) == 0
 
 
 def worker_of(process):
