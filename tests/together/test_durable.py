@@ -4,6 +4,7 @@ import http.client
 import signal
 import threading
 
+import psutil
 import pytest
 import requests
 from support import TOKEN, create_until, running_fake
@@ -56,6 +57,30 @@ def test_a_job_keeps_its_time_over_a_restart(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_disk_that_is_full_is_told_loses_nothing_and_may_have_room_again(tmp_path):
+    body = {"model": "Qwen/Qwen-Image", "config": {"prompt": "x" * 50_000}}
+    with (
+        running_fake(tmp_path, "--store", f"sqlite:///{tmp_path}/jobs.db") as (base_url, process),
+        requests.Session() as session,
+    ):
+        session.headers["Authorization"] = f"Bearer {TOKEN}"
+        worker = worker_of(process)
+        before = worker.rlimit(psutil.RLIMIT_FSIZE)
+        worker.rlimit(psutil.RLIMIT_FSIZE, (1_000_000, before[1]))  # no file of its own grows beyond
+        acknowledged = []
+        while (answer := session.post(f"{base_url}/v1/generation", json=body, timeout=10)).status_code == 200:
+            acknowledged.append(answer.json()["id"])
+        assert answer.status_code == 503
+        assert answer.json()["message"].startswith("the fake's store cannot be read or written now: ")
+        assert acknowledged
+        assert session.get(f"{base_url}/v1/generation/{acknowledged[0]}", timeout=10).status_code == 200
+        worker.rlimit(psutil.RLIMIT_FSIZE, before)
+        acknowledged.append(session.post(f"{base_url}/v1/generation", json=body, timeout=10).json()["id"])
+        listed = session.get(f"{base_url}/v1/generation", timeout=10).json()["generation_list"]
+        assert sorted(job["id"] for job in listed) == sorted(acknowledged)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["alone", "workers", "relay"])
 def test_what_is_being_answered_at_the_end_is_answered(tmp_path, how):
     more = {
@@ -76,8 +101,6 @@ def test_what_is_being_answered_at_the_end_is_answered(tmp_path, how):
 
 def worker_of(process):
     """The worker process of a served fake."""
-    import psutil  # noqa: PLC0415
-
     [worker] = psutil.Process(process.pid).children()
     return worker
 
