@@ -299,6 +299,42 @@ class TestDurable:
 
 
 class TestLimits:
+    def test_of_too_many_facts_those_go_that_were_changed_longest_ago(self, limited, monkeypatch):
+        monkeypatch.setattr("netmind_mock.stores.sql._AMENDMENTS_BETWEEN_EVICTIONS", 1)
+        store, now = limited(max_facts=3)
+        for who in (None, "b", "a"):
+            now[0] += 1
+            store.amend("orders", who, lambda _: b"1")
+            store.amend("rate", who, lambda _: b"2", told=False)
+        seen = store.facts(0).revision
+        for who in ("c", "d", "e"):
+            now[0] += 1
+            store.amend("orders", who, lambda _: b"1")
+            store.amend("rate", who, lambda _: b"2", told=False)
+        changed = store.facts(seen).changed
+        assert changed[("orders", "b")] is None
+        assert {who for (_, who), fact in store.facts(0).changed.items() if fact} >= {"d", "e", ""}
+        left = []
+        for who in ("b", "e"):
+            store.amend("rate", who, lambda kept: left.append(kept) or b"3", told=False)
+        assert left == [None, b"2"]
+
+    def test_facts_that_are_not_told_are_kept_and_go_with_a_reset(self, limited):
+        store, _ = limited()
+        seen = []
+
+        def look(kept):
+            seen.append(kept)
+            return b"kept"
+
+        for who in ("a", "a", "b"):
+            store.amend("rate", who, look, told=False)
+        assert (seen, store.facts(0)) == ([None, b"kept", None], None)
+        store.forget("a")
+        for who in ("a", "b"):
+            store.amend("rate", who, look, told=False)
+        assert seen[3:] == [None, b"kept"]
+
     @pytest.fixture
     def limited(self, store_url):
         """Opens the store with limits, and a clock that stands until it is moved."""

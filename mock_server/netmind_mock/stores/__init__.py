@@ -33,11 +33,13 @@ class Limits(NamedTuple):
 
     Attributes:
         max_jobs: How many jobs at most. A database may hold some more for a moment.
+        max_facts: How many other facts, such as an account's orders. Those that were changed longest ago go.
         retain: For how long, in seconds of the system's clock; infinite for ever.
     """
 
     max_jobs: int = 1_000_000
     retain: float = math.inf
+    max_facts: int = 20_000
 
 
 class Counts(NamedTuple):

@@ -41,6 +41,8 @@ class MemoryStore:
         self._put_at: deque[tuple[float, str]] = deque()  # only where jobs are retained for a time
         self._evicted = 0
         self._facts: dict[tuple[str, str], tuple[int, bytes | None]] = {}
+        self._dropped_facts: dict[tuple[str, str], tuple[int, None]] = {}
+        self._untold_facts: dict[tuple[str, str], tuple[int, bytes | None]] = {}
         self._revision = 0
         self._lock = threading.Lock()
 
@@ -83,9 +85,9 @@ class MemoryStore:
         """Drop all that is kept of the tenant, or of everybody, as if there had been nothing."""
         with self._lock:
             self._revision += 1
-            for (kind, whose), (_, fact) in self._facts.items():
-                if fact is not None and user_id in (None, whose):
-                    self._facts[kind, whose] = self._revision, None
+            for name in [*self._facts, *self._untold_facts]:
+                if user_id in (None, name[1]):
+                    self._drop_fact(name)
             if user_id is None:
                 self._jobs, self._by_user, self._put_at = {}, {}, deque()
                 return
@@ -103,7 +105,13 @@ class MemoryStore:
         if since == self._revision:
             return None
         with self._lock:
-            changed = {name: fact for name, (revision, fact) in self._facts.items() if revision > since}
+            changed: dict[tuple[str, str], bytes | None] = {}
+            for facts in (self._facts, self._dropped_facts):
+                for name in reversed(facts):  # the last changed are last
+                    revision, fact = facts[name]
+                    if revision <= since:
+                        break
+                    changed[name] = fact
             return Facts(self._revision, changed)
 
     def amend(
@@ -112,12 +120,26 @@ class MemoryStore:
         """Keep ``how(kept)`` for a tenant, or (None) for everybody."""
         name = kind, user_id or ""
         with self._lock:
-            after = how(self._facts.get(name, (0, None))[1])
+            facts = self._facts if told else self._untold_facts
+            after = how(facts.get(name, (0, None))[1])
             self._revision += told
-            self._facts[name] = (self._revision if told else 0), after
+            self._dropped_facts.pop(name, None)
+            facts.pop(name, None)
+            facts[name] = self._revision, after
+            if len(facts) > self._limits.max_facts:  # what is everybody's stays
+                self._drop_fact(next((name for name in facts if name[1]), name))
 
     def close(self) -> None:
         """Do nothing."""
+
+    def _drop_fact(self, name: tuple[str, str]) -> None:
+        """Keep a fact no longer, and remember for a while that it is gone."""
+        if self._facts.pop(name, None) is None:
+            self._untold_facts.pop(name, None)
+            return
+        self._dropped_facts[name] = self._revision, None
+        if len(self._dropped_facts) > self._limits.max_facts:
+            del self._dropped_facts[next(iter(self._dropped_facts))]
 
     def _evict(self) -> None:
         """Drop what is beyond the limits: the oldest job is its tenant's oldest as well."""

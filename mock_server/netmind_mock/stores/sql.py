@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from netmind_mock.stores.database import Session
 
 _PUTS_BETWEEN_EVICTIONS = 100
+_AMENDMENTS_BETWEEN_EVICTIONS = 100
 _EVICTED = "evicted"  # a fact that no reset drops
 
 _WHOLE = sa.select(*(jobs.c[name] for name in COLUMNS), jobs.c.put_at)
@@ -57,6 +58,36 @@ _DROP_ALL_FACTS = (
     .where(facts.c.fact.is_not(None), facts.c.kind != _EVICTED)
     .values(fact=sa.null(), revision=given("now"))
 )
+# What is not told has a revision below 0, the later the lower, so that it is never asked for.
+_TOLD = (facts.c.revision > 0) & (facts.c.user_id != "")
+_FIRST_KEPT_FACT = (
+    sa.select(facts.c.revision)
+    .where(_TOLD, facts.c.fact.is_not(None))
+    .order_by(facts.c.revision.desc())
+    .limit(1)
+    .offset(given("max_facts"))
+)
+_DROP_OLD_FACTS = (
+    sa.update(facts)
+    .where(_TOLD, facts.c.fact.is_not(None), facts.c.revision <= given("last"))
+    .values(fact=sa.null(), revision=given("now"))
+)
+_FIRST_KEPT_DROP = (
+    sa.select(facts.c.revision)
+    .where(_TOLD, facts.c.fact.is_(None))
+    .order_by(facts.c.revision.desc())
+    .limit(1)
+    .offset(given("max_facts"))
+)
+_FORGET_OLD_DROPS = sa.delete(facts).where(_TOLD, facts.c.fact.is_(None), facts.c.revision <= given("last"))
+_FIRST_KEPT_UNTOLD = (
+    sa.select(facts.c.revision)
+    .where(facts.c.revision < 0)
+    .order_by(facts.c.revision)
+    .limit(1)
+    .offset(given("max_facts"))
+)
+_FORGET_OLD_UNTOLD = sa.delete(facts).where(facts.c.revision < 0, facts.c.revision >= given("last"))
 _DROP_FACTS = _DROP_ALL_FACTS.where(facts.c.user_id == given("whose"))
 
 
@@ -90,6 +121,7 @@ class SqlStore:
         self._limits = limits
         self._wall = wall
         self._puts = itertools.count()
+        self._amendments = itertools.count(1)
         dialect = self._database.dialect
         self._insert = inserted(dialect, jobs, without=("number",)).on_conflict_do_nothing()
         self._keep = upserted(inserted(dialect, facts))
@@ -168,7 +200,7 @@ class SqlStore:
     ) -> None:
         """Keep ``how(kept)`` for a tenant, or (None) for everybody."""
         with self._database.writing() as session:
-            now = self._count_up(session) if told else 0
+            now = self._count_up(session) if told else -int(self._wall() * 1e6)
             if (
                 not told and self._database.dialect == "postgresql"
             ):  # one at a time, though no row may be there
@@ -178,10 +210,21 @@ class SqlStore:
             after = how(before)
             if after != before:
                 session.run(self._keep, kind=kind, user_id=user_id or "", fact=after, revision=now)
+            if next(self._amendments) % _AMENDMENTS_BETWEEN_EVICTIONS == 0:
+                self._evict_facts(session)
 
     def close(self) -> None:
         """Close the connections."""
         self._database.close()
+
+    def _evict_facts(self, session: Session) -> None:
+        """Drop the facts that were changed longest ago, and forget which were dropped longest ago."""
+        most = self._limits.max_facts
+        if (last := session.run(_FIRST_KEPT_FACT, max_facts=most).fetchone()) is not None:
+            session.run(_DROP_OLD_FACTS, last=last[0], now=self._count_up(session))
+        for first, drop in ((_FIRST_KEPT_DROP, _FORGET_OLD_DROPS), (_FIRST_KEPT_UNTOLD, _FORGET_OLD_UNTOLD)):
+            if (last := session.run(first, max_facts=most).fetchone()) is not None:
+                session.run(drop, last=last[0])
 
     def _count_up(self, session: Session) -> int:
         session.run(_COUNT_UP)
