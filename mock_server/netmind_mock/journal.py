@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import orjson
 
 from netmind_contracts.secrecy import MASK, Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+    Kept = TypeVar("Kept")
 
 MOST_ENTRIES: Final = 10_000
 MOST_BYTES: Final = 32 * 1024 * 1024
@@ -200,12 +202,26 @@ class Journal:
         with self._lock:
             return len(self._notes), self._bytes
 
-    def entries(self, user_id: str | None = None, *, operation: str | None = None) -> list[Entry]:
-        """A tenant's requests, or (None) everybody's, of one operation or of all."""
+    def entries(
+        self,
+        user_id: str | None = None,
+        *,
+        operation: str | None = None,
+        job_id: str | None = None,
+        last: int | None = None,
+    ) -> list[Entry]:
+        """A tenant's requests, or (None) everybody's: of one operation, of one job, the last, or all."""
         with self._lock:
             notes = [note for note in self._notes if user_id in (None, note.user_id)]
             dropped = self._dropped_of(user_id)
-        return numbered(notes, dropped, operation)
+        kept = ((note.operation, note.job_id, note) for note in notes)
+        return [entry_of(*one) for one in chosen(kept, dropped, operation, job_id, last)]
+
+    def polls(self, job_ids: Collection[str]) -> dict[str, int]:
+        """How often each of these jobs was asked for."""
+        with self._lock:
+            asked = Counter(note.job_id for note in self._notes if note.operation == "get")
+        return {job_id: asked[job_id] for job_id in job_ids}
 
     def dropped(self, user_id: str | None = None) -> int:
         """How many of a tenant's requests, or (None) of all, there was no room for."""
@@ -235,13 +251,28 @@ class Journal:
                 self._dropped.pop(user_id, None)
 
 
-def numbered(notes: Iterable[Note], dropped: int, operation: str | None) -> list[Entry]:
-    """Notes as entries, of one operation or of all; those that were dropped came first."""
-    return [
-        entry_of(number, note)
-        for number, note in enumerate(notes, dropped + 1)
-        if operation in (None, note.operation)
+def chosen(
+    kept: Iterable[tuple[str, str, Kept]],
+    dropped: int,
+    operation: str | None,
+    job_id: str | None,
+    last: int | None,
+) -> list[tuple[int, Kept]]:
+    """What is asked for of what is kept, with its numbers; what was dropped came first.
+
+    Args:
+        kept: Of each note, its operation, its job, and whatever else.
+        dropped: How many were dropped.
+        operation: The only operation that is asked for; None for all.
+        job_id: The only job, likewise.
+        last: How many of the last; None for all.
+    """
+    found = [
+        (number, note)
+        for number, (asked, about, note) in enumerate(kept, dropped + 1)
+        if operation in (None, asked) and job_id in (None, about)
     ]
+    return found if last is None else found[-last:]
 
 
 def sealed(note: Note) -> bytes:

@@ -17,11 +17,21 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from netmind_mock.clock import boot
-from netmind_mock.journal import MOST_BYTES, MOST_ENTRIES, Journal, Total, numbered, sealed, unsealed, weight
+from netmind_mock.journal import (
+    MOST_BYTES,
+    MOST_ENTRIES,
+    Journal,
+    Total,
+    chosen,
+    entry_of,
+    sealed,
+    unsealed,
+    weight,
+)
 from netmind_mock.stores import KeptNote, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from netmind_mock.journal import Entry, Note
     from netmind_mock.stores import NoteStore
@@ -80,11 +90,24 @@ class SharedJournal:
                 (at, taken._replace(arrives=False) if taken is note else taken) for at, taken in self._taken
             ]
 
-    def entries(self, user_id: str | None = None, *, operation: str | None = None) -> list[Entry]:
-        """A tenant's requests, or (None) everybody's, of one operation or of all."""
+    def entries(
+        self,
+        user_id: str | None = None,
+        *,
+        operation: str | None = None,
+        job_id: str | None = None,
+        last: int | None = None,
+    ) -> list[Entry]:
+        """A tenant's requests, or (None) everybody's: of one operation, of one job, the last, or all."""
         self._collect()
         kept, dropped = self._notes.read(user_id, *self._most)
-        return numbered([unsealed(note) for note in kept], dropped, operation)
+        wanted = chosen(kept, dropped, operation, job_id, last)
+        return [entry_of(number, unsealed(note)) for number, note in wanted]
+
+    def polls(self, job_ids: Collection[str]) -> dict[str, int]:
+        """How often each of these jobs was asked for."""
+        self._collect()
+        return {job_id: self._notes.count("get", job_id) for job_id in job_ids}
 
     def dropped(self, user_id: str | None = None) -> int:
         """How many of a tenant's requests, or (None) of all, there was no room for."""
@@ -176,7 +199,10 @@ AnyJournal: TypeAlias = Journal | SharedJournal
 
 def _kept(taken: list[tuple[float, Note]], most: int) -> list[KeptNote]:
     kept = taken[-most:] if most else []
-    return [KeptNote(note.user_id, happened, weight(note), sealed(note)) for happened, note in kept]
+    return [
+        KeptNote(note.user_id, note.operation, note.job_id, happened, weight(note), sealed(note))
+        for happened, note in kept
+    ]
 
 
 def _totals(taken: list[tuple[float, Note]]) -> list[tuple[str, int, int, float, int]]:

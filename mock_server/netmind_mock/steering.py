@@ -344,8 +344,7 @@ def _entries(world: World, user_id: str | None, payload: Payload) -> list[Entry]
     if operation is not None and operation not in (*OPERATIONS, "other"):
         known = dict.fromkeys((*OPERATIONS, "other"))
         raise InvalidOrder(f"journal: no such operation as {operation[:60]!r}; {nearest(operation, known)}")
-    entries = world.journal.entries(user_id, operation=operation)
-    return entries if limit is None else entries[-limit:]
+    return world.journal.entries(user_id, operation=operation, last=limit)
 
 
 def _journal(world: World, user_id: str | None, payload: Payload) -> Any:
@@ -366,7 +365,7 @@ def _spend(world: World, user_id: str | None, _payload: Payload) -> Any:
 def _polling(world: World, user_id: str | None, payload: Payload) -> Any:
     asked = complete("polling", payload, _ONE)
     job = _found(world, user_id, asked["id"])
-    entries = [entry for entry in world.journal.entries(job.user_id) if entry.job_id == job.id]
+    entries = world.journal.entries(job.user_id, job_id=job.id)
     words = {status.value: word for status, word in world.profile.words.items()}
     return judge_polling(job.id, entries, words, dropped=world.journal.dropped(job.user_id)).as_json()
 

@@ -263,16 +263,16 @@ def test_no_token_is_in_what_is_kept(start, store_url):
     client.post("/v1/generation?key=canary-s3cret", json={**BODY, "note": "canary-s3cret"}, headers=secret)
     assert len(client.get("/__mock/journal").json["entries"]) == 1
     with closing(open_store(store_url)) as store:
-        [note], _ = store.notes.read(None, 10, 10_000)
+        [(_, _, note)], _ = store.notes.read(None, 10, 10_000)
     assert b"canary" not in note
     assert b"A cup" in note
 
 
 def test_notes_come_back_in_order_of_time_whoever_wrote_first(store_url):
     with closing(open_store(store_url)) as store:
-        store.notes.add([KeptNote("u", 2.0, 1, b"second")], [], 10, 100)
-        store.notes.add([KeptNote("u", 1.0, 1, b"first")], [], 10, 100)
-        assert store.notes.read("u", 10, 100) == ([b"first", b"second"], 0)
-        store.notes.add([KeptNote(None, 3.0, 99, b"third")], [("get", 200, 1, 0.5, 0)], 10, 100)
-        assert store.notes.read(None, 10, 100) == ([b"first", b"third"], 1)
+        store.notes.add([KeptNote("u", "get", "a", 2.0, 1, b"second")], [], 10, 100)
+        store.notes.add([KeptNote("u", "get", "b", 1.0, 1, b"first")], [], 10, 100)
+        assert store.notes.read("u", 10, 100) == ([("get", "b", b"first"), ("get", "a", b"second")], 0)
+        store.notes.add([KeptNote(None, "list", "", 3.0, 99, b"third")], [("get", 200, 1, 0.5, 0)], 10, 100)
+        assert store.notes.read(None, 10, 100) == ([("get", "b", b"first"), ("list", "", b"third")], 1)
         assert store.notes.size(10, 100) == (2, 100)

@@ -300,7 +300,7 @@ class TestDurable:
 
 class TestLimits:
     def test_of_too_many_facts_those_go_that_were_changed_longest_ago(self, limited, monkeypatch):
-        monkeypatch.setattr("netmind_mock.stores.sql._AMENDMENTS_BETWEEN_EVICTIONS", 1)
+        monkeypatch.setattr(sys.modules[SqlStore.__module__], "_AMENDMENTS_BETWEEN_EVICTIONS", 1)
         store, now = limited(max_facts=3)
         for who in (None, "b", "a"):
             now[0] += 1

@@ -74,12 +74,16 @@ class KeptNote(NamedTuple):
 
     Attributes:
         user_id: Whose it is; None if the request had no token.
+        operation: What it asks for.
+        job_id: The job that it is about; empty if there is none.
         happened: When, in seconds since the epoch by the system's clock.
         size: What it counts for in bytes.
         note: The note. No token is in it.
     """
 
     user_id: str | None
+    operation: str
+    job_id: str
     happened: float
     size: int
     note: bytes
@@ -106,8 +110,17 @@ class NoteStore(Protocol):
         """
         ...
 
-    def read(self, user_id: str | None, most_notes: int, most_bytes: int) -> tuple[list[bytes], int]:
-        """A tenant's notes, or (None) everybody's, oldest first, and how many there was no room for."""
+    def read(
+        self, user_id: str | None, most_notes: int, most_bytes: int
+    ) -> tuple[list[tuple[str, str, bytes]], int]:
+        """A tenant's notes, or (None) everybody's, oldest first, and how many there was no room for.
+
+        Each with its operation and its job.
+        """
+        ...
+
+    def count(self, operation: str, job_id: str) -> int:
+        """How many notes there are of an operation on a job."""
         ...
 
     def size(self, most_notes: int, most_bytes: int) -> tuple[int, int]:

@@ -33,7 +33,12 @@ _OLD = notes.c.number <= given("number")
 _DROP = sa.delete(notes).where(_OLD)
 _DROPPED = sa.select(sa.func.coalesce(sa.func.sum(dropped_notes.c.dropped), 0))
 _DROPPED_OF = _DROPPED.where(dropped_notes.c.user_id == given("whose"))
-_NOTES = sa.select(notes.c.note).order_by(notes.c.happened, notes.c.number)
+_COUNT = (
+    sa.select(sa.func.count())
+    .select_from(notes)
+    .where(notes.c.job_id == given("the_job"), notes.c.operation == given("the_operation"))
+)
+_NOTES = sa.select(notes.c.operation, notes.c.job_id, notes.c.note).order_by(notes.c.happened, notes.c.number)
 _NOTES_OF = _NOTES.where(notes.c.user_id == given("whose"))
 _FORGET_ALL = (sa.delete(notes), sa.delete(dropped_notes))
 _FORGET = tuple(
@@ -93,7 +98,9 @@ class SqlNotes:
             if self._added > most_notes * _SLACK or self._added_bytes > most_bytes * _SLACK:
                 self._drop(session, most_notes, most_bytes)
 
-    def read(self, user_id: str | None, most_notes: int, most_bytes: int) -> tuple[list[bytes], int]:
+    def read(
+        self, user_id: str | None, most_notes: int, most_bytes: int
+    ) -> tuple[list[tuple[str, str, bytes]], int]:
         """A tenant's notes, or (None) everybody's, and how many there was no room for."""
         with self._database.writing() as session:
             self._drop(session, most_notes, most_bytes)
@@ -103,7 +110,13 @@ class SqlNotes:
             else:
                 (dropped,) = session.run(_DROPPED_OF, whose=user_id).fetchone()
                 rows = session.run(_NOTES_OF, whose=user_id).fetchall()
-        return [bytes(note) for (note,) in rows], int(dropped)
+        return [(operation, job_id, bytes(note)) for operation, job_id, note in rows], int(dropped)
+
+    def count(self, operation: str, job_id: str) -> int:
+        """How many notes there are of an operation on a job."""
+        with self._database.reading() as session:
+            number: int = session.run(_COUNT, the_job=job_id, the_operation=operation).fetchone()[0]
+            return number
 
     def size(self, most_notes: int, most_bytes: int) -> tuple[int, int]:
         """How many are kept, and in how many bytes."""

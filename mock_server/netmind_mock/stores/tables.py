@@ -51,10 +51,13 @@ notes = sa.Table(
     metadata,
     sa.Column("number", _COUNTER, primary_key=True, autoincrement=True),
     sa.Column("user_id", sa.String(32)),
+    sa.Column("operation", sa.String(16), nullable=False),
+    sa.Column("job_id", sa.String(32), nullable=False),
     sa.Column("happened", sa.Double, nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("note", sa.LargeBinary, nullable=False),
     sa.Index("netmind_notes_of_user", "user_id", "happened"),
+    sa.Index("netmind_notes_of_job", "job_id", "operation"),
     sa.Index("netmind_notes_sizes", "number", "size"),  # else their sum reads all notes
 )
 
