@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 # Floats of the size of epoch seconds are about this fine: a job that is due is not late by a rounding.
 CLOCK_GRAIN = 1e-6
+LINK_SECONDS = 3600.0  # that links last, once those before have expired by hand
 
 
 class Status(StrEnum):
@@ -82,6 +83,7 @@ class Plan:
         delete_late: Seconds after which a delete takes effect; if not 0, the job completes meanwhile.
         scenario: The name of what was ordered; empty if nothing was.
         queued_for: Seconds that pass in the first stage before the others begin to count.
+        links_since: Links that were given before this moment have expired, in seconds since the epoch.
     """
 
     stages: tuple[Stage, ...]
@@ -95,6 +97,7 @@ class Plan:
     delete_late: float = 0.0
     scenario: str = ""
     queued_for: float = 0.0
+    links_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,13 @@ def deleted(job: Job, now: float) -> Job:
     if job.plan.delete_late:
         job = ended(job, now, None)
     return replace(job, deleted_at=now + job.plan.delete_late)
+
+
+def without_links(job: Job, now: float) -> Job:
+    """The job after all links to its results have expired; get gives new ones."""
+    # A longer life tells new links from those that were given in the same second.
+    life = LINK_SECONDS if job.plan.link_life == math.inf else job.plan.link_life + 1
+    return replace(job, plan=replace(job.plan, link_life=life, links_since=now))
 
 
 def ended(job: Job, now: float, failure: str | None) -> Job:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from netmind_mock import har, identity
 from netmind_mock.clock import SteerableClock
 from netmind_mock.faults import KINDS, OPERATIONS, fault
-from netmind_mock.jobs import Job, Kind, ended, stages_until, status_at
+from netmind_mock.jobs import Job, Kind, deleted, ended, stages_until, status_at, without_links
 from netmind_mock.ordered import ActiveFault, Ordered, Tenant
 from netmind_mock.plans.orders import InvalidOrder, Parameter, complete, nearest
 from netmind_mock.plans.scenarios import SCENARIOS
@@ -338,6 +338,22 @@ def _fail(world: World, user_id: str | None, payload: Payload) -> Any:
     return _end(world, user_id, asked["id"], asked["reason"])
 
 
+def _delete(world: World, user_id: str | None, payload: Payload) -> Any:
+    job = _found(world, user_id, complete("delete", payload, _ONE)["id"])
+    clock = world.tenants.clock(job.user_id)
+    world.store.change(job.id, lambda before: deleted(before, clock.now()))
+    if world.queue is not None:
+        world.queue.move_up(job.user_id, clock.now())
+    return _job(world, _found(world, user_id, job.id))
+
+
+def _expire_links(world: World, user_id: str | None, payload: Payload) -> Any:
+    job = _found(world, user_id, complete("expire-links", payload, _ONE)["id"])
+    now = world.tenants.clock(job.user_id).now()
+    world.store.change(job.id, lambda before: without_links(before, now))
+    return _job(world, _found(world, user_id, job.id))
+
+
 def _entries(world: World, user_id: str | None, payload: Payload) -> list[Entry]:
     asked = complete("journal", payload, _JOURNAL)
     operation, limit = asked["operation"], asked["limit"]
@@ -387,6 +403,8 @@ OPERATIONS_BY_NAME: Mapping[str, Operation] = {
     "jobs": Operation("GET", "jobs", _jobs),
     "complete": Operation("POST", "jobs/{id}/complete", _complete),
     "fail": Operation("POST", "jobs/{id}/fail", _fail),
+    "delete": Operation("DELETE", "jobs/{id}", _delete),
+    "expire_links": Operation("POST", "jobs/{id}/expire-links", _expire_links),
     "journal": Operation("GET", "journal", _journal),
     "har": Operation("GET", "journal.har", _har),
     "spend": Operation("GET", "spend", _spend),

@@ -129,6 +129,10 @@ class Tenants:
         """A tenant's clock."""
         return self._clocks.get(user_id or "", self._clock) if self._clocks else self._clock
 
+    def has_own_clock(self, user_id: str) -> bool:
+        """Whether a tenant's clock was steered by itself."""
+        return user_id in self._clocks
+
     def steer(self, user_id: str | None, how: Callable[[SteerableClock], None]) -> None:
         """Steer a tenant's clock, which becomes its own, or (None) everybody's.
 

@@ -57,6 +57,33 @@ def test_health_says_what_is_served(get):
     assert "reset" in health["faults"]
 
 
+def urls(api, job):
+    answer = api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).json
+    return [one["url"].removeprefix("http://localhost") for one in answer["result"]["data"]]
+
+
+def test_links_that_are_let_expire_are_refused_and_get_gives_new_ones(api, post, create, clock):
+    job = create(api)
+    clock.advance(2)
+    [old] = urls(api, job)
+    assert api.get(old).status_code == 200
+    links = [old]
+    for _ in range(2):  # also in the same second, and twice
+        post(f"jobs/{job['id']}/expire-links")
+        [new] = urls(api, job)
+        assert [api.get(link).status_code for link in (*links, new)] == [403] * len(links) + [200]
+        links.append(new)
+
+
+def test_a_job_can_be_deleted_by_hand_as_its_account_does(api, post, create, get):
+    job = create(api)
+    answer = api.delete(f"/__mock/jobs/{job['id']}", headers=AUTHORIZED)
+    assert (answer.status_code, answer.json["deleted_at"] is not None) == (200, True)
+    assert api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).status_code == 404
+    assert api.delete(f"/__mock/jobs/{job['id']}", headers=OTHER).status_code == 404
+    assert [one["deleted_at"] is not None for one in get("jobs")["jobs"]] == [True]
+
+
 def test_the_next_job_goes_as_ordered_and_those_after_it_as_usual(api, post, create, clock, status_of):
     post("next-job", {"scenario": "failed", "reason": "no GPU"})
     first, second = create(api), create(api)

@@ -52,7 +52,7 @@ def files_routes(rooms: Rooms) -> Blueprint:
             wire.file_name(output, rooms.profile),
         ):
             raise UnknownFile
-        if job.plan.link_life < math.inf and not _is_fresh(request.args.get(wire.EXPIRES, ""), now):
+        if not _is_fresh(request.args.get(wire.EXPIRES, ""), job, now):
             raise ExpiredLink
         file = rendered(job, index)
         response = Response(file.content, content_type=media.CONTENT_TYPES[output.extension])
@@ -91,6 +91,11 @@ def files_routes(rooms: Rooms) -> Blueprint:
     return routes
 
 
-def _is_fresh(expires: str, now: float) -> bool:
-    """Whether a link is good at ``now``; one without a time is not."""
-    return expires.isdecimal() and len(expires) < 16 and now < int(expires)
+def _is_fresh(expires: str, job: Job, now: float) -> bool:
+    """Whether a link is good at ``now``; one without a time is not, where links expire."""
+    life = job.plan.link_life
+    if life == math.inf:
+        return True
+    if not expires.isdecimal() or len(expires) > 15 or now >= int(expires):
+        return False
+    return int(expires) - life >= math.floor(job.plan.links_since)

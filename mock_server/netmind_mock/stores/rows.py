@@ -21,7 +21,7 @@ COLUMNS = ("id", "user_id", "model", "config", "created_at", "plan", "deleted_at
 
 _STATUSES = {status.value: status for status in Status}
 # What a plan is made of, in the order in which it is kept.
-_TIMES = ("empty_for", "hidden_for", "list_behind", "link_life", "delete_late", "queued_for")
+_TIMES = ("empty_for", "hidden_for", "list_behind", "link_life", "delete_late", "queued_for", "links_since")
 
 
 def row_of(job: Job) -> dict[str, Any]:
