@@ -50,6 +50,15 @@ class ClockState(NamedTuple):
     frozen: bool
 
 
+class _Stand(NamedTuple):
+    """What a clock showed, since when by the monotonic clock, and how it has run since."""
+
+    shown: float
+    since: float
+    speed: float
+    frozen: bool
+
+
 class SteerableClock:
     """A clock that runs at ``speed`` times real time, can be frozen, and can be sent forward.
 
@@ -72,25 +81,22 @@ class SteerableClock:
         self._wall = wall
         self._source = boot() if monotonic is time.monotonic else f"{os.getpid()} {id(monotonic)}"
         self._steered = threading.Condition()
-        self._anchor = monotonic()
-        self._base = wall()
-        self._speed = _positive(speed)
-        self._frozen = False
+        # One value, so that it is read without a lock.
+        self._stand = _Stand(wall(), monotonic(), _positive(speed), frozen=False)
 
     def now(self) -> float:
         """The time, in seconds since the epoch."""
-        with self._steered:
-            return self._now()
+        return self._now()
 
     @property
     def speed(self) -> float:
         """How many seconds pass in a real one; what it will be again after a freeze."""
-        return self._speed
+        return self._stand.speed
 
     @property
     def frozen(self) -> bool:
         """Whether the clock stands."""
-        return self._frozen
+        return self._stand.frozen
 
     def advance(self, seconds: float) -> None:
         """Send the clock forward.
@@ -121,17 +127,16 @@ class SteerableClock:
     def copy(self) -> SteerableClock:
         """A clock that shows the same time and runs alike, and is steered by itself."""
         with self._steered:
-            other = SteerableClock(speed=self._speed, wall=self._wall, monotonic=self._monotonic)
-            other._base, other._frozen = self._now(), self._frozen
+            other = SteerableClock(wall=self._wall, monotonic=self._monotonic)
+            other._stand = self._stand._replace(shown=self._now(), since=self._monotonic())
             return other
 
     def state(self) -> ClockState:
         """How it stands and runs."""
         with self._steered:
-            passed = self._monotonic() - self._anchor
-            shown = self._now() if self._frozen else self._base
-            wall = self._wall() - passed
-            return ClockState(shown, wall, self._anchor, self._source, self._speed, self._frozen)
+            shown, since, speed, frozen = self._stand
+            wall = self._wall() - (self._monotonic() - since)
+            return ClockState(self._now() if frozen else shown, wall, since, self._source, speed, frozen)
 
     def set_state(self, state: ClockState) -> None:
         """Show what the clock of that state shows, in this process or another."""
@@ -139,27 +144,27 @@ class SteerableClock:
             now = self._monotonic()
             same = state.source == self._source != ""
             since = state.monotonic if same else now - self._wall() + state.wall
-            self._base, self._anchor = state.shown, min(since, now)
-            self._frozen, self._speed = state.frozen, state.speed
+            self._stand = _Stand(state.shown, min(since, now), state.speed, state.frozen)
             self._steered.notify_all()
 
     def wait_until(self, moment: float) -> None:
         """Return once ``now() >= moment``; a frozen clock is waited on until somebody steers it."""
         with self._steered:
             while (missing := moment - self._now()) > 0:
-                self._steered.wait(None if self._frozen else missing / self._speed)
+                self._steered.wait(None if self.frozen else missing / self.speed)
 
     def _now(self) -> float:
-        if self._frozen:
-            return self._base
-        return self._base + (self._monotonic() - self._anchor) * self._speed
+        shown, since, speed, frozen = self._stand
+        return shown if frozen else shown + (self._monotonic() - since) * speed
 
     def _steer(self, *, ahead: float = 0.0, frozen: bool | None = None, speed: float | None = None) -> None:
         with self._steered:
-            self._base = self._now() + ahead
-            self._anchor = self._monotonic()
-            self._frozen = self._frozen if frozen is None else frozen
-            self._speed = self._speed if speed is None else speed
+            self._stand = _Stand(
+                self._now() + ahead,
+                self._monotonic(),
+                self.speed if speed is None else speed,
+                self.frozen if frozen is None else frozen,
+            )
             self._steered.notify_all()
 
 

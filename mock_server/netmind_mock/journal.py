@@ -163,9 +163,6 @@ class Total(NamedTuple):
         return Total(self.requests + 1, self.seconds + note.seconds, self.struck + bool(note.fault))
 
 
-_NOTHING = Total()
-
-
 class Journal:
     """The last requests, oldest first. Safe to use from several threads."""
 
@@ -177,13 +174,18 @@ class Journal:
         self._notes: deque[Note] = deque()
         self._bytes = 0
         self._dropped: dict[str | None, int] = {}
-        self._totals: dict[tuple[str, int], Total] = {}
+        self._totals: dict[tuple[str, int], list[Any]] = {}  # in the order of Total's fields
 
     def add(self, note: Note) -> None:
         """Keep a note, and drop the oldest that there is no room for."""
         counted = (note.operation, note.status)
         with self._lock:
-            self._totals[counted] = self._totals.get(counted, _NOTHING).and_one(note)
+            total = self._totals.get(counted)
+            if total is None:
+                total = self._totals[counted] = [0, 0.0, 0]
+            total[0] += 1
+            total[1] += note.seconds
+            total[2] += bool(note.fault)
             self._notes.append(note)
             self._bytes += weight(note)
             while len(self._notes) > self._most_entries or self._bytes > self._most_bytes:
@@ -195,7 +197,7 @@ class Journal:
     def totals(self) -> dict[tuple[str, int], Total]:
         """What all requests came to, by operation and status."""
         with self._lock:
-            return dict(self._totals)
+            return {counted: Total(*total) for counted, total in self._totals.items()}
 
     def size(self) -> tuple[int, int]:
         """How many requests are kept, and in how many bytes."""

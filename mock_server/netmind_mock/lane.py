@@ -217,7 +217,8 @@ class Lane:
         """Run the application and send its answer, or have it sent when its moment has come."""
         course = _Course(self._relay_secret)
         try:
-            environ = {**_BASE_ENVIRON, **environ, HOLD: course.hold, DELIVER: course.deliver}
+            environ |= _BASE_ENVIRON  # nothing of granian's is among it
+            environ[HOLD], environ[DELIVER] = course.hold, course.deliver
             status, headers, body = whole_answer(self._app, environ)
             answer = int(status[:3]), headers if course.told is None else [*headers, course.told], body
         except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer

@@ -5,6 +5,7 @@ Answers are written here by hand and judged by the contracts; how they differ be
 
 from __future__ import annotations
 
+import sys
 import time
 from functools import lru_cache
 from math import floor, inf
@@ -86,7 +87,7 @@ def read_create(body: bytes) -> Request:
     if type(document) is dict:
         model, config = document.get("model"), document.get("config")
         if type(model) is str and type(config) is dict:
-            return Request(model, config)
+            return Request(sys.intern(model), config)  # a million jobs are of few models
     raise InvalidBody(detail=[_detail_of(found) for found in library.violations("create-request", document)])
 
 

@@ -75,7 +75,7 @@ def test_links_that_are_let_expire_are_refused_and_get_gives_new_ones(api, post,
         links.append(new)
 
 
-def test_a_job_can_be_deleted_by_hand_as_its_account_does(api, post, create, get):
+def test_a_job_can_be_deleted_by_hand_as_its_account_does(api, create, get):
     job = create(api)
     answer = api.delete(f"/__mock/jobs/{job['id']}", headers=AUTHORIZED)
     assert (answer.status_code, answer.json["deleted_at"] is not None) == (200, True)

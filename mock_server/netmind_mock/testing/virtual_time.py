@@ -121,7 +121,7 @@ class VirtualClock(SteerableClock):
             raise ValueError("a virtual clock stands until it is sent forward: advance it, or sleep on it")
         with self._steered:
             self._passed += round(ahead * _NANO)
-            self._frozen = True
+            self._stand = self._stand._replace(frozen=True)
             self._steered.notify_all()
 
     def patch_sleep(self) -> SleepPatch:
