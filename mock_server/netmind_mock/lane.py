@@ -167,11 +167,9 @@ class Lane:
         self._changed.notify()
 
     def _stalled(self) -> bool:
-        """Whether the owner has been at one thing for too long, and there is a thread to spare."""
+        """Whether the owner has been at one thing for too long."""
         since = self._busy_since
-        if since is None or len(self._beside) >= self._most_beside:
-            return False
-        return time.monotonic() - since >= STALL_SECONDS
+        return since is not None and time.monotonic() - since >= STALL_SECONDS
 
     def _read_body(self, me: int, environ: Environ, length: int) -> bool:
         """Put the whole body in the place of its stream; False if too many wait for theirs already.

@@ -186,17 +186,18 @@ def test_an_answer_that_takes_long_holds_up_nobody(call):
     assert again.answer[2] == b"/quick"
 
 
-def test_when_too_many_answers_take_long_the_next_waits_for_one_of_them(call):
-    finish = threading.Event()
+def test_whatever_takes_long_the_last_thread_answers_the_others(call):
+    streams = [Stream(b"late") for _ in range(3)]
     replies = []
-    for _ in range(3):  # two beside the lane, and one in it
-        began = threading.Event()
-        replies.append(call(environ("/busy", began=began, finish=finish))[0])
-        assert began.wait(WITHIN)
-    waiting, _ = call(environ("/quick"))
-    assert not waiting.answered
-    finish.set()
-    assert [reply.answer[2] for reply in [*replies, waiting]] == [b"/busy"] * 3 + [b"/quick"]
+    for stream in streams:  # the first in the lane, the others beside it: as many as may be
+        replies.append(call(with_body(stream))[0])
+        assert stream.asked.wait(WITHIN)
+    for _ in range(2):
+        quick, _ = call(environ("/quick"))
+        assert quick.answer[2] == b"/quick"
+    for stream, reply in zip(streams, replies, strict=True):
+        stream.arrive.set()
+        assert reply.answer[2] == b"/ late"
 
 
 def test_while_a_body_is_missing_others_are_read_beside_the_lane(call):
