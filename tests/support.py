@@ -31,9 +31,10 @@ def wait_for_file(file: Path, process: "subprocess.Popen[str]", seconds: float =
 
 
 @contextlib.contextmanager
-def started(command):
+def started(command, **options):
     """A process that is ended with the block, also where that fails."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes, **options) as process:
         try:
             yield process
         finally:

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from netmind_mock.journal import redactor_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,6 +23,7 @@ def line_of(note: Note, form: str) -> str:
     """The line, without its end. The time is the jobs' clock's, in UTC."""
     at = datetime.fromtimestamp(note.at, UTC).isoformat(timespec="milliseconds")
     path = note.path.partition("?")[0].encode("latin-1", "replace").decode(errors="replace")
+    path = redactor_of(note.token).without_token(path)
     path = path[:_MOST_PATH_CHARACTERS]
     if form == "json":
         return json.dumps(

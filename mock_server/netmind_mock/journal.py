@@ -25,6 +25,8 @@ MOST_ENTRIES: Final = 10_000
 MOST_BYTES: Final = 32 * 1024 * 1024
 # Of one body no more than this is kept; of files nothing is.
 MOST_BODY_BYTES: Final = 64 * 1024
+MOST_VALUES: Final = 100_000
+_LARGE_BYTES: Final = 1024 * 1024
 MOST_HEADER_CHARACTERS: Final = 16 * 1024
 # A longer text in a body that is larger is kept as its beginning, its length and its hash.
 _LONG_CHARACTERS: Final = 1000
@@ -279,7 +281,7 @@ def chosen(
 
 def sealed(note: Note) -> bytes:
     """A note without its secrets, as JSON."""
-    redactor = _redactor(note.token)
+    redactor = redactor_of(note.token)
     without_secrets = {
         "path": _masked(note.path, redactor),
         "headers": _sealed_lines(note.headers, redactor),
@@ -299,7 +301,7 @@ def unsealed(document: bytes) -> Note:
 
 def entry_of(number: int, note: Note) -> Entry:
     """A note as an entry, with what is secret masked."""
-    redactor = _redactor(note.token)
+    redactor = redactor_of(note.token)
     answer_headers = _by_name(note.answer_headers, redactor)
     is_text = answer_headers.get("content-type", "").startswith(_TEXTS)
     return Entry(
@@ -329,10 +331,20 @@ def entry_from_json(document: Mapping[str, Any]) -> Entry:
     return Entry(**document)
 
 
+def is_dense(body: bytes) -> bool:
+    """Whether JSON of this size holds so many values that reading it would take ten times its bytes.
+
+    A large body is usually images in base64, which are few values.
+    """
+    return len(body) > _LARGE_BYTES and body.count(b",") >= MOST_VALUES
+
+
 def kept(body: bytes) -> bytes:
     """A request's body as the journal keeps it."""
     if len(body) <= MOST_BODY_BYTES:
         return body
+    if is_dense(body):
+        return body[:MOST_BODY_BYTES]
     try:
         return orjson.dumps(shortened(orjson.loads(body)))[:MOST_BODY_BYTES]
     except orjson.JSONDecodeError:
@@ -361,7 +373,8 @@ def weight(note: Note) -> int:
 
 
 @lru_cache(maxsize=256)
-def _redactor(token: str) -> Redactor:
+def redactor_of(token: str) -> Redactor:
+    """What masks a token, and nothing where it is a plain word."""
     # A token that is a plain word would be cut out of honest text.
     return Redactor("" if token.isalpha() else token)
 

@@ -17,6 +17,7 @@ from netmind_contracts import library
 from netmind_mock import identity
 from netmind_mock.errors import BadToken, InvalidBody, MissingToken, WrongContentType
 from netmind_mock.jobs import CLOCK_GRAIN, Kind, Status, status_at
+from netmind_mock.journal import MOST_VALUES, is_dense
 from netmind_mock.plans import Request
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ def read_create(body: bytes) -> Request:
     Raises:
         InvalidBody: It is not JSON, not an object, or lacks model or config, or has them of another type.
     """
+    if is_dense(body):
+        message = f"Expected at most {MOST_VALUES} values, more than which this fake does not read"
+        raise InvalidBody(detail=[_detail(["body"], message, "too_many_values")])
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -79,6 +79,15 @@ def test_where_the_json_breaks_is_named(documented):
     assert answer.json["detail"][0]["type"] == "json_invalid"
 
 
+def test_a_large_body_of_too_many_values_is_refused_before_it_is_read(client):
+    body = {"model": "m", "config": {"many": ["twelve bytes"] * 100_001}}
+    answer = client.post("/v1/generation", json=body, headers=AUTHORIZED)
+    assert answer.status_code == 422
+    assert answer.json["detail"][0]["msg"].startswith(
+        "Expected at most 100000 values, more than which this fake"
+    )
+
+
 class TestTooLarge:
     BIG = b'{"model": "m", "config": {"prompt": "' + b"x" * (10 * 1024 * 1024) + b'"}}'
 

@@ -1,0 +1,290 @@
+"""What the threat model in SECURITY.md promises of a fake that is left running."""
+
+import base64
+import html
+import json
+import sys
+import tomllib
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from support import ROOT
+
+import netmind_mock
+from netmind_mock import SteerableClock, access_log, create_app
+from netmind_mock.steering import OPERATIONS_BY_NAME
+from netmind_mock.stores import open_store
+
+CANARY = "canary-0a1B2c3D4e5F6a7b"
+OTHER = {"Authorization": "Bearer a-token-of-another"}
+BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "Seventeen herons at dusk"}}
+
+
+def _base64_middle(token):
+    """What of the token's base64 stays the same, whatever stands before and after it: three alignments."""
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + token.encode()).decode().rstrip("=")
+        yield encoded[2 if shift else 0 : len(encoded) - 2][shift:]
+
+
+SPELLED = {
+    "plain": [CANARY],
+    "percent": ["".join(f"%{byte:02x}" for byte in CANARY.encode()), quote(CANARY, safe="")],
+    "percent twice": ["".join(f"%25{byte:02x}" for byte in CANARY.encode())],
+    "json": ["".join(f"\\u{ord(one):04x}" for one in CANARY)],
+    "html": ["".join(f"&#x{ord(one):x};" for one in CANARY), html.escape(CANARY)],
+    "hex": [CANARY.encode().hex()],
+    "base64": list(_base64_middle(CANARY)),
+}
+
+
+# What is sent: as it is looked for, but base64 as anybody would make it.
+SENT = [spelling for encoding, group in SPELLED.items() if encoding != "base64" for spelling in group]
+SENT += [base64.b64encode(before + CANARY.encode()).decode() for before in (b"", b"a", b"ab", b"user:")]
+
+
+def assert_no_canary(content, where):
+    text = content.decode("latin-1") if isinstance(content, bytes) else content
+    for encoding, spellings in SPELLED.items():
+        for spelling in spellings:
+            found = spelling in text if encoding == "base64" else spelling.lower() in text.lower()
+            assert not found, f"{where} holds the token, spelled in {encoding}"
+
+
+GETS = sorted(path for method, path, _ in OPERATIONS_BY_NAME.values() if method == "GET")
+PAGES = ["", "pages/journal", "pages/steer", "pages/jobs/{id}", "metrics", "openapi.json"]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """Everything that the fake told of such requests, by where it stood."""
+    folder = tmp_path_factory.mktemp("jobs")
+    lines = []
+    with closing(open_store(f"sqlite:///{folder}/jobs.db")) as store:
+        clock = SteerableClock()
+        app = create_app(
+            store=store,
+            clock=clock,
+            duration=0,
+            log=lambda note: lines.extend(access_log.line_of(note, form) for form in ("text", "json")),
+        )
+        client = app.test_client()
+        job = client.post("/v1/generation", json=BODY, headers={"Authorization": f"Bearer {CANARY}"}).json
+        answers = []
+        for spelling in SENT:
+            sent = {"Authorization": f"Bearer {CANARY}", "X-Note": spelling, "Cookie": f"a={spelling}"}
+            named = "entity" if "&#" in spelling else quote(spelling, safe="%")  # no address holds entities
+            answers += [
+                client.get(f"/v1/generation?key={named}", headers=sent),
+                client.get(f"/v1/generation/{named}", headers=sent),
+                client.get(f"/files/{named}", headers=sent),
+                client.post("/v1/generation", data=spelling, headers=sent),
+                client.post("/v1/generation", json={"model": 5, "note": spelling}, headers=sent),
+                client.post("/v1/generation", data=b"{" + spelling.encode(), headers=sent),
+                client.put("/v1/generation", headers=sent),
+                client.get("/v1/generation", headers={"Authorization": CANARY}),
+                client.get("/v1/generation", headers={"Authorization": f"Basic {CANARY}"}),
+                client.post("/__mock/clock", json={"advance": 0}, headers={"Authorization": CANARY}),
+            ]
+        told = {
+            "answers": "\n".join(f"{one.headers}{one.text}" for one in answers),
+            "log": "\n".join(lines),
+        }
+        for path in [*GETS, *PAGES]:
+            answer = client.get(f"/__mock/{path.replace('{id}', job['id'])}")
+            assert answer.status_code == 200, path
+            told[path] = f"{answer.headers}{answer.text}"
+        told["database"] = b"".join(path.read_bytes() for path in folder.iterdir()).decode("latin-1")
+        yield told
+
+
+class TestToken:
+    """It is sent in seven spellings wherever a client could put it, and looked for in seven."""
+
+    @pytest.mark.parametrize("place", ["answers", "log", "database", *GETS, *PAGES])
+    def test_it_is_nowhere(self, told, place):
+        assert told[place]
+        assert_no_canary(told[place], place)
+
+    def test_it_would_be_found_where_it_is(self):
+        for spellings in SPELLED.values():
+            for spelling in spellings:
+                with pytest.raises(AssertionError, match="holds the token"):
+                    assert_no_canary(f"before{spelling}after", "a text")
+        for before in ("", "x", "xy"):
+            with pytest.raises(AssertionError, match="base64"):
+                assert_no_canary(base64.b64encode(f"{before}{CANARY}, etc".encode()), "base64")
+
+
+ROUTES = sorted(
+    {(method, path.replace("{id}", "0" * 32)) for method, path, _ in OPERATIONS_BY_NAME.values()}
+    | {("GET", path.replace("{id}", "0" * 32)) for path in PAGES}
+    | {("POST", "pages/do"), ("POST", "pages/key"), ("GET", "nothing-here")}
+)
+FOREIGN_HOSTS = [
+    "evil.example",
+    "evil.example:8000",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "evil.example@127.0.0.1",
+    "127.0.0.1@evil.example",
+    "10.0.0.1",
+    "[2001:db8::1]",
+    "0x7f.evil",
+    "",
+    "a b",
+]
+FOREIGN_ORIGINS = [
+    "http://evil.example",
+    "https://evil.example",
+    "http://localhost:8001",
+    "http://localhost.evil.example",
+    "null",
+    "",
+    "file://",
+]
+
+
+@pytest.fixture(scope="module")
+def client():
+    return create_app().test_client()
+
+
+class TestForeignPages:
+    """A page in a browser, or a name that was bound anew, must not read or steer the fake."""
+
+    @pytest.mark.parametrize("host", FOREIGN_HOSTS)
+    def test_a_foreign_host_is_refused_on_every_route(self, client, host):
+        for method, path in ROUTES:
+            sent = {"json": {}} if method == "POST" else {}
+            answer = client.open(f"/__mock/{path}", method=method, headers={"Host": host}, **sent)
+            assert answer.status_code == 403, (method, path)
+
+    @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
+    def test_a_foreign_origin_is_refused_on_every_route(self, client, origin):
+        for method, path in ROUTES:
+            sent = {"json": {}} if method == "POST" else {}
+            answer = client.open(f"/__mock/{path}", method=method, headers={"Origin": origin}, **sent)
+            assert answer.status_code == 403, (method, path)
+
+    def test_a_form_of_another_page_is_refused_on_every_route(self, client):
+        for method, path in ROUTES:
+            if method == "POST":
+                answer = client.post(f"/__mock/{path}", data={"operation": "reset"})
+                assert answer.status_code in (403, 415), path
+
+    def test_no_answer_lets_other_pages_read_it(self, client):
+        for method, path in ROUTES:
+            answer = client.open(f"/__mock/{path}", method=method)
+            assert not [name for name, _ in answer.headers if name.startswith("Access-Control")], path
+
+
+TRAVERSALS = [
+    "../../../../etc/passwd",
+    "..%2f..%2f..%2fetc%2fpasswd",
+    "%2e%2e/%2e%2e/etc/passwd",
+    "..%252f..%252fetc%252fpasswd",
+    "....//....//etc/passwd",
+    "..;/..;/etc/passwd",
+    "..\\..\\windows\\win.ini",
+    "%5c..%5c..%5cwindows",
+    "/etc/passwd",
+    "//etc/passwd",
+    "file:///etc/passwd",
+    "C:\\windows\\win.ini",
+    "%00",
+    "a%00.png",
+    "%c0%ae%c0%ae/etc/passwd",
+    "\uff0e\uff0e/etc/passwd",
+    "~root/.ssh/id_rsa",
+    "$(cat /etc/passwd)",
+    "{{7*7}}",
+    "a" * 5000,
+    "..%0d%0aX-Injected:%20yes",
+]
+PLACES = [
+    "/v1/generation/{}",
+    "/v1/{}",
+    "/files/{}",
+    "/files/{}/{}",
+    "/{}",
+    "/__mock/jobs/{}/complete",
+    "/__mock/jobs/{}/expire-links",
+    "/__mock/polling/{}",
+    "/__mock/pages/jobs/{}",
+    "/__mock/pages/{}",
+    "/__mock/{}",
+]
+_OPENED = []
+_WATCHED = [False]
+
+
+def _note_opened(event, arguments):
+    if event == "open" and _WATCHED[0]:
+        _OPENED.append(str(arguments[0]))
+
+
+sys.addaudithook(_note_opened)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("observed", ["documented", "observed"])
+def test_no_path_leads_out_of_the_fake(place, observed):
+    fake = create_app(profile=observed).test_client()
+    ours = (str(Path(netmind_mock.__file__).parent), sys.prefix, sys.base_prefix)
+    for text in TRAVERSALS:
+        for method in ("GET", "POST", "DELETE"):
+            _OPENED.clear()
+            _WATCHED[0] = True
+            try:
+                answer = fake.open(place.replace("{}", text), method=method, headers=OTHER)
+                content = answer.get_data()
+            finally:
+                _WATCHED[0] = False
+            assert answer.status_code < 500, (method, text)
+            assert b"root:" not in content
+            assert "X-Injected" not in answer.headers
+            assert [path for path in _OPENED if not path.startswith(ours)] == [], (method, text)
+
+
+@pytest.mark.parametrize("store_url", ["memory", "sqlite"], indirect=True)
+def test_nothing_of_a_tenants_job_shows_to_another(store_url):
+    with closing(open_store(store_url)) as store:
+        fake = create_app(store=store, duration=0).test_client()
+        mine = {"Authorization": "Bearer the-token-of-one"}
+        job = fake.post("/v1/generation", json=BODY, headers=mine).json
+        fake.post("/__mock/faults", json={"operation": "list", "kind": "html", "times": 9}, headers=mine)
+        fake.post("/__mock/next-job", json={"scenario": "failed", "reason": "Mine alone"}, headers=mine)
+        fake.post("/__mock/rules", json={"scenario": "slow", "prompt": "herons"}, headers=mine)
+        fake.post("/__mock/clock", json={"advance": 1_000_000}, headers=mine)
+        secrets = [job["id"], job["user_id"], "herons", "Mine alone", "html of list"]
+        one = f"/v1/generation/{job['id']}"
+        asked = [("GET", "/v1/generation"), ("GET", one), ("DELETE", one), ("HEAD", one)]
+        asked += [
+            (method, f"/__mock/{path.replace('{id}', job['id'])}")
+            for method, path, _ in OPERATIONS_BY_NAME.values()
+            if path not in ("reset", "scenarios", "health")
+        ]
+        for method, path in asked:
+            sent = {"json": {}} if method == "POST" else {}
+            answer = fake.open(path, method=method, headers=OTHER, **sent)
+            if job["id"] in path:
+                assert answer.status_code == 404, (method, path)
+            told = json.dumps(answer.json) if answer.is_json and answer.text else answer.text
+            # The journal of another has what that other one asked for.
+            shown = told.replace(job["id"], "") if "journal" in path or answer.status_code == 404 else told
+            assert [secret for secret in secrets if secret in shown] == [], (method, path)
+        now = fake.get("/__mock/clock", headers=OTHER).json["now"]
+        assert fake.get("/__mock/clock", headers=mine).json["now"] - now > 900_000
+        assert fake.get(one, headers=mine).json["status"] == "completed"
+
+
+def test_the_list_of_hazards_names_tests_that_there_are():
+    listed = tomllib.loads((ROOT / "tests" / "hazards.toml").read_text())["hazard"]
+    assert len(listed) == 7
+    for hazard in listed:
+        for test in hazard["tests"]:
+            path, _, name = test.partition(" ")[0].partition("::")
+            assert name in (ROOT / path).read_text(), test

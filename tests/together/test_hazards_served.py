@@ -1,0 +1,157 @@
+"""What the threat model promises of a served fake: bombs, connections that stay half open, no way out."""
+
+import contextlib
+import gzip
+import http.client
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from support import AUTHORIZED, running_fake, started, wait_for_file
+
+MOST_GROWTH = 50 * 1024 * 1024
+MEGABYTE = 1024 * 1024
+_JSON = {**AUTHORIZED, "Content-Type": "application/json"}
+
+
+def _endless():
+    """Sixty megabytes of a body that never says how long it is."""
+    yield b'{"model": "Qwen/Qwen-Image", "config": {"prompt": "'
+    for _ in range(60):
+        yield b"x" * MEGABYTE
+
+
+def _prompt(value):
+    return json.dumps({"model": "Qwen/Qwen-Image", "config": {"prompt": "x", "more": value}}).encode()
+
+
+BOMBS = {
+    "a body that unpacks to a gigabyte": (
+        lambda: gzip.compress(b'{"model": "' + b"x" * (200 * MEGABYTE), 9),
+        {"Content-Encoding": "gzip"},
+    ),
+    "a body without an end": (_endless, {}),
+    "a body of 100 MB that says so": (lambda: b"x" * (100 * MEGABYTE), {}),
+    "JSON nested 100,000 deep": (lambda: b"[" * 100_000, {}),
+    "a config nested 100,000 deep": (
+        lambda: b'{"model": "m", "config": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+        {},
+    ),
+    "half a million keys": (lambda: _prompt({str(number): 1 for number in range(500_000)}), {}),
+    "a number of a million digits": (
+        lambda: b'{"model": "m", "config": {"seed": ' + b"9" * 10**6 + b"}}",
+        {},
+    ),
+    "100,000 addresses of images": (lambda: _prompt([f"http://h/{number}" for number in range(100_000)]), {}),
+    "a prompt of nine megabytes": (lambda: _prompt("x" * (9 * MEGABYTE)), {}),
+    "a million escapes": (lambda: b'{"model": "m", "config": {"prompt": "' + b"\\u0000" * 10**6 + b'"}}', {}),
+    "a header of 60 KB": (lambda: b"{}", {"X-Large": "x" * 60_000}),
+}
+
+
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory):
+    with running_fake(tmp_path_factory.mktemp("fake"), "--duration", "0") as (base_url, process):
+        yield base_url, process
+
+
+def _peak(process):
+    """The most memory that a process has had since its mark was set back, in bytes."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks of memory are Linux's to tell")
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_no_body_makes_the_fake_grow_by_50_megabytes(fake, bomb):
+    base_url, process = fake
+    make, headers = BOMBS[bomb]
+    content = make()
+    processes = [psutil.Process(process.pid), *psutil.Process(process.pid).children()]
+    requests.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=30)
+    before = []
+    for one in processes:
+        Path(f"/proc/{one.pid}/clear_refs").write_text("5")
+        before.append(_peak(one))
+    with contextlib.suppress(requests.ConnectionError):  # it need not read what it refuses
+        sent = {**_JSON, **headers}
+        answer = requests.post(f"{base_url}/v1/generation", data=content, headers=sent, timeout=60)
+        assert answer.status_code < 500 or answer.status_code == 503
+    grown = sum(_peak(one) - first for one, first in zip(processes, before, strict=True))
+    assert grown <= MOST_GROWTH
+    assert requests.get(f"{base_url}/__mock/health", timeout=30).json()["status"] == "ok"
+
+
+HALVES = {
+    "a head": b"POST /v1/generation HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthoriz",
+    "a body": b"POST /v1/generation HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: x\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 500\r\n\r\n{",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", HALVES)
+def test_half_open_connections_hold_up_nobody(fake, half):
+    base_url, _ = fake
+    host, port = base_url.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(500):
+            line = stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            line.sendall(HALVES[half])
+        asking = http.client.HTTPConnection(host, int(port), timeout=30)
+        for _ in range(20):
+            asking.request("GET", "/__mock/health")
+            assert json.loads(asking.getresponse().read())["status"] == "ok"
+            asking.request("GET", "/v1/generation", headers=AUTHORIZED)
+            assert asking.getresponse().read().startswith(b"{")
+        asking.close()
+
+
+_HOOK = """
+import os, sys
+
+def note(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        where = arguments[1] if event == "socket.connect" else arguments[0]
+        with open(os.environ["OUTSIDE"], "a") as file:
+            file.write(f"{event} {where}\\n")
+
+sys.addaudithook(note)
+"""
+
+
+@pytest.mark.slow
+def test_no_request_makes_the_fake_connect_anywhere(tmp_path):
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(_HOOK)
+    ready, outside = tmp_path / "ready", tmp_path / "outside"
+    command = [sys.executable, "-m", "netmind_mock", "serve", "--port", "0", "--ready-file", str(ready)]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "hook"), "OUTSIDE": str(outside)}
+    with started([*command, "--duration", "0"], env=environment) as process:
+        base_url = wait_for_file(ready, process)
+        away = "http://169.254.169.254/latest/meta-data"
+        configs = [
+            {"prompt": away, "image_urls": [away, "https://example.org/a.png"], "image_url": away},
+            {"text": "x", "audio_url": away, "file_url": "file:///etc/passwd", "webhook_url": away},
+            {"prompt": "x", "callback": away, "url": "ftp://example.org", "proxy": away},
+        ]
+        for model in ("Qwen/Qwen-Image", "Qwen/Qwen-Image-Edit", "some/speech-model"):
+            for config in configs:
+                body = {"model": model, "config": config}
+                job = requests.post(
+                    f"{base_url}/v1/generation", json=body, headers=AUTHORIZED, timeout=30
+                ).json()
+                got = requests.get(
+                    f"{base_url}/v1/generation/{job['id']}", headers=AUTHORIZED, timeout=30
+                ).json()
+                for result in got["result"].get("data", []):
+                    assert requests.get(result["url"], timeout=60).status_code == 200
+    noted = outside.read_text().splitlines() if outside.exists() else []
+    assert [line for line in noted if "127.0.0.1" not in line and "localhost" not in line] == []
+    assert noted  # the server asks itself whether it answers: the hook does note
