@@ -317,7 +317,7 @@ def _banner(base_url: str, profile: str, seconds: float, *, keys_given: bool) ->
     return "\n".join(
         [
             f"netmind-mock {version('netmind-testkit')}: a fake of NetMind's generation API on {base_url}",
-            f"profile {profile}, a job takes {seconds:g} s. Ctrl-C ends it. For your code, and for curl:",
+            f"profile {profile}, a job takes {seconds:g} s. Look at it: {base_url}/__mock/ (Ctrl-C ends it)",
             "",
             f"  export NETMIND_BASE_URL={base_url} NETMIND_API_KEY='{key}'",
             '  curl "$NETMIND_BASE_URL/v1/generation" -H "Authorization: Bearer $NETMIND_API_KEY" \\',

@@ -139,7 +139,9 @@ def test_the_banner_has_lines_to_copy_and_at_most_eight(tmp_path):
         banner = process.communicate(timeout=10)[0].splitlines()
     assert len(banner) <= 8
     assert f"  export NETMIND_BASE_URL={base_url} NETMIND_API_KEY='any-token'" in banner
-    assert "profile documented, a job takes 2.5 s." in banner[1]
+    assert (
+        banner[1] == f"profile documented, a job takes 2.5 s. Look at it: {base_url}/__mock/ (Ctrl-C ends it)"
+    )
 
 
 def test_the_banners_curl_works_as_it_stands(tmp_path):

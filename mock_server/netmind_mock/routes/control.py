@@ -22,7 +22,7 @@ from netmind_mock.hints import HINT, hint_of_control
 from netmind_mock.hosts import parse_host
 from netmind_mock.metrics import exposition
 from netmind_mock.plans.orders import InvalidOrder
-from netmind_mock.routes import MAX_BODY_BYTES
+from netmind_mock.routes import MAX_BODY_BYTES, dashboard
 from netmind_mock.steering import OPERATIONS_BY_NAME, NotThere, call
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 KEY_HEADER: Final = "X-Mock-Key"
 
+# What a page needs that asks for the key.
+_WITHOUT_KEY = ("pages/key", "pages/page.css", "pages/page.js")
 _WHOLE_NUMBERS = frozenset({"limit"})
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -57,26 +59,19 @@ def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprin
     routes = Blueprint("control", __name__, url_prefix="/__mock")
 
     @routes.before_request
-    def guard() -> None:
-        host = parse_host(request.headers.get("Host", ""))
-        if host is None or not hosts.allows(host):
-            raise Refused(
-                403, "this Host is not the fake's; use a loopback name, or serve with --allowed-host"
-            )
-        origin = request.headers.get("Origin")
-        if origin is not None and origin.partition("://")[2] != request.headers.get("Host"):
-            raise Refused(403, "pages of other origins may not steer the fake")
-        if key is not None and not hmac.compare_digest(
-            request.headers.get(KEY_HEADER, "").encode(), key.encode()
-        ):
-            raise Refused(
-                401, f"this server listens beyond loopback: send the key that it printed as {KEY_HEADER}"
-            )
+    def guard() -> Response | None:
+        _check_source(hosts)
+        sent = request.headers.get(KEY_HEADER, "")
+        if key is None or hmac.compare_digest(sent.encode(), key.encode()):
+            return None
+        return _without_key(world, key)
 
     # One rule for all: a rule of its own for each operation takes Flask longer to compile than a test to run.
     @routes.route("/", defaults={"path": ""}, methods=["GET", "POST", "DELETE"])
     @routes.route("/<path:path>", methods=["GET", "POST", "DELETE"])
     def steer(path: str) -> Answer | Response:
+        if dashboard.is_page(path):
+            return dashboard.answer_page(world, path, _base_url(), key)
         if (request.method, path) == ("GET", "openapi.json"):
             return openapi_document(), 200
         if (request.method, path) == ("GET", "metrics"):
@@ -100,6 +95,39 @@ def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprin
         return refused(f"Authorization: {wanted}", 401)
 
     return routes
+
+
+def _check_source(hosts: HostPolicy) -> None:
+    """Do nothing if the request is for the fake, and not of a page elsewhere.
+
+    Raises:
+        Refused: It is not.
+    """
+    host = parse_host(request.headers.get("Host", ""))
+    if host is None or not hosts.allows(host):
+        raise Refused(403, "this Host is not the fake's; use a loopback name, or serve with --allowed-host")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != request.headers.get("Host"):
+        raise Refused(403, "pages of other origins may not steer the fake")
+
+
+def _without_key(world: World, key: str) -> Response | None:
+    """What is answered to a request without the key; None if it is answered as with it.
+
+    Raises:
+        Refused: It is not answered.
+    """
+    path = request.path.removeprefix("/__mock/")
+    if path in _WITHOUT_KEY or dashboard.is_let_in(request.cookies, key):
+        return None
+    if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
+        return dashboard.ask_key(world, _base_url())
+    raise Refused(401, f"this server listens beyond loopback: send the key that it printed as {KEY_HEADER}")
+
+
+def _base_url() -> str:
+    """Where this request reached the fake."""
+    return request.host_url.removesuffix("/")
 
 
 def refused(message: str, status: int) -> Refusal:

@@ -1,0 +1,103 @@
+"""A browser for the pages: Debian's Chromium, through Playwright."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from support import TOKEN, running_fake
+
+CHROMIUM = Path("/usr/bin/chromium")
+OPTIONS = [
+    "--no-sandbox",  # as root there is none
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def skip_or_fail(reason):
+    """CI has what these tests need, and must not pass without them."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not CHROMIUM.exists():
+        skip_or_fail(f"{CHROMIUM} is not installed (Debian's package chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def served(tmp_path):
+    """The base URL of a fake whose jobs take a minute."""
+    with running_fake(tmp_path, "--duration", "60", "--wire-faults") as (base_url, _):
+        yield base_url
+
+
+@pytest.fixture
+def page(browser, served):
+    """A page of a browser that has seen nothing yet; what goes wrong in it fails the test."""
+    context = browser.new_context(base_url=served, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
+    opened = context.new_page()
+    wrong = []
+    opened.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+    opened.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    opened.on(
+        "console",
+        lambda message: (
+            message.type == "error" and "status of 4" not in message.text and wrong.append(message.text)
+        ),
+    )
+    opened.on("request", lambda one: one.url.startswith((served, "data:")) or wrong.append(one.url))
+    yield opened
+    context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def api(served):
+    """Calls the fake as a client does: ``api(method, path, body)`` returns JSON."""
+    import requests  # noqa: PLC0415
+
+    def call(method, path, body=None):
+        headers = {"Authorization": f"Bearer {TOKEN}"} if path.startswith("/v1") else {}
+        answer = requests.request(method, served + path, json=body, headers=headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return call
+
+
+@pytest.fixture
+def create(api):
+    def create(prompt="A cup of tea", model="Qwen/Qwen-Image", **config):
+        return api("POST", "/v1/generation", {"model": model, "config": {"prompt": prompt, **config}})["id"]
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The source of axe-core, from npm."""
+    npm = shutil.which("npm")
+    if npm is None:
+        skip_or_fail("npm is not installed, which brings axe-core")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, "axe-core@4"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode:
+            skip_or_fail(f"npm does not bring axe-core: {done.stderr}")
+        yield Path(folder, "node_modules", "axe-core", "axe.min.js").read_text()

@@ -1,0 +1,268 @@
+"""The pages in a browser, as a person uses them."""
+
+import json
+
+import pytest
+import requests
+
+PAGES = ["/__mock/", "/__mock/pages/journal", "/__mock/pages/steer"]
+# What has broken out of pages elsewhere, and variations of it, to be 150.
+_BREAKOUTS = [
+    "<script>window.hacked=1</script>",
+    "</script><script>window.hacked=1</script>",
+    '"><img src=x onerror=window.hacked=1>',
+    "'><svg onload=window.hacked=1>",
+    "</pre><iframe srcdoc='<script>parent.hacked=1</script>'>",
+    "</title><script>window.hacked=1</script>",
+    "javascript:window.hacked=1",
+    "{{ 7*7 }}{% for x in ().__class__ %}",
+    "${window.hacked=1}",
+    "<!--><script>window.hacked=1</script>-->",
+    "<details open ontoggle=window.hacked=1>",
+    "<style>*{display:none}</style>",
+    "<base href=http://evil.example/>",
+    "<meta http-equiv=refresh content='0;url=http://evil.example'>",
+    "<form action=http://evil.example><button>Complete</button></form>",
+]
+_WRAPS = [
+    "{}",
+    "a{}b",
+    "{}\n{}",
+    "\u202e{}",
+    "\x00{}",
+    "%3C{}",
+    "&lt;{}&gt;",
+    "\\u003c{}",
+    "\ud7ff{}",
+    '"{}"',
+]
+HOSTILE = [wrap.replace("{}", text) for text in _BREAKOUTS for wrap in _WRAPS]
+
+
+def test_there_are_150_hostile_strings():
+    assert len(set(HOSTILE)) == 150
+
+
+def test_a_job_appears_completes_and_shows_its_picture_without_a_reload(page, create):
+    page.goto("/__mock/")
+    page.get_by_text("No job is here yet").wait_for()
+    job = create("A cup of tea")
+    page.get_by_role("row", name="A cup of tea").get_by_text("pending").wait_for()
+    page.get_by_role("link", name=f"{job[:8]}…").click()
+    page.get_by_role("button", name="Complete", exact=True).click()
+    page.get_by_text("Done: Complete").wait_for()
+    picture = page.get_by_role("img", name="Result 1, an image")
+    picture.wait_for()
+    picture.evaluate("one => one.decode()")
+    assert picture.evaluate("one => one.naturalWidth") > 0
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    page.get_by_role("row", name="A cup of tea").get_by_text("completed").wait_for()
+
+
+def test_every_button_of_a_job_does_what_it_says(page, api, create):
+    first, second, third = create("one"), create("two"), create("three")
+
+    def press(name):
+        page.get_by_role("button", name=name, exact=True).click()
+        page.get_by_text(f"Done: {name}").wait_for()
+
+    def statuses():
+        return {job["id"]: job["status"] for job in api("GET", "/__mock/jobs")["jobs"]}
+
+    page.goto(f"/__mock/pages/jobs/{first}")
+    press("Advance to the next stage")
+    assert statuses()[first] == "completed"
+    press("Expire links")
+    page.goto(f"/__mock/pages/jobs/{third}")
+    press("Delete")
+    page.get_by_text("deleted").first.wait_for()
+    fourth = create("four")
+    page.goto(f"/__mock/pages/jobs/{fourth}")
+    page.get_by_label("Reason").fill("No <b>GPU</b>")
+    press("Fail")
+    assert statuses()[fourth] == "failed"
+    page.get_by_text("No <b>GPU</b>").first.wait_for()
+    assert statuses()[second] == "completed"
+
+
+def test_every_button_of_the_clock_and_orders_does_what_it_says(page, api, create):
+    page.goto("/__mock/pages/steer")
+
+    def press(name):
+        page.get_by_role("button", name=name, exact=True).click()
+        page.get_by_text(f"Done: {name}").wait_for()
+
+    press("Freeze")
+    before = api("GET", "/__mock/clock")["now"]
+    press("+1 s")
+    press("+1 min")
+    assert api("GET", "/__mock/clock")["now"] == pytest.approx(before + 61)
+    create()
+    press("To the next event")
+    assert api("GET", "/__mock/jobs")["jobs"][0]["status"] == "completed"
+    press("Resume")
+    page.get_by_role("spinbutton", name="Speed").fill("7")
+    press("Set the speed")
+    assert api("GET", "/__mock/clock")["speed"] == 7
+    page.get_by_role("combobox", name="Scenario").select_option("failed")
+    page.get_by_role("textbox", name="Arguments").first.fill("after=3")
+    press("Order it")
+    page.get_by_text("1 ordered.").wait_for()
+    page.get_by_role("combobox", name="Of").select_option("get")
+    page.get_by_role("combobox", name="Fault").select_option("status")
+    page.get_by_role("textbox", name="Arguments").last.fill("code=418")
+    press("Order a fault")
+    page.get_by_text("struck 0 of 1").wait_for()
+    press("Clear the faults")
+    page.get_by_text("None ordered.").wait_for()
+    press("Drop all jobs, orders and the journal")
+    page.get_by_text("0 ordered.").wait_for()
+    assert api("GET", "/__mock/jobs")["jobs"] == []
+
+
+def test_a_mistake_is_told_where_the_person_is(page):
+    page.goto("/__mock/pages/steer")
+    page.get_by_role("textbox", name="Arguments").first.fill("nonsense")
+    page.get_by_role("button", name="Order it").click()
+    page.get_by_role("status").get_by_text("expected name=value").wait_for()
+    assert page.url.endswith("/__mock/pages/steer")
+    assert page.get_by_role("textbox", name="Arguments").first.input_value() == "nonsense"
+
+
+def test_filters_are_kept_while_changes_appear(page, create):
+    create("green door")
+    create("red door")
+    page.goto("/__mock/")
+    page.get_by_label("Text").fill("green")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_text("1 of 2 jobs").wait_for()
+    create("green window")
+    page.get_by_text("2 of 3 jobs").wait_for()
+    assert page.get_by_label("Text").input_value() == "green"
+
+
+def test_what_a_person_unfolds_stays_unfolded_and_what_they_write_stays(page, create):
+    job = create()
+    page.goto(f"/__mock/pages/jobs/{job}")
+    page.get_by_label("Reason").fill("My own words")
+    page.get_by_text("curl for Fail").first.evaluate("one => one.closest('details').open = true")
+    create()
+    with page.expect_response(lambda one: one.status in (200, 304)):
+        pass
+    with page.expect_response(lambda one: one.status in (200, 304)):
+        pass
+    assert page.get_by_label("Reason").input_value() == "My own words"
+
+
+def test_while_it_is_paused_nothing_changes(page, create):
+    page.clock.install()
+    page.goto("/__mock/")
+    page.get_by_role("button", name="Pause").click()
+    asked = []
+    page.on("request", lambda one: asked.append(one.url))
+    page.clock.run_for(10_000)
+    assert asked == []
+    create("late")
+    page.get_by_role("button", name="Pause").click()
+    page.clock.run_for(2_000)
+    page.get_by_text("late").wait_for()
+
+
+def test_it_works_without_scripts(browser, served, create, api):
+    job = create("no script")
+    with browser.new_context(base_url=served, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/__mock/")
+        page.get_by_role("link", name=f"{job[:8]}…").click()
+        page.get_by_role("button", name="Complete", exact=True).click()
+        page.get_by_text("completed").first.wait_for()
+        assert page.url.endswith(f"/__mock/pages/jobs/{job}")
+        assert page.get_by_role("button", name="Pause").count() == 0
+    assert api("GET", "/__mock/jobs")["jobs"][0]["status"] == "completed"
+
+
+def test_it_is_used_with_the_keyboard_alone(page, api, create):
+    create("by keyboard")
+    page.goto("/__mock/")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('tbody a')"):
+            break
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Timeline").wait_for()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "Complete":
+            break
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    page.get_by_text("Done: Complete").wait_for()
+    assert api("GET", "/__mock/jobs")["jobs"][0]["status"] == "completed"
+
+
+def test_dark_is_dark(browser, served):
+    def lightness(scheme):
+        with browser.new_context(base_url=served, color_scheme=scheme) as context:
+            page = context.new_page()
+            page.goto("/__mock/")
+            colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            return sum(int(part) for part in colour.strip("rgb()").split(","))
+
+    assert lightness("dark") < 200
+    assert lightness("light") > 600
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_wrong_and_nothing_is_wider_than_the_window(
+    browser, served, api, create, axe, scheme, width
+):
+    job = create("A cup")
+    for scenario in ("failed after=0", "at_once"):
+        api("POST", "/__mock/next-job", {"scenario": scenario})
+        done = create("A cup")
+    api("POST", "/__mock/faults", {"operation": "get", "kind": "status", "times": 5})
+    with browser.new_context(
+        base_url=served, color_scheme=scheme, viewport={"width": width, "height": 900}
+    ) as context:
+        page = context.new_page()
+        for path in [*PAGES, f"/__mock/pages/jobs/{job}", f"/__mock/pages/jobs/{done}", "/__mock/pages/x"]:
+            page.goto(path)
+            page.evaluate(axe)
+            found = page.evaluate("axe.run()")["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], path
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_no_hostile_text_runs_in_whatever_field_it_comes(page, served, create, api):
+    jobs = []
+    for text in HOSTILE:
+        jobs.append(create(text, model=f"m{text}"))
+        headers = {"Authorization": "Bearer x", "X-Note": json.dumps(text)}
+        requests.get(f"{served}/v1/{text}", headers=headers, params={"q": text}, timeout=30)
+        api("POST", "/__mock/next-job", {"scenario": "slow", "where": text})
+    api("POST", f"/__mock/jobs/{jobs[0]}/fail", {"reason": HOSTILE[0]})
+    paths = [*PAGES, "/__mock/?before=" + jobs[100], "/__mock/?before=" + jobs[50]]
+    paths += ["/__mock/pages/journal?before=251", "/__mock/pages/journal?before=201"]
+    paths += [f"/__mock/pages/jobs/{job}" for job in jobs[::10]]
+    for path in paths:
+        page.goto(path)
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    for text in HOSTILE[::10]:
+        page.goto("/__mock/")
+        page.get_by_label("Text").fill(text)
+        page.get_by_role("button", name="Filter").click()
+    assert page.evaluate("window.hacked") is None
+
+
+def test_ten_thousand_jobs_are_paged(page, served):
+    with requests.Session() as session:
+        session.headers["Authorization"] = "Bearer many"
+        for number in range(10_000):
+            body = {"model": "Qwen/Qwen-Image", "config": {"prompt": f"number {number}"}}
+            session.post(f"{served}/v1/generation", json=body, timeout=30).raise_for_status()
+    page.goto("/__mock/")
+    page.get_by_text("10000 of 10000 jobs").wait_for()
+    assert page.locator("tbody tr").count() == 50
+    page.get_by_role("link", name="Older jobs").click()
+    page.get_by_role("row", name="number 9949").wait_for()
