@@ -27,6 +27,7 @@ from granian.net import SocketHolder  # type: ignore[attr-defined]
 from netmind_mock import access_log
 from netmind_mock.app import create_app, world_of
 from netmind_mock.clock import SteerableClock
+from netmind_mock.dashboard.views import FILES
 from netmind_mock.faults import KINDS
 from netmind_mock.journal import MOST_ENTRIES
 from netmind_mock.lane import THREADS, Lane
@@ -282,8 +283,8 @@ def _load_in_worker(settings: Settings, public_url: str) -> Callable[..., Any]:
 def _slow_path(app: Flask) -> Callable[[str], bool]:
     """Whether a path is that of a result file, which takes long to render."""
     rule = next(rule for rule in app.url_map.iter_rules() if rule.endpoint == "files.download")
-    prefix = rule.rule.partition("<")[0]
-    return lambda path: path.startswith(prefix)
+    prefixes = rule.rule.partition("<")[0], FILES
+    return lambda path: path.startswith(prefixes)
 
 
 def _tune_collector() -> None:

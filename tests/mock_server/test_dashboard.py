@@ -60,7 +60,7 @@ class TestJobs:
         fake.clock.advance(4)
         fake.client.get(f"/v1/generation/{job}", headers=AUTH)
         shown = text_in(fake.page())
-        assert f"○ pending A cup of tea Qwen/Qwen-Image 4.0 s 1 1 {job[:8]}…" in shown
+        assert f"○ pending {job[:8]}… A cup of tea Qwen/Qwen-Image 4.0 s 1 1" in shown
 
     def test_a_completed_job_shows_its_picture(self, fake):
         fake.create()
@@ -317,9 +317,14 @@ class TestGuards:
         assert len(text_of(name).encode()) <= 10_000
 
 
-def test_the_page_is_looked_at_without_being_in_the_journal(fake):
-    fake.page()
-    assert fake.client.get("/__mock/journal").json["entries"] == []
+def test_what_a_person_looks_at_is_not_in_the_journal(fake):
+    fake.create()
+    fake.clock.advance(10)
+    [picture] = re.findall(r'<img src="([^"]+)"', fake.page())
+    assert fake.client.get(picture).content_type == "image/png"
+    assert fake.client.get("/__mock/pages/files/file-nothing").status_code == 404
+    entries = fake.client.get("/__mock/journal").json["entries"]
+    assert [entry["operation"] for entry in entries] == ["create"]
 
 
 def test_all_that_a_form_may_ask_for_is_an_operation(fake):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from netmind_mock.jobs import Job
     from netmind_mock.steering import World
 
+FILES = "/__mock/pages/files/"
 PAGE_LENGTH = 50
 MOST_SHOWN_CHARACTERS = 120
 _MOST_JSON_CHARACTERS = 20_000
@@ -213,9 +214,16 @@ def results_of(world: World, job: Job, now: float) -> list[Result]:
     data = wire.generation(job, now, world.profile, "")["result"].get("data", [])
     kinds = [output.kind for output in job.plan.outputs]
     return [
-        Result(str(kind), one.get("url", ""), one.get("text", ""))
-        for kind, one in zip(kinds, data, strict=False)
+        Result(str(kind), _path_of(one), one.get("text", "")) for kind, one in zip(kinds, data, strict=False)
     ]
+
+
+def _path_of(result: Mapping[str, str]) -> str:
+    """Where a page gets a result file: not as a client does, since a look is nothing for the journal."""
+    if "file_id" not in result:
+        return ""
+    _, mark, query = result["url"].partition("?")
+    return f"{FILES}{result['file_id']}{mark}{query}"
 
 
 def next_event(jobs: Iterable[Job], now: float) -> float | None:

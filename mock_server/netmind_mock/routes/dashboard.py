@@ -12,11 +12,13 @@ import hmac
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Response, request
+from flask import Response, current_app, request
 
 from netmind_mock import identity
 from netmind_mock.dashboard.render import Pages, text_of
+from netmind_mock.errors import ExpiredLink, UnknownFile
 from netmind_mock.plans.orders import InvalidOrder
+from netmind_mock.routes import NOW
 from netmind_mock.steering import OPERATIONS_BY_NAME, NotThere, call
 
 if TYPE_CHECKING:
@@ -55,17 +57,30 @@ def answer_page(world: World, path: str, base_url: str, key: str | None) -> Resp
     if path.removeprefix("pages/") in _FILES:
         name = path.removeprefix("pages/")
         return Response(text_of(name), content_type=_FILES[name], headers=_HEADERS)
-    if path == "":
-        return _html(pages.jobs())
-    if path == "pages/journal":
-        return _html(pages.journal())
-    if path == "pages/steer":
-        return _html(pages.steer())
+    plain = {"": pages.jobs, "pages/journal": pages.journal, "pages/steer": pages.steer}
+    if path in plain:
+        return _html(plain[path]())
+    if path.startswith("pages/files/"):
+        return _file(world, path.removeprefix("pages/files/"))
     job_id = path.removeprefix("pages/jobs/")
     job = world.store.get(job_id) if identity.is_job_id(job_id) else None
     if job is None:
         return _html(pages.message("nothing is here", "/__mock/"), 404)
     return _html(pages.job(job))
+
+
+def _file(world: World, file_id: str) -> Response:
+    """A result file, as its own route answers it, past the door: nobody's client asked for it."""
+    job_id, _ = identity.file_of(file_id) or ("", 0)
+    job = world.store.get(job_id)
+    request.environ[NOW] = world.tenants.clock(None if job is None else job.user_id).now()
+    try:
+        download: Any = current_app.view_functions["files.download"]
+        return current_app.make_response(download(file_id=file_id))
+    except ExpiredLink:
+        return Response("this link has expired", 403, _HEADERS, content_type="text/plain")
+    except UnknownFile:
+        return Response("no such file", 404, _HEADERS, content_type="text/plain")
 
 
 def ask_key(world: World, base_url: str) -> Response:
