@@ -42,15 +42,33 @@ class Redactor:
 
     def without_token(self, text: str) -> str:
         """The text without the token; URLs stay as they are."""
-        return self._spellings.sub(MASK, text) if len(self._token) >= SHORTEST_SECRET else text
+        if len(self._token) < SHORTEST_SECRET or self._is_surely_without(text):
+            return text
+        return self._spellings.sub(MASK, text)
+
+    def _is_surely_without(self, text: str) -> bool:
+        """Whether a quick look tells that the token is not there, in whatever spelling: most texts are so."""
+        if not text.isascii() or "%" in text or "\\" in text or "&" in text:
+            return False
+        lowered = text.lower()
+        if any(spelling in lowered for spelling in self._lowered):
+            return False
+        return not any(part in text for part in self._encoded)
+
+    @cached_property
+    def _lowered(self) -> tuple[str, str]:
+        """The spellings without escapes of which the case does not matter, in lower case."""
+        return self._token.lower(), self._token.encode().hex()
+
+    @cached_property
+    def _encoded(self) -> list[str]:
+        return sorted(set(_base64_parts(self._token.encode())))
 
     @cached_property
     def _spellings(self) -> re.Pattern[str]:
-        raw = self._token.encode()
-        hexadecimal = "".join(f"{byte:02x}" for byte in raw)
         shielded = "".join(map(_spelled, self._token))
-        encoded = "|".join(sorted({re.escape(part) for part in _base64_parts(raw)}))
-        return re.compile(f"(?i:{shielded}|{hexadecimal})|{encoded}")
+        encoded = "|".join(map(re.escape, self._encoded))
+        return re.compile(f"(?i:{shielded}|{self._token.encode().hex()})|{encoded}")
 
 
 def mask_url(url: str) -> str:
