@@ -7,6 +7,7 @@ request waits for some of them.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import threading
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 5  # that a writer waits for another one's turn to end
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 20.0  # that a server's answer is waited for; it ends statements itself some seconds before
+_SEEN_SECONDS = 0.001  # for which a file that was there is taken to be there: a request asks two times
 _IDLE_SECONDS = 1.0  # after which a connection is tried before it is used
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.0001, 0.004  # of a SQLite writer that waits for another process
 _WATCH_SECONDS = 0.25
@@ -77,6 +79,7 @@ class Database:
         except (*self._errors, TypeError, ValueError) as error:  # of an option of the URL, or an encoding
             raise InvalidStore(f"store: {self.name} cannot be opened: {_reason(error)}") from None
         path = os.path.abspath(parsed.database or "")  # noqa: PTH100 - as it was named
+        self._file_seen = -math.inf
         self._file = (path, _identity(path)) if self.dialect == "sqlite" else None
 
     @contextlib.contextmanager
@@ -241,8 +244,12 @@ class Database:
 
     def _check_file(self) -> None:
         """See that a SQLite file is still the one that was opened: SQLite would go on in one that is gone."""
-        if self._file is not None and _identity(self._file[0]) != self._file[1]:
+        now = time.monotonic()
+        if self._file is None or now - self._file_seen < _SEEN_SECONDS:
+            return
+        if _identity(self._file[0]) != self._file[1]:
             raise StoreUnavailable(f"{self._file[0]} was removed or replaced; start the server again")
+        self._file_seen = now
 
 
 class Session:
