@@ -196,6 +196,9 @@ class Journal:
                 if len(self._dropped) < MOST_ENTRIES or oldest.user_id in self._dropped:
                     self._dropped[oldest.user_id] = self._dropped.get(oldest.user_id, 0) + 1
 
+    def collect(self) -> None:
+        """Do nothing: all is here."""
+
     def totals(self) -> dict[tuple[str, int], Total]:
         """What all requests came to, by operation and status."""
         with self._lock:

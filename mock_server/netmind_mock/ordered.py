@@ -89,12 +89,8 @@ class Tenant:
 
 
 def packed(tenant: Tenant) -> bytes:
-    """What ``unpacked`` reads.
-
-    Raises:
-        InvalidOrder: It is more than ``MOST_BYTES``.
-    """
-    document = json.dumps(
+    """What ``unpacked`` reads."""
+    return json.dumps(
         {
             "next_jobs": [[*_packed_order(order), where, times] for order, where, times in tenant.next_jobs],
             "rules": [[*_packed_order(rule.order), rule.model, rule.prompt] for rule in tenant.rules],
@@ -104,12 +100,19 @@ def packed(tenant: Tenant) -> bytes:
         },
         separators=(",", ":"),
     ).encode()
+
+
+def check_size(document: bytes) -> None:
+    """Do nothing if there is room for these orders.
+
+    Raises:
+        InvalidOrder: They are more than ``MOST_BYTES``.
+    """
     if len(document) > MOST_BYTES:
         raise InvalidOrder(
             f"too much is ordered: expected at most {MOST_BYTES // 1024} KiB of orders for an account; "
             "clear the faults and rules that are no longer needed, or reset"
         )
-    return document
 
 
 def unpacked(document: bytes | None) -> Tenant:

@@ -7,6 +7,7 @@ plan; so its status is computed as ever. If a job ends before its time, those be
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ class Queue:
     def __init__(self, store: JobStore, capacity: int) -> None:
         self._store = store
         self._capacity = capacity
+        # Between a place and its job nobody of this process moves up. Another process may: then one job more
+        # than there are places may run.
+        self.turn = threading.RLock()
 
     def planned(self, user_id: str, plan: Plan, now: float) -> Plan:
         """The plan of a job that is created at ``now``, with the time that it waits for a place."""
@@ -45,17 +49,20 @@ class Queue:
 
     def move_up(self, user_id: str, now: float) -> None:
         """Let jobs that wait have the places that are free at ``now``, in the order of their creation."""
-        settled = False
-        while not settled:
-            before = self._places(user_id)
-            unended = [job for job in self._store.page(user_id) if not has_ended(job, now)]
-            ends = [_begins(job) + lasts(job.plan) for job in unended if _begins(job) <= now + CLOCK_GRAIN]
-            for job in unended:
-                if _begins(job) <= now + CLOCK_GRAIN:
-                    continue
+        with self.turn:
+            while not self._moved_up(user_id, now):
+                pass
+
+    def _moved_up(self, user_id: str, now: float) -> bool:
+        """Whether that was possible: not if a job was created meanwhile."""
+        before = self._places(user_id)
+        unended = [job for job in self._store.page(user_id) if not has_ended(job, now)]
+        ends = [_begins(job) + lasts(job.plan) for job in unended if _begins(job) <= now + CLOCK_GRAIN]
+        for job in unended:
+            if _begins(job) > now + CLOCK_GRAIN:
                 begins, ends = begun(ends, self._capacity, now, lasts(job.plan))
                 self._store.change(job.id, _waits(begins))
-            settled = self._keep(user_id, before, ends)
+        return self._keep(user_id, before, ends)
 
     def _places(self, user_id: str) -> bytes | None:
         seen: list[bytes | None] = []

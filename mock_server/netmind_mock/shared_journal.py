@@ -99,24 +99,24 @@ class SharedJournal:
         last: int | None = None,
     ) -> list[Entry]:
         """A tenant's requests, or (None) everybody's: of one operation, of one job, the last, or all."""
-        self._collect()
+        self.collect()
         kept, dropped = self._notes.read(user_id, *self._most)
         wanted = chosen(kept, dropped, operation, job_id, last)
         return [entry_of(number, unsealed(note)) for number, note in wanted]
 
     def polls(self, job_ids: Collection[str]) -> dict[str, int]:
         """How often each of these jobs was asked for."""
-        self._collect()
+        self.collect()
         return {job_id: self._notes.count("get", job_id) for job_id in job_ids}
 
     def dropped(self, user_id: str | None = None) -> int:
         """How many of a tenant's requests, or (None) of all, there was no room for."""
-        self._collect()
+        self.collect()
         return self._notes.read(user_id, *self._most)[1]
 
     def totals(self) -> dict[tuple[str, int], Total]:
         """What all requests came to, by operation and status."""
-        self._collect()
+        self.collect()
         return {
             (operation, status): Total(requests, seconds, struck)
             for operation, status, requests, seconds, struck in self._notes.totals()
@@ -124,7 +124,7 @@ class SharedJournal:
 
     def size(self) -> tuple[int, int]:
         """How many requests are kept, and in how many bytes."""
-        self._collect()
+        self.collect()
         return self._notes.size(*self._most)
 
     def forget(self, user_id: str | None) -> None:
@@ -170,7 +170,7 @@ class SharedJournal:
                 self._meanwhile()
             pause.wait(_WRITTEN_AFTER_SECONDS)
 
-    def _collect(self) -> None:
+    def collect(self) -> None:
         """Have everything written that was noted before, by whatever process."""
         self.write()
         if not self._behind(self._notes.called() + 1):

@@ -112,7 +112,8 @@ def _health(world: World, _user_id: str | None, _payload: Payload) -> Any:
 
 
 def _reset(world: World, user_id: str | None, _payload: Payload) -> Any:
-    world.store.forget(user_id)  # first, for it alone can fail
+    world.journal.collect()  # else what another process has not written yet would come back
+    world.store.forget(user_id)
     world.journal.forget(user_id)
     world.tenants.follow()
     return {"for": _whom(user_id)}
@@ -167,7 +168,7 @@ def _add_next_job(world: World, user_id: str | None, payload: Payload) -> Any:
         )
     options = complete("next-job", {name: asked.pop(name) for name in _NEXT if name in asked}, _NEXT)
     ordered = Ordered(world.tenants.checked(order_of(asked)), options["where"], options["times"])
-    world.tenants.change(user_id, lambda tenant: tenant.next_jobs.append(ordered))
+    world.tenants.order(user_id, lambda tenant: tenant.next_jobs.append(ordered))
     return _next_jobs(world, user_id, {})
 
 
@@ -218,7 +219,7 @@ def _add_rule(world: World, user_id: str | None, payload: Payload) -> Any:
         else:
             tenant.rules.append(rule)
 
-    world.tenants.change(user_id, add)
+    world.tenants.order(user_id, add)
     return _rules(world, user_id, {})
 
 
@@ -238,7 +239,7 @@ def _clear_rules(world: World, user_id: str | None, _payload: Payload) -> Any:
         tenant.rules.clear()
         tenant.otherwise = None
 
-    world.tenants.change(user_id, clear)
+    world.tenants.order(user_id, clear)
     return _rules(world, user_id, {})
 
 
@@ -252,7 +253,7 @@ def _add_fault(world: World, user_id: str | None, payload: Payload) -> Any:
         tenant.numbered += 1
         tenant.faults.append(ActiveFault(made, str(where)[:_SHOWN_CHARACTERS]))
 
-    world.tenants.change(user_id, add)
+    world.tenants.order(user_id, add)
     return _faults(world, user_id, {})
 
 
@@ -280,7 +281,7 @@ def _faults(world: World, user_id: str | None, _payload: Payload) -> Any:
 
 
 def _clear_faults(world: World, user_id: str | None, _payload: Payload) -> Any:
-    world.tenants.change(user_id, lambda tenant: tenant.faults.clear())
+    world.tenants.order(user_id, lambda tenant: tenant.faults.clear())
     return _faults(world, user_id, {})
 
 

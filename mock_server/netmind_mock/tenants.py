@@ -16,7 +16,7 @@ import orjson
 from netmind_mock.clock import ClockState, SteerableClock
 from netmind_mock.errors import InvalidBody
 from netmind_mock.faults import KINDS, Fault, fault_of
-from netmind_mock.ordered import Tenant, packed, unpacked
+from netmind_mock.ordered import Tenant, check_size, packed, unpacked
 from netmind_mock.plans.orders import InvalidOrder
 from netmind_mock.plans.scenarios import MOST_ORDER_CHARACTERS, Order, parse
 from netmind_mock.rules import Rule, prompt_of
@@ -108,18 +108,29 @@ class Tenants:
         """What was ordered for a tenant, or (None) for everybody, to be read."""
         return self._ordered.get(user_id or "", _NOTHING)
 
-    def change(self, user_id: str | None, how: Callable[[Tenant], Result]) -> Result:
-        """Change what is ordered for a tenant, or (None) for everybody, and return what ``how`` does.
+    def order(self, user_id: str | None, how: Callable[[Tenant], object]) -> None:
+        """Change what is ordered for a tenant, or (None) for everybody.
 
         Raises:
             InvalidOrder: ``how`` did, or it is too much; then nothing is changed.
         """
+        self._change(user_id, how, check_size)
+
+    def _change(
+        self,
+        user_id: str | None,
+        how: Callable[[Tenant], Result],
+        check: Callable[[bytes], object] = lambda _: None,
+    ) -> Result:
+        """Change what is ordered, and return what ``how`` does."""
         results: list[Result] = []
 
         def amend(kept: bytes | None) -> bytes:
             tenant = unpacked(kept)
             results.append(how(tenant))
-            return packed(tenant)
+            document = packed(tenant)
+            check(document)
+            return document
 
         self._store.amend(_ORDERS, user_id, amend)
         self.follow()
@@ -206,7 +217,7 @@ class Tenants:
         if not self._ordered:
             return self._standing_order(asked)
         for owner, tenant in self._concerned(user_id):
-            if tenant.next_jobs and (order := self.change(owner, Tenant.take_next_job)) is not None:
+            if tenant.next_jobs and (order := self._change(owner, Tenant.take_next_job)) is not None:
                 return order
         for _, tenant in self._concerned(user_id):
             for rule in tenant.rules:
@@ -229,7 +240,7 @@ class Tenants:
 
         for owner, tenant in self._concerned(user_id):
             if any(active.concerns(operation, job_id) for active in tenant.faults):
-                struck = self.change(owner, first)
+                struck = self._change(owner, first)
                 if struck is not None:
                     return struck
         return None

@@ -229,6 +229,7 @@ class TestSteer:
             ({"operation": "add_fault", "fault_of": "get", "kind": "status", "arguments": '"'}, "name=value"),
             ({"operation": "steer_clock", "speed": "fast"}, "speed: expected"),
             ({"operation": "explode"}, "no such operation"),
+            ({"operation": "steer_clock", "advance": "1", "account": "x" * 40}, "no such account"),
         ],
     )
     def test_a_mistake_is_told_on_the_page(self, fake, fields, message):

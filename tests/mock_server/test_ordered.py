@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netmind_mock import InvalidOrder
+from netmind_mock import InvalidOrder, create_app
+from netmind_mock.app import world_of
 from netmind_mock.faults import KINDS, fault
-from netmind_mock.ordered import MOST_BYTES, ActiveFault, Ordered, Tenant, packed, unpacked
+from netmind_mock.ordered import MOST_BYTES, ActiveFault, Ordered, Tenant, check_size, packed, unpacked
 from netmind_mock.plans.scenarios import SCENARIOS, order
 from netmind_mock.rules import Rule
 
@@ -57,4 +58,23 @@ def test_a_next_job_for_several_creates_is_used_up_one_by_one():
 def test_more_than_there_is_room_for_is_refused_with_what_to_do():
     tenant = Tenant(rules=[Rule(order("failed", reason="x" * 300), "m")] * (MOST_BYTES // 300))
     with pytest.raises(InvalidOrder, match=r"expected at most 256 KiB of orders for an account; clear the"):
-        packed(tenant)
+        check_size(packed(tenant))
+
+
+def test_orders_at_the_limit_are_carried_out_though_their_counts_grow():
+    client = create_app().test_client()
+    for asked in (
+        {"operation": "get", "kind": "status"},
+        {"operation": "list", "kind": "status", "times": 2000},
+    ):
+        assert client.post("/__mock/faults", json=asked).status_code == 200
+    first = client.post("/__mock/rules", json={"scenario": "slow", "prompt": ""})
+    assert first.status_code == 200
+    store = world_of(client.application).store
+    room = MOST_BYTES - len(store.facts(0).changed["orders", ""])
+    client.delete("/__mock/rules")
+    for prompt, status in (("x" * (room + 1), 422), ("x" * room, 200)):
+        answer = client.post("/__mock/rules", json={"scenario": "slow", "prompt": prompt})
+        assert answer.status_code == status
+    codes = [client.get("/v1/generation", headers={"Authorization": "x"}).status_code for _ in range(11)]
+    assert codes == [503] * 11

@@ -205,6 +205,13 @@ class TestJournal:
         assert other.get("/__mock/journal", headers=AUTH).json == {"dropped": 0, "entries": []}
         assert len(other.get("/__mock/journal", headers=OTHER).json["entries"]) == 1
 
+    def test_what_the_other_has_not_written_yet_does_not_come_back_after_a_reset(self, two):
+        one, other = two
+        create(other)  # so that it writes
+        create(other)
+        order(one, "reset")
+        assert one.get("/__mock/journal", headers=AUTH).json == {"dropped": 0, "entries": []}
+
     def test_the_metrics_of_either_are_those_of_both(self, two):
         for client in two:
             create(client)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from netmind_mock.jobs import Job
     from netmind_mock.steering import World
 
+FILTERS = ("status", "model", "account", "text")
 FILES = "/__mock/pages/files/"
 PAGE_LENGTH = 50
 MOST_SHOWN_CHARACTERS = 120
@@ -130,9 +131,11 @@ def jobs_of(world: World, query: Mapping[str, str]) -> Jobs:
     """The jobs that fit the filters ``status``, ``model``, ``account`` and ``text``, after ``before``."""
     everybody = world.store.page(None)
     accounts = list(dict.fromkeys(job.user_id for job in reversed(everybody)))[:PAGE_LENGTH]
-    fitting = [job for job in reversed(everybody) if _fits(world, job, query)]
-    ids = [job.id for job in fitting]
-    first = ids.index(query["before"]) + 1 if query.get("before") in ids else 0
+    fitting = everybody[::-1]
+    if any(query.get(name) for name in FILTERS):
+        fitting = [job for job in fitting if _fits(world, job, query)]
+    before = query.get("before", "")
+    first = next((number for number, job in enumerate(fitting, 1) if job.id == before), 0) if before else 0
     page = fitting[first : first + PAGE_LENGTH]
     polls = world.journal.polls([job.id for job in page])
     more = first + PAGE_LENGTH < len(fitting)

@@ -137,6 +137,8 @@ def _do(world: World, fields: dict[str, str]) -> None:
     operation, account = fields.pop("operation", ""), fields.pop("account", "")
     if operation not in OPERATIONS_BY_NAME:
         raise InvalidOrder("form: there is no such operation")
+    if account and not identity.is_job_id(account):  # both are 32 digits
+        raise InvalidOrder("form: there is no such account")
     payload: dict[str, Any] = _arguments(fields.pop("arguments", ""))
     if "fault_of" in fields:
         payload["operation"] = fields.pop("fault_of")

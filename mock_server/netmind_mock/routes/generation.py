@@ -152,13 +152,21 @@ def _create(rooms: Rooms, environ: WSGIEnvironment) -> tuple[Request, Job]:
     config = wire.pack_config(asked.config)
     order = rooms.tenants.order_for(user_id, asked, environ.get(_SCENARIO))
     plan = plan_for(asked, rooms.profile, rooms.duration, order)
-    if rooms.queue is not None:
-        plan = rooms.queue.planned(user_id, plan, environ[NOW])
     job = Job(rooms.ids.next(), user_id, asked.model, config, environ[NOW], plan)
-    while not rooms.store.put(job):  # the ids of this seed are from an earlier start
-        job = replace(job, id=rooms.ids.next())
+    if rooms.queue is None:
+        job = _put(rooms, job)
+    else:
+        with rooms.queue.turn:
+            job = _put(rooms, replace(job, plan=rooms.queue.planned(user_id, plan, environ[NOW])))
     environ[JOB], environ[ORDER] = job.id, order
     return asked, job
+
+
+def _put(rooms: Rooms, job: Job) -> Job:
+    """The job as it is kept."""
+    while not rooms.store.put(job):  # the ids of this seed are from an earlier start
+        job = replace(job, id=rooms.ids.next())
+    return job
 
 
 def _move_up(rooms: Rooms, user_id: str, now: float) -> None:
