@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from flask import Blueprint, request
@@ -19,7 +19,7 @@ from netmind_mock.routes import HOLD, JOB, NOW, ORDER, Rooms, origin, read_body,
 from netmind_mock.toml_files import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import WSGIEnvironment
 
     from netmind_mock.plans import Request
@@ -85,10 +85,10 @@ def generation_views(rooms: Rooms) -> Mapping[str, View]:
     def list_(environ: WSGIEnvironment, _: str) -> tuple[dict[str, Any], int]:
         now = environ[NOW]
         from_here = origin(rooms, environ)
-        jobs = [job for job in store.page(tenant(rooms, environ)) if _listed(profile, job, now)]
+        generations = listed.shown(store.page(tenant(rooms, environ)), now, from_here)
         if profile.list_order == "newest_first":
-            jobs.reverse()
-        return wire.generation_list([listed(job, now, from_here) for job in jobs]), ok
+            generations.reverse()
+        return wire.generation_list(generations), ok
 
     def delete(environ: WSGIEnvironment, generation_id: str) -> tuple[dict[str, Any], int]:
         now = environ[NOW]
@@ -103,44 +103,44 @@ def generation_views(rooms: Rooms) -> Mapping[str, View]:
 
 
 class _Listed:
-    """What a list shows of each job; of those that have settled, as JSON that was made once."""
+    """What lists show of jobs; of those that have settled, as JSON that was made once.
+
+    A list of ten thousand jobs is mostly of such, and asked for again and again.
+    """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._made: dict[str, _Made] = {}
+        # By id: the job, from when on it is seen so, by whoever reaches the fake where, and its JSON.
+        self._made: dict[str, tuple[Job, float, str, orjson.Fragment]] = {}
         self._bytes = 0
 
-    def __call__(self, job: Job, now: float, from_here: str) -> Any:
-        """A document, or its JSON."""
-        seen = now - job.plan.list_behind
+    def shown(self, jobs: Iterable[Job], now: float, from_here: str) -> list[Any]:
+        """Documents, or their JSON, of the jobs that a list has, in their order."""
+        made, shown = self._made, []
+        for job in jobs:
+            known = made.get(job.id)
+            if known is not None and known[0] is job and known[1] <= now and known[2] == from_here:
+                shown.append(known[3])
+            elif _listed(self._profile, job, now):
+                shown.append(self._made_anew(job, now, from_here))
+        return shown
+
+    def _made_anew(self, job: Job, now: float, from_here: str) -> Any:
+        since = settles_at(job) + job.plan.list_behind
         known = self._made.get(job.id)
-        if known is not None and known.shows(job, seen, from_here):
-            return known.fragment
-        since = settles_at(job)
-        document = wire.generation(job, seen, self._profile, from_here)
-        if seen < since:
+        if known is not None and known[0] == job and since <= now and known[2] == from_here:
+            return known[3]  # a database makes the job anew each time
+        document = wire.generation(job, now - job.plan.list_behind, self._profile, from_here)
+        if now < since:
             return document
         made = orjson.dumps(document)
         if self._bytes > _MOST_LISTED_BYTES:
-            self._made, self._bytes = {}, 0
+            self._made.clear()
+            self._bytes = 0
         self._bytes += len(made)
         fragment = orjson.Fragment(made)
-        self._made[job.id] = _Made(job, since, from_here, fragment)
+        self._made[job.id] = job, since, from_here, fragment
         return fragment
-
-
-class _Made(NamedTuple):
-    """The JSON of a job from a moment on, as whoever reaches the fake at an origin sees it."""
-
-    job: Job
-    since: float
-    origin: str
-    fragment: orjson.Fragment
-
-    def shows(self, job: Job, seen: float, origin: str) -> bool:
-        """Whether this is how it is seen, as it was at ``seen``."""
-        is_same = self.job is job or self.job == job  # a database makes it anew each time
-        return is_same and seen >= self.since and self.origin == origin
 
 
 def _create(rooms: Rooms, environ: WSGIEnvironment) -> tuple[Request, Job]:
