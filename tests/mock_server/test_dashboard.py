@@ -7,6 +7,7 @@ import pytest
 
 import netmind_mock
 from netmind_mock import SteerableClock, create_app
+from netmind_mock.catalogue import catalogue
 from netmind_mock.dashboard.render import text_of
 from netmind_mock.steering import OPERATIONS_BY_NAME
 
@@ -121,6 +122,20 @@ class TestJob:
         assert '"prompt": "It\'s <b>bold</b>"' in shown
         assert f'"id": "{job}"' in shown
         assert "def test_it(netmind_mock):" in shown
+
+    @pytest.mark.parametrize(
+        ("kind", "tag"),
+        [("image", "<img"), ("audio", "<audio controls"), ("video", "<video controls"), ("text", "<pre")],
+    )
+    def test_each_kind_of_result_is_shown_where_it_is(self, fake, kind, tag):
+        model = next(model for model in catalogue().values() if model.kind == kind)
+        job = fake.create(model=model.name, text="Some words", prompt="Some words")
+        assert "<h2>Results</h2>" not in fake.page(f"pages/jobs/{job}")
+        fake.clock.advance(10)
+        shown = fake.page(f"pages/jobs/{job}").split("<h2>Results</h2>")[1].split("</section>")[0]
+        assert tag in shown
+        for path in re.findall(r'src="([^"]+)"', shown):
+            assert fake.client.get(html.unescape(path)).status_code == 200
 
     def test_the_test_that_it_offers_runs(self, fake):
         job = fake.create(prompt='It\'s "quoted"\nin two lines')

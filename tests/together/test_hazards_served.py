@@ -69,7 +69,7 @@ def _peak(process):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks of memory are Linux's to tell")
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_no_body_makes_the_fake_grow_by_50_megabytes(fake, bomb):
+def test_no_body_makes_the_fake_grow_by_50_megabytes(fake, bomb, record_property):
     base_url, process = fake
     make, headers = BOMBS[bomb]
     content = make()
@@ -84,6 +84,7 @@ def test_no_body_makes_the_fake_grow_by_50_megabytes(fake, bomb):
         answer = requests.post(f"{base_url}/v1/generation", data=content, headers=sent, timeout=60)
         assert answer.status_code < 500 or answer.status_code == 503
     grown = sum(_peak(one) - first for one, first in zip(processes, before, strict=True))
+    record_property("grown by MB", round(grown / 1e6, 1))
     assert grown <= MOST_GROWTH
     assert requests.get(f"{base_url}/__mock/health", timeout=30).json()["status"] == "ok"
 

@@ -216,8 +216,9 @@ def results_of(world: World, job: Job, now: float) -> list[Result]:
         return []
     data = wire.generation(job, now, world.profile, "")["result"].get("data", [])
     kinds = [output.kind for output in job.plan.outputs]
+    texts = [wire.transcript(job) if kind is Kind.TEXT else "" for kind in kinds]
     return [
-        Result(str(kind), _path_of(one), one.get("text", "")) for kind, one in zip(kinds, data, strict=False)
+        Result(str(kind), _path_of(one), text) for kind, one, text in zip(kinds, data, texts, strict=False)
     ]
 
 
