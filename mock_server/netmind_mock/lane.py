@@ -222,21 +222,32 @@ class Lane:
         except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer
             _log.exception("the application raised")
             answer = 500, _JSON, b'{"message":"Internal error of the fake"}'
-        if course.moment is None:
+        moment = course.due
+        if moment is None:
             reply.response_bytes(*answer)
         else:
-            self._held.add(course.moment, reply, answer)
+            self._held.add(moment, reply, answer)
 
 
 class _Course:
     """How one answer is to be sent: once a clock has come to a moment, or as the relay is told."""
 
-    __slots__ = ("_secret", "moment", "told")
+    __slots__ = ("_secret", "moment", "told", "wait")
 
     def __init__(self, relay_secret: str) -> None:
         self._secret = relay_secret
         self.moment: Moment | None = None
         self.told: tuple[str, str] | None = None
+        self.wait: float | None = None  # real seconds after that
+
+    @property
+    def due(self) -> Moment | None:
+        """When the answer is to be sent; None for now."""
+        if self.wait is None:
+            return self.moment
+        if self.moment is None:
+            return time.monotonic() + self.wait, time.monotonic
+        return 0.0, _Afterwards(self.moment, self.wait)
 
     def hold(self, moment: float, clock: Clock) -> None:
         """See ``routes.HOLD``; the latest moment counts."""
@@ -248,7 +259,23 @@ class _Course:
         if self._secret:
             self.told = relay.told(delivery, self._secret)
         else:
-            self.moment = time.monotonic() + delivery.wait, time.monotonic
+            self.wait = delivery.wait
+
+
+class _Afterwards:
+    """Shows 0 or more once a clock has come to a moment, and some real seconds have passed since."""
+
+    def __init__(self, moment: Moment, wait: float) -> None:
+        self._moment, self._clock_now = moment
+        self._wait = wait
+        self._until: float | None = None
+
+    def __call__(self) -> float:
+        if self._until is None:
+            if self._clock_now() < self._moment:
+                return -1.0
+            self._until = time.monotonic() + self._wait
+        return time.monotonic() - self._until
 
 
 class Held:

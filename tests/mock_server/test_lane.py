@@ -65,9 +65,9 @@ def app(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/broken":
         raise RuntimeError("broken")
-    if path == "/held":
+    if path in ("/held", "/held-and-late"):
         environ[HOLD](77.0, environ["clock"])
-    if path == "/late":
+    if path in ("/late", "/held-and-late"):
         environ[DELIVER](Delivery(200, [], b"", wait=0.2))
     if path == "/busy":
         environ["began"].set()
@@ -150,6 +150,17 @@ def test_a_delivery_that_waits_is_held_in_real_time(lane):
     lane(quick, environ("/quick"))
     assert quick.answer[2] == b"/quick"
     assert late.answer[2] == b"/late"
+
+
+def test_a_delivery_that_waits_does_so_after_the_clock_has_come(lane):
+    reply, clock = Reply(), standing_clock()
+    lane(reply, environ("/held-and-late", clock=clock))
+    quick = Reply()
+    lane(quick, environ("/late"))
+    assert quick.answer[2] == b"/late"
+    assert not reply.answered  # in real time it would be due as well
+    clock.advance(77)
+    assert reply.answer[2] == b"/held-and-late"
 
 
 def test_a_slow_path_is_answered_on_a_thread_of_its_own(lane):
