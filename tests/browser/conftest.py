@@ -28,7 +28,9 @@ def skip_or_fail(reason):
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # while it is there, an event loop runs, which other tests want for themselves
 def browser():
     if not CHROMIUM.exists():
         skip_or_fail(f"{CHROMIUM} is not installed (Debian's package chromium)")
