@@ -128,7 +128,8 @@ class SteerableClock:
         """A clock that shows the same time and runs alike, and is steered by itself."""
         with self._steered:
             other = SteerableClock(wall=self._wall, monotonic=self._monotonic)
-            other._stand = self._stand._replace(shown=self._now(), since=self._monotonic())
+            now = self._monotonic()
+            other._stand = self._stand._replace(shown=self._shown(now), since=now)
             return other
 
     def state(self) -> ClockState:
@@ -154,14 +155,19 @@ class SteerableClock:
                 self._steered.wait(None if self.frozen else missing / self.speed)
 
     def _now(self) -> float:
+        return self._shown(self._monotonic())
+
+    def _shown(self, now: float) -> float:
+        """What it shows when the monotonic clock shows ``now``."""
         shown, since, speed, frozen = self._stand
-        return shown if frozen else shown + (self._monotonic() - since) * speed
+        return shown if frozen else shown + (now - since) * speed
 
     def _steer(self, *, ahead: float = 0.0, frozen: bool | None = None, speed: float | None = None) -> None:
         with self._steered:
+            now = self._monotonic()
             self._stand = _Stand(
-                self._now() + ahead,
-                self._monotonic(),
+                self._shown(now) + ahead,
+                now,
                 self.speed if speed is None else speed,
                 self.frozen if frozen is None else frozen,
             )

@@ -192,6 +192,7 @@ class Door:
         order = environ.get(ORDER)
         query = environ.get("QUERY_STRING")
         path = environ["PATH_INFO"]
+        secret = _secret(environ.get("HTTP_AUTHORIZATION"))
         environ[NOTE] = note = Note(
             environ[USER],
             environ[NOW],
@@ -200,8 +201,8 @@ class Door:
             environ["REQUEST_METHOD"],
             f"{path}?{query}" if query else path,
             _headers(environ),
-            _secret(environ.get("HTTP_AUTHORIZATION")),
-            kept(_sent_body(environ, operation)),
+            secret,
+            kept(_sent_body(environ, operation), secret),
             delivery.status,
             lines_of(delivery.headers),
             b"" if operation == "file" else delivery.body[:MOST_BODY_BYTES],

@@ -26,6 +26,7 @@ MOST_BYTES: Final = 32 * 1024 * 1024
 # Of one body no more than this is kept; of files nothing is.
 MOST_BODY_BYTES: Final = 64 * 1024
 MOST_VALUES: Final = 100_000
+_SHORTEST_OF_LETTERS: Final = 16  # of letters alone, a shorter token may be a word
 _LARGE_BYTES: Final = 1024 * 1024
 MOST_HEADER_CHARACTERS: Final = 16 * 1024
 # A longer text in a body that is larger is kept as its beginning, its length and its hash.
@@ -199,6 +200,9 @@ class Journal:
     def collect(self) -> None:
         """Do nothing: all is here."""
 
+    def finish(self) -> None:
+        """Do nothing: there is nothing to be written."""
+
     def totals(self) -> dict[tuple[str, int], Total]:
         """What all requests came to, by operation and status."""
         with self._lock:
@@ -342,10 +346,11 @@ def is_dense(body: bytes) -> bool:
     return len(body) > _LARGE_BYTES and body.count(b",") >= MOST_VALUES
 
 
-def kept(body: bytes) -> bytes:
-    """A request's body as the journal keeps it."""
+def kept(body: bytes, token: str = "") -> bytes:
+    """A request's body as the journal keeps it; where it is cut, without the token, so that no half stays."""
     if len(body) <= MOST_BODY_BYTES:
         return body
+    body = redactor_of(token).without_token(body.decode("utf-8", "replace")).encode()
     if is_dense(body):
         return body[:MOST_BODY_BYTES]
     try:
@@ -379,7 +384,7 @@ def weight(note: Note) -> int:
 def redactor_of(token: str) -> Redactor:
     """What masks a token, and nothing where it is a plain word."""
     # A token that is a plain word would be cut out of honest text.
-    return Redactor("" if token.isalpha() else token)
+    return Redactor("" if token.isalpha() and len(token) < _SHORTEST_OF_LETTERS else token)
 
 
 def _masked(text: str, redactor: Redactor) -> str:

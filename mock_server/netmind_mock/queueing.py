@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from netmind_mock.jobs import Job, Plan
     from netmind_mock.stores import JobStore
 
+_TRIES = 3  # while jobs are created that take places
 _PLACES = "places"  # when each is free again, in seconds since the epoch; None for never
 
 
@@ -37,32 +38,41 @@ class Queue:
 
     def planned(self, user_id: str, plan: Plan, now: float) -> Plan:
         """The plan of a job that is created at ``now``, with the time that it waits for a place."""
-        waits: list[float] = []
-
-        def take(kept: bytes | None) -> bytes:
-            begins, ends = begun(_unpacked(kept), self._capacity, now, lasts(plan))
-            waits.append(begins - now)
-            return _packed(ends)
-
-        self._store.amend(_PLACES, user_id, take, told=False)
-        return replace(plan, queued_for=waits[-1]) if waits[-1] else plan
+        if self._begins(user_id, plan, now, take=False) > now:
+            # A place may be kept by a job that is gone: evicted, or never put. Else it takes its turn.
+            self.move_up(user_id, now)
+        waits = self._begins(user_id, plan, now, take=True) - now
+        return replace(plan, queued_for=waits) if waits else plan
 
     def move_up(self, user_id: str, now: float) -> None:
         """Let jobs that wait have the places that are free at ``now``, in the order of their creation."""
         with self.turn:
-            while not self._moved_up(user_id, now):
-                pass
+            for last in (*[False] * _TRIES, True):
+                if self._moved_up(user_id, now, last=last):
+                    return
 
-    def _moved_up(self, user_id: str, now: float) -> bool:
-        """Whether that was possible: not if a job was created meanwhile."""
+    def _begins(self, user_id: str, plan: Plan, now: float, *, take: bool) -> float:
+        """When a job would begin, and its place is taken if it is to be."""
+        found: list[float] = []
+
+        def look(kept: bytes | None) -> bytes:
+            begins, ends = begun(_unpacked(kept), self._capacity, now, lasts(plan))
+            found.append(begins)
+            return _packed(ends) if take else kept or _packed([])
+
+        self._store.amend(_PLACES, user_id, look, told=False)
+        return found[-1]
+
+    def _moved_up(self, user_id: str, now: float, *, last: bool) -> bool:
+        """Whether that was possible: not if a job was created meanwhile, unless this is the last try."""
         before = self._places(user_id)
         unended = [job for job in self._store.page(user_id) if not has_ended(job, now)]
         ends = [_begins(job) + lasts(job.plan) for job in unended if _begins(job) <= now + CLOCK_GRAIN]
         for job in unended:
             if _begins(job) > now + CLOCK_GRAIN:
                 begins, ends = begun(ends, self._capacity, now, lasts(job.plan))
-                self._store.change(job.id, _waits(begins))
-        return self._keep(user_id, before, ends)
+                self._store.change(job.id, _waits(job, begins))
+        return self._keep(user_id, before, ends) or last
 
     def _places(self, user_id: str) -> bytes | None:
         seen: list[bytes | None] = []
@@ -90,12 +100,12 @@ def _begins(job: Job) -> float:
     return job.created_at + job.plan.queued_for
 
 
-def _waits(begins: float) -> Callable[[Job], Job]:
-    """A change of a job: it begins at this moment."""
+def _waits(seen: Job, begins: float) -> Callable[[Job], Job]:
+    """A change of a job: it begins at this moment, if it still waits as it was seen."""
 
     def change(job: Job) -> Job:
         queued_for = begins - job.created_at
-        if job.plan.queued_for == queued_for:
+        if job.plan != seen.plan or job.deleted_at is not None or job.plan.queued_for == queued_for:
             return job
         return replace(job, plan=replace(job.plan, queued_for=queued_for))
 

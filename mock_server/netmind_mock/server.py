@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import http.client
 import logging
 import math
+import multiprocessing.util
 import os
 import secrets
 import signal
@@ -34,7 +36,7 @@ from netmind_mock.lane import THREADS, Lane
 from netmind_mock.load import Latency
 from netmind_mock.relay import Relay
 from netmind_mock.rules import rules_from
-from netmind_mock.stores import MEMORY, Limits, open_store
+from netmind_mock.stores import MEMORY, Limits, StoreUnavailable, open_store
 from netmind_mock.verdicts.spend import prices_from
 
 if TYPE_CHECKING:
@@ -273,11 +275,18 @@ def _load_in_worker(settings: Settings, public_url: str) -> Callable[..., Any]:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     app = build_app(settings, public_url)
+    # What was noted last is written when the worker ends; it runs no atexit.
+    multiprocessing.util.Finalize(None, _write_journal, (app,), exitpriority=10)
     _tune_collector()
     if _lane_fits():
         lane = Lane(app, _slow_path(app), relay_secret=settings.relay_secret)
         vars(granian_worker)[_WSGI_DOOR] = lambda *_: lane
     return app
+
+
+def _write_journal(app: Flask) -> None:
+    with contextlib.suppress(StoreUnavailable):
+        world_of(app).journal.finish()
 
 
 def _slow_path(app: Flask) -> Callable[[str], bool]:

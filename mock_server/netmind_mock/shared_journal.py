@@ -8,12 +8,13 @@ and waits until every process has answered. A process that is killed takes its l
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import socket
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from netmind_mock.clock import boot
@@ -31,14 +32,17 @@ from netmind_mock.journal import (
 from netmind_mock.stores import KeptNote, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from netmind_mock.journal import Entry, Note
     from netmind_mock.stores import NoteStore
 
 _WRITTEN_AFTER_SECONDS: Final = 0.02
+_MOST_UNWRITTEN: Final = 1000  # where the journal keeps fewer, or none
 _ANSWER_PAUSE_SECONDS: Final = 0.005
 _ANSWER_WITHIN_SECONDS: Final = 2.0  # a process that has not answered by then is not waited for again
+
+_log = logging.getLogger("netmind_mock")
 
 
 class SharedJournal:
@@ -72,7 +76,8 @@ class SharedJournal:
         self._wall = wall
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._taken: list[tuple[float, Note]] = []
+        self._taken: deque[tuple[float, Note]] = deque()
+        self._cut: Counter[str | None] = Counter()  # how many of whose there was no room for
         self._name = ""  # as a writer; empty before the first note
         self._answered = 0
 
@@ -82,13 +87,14 @@ class SharedJournal:
             self._begin()
         with self._lock:
             self._taken.append((self._wall(), note))
+            self._bound()
 
     def lost(self, note: Note) -> None:
         """Remember that an answer was not received after all, if its note is not written yet."""
         with self._lock:
-            self._taken = [
+            self._taken = deque(
                 (at, taken._replace(arrives=False) if taken is note else taken) for at, taken in self._taken
-            ]
+            )
 
     def entries(
         self,
@@ -130,25 +136,42 @@ class SharedJournal:
     def forget(self, user_id: str | None) -> None:
         """Drop what is not written yet of a tenant, or (None) of all; the store drops the rest."""
         with self._lock:
-            self._taken = [one for one in self._taken if user_id is not None and one[1].user_id != user_id]
+            kept = (one for one in self._taken if user_id is not None and one[1].user_id != user_id)
+            self._taken = deque(kept)
+
+    def finish(self) -> None:
+        """Write what was noted last, and be waited for no more."""
+        self.write()
+        if self._name:
+            self._notes.drop_writer(self._name)
 
     def write(self) -> None:
         """Write what was noted, and answer whoever has called for it."""
         with self._writing:
             called = self._notes.called()  # first: what is taken after a call need not be in its answer
             with self._lock:
-                taken, self._taken = self._taken, []
+                taken, self._taken = self._taken, deque()
+                cut, self._cut = self._cut, Counter()
             try:
                 if taken:
-                    self._notes.add(_kept(taken, self._most[0]), _totals(taken), *self._most)
-                    taken = []
+                    kept = list(taken)[-self._most[0] :] if self._most[0] else []
+                    more = cut + Counter(note.user_id for _, note in list(taken)[: len(taken) - len(kept)])
+                    self._notes.add(_kept(kept), _totals(taken), more, *self._most)
+                    taken, cut = deque(), Counter()
                 if self._name and called > self._answered:
                     self._notes.answer(self._name, called)
                     self._answered = called
             except StoreUnavailable:
                 with self._lock:
-                    self._taken = [*taken, *self._taken][-max(self._most[0], 1) :]
+                    self._taken.extendleft(reversed(taken))
+                    self._cut += cut
+                    self._bound()
                 raise
+
+    def _bound(self) -> None:
+        """Keep no more for later than is kept at all, should the store not be had for long."""
+        while len(self._taken) > max(self._most[0], _MOST_UNWRITTEN):
+            self._cut[self._taken.popleft()[1].user_id] += 1
 
     def _begin(self) -> None:
         """Be one of those who are called for notes, and start the thread that writes them."""
@@ -165,9 +188,13 @@ class SharedJournal:
     def _keep_writing(self) -> None:
         pause = threading.Event()
         while not self._notes.is_closed:
-            with contextlib.suppress(StoreUnavailable):
+            try:
                 self.write()
                 self._meanwhile()
+            except StoreUnavailable:
+                pass  # and so for the next time
+            except Exception:  # noqa: BLE001 - a mistake of ours must not end the journal
+                _log.exception("the journal could not be written")
             pause.wait(_WRITTEN_AFTER_SECONDS)
 
     def collect(self) -> None:
@@ -197,15 +224,14 @@ class SharedJournal:
 AnyJournal: TypeAlias = Journal | SharedJournal
 
 
-def _kept(taken: list[tuple[float, Note]], most: int) -> list[KeptNote]:
-    kept = taken[-most:] if most else []
+def _kept(taken: Iterable[tuple[float, Note]]) -> list[KeptNote]:
     return [
         KeptNote(note.user_id, note.operation, note.job_id, happened, weight(note), sealed(note))
-        for happened, note in kept
+        for happened, note in taken
     ]
 
 
-def _totals(taken: list[tuple[float, Note]]) -> list[tuple[str, int, int, float, int]]:
+def _totals(taken: Iterable[tuple[float, Note]]) -> list[tuple[str, int, int, float, int]]:
     totals: dict[tuple[str, int], Total] = defaultdict(Total)
     for _, note in taken:
         totals[note.operation, note.status] = totals[note.operation, note.status].and_one(note)

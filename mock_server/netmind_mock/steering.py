@@ -6,6 +6,7 @@ serves the table under ``/__mock/``; the fixtures call it without HTTP.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,6 +20,8 @@ from netmind_mock.ordered import ActiveFault, Ordered, Tenant
 from netmind_mock.plans.orders import InvalidOrder, Parameter, complete, nearest
 from netmind_mock.plans.scenarios import SCENARIOS
 from netmind_mock.rules import order_of, rule_of
+from netmind_mock.stores import StoreUnavailable
+from netmind_mock.tenants import CLOCK
 from netmind_mock.toml_files import (
     Check,
     boolean,
@@ -113,7 +116,7 @@ def _health(world: World, _user_id: str | None, _payload: Payload) -> Any:
 
 def _reset(world: World, user_id: str | None, _payload: Payload) -> Any:
     world.journal.collect()  # else what another process has not written yet would come back
-    world.store.forget(user_id)
+    world.store.forget(user_id, but=CLOCK)  # everybody's time goes on
     world.journal.forget(user_id)
     world.tenants.follow()
     return {"for": _whom(user_id)}
@@ -325,9 +328,14 @@ def _end(world: World, user_id: str | None, job_id: Any, failure: str | None) ->
         return ended(before, now, failure)
 
     world.store.change(job.id, end)
-    if world.queue is not None:
-        world.queue.move_up(job.user_id, clock.now())
+    _move_up(world, job.user_id, clock.now())
     return _job(world, _found(world, user_id, job_id))
+
+
+def _move_up(world: World, user_id: str, now: float) -> None:
+    if world.queue is not None:
+        with contextlib.suppress(StoreUnavailable):  # the next create that has to wait tries again
+            world.queue.move_up(user_id, now)
 
 
 def _complete(world: World, user_id: str | None, payload: Payload) -> Any:
@@ -343,8 +351,7 @@ def _delete(world: World, user_id: str | None, payload: Payload) -> Any:
     job = _found(world, user_id, complete("delete", payload, _ONE)["id"])
     clock = world.tenants.clock(job.user_id)
     world.store.change(job.id, lambda before: deleted(before, clock.now()))
-    if world.queue is not None:
-        world.queue.move_up(job.user_id, clock.now())
+    _move_up(world, job.user_id, clock.now())
     return _job(world, _found(world, user_id, job.id))
 
 

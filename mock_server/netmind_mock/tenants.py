@@ -37,7 +37,7 @@ _IN_PROMPT = ["body", "config", "prompt"]
 _TAG_BEGINS = "[[mock"
 _TAG_ENDS = "]]"
 # What is kept, by kind.
-_CLOCK = "clock"
+CLOCK = "clock"
 _ORDERS = "orders"
 
 _NOTHING = Tenant()
@@ -96,7 +96,7 @@ class Tenants:
             if facts.revision <= self._revision:
                 return
             for (kind, user_id), fact in facts.changed.items():
-                if kind == _CLOCK:
+                if kind == CLOCK:
                     self._follow_clock(user_id, fact)
                 elif kind == _ORDERS and fact is None:
                     self._ordered.pop(user_id, None)
@@ -168,7 +168,7 @@ class Tenants:
 
             own = name in self._clocks
             try:
-                self._store.amend(_CLOCK, user_id, amend)
+                self._store.amend(CLOCK, user_id, amend)
             except BaseException:
                 if own or not name:
                     shown.set_state(before)
@@ -234,7 +234,7 @@ class Tenants:
 
         def first(tenant: Tenant) -> Struck | None:
             for active in tenant.faults:
-                if active.strikes(self.seed, operation, job_id):
+                if self.can_carry(active.fault.kind) and active.strikes(self.seed, operation, job_id):
                     return Struck(active.fault, active.seen - 1)
             return None
 
@@ -276,7 +276,7 @@ class Tenants:
         clock = self._clock
         if isinstance(clock, SteerableClock):
             ours = _packed_clock(clock)
-            self._store.amend(_CLOCK, None, lambda kept: kept or ours)
+            self._store.amend(CLOCK, None, lambda kept: kept or ours)
             self._kept_clocks[""] = ours
         self.follow()
 
@@ -294,8 +294,10 @@ class Tenants:
     def _follow_clock(self, name: str, fact: bytes | None) -> None:
         """Go by a clock as the store has it; a tenant whose clock was dropped has everybody's."""
         if fact is None:
-            if name:
-                self._clocks.pop(name, None)
+            dropped = self._clocks.pop(name, None) if name else None
+            if dropped is not None:  # what is held by it is sent all the same
+                with contextlib.suppress(ValueError):
+                    dropped.resume()
             self._kept_clocks.pop(name, None)
         elif fact != self._kept_clocks.get(name) and isinstance(self._clock, SteerableClock):
             self._own_clock(name).set_state(ClockState(*orjson.loads(fact)))

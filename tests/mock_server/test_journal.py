@@ -179,3 +179,22 @@ def test_a_huge_body_is_cut_and_a_file_is_not_kept(make, completed):
     assert len(entries[0].body) <= 64 * 1024
     assert (file.operation, file.answer, file.size > 1000) == ("file", "", True)
     assert file.job_id == entries[1].job_id
+
+
+def test_a_long_text_that_is_cut_holds_no_half_of_the_token():
+    client = create_app().test_client()
+    for start in range(20, 45):
+        prompt = "x" * start + TOKEN + "y" * 70_000
+        body = {"model": "Qwen/Qwen-Image", "config": {"prompt": prompt}}
+        client.post("/v1/generation", json=body, headers={"Authorization": f"Bearer {TOKEN}"})
+    for entry in world_of(client.application).journal.entries():
+        assert "nm-S" not in entry.body
+        assert len(entry.body) < 64 * 1024
+
+
+def test_a_token_of_letters_alone_is_masked_where_it_is_no_word():
+    client = create_app().test_client()
+    for token, is_masked in (("abcdefghijklmnop", True), ("coffee", False)):
+        client.get(f"/v1/generation?key={token}", headers={"Authorization": f"Bearer {token}"})
+        entry = world_of(client.application).journal.entries()[-1]
+        assert (token not in entry.path) == is_masked

@@ -124,7 +124,7 @@ class TestUnavailable:
             "url"
         ]
 
-        def gone(*_):
+        def gone(*_, **__):
             raise StoreUnavailable("disk I/O error")
 
         for name in ("put", "get", "page", "change", "forget", "facts", "amend"):
@@ -173,7 +173,7 @@ def test_a_reset_that_could_not_be_done_took_nothing_away(monkeypatch):
     client, store = app.test_client(), world_of(app).store
     client.post("/__mock/rules", json={"scenario": "failed", "model": "*"})
 
-    def gone(*_):
+    def gone(*_, **__):
         raise StoreUnavailable("disk I/O error")
 
     monkeypatch.setattr(store, "forget", gone)

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netmind_mock import SteerableClock, create_app
+from netmind_mock import MemoryStore, SteerableClock, create_app
+from netmind_mock.app import world_of
 from netmind_mock.load import Latency, RateLimit, begun
 from netmind_mock.routes import HOLD
-from netmind_mock.stores import open_store
+from netmind_mock.stores import Limits, StoreUnavailable, open_store
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
 AUTH = {"Authorization": "Bearer one"}
@@ -221,6 +222,60 @@ class TestCapacity:
         job = fake.create()
         fake.clock.advance(10)
         assert fake.statuses([job]) == "completed"
+
+    def test_a_place_of_a_job_that_was_never_put_is_free_again(self, monkeypatch):
+        fake = Fake(capacity=1)
+        store = world_of(fake.client.application).store
+
+        def full(_):
+            raise StoreUnavailable("disk full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "put", full)
+            assert "disk full" in fake.create()["message"]
+        job = fake.create()
+        fake.clock.advance(10)
+        assert fake.statuses([job]) == "completed"
+
+    def test_a_place_of_a_job_that_was_evicted_is_free_again(self):
+        fake = Fake(capacity=1, store=MemoryStore(Limits(max_jobs=2)))
+        fake.client.post("/v1/generation", json=BODY, headers={**AUTH, "X-Mock-Scenario": "stuck"})
+        for _ in range(2):
+            fake.create(headers=OTHER)
+        job = fake.create()
+        fake.clock.advance(10)
+        assert fake.statuses([job]) == "completed"
+
+    def test_what_cannot_move_up_now_does_with_the_next_create(self, monkeypatch):
+        fake = Fake(capacity=1)
+        first, second = fake.create(), fake.create()
+        queue = world_of(fake.client.application).queue
+
+        def gone(*_, **__):
+            raise StoreUnavailable("gone")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(queue, "_moved_up", gone)
+            assert fake.client.delete(f"/v1/generation/{first['id']}", headers=AUTH).status_code == 200
+        fake.create()
+        fake.clock.advance(10)
+        assert fake.statuses([second]) == "completed"
+
+    def test_a_job_that_ended_meanwhile_does_not_move_up(self, monkeypatch):
+        fake = Fake(capacity=1)
+        first, second = fake.create(), fake.create()
+        store = world_of(fake.client.application).store
+        page = store.page
+
+        def before_the_other(user_id):
+            jobs = page(user_id)
+            monkeypatch.setattr(store, "page", page)
+            fake.order(f"jobs/{second['id']}/complete")
+            return jobs
+
+        monkeypatch.setattr(store, "page", before_the_other)
+        fake.client.delete(f"/v1/generation/{first['id']}", headers=AUTH)
+        assert fake.statuses([second]) == "completed"
 
     def test_what_is_no_capacity_is_refused(self):
         with pytest.raises(ValueError, match="capacity: expected a number of jobs, 1 or more, got 0"):

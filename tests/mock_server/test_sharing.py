@@ -157,6 +157,42 @@ def test_a_job_is_deleted_once_though_both_are_asked_at_the_same_moment(two, mon
     assert one.delete(path, headers=AUTH).status_code == 404
 
 
+def test_everybodys_clock_goes_on_through_a_reset_and_the_start_of_another(start):
+    one = start()
+    order(one, "clock", headers={}, advance=1_000_000)
+    before = one.get("/__mock/clock").json["now"]
+    order(one, "reset", headers={})
+    job = create(one).json
+    another = start()
+    shown = [client.get("/__mock/clock").json["now"] for client in (one, another, one)]
+    assert before <= shown[0] <= shown[1] <= shown[2] < before + 100
+    assert status(one, job) == "pending"
+
+
+def test_a_fault_that_this_server_cannot_carry_out_strikes_at_one_that_can(start):
+    able, unable = start(wire_faults=["delay"]), start()
+    order(able, "faults", operation="list", kind="delay", seconds=60)
+    assert unable.get("/v1/generation", headers=AUTH).status_code == 200
+    [fault] = able.get("/__mock/faults", headers=AUTH).json["faults"]
+    assert (fault["seen"], fault["struck"]) == (0, 0)
+    [entry] = able.get("/__mock/journal", headers=AUTH).json["entries"]
+    assert (entry["fault"], entry["arrived"]) == ("", True)
+
+
+def test_a_file_is_its_jobs_though_another_had_its_id_before(start):
+    one, other = start(seed=1), start(seed=1)
+    sizes = []
+    for client, size in ((one, "square"), (other, "landscape_4_3")):
+        asked = {**BODY, "config": {"prompt": "A cup", "image_size": size}}
+        order(client, "next-job", scenario="at_once")
+        job = client.post("/v1/generation", json=asked, headers=AUTH).json["id"]
+        url = one.get(f"/v1/generation/{job}", headers=AUTH).json["result"]["data"][0]["url"]
+        sizes.append((job, one.get(url).data))
+        order(one, "reset")
+    assert sizes[0][0] == sizes[1][0]
+    assert sizes[0][1] != sizes[1][1]
+
+
 class TestJournal:
     def test_it_has_the_requests_to_both_in_their_order(self, two):
         one, other = two
@@ -196,6 +232,33 @@ class TestJournal:
         assert answer["entries"] == []
         text = one.get("/__mock/metrics").text
         assert 'netmind_mock_requests_total{operation="create",status="200"} 1.0' in text
+
+    @pytest.mark.parametrize(("most", "dropped", "numbers"), [(0, 20, []), (5, 15, [16, 17, 18, 19, 20])])
+    def test_what_is_cut_before_it_is_written_is_counted_as_in_memory(self, start, most, dropped, numbers):
+        one = start(journal_entries=most)
+        in_memory = create_app(journal_entries=most).test_client()
+        for client in (one, in_memory):
+            for _ in range(20):
+                create(client)
+            answer = client.get("/__mock/journal", headers=AUTH).json
+            assert (answer["dropped"], [entry["number"] for entry in answer["entries"]]) == (dropped, numbers)
+
+    def test_a_mistake_of_ours_does_not_end_it(self, two, monkeypatch, caplog):
+        one, other = two
+        create(one)
+        notes, told = world_of(one.application).store.notes, threading.Event()
+
+        def broken(*_):
+            told.set()
+            raise LookupError("ours")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(notes, "add", broken)
+            create(one)
+            assert told.wait(10)
+        create(one)
+        assert other.get("/__mock/journal", headers=AUTH).json["entries"] != []
+        assert "the journal could not be written" in caplog.text
 
     def test_a_reset_of_one_takes_away_what_is_its_own(self, two):
         one, other = two
@@ -277,9 +340,11 @@ def test_no_token_is_in_what_is_kept(start, store_url):
 
 def test_notes_come_back_in_order_of_time_whoever_wrote_first(store_url):
     with closing(open_store(store_url)) as store:
-        store.notes.add([KeptNote("u", "get", "a", 2.0, 1, b"second")], [], 10, 100)
-        store.notes.add([KeptNote("u", "get", "b", 1.0, 1, b"first")], [], 10, 100)
+        store.notes.add([KeptNote("u", "get", "a", 2.0, 1, b"second")], [], {}, 10, 100)
+        store.notes.add([KeptNote("u", "get", "b", 1.0, 1, b"first")], [], {}, 10, 100)
         assert store.notes.read("u", 10, 100) == ([("get", "b", b"first"), ("get", "a", b"second")], 0)
-        store.notes.add([KeptNote(None, "list", "", 3.0, 99, b"third")], [("get", 200, 1, 0.5, 0)], 10, 100)
+        store.notes.add(
+            [KeptNote(None, "list", "", 3.0, 99, b"third")], [("get", 200, 1, 0.5, 0)], {}, 10, 100
+        )
         assert store.notes.read(None, 10, 100) == ([("get", "b", b"first"), ("list", "", b"third")], 1)
         assert store.notes.size(10, 100) == (2, 100)

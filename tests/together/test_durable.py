@@ -57,6 +57,20 @@ def test_a_job_keeps_its_time_over_a_restart(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_the_journal_has_what_was_asked_last_before_an_end_in_order(tmp_path, how):
+    store = ("--store", f"sqlite:///{tmp_path}/jobs.db", "--workers", "2")
+    with running_fake(tmp_path, *store) as (base_url, process):
+        for _ in range(10):
+            requests.get(f"{base_url}/v1/generation", headers={"Authorization": TOKEN}, timeout=10)
+        process.send_signal(how)
+        process.wait(20)
+    with running_fake(tmp_path, *store) as (base_url, _):
+        asked = requests.get(f"{base_url}/__mock/journal?operation=list", timeout=10).json()["entries"]
+    assert len(asked) == 10
+
+
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_told_loses_nothing_and_may_have_room_again(tmp_path):
     body = {"model": "Qwen/Qwen-Image", "config": {"prompt": "x" * 50_000}}
     with (

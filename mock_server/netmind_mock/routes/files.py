@@ -34,7 +34,7 @@ def files_routes(rooms: Rooms) -> Blueprint:
     """The download of result files, at the path that the profile gives them."""
     routes = Blueprint("files", __name__)
     rule = rooms.profile.url_path.replace("{", "<").replace("}", ">")
-    kept: LRUCache[tuple[str, int], _File] = LRUCache(
+    kept: LRUCache[tuple[str, int, int], _File] = LRUCache(
         _KEPT_BYTES, getsizeof=lambda file: len(file.content) + 1
     )
 
@@ -76,7 +76,8 @@ def files_routes(rooms: Rooms) -> Blueprint:
         return job, index
 
     def rendered(job: Job, index: int) -> _File:
-        key = (job.id, index)
+        # With a seed another job may have the same id after a reset.
+        key = job.id, index, hash((job.model, job.config, job.plan.outputs))
         with rendering[hash(key) % len(rendering)]:
             with keeping:
                 file = kept.get(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from dataclasses import replace
@@ -13,9 +14,10 @@ from flask import Blueprint, request
 from netmind_mock import identity, wire
 from netmind_mock.catalogue import catalogue
 from netmind_mock.errors import ModelUnavailable, UnknownGeneration, UnknownModel
-from netmind_mock.jobs import CLOCK_GRAIN, Job, deleted, ends_after, polled, settles_at
+from netmind_mock.jobs import CLOCK_GRAIN, Job, deleted, ends_after, has_ended, polled, settles_at
 from netmind_mock.plans import plan_for
 from netmind_mock.routes import HOLD, JOB, NOW, ORDER, Rooms, origin, read_body, tenant
+from netmind_mock.stores import StoreUnavailable
 from netmind_mock.toml_files import shown
 
 if TYPE_CHECKING:
@@ -79,7 +81,8 @@ def generation_views(rooms: Rooms) -> Mapping[str, View]:
         if len(job.polled_at) < job.plan.counts_polls:
             store.change(job.id, lambda before: polled(before, now))
             job = store.get(job.id) or job
-            _move_up(rooms, job.user_id, now)
+            if has_ended(job, now):
+                _move_up(rooms, job.user_id, now)
         return wire.generation(job, now, profile, origin(rooms, environ)), ok
 
     def list_(environ: WSGIEnvironment, _: str) -> tuple[dict[str, Any], int]:
@@ -137,7 +140,7 @@ class _Listed:
         if self._bytes > _MOST_LISTED_BYTES:
             self._made.clear()
             self._bytes = 0
-        self._bytes += len(made)
+        self._bytes += len(made) + len(job.config)
         fragment = orjson.Fragment(made)
         self._made[job.id] = job, since, from_here, fragment
         return fragment
@@ -170,8 +173,10 @@ def _put(rooms: Rooms, job: Job) -> Job:
 
 
 def _move_up(rooms: Rooms, user_id: str, now: float) -> None:
+    """Let those who wait move up; what was asked for is done, also if that cannot be done now."""
     if rooms.queue is not None:
-        rooms.queue.move_up(user_id, now)
+        with contextlib.suppress(StoreUnavailable):  # the next create that has to wait tries again
+            rooms.queue.move_up(user_id, now)
 
 
 def _find(rooms: Rooms, generation_id: str, user_id: str, now: float) -> Job:

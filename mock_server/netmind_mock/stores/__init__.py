@@ -101,12 +101,14 @@ class NoteStore(Protocol):
         self,
         new: list[KeptNote],
         more: list[tuple[str, int, int, float, int]],
+        cut: dict[str | None, int],
         most_notes: int,
         most_bytes: int,
     ) -> None:
         """Keep notes; of the oldest that there is no room for, some may stay until they are read.
 
-        ``more`` is added to the totals: operation, status, requests, seconds, struck.
+        ``more`` is added to the totals: operation, status, requests, seconds, struck. ``cut`` is how many
+        more of a tenant's there was no room for.
         """
         ...
 
@@ -188,8 +190,11 @@ class JobStore(Protocol):
         """The tenant's jobs, or everybody's, oldest first, deleted ones among them."""
         ...
 
-    def forget(self, user_id: str | None) -> None:
-        """Drop all that is kept of the tenant, or of everybody, as if there had been nothing."""
+    def forget(self, user_id: str | None, *, but: str = "") -> None:
+        """Drop all that is kept of the tenant, or of everybody, as if there had been nothing.
+
+        What is everybody's of the kind ``but`` stays.
+        """
         ...
 
     def counts(self) -> Counts:

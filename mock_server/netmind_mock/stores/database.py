@@ -29,6 +29,8 @@ _BUSY_SECONDS = 5  # that a writer waits for another one's turn to end
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 20.0  # that a server's answer is waited for; it ends statements itself some seconds before
 _SEEN_SECONDS = 0.001  # for which a file that was there is taken to be there: a request asks two times
+_MOST_CONNECTIONS = 8  # of a process to read, and to write, at a time; a PostgreSQL has 100 for all
+_MOST_IDLE = 4  # that are kept of each kind
 _IDLE_SECONDS = 1.0  # after which a connection is tried before it is used
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.0001, 0.004  # of a SQLite writer that waits for another process
 _WATCH_SECONDS = 0.25
@@ -72,6 +74,8 @@ class Database:
         self._spelled: dict[Any, Spelled] = {}
         # Connections that are not used: those that read, and those that write; the last used last.
         self._idle: tuple[list[tuple[Any, float]], ...] = ([], [])
+        # Room for those who read and those who write, apart: writers who wait for each other stop no reader.
+        self._room = tuple(threading.Semaphore(_MOST_CONNECTIONS) for _ in self._idle)
         self._turn = threading.Lock()  # to write, on SQLite, among the threads of this process
         self._watch = None if self.dialect == "sqlite" else _Watch()
         try:
@@ -167,6 +171,20 @@ class Database:
         if self.is_closed:
             raise StoreUnavailable("it is closed")
         self._check_file()
+        if self.dialect == "sqlite":  # whose connections are as many as there are threads
+            with self._used(writes) as connection:
+                yield connection
+            return
+        if not self._room[writes].acquire(timeout=_ANSWER_SECONDS):
+            raise StoreUnavailable(f"{_MOST_CONNECTIONS} others wait for it")
+        try:
+            with self._used(writes) as connection:
+                yield connection
+        finally:
+            self._room[writes].release()
+
+    @contextlib.contextmanager
+    def _used(self, writes: bool) -> Iterator[Any]:
         try:
             connection = self._taken(writes)
         except self._errors as error:
@@ -189,7 +207,10 @@ class Database:
         self._release(connection, writes)
 
     def _release(self, connection: Any, writes: bool) -> None:
-        self._idle[writes].append((connection, time.monotonic()))
+        if len(self._idle[writes]) >= _MOST_IDLE:
+            self._give_up(connection)
+        else:
+            self._idle[writes].append((connection, time.monotonic()))
         if self.is_closed:
             self._close_idle()
 

@@ -81,12 +81,12 @@ class MemoryStore:
                 return list(self._jobs.values())
             return [self._jobs[job_id] for job_id in self._by_user.get(user_id, ())]
 
-    def forget(self, user_id: str | None) -> None:
+    def forget(self, user_id: str | None, *, but: str = "") -> None:
         """Drop all that is kept of the tenant, or of everybody, as if there had been nothing."""
         with self._lock:
             self._revision += 1
             for name in [*self._facts, *self._untold_facts]:
-                if user_id in (None, name[1]):
+                if user_id in (None, name[1]) and name != (but, ""):
                     self._drop_fact(name)
             if user_id is None:
                 self._jobs, self._by_user, self._put_at = {}, {}, deque()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -19,6 +20,8 @@ from netmind_mock.stores.tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from netmind_mock.stores import KeptNote
     from netmind_mock.stores.database import Database, Session
 
@@ -27,6 +30,7 @@ _CALL = ""  # the name of the row of ``writers`` that has the last call
 
 _SLACK = 0.05  # the share of the limits that is added before what is beyond them is dropped
 
+_TAKE_TURN = sa.select(sa.func.pg_advisory_xact_lock(7106722))
 _SIZE = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(notes.c.size), 0)).select_from(notes)
 _OLDEST = sa.select(notes.c.number, notes.c.size).order_by(notes.c.number)
 _OLD = notes.c.number <= given("number")
@@ -61,6 +65,7 @@ class SqlNotes:
         dialect = database.dialect
         self._insert = inserted(dialect, notes, without=("number",))
         self._add_total = added(inserted(dialect, totals))
+        self._add_dropped = added(inserted(dialect, dropped_notes))
         self._keep_writer = upserted(inserted(dialect, writers))
         counted = sa.select(sa.func.coalesce(notes.c.user_id, _EVERYBODY), sa.func.count())
         self._count_dropped = added(
@@ -78,13 +83,16 @@ class SqlNotes:
         self,
         new: list[KeptNote],
         more: list[tuple[str, int, int, float, int]],
+        cut: dict[str | None, int],
         most_notes: int,
         most_bytes: int,
     ) -> None:
         """Keep notes, and drop the oldest that there is no room for."""
-        with self._database.writing() as session:
+        with self._writing() as session:
+            for whose, number in cut.items():
+                session.run(self._add_dropped, user_id=whose or _EVERYBODY, dropped=number)
             session.run_many(self._insert, [note._asdict() for note in new])
-            for operation, status, requests, seconds, struck in more:
+            for operation, status, requests, seconds, struck in sorted(more):
                 session.run(
                     self._add_total,
                     operation=operation,
@@ -102,7 +110,7 @@ class SqlNotes:
         self, user_id: str | None, most_notes: int, most_bytes: int
     ) -> tuple[list[tuple[str, str, bytes]], int]:
         """A tenant's notes, or (None) everybody's, and how many there was no room for."""
-        with self._database.writing() as session:
+        with self._writing() as session:
             self._drop(session, most_notes, most_bytes)
             if user_id is None:
                 (dropped,) = session.run(_DROPPED).fetchone()
@@ -120,7 +128,7 @@ class SqlNotes:
 
     def size(self, most_notes: int, most_bytes: int) -> tuple[int, int]:
         """How many are kept, and in how many bytes."""
-        with self._database.writing() as session:
+        with self._writing() as session:
             self._drop(session, most_notes, most_bytes)
             count, size = session.run(_SIZE).fetchone()
             return count, int(size)
@@ -132,6 +140,7 @@ class SqlNotes:
 
     def forget(self, session: Session, user_id: str | None) -> None:
         """Drop a tenant's notes, or (None) all of them, within a transaction."""
+        self._take_turn(session)
         if user_id is None:
             for statement in _FORGET_ALL:
                 session.run(statement)
@@ -167,6 +176,17 @@ class SqlNotes:
         """Wait for this one no more."""
         with self._database.writing() as session:
             session.run(_GONE, writer=writer)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Session]:
+        """A transaction over the notes, one at a time: they are counted while they are dropped."""
+        with self._database.writing() as session:
+            self._take_turn(session)
+            yield session
+
+    def _take_turn(self, session: Session) -> None:
+        if self._database.dialect == "postgresql":
+            session.run(_TAKE_TURN)
 
     def _drop(self, session: Session, most_notes: int, most_bytes: int) -> None:
         """Drop the oldest that there is no room for."""

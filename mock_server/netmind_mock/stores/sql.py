@@ -55,7 +55,11 @@ _COUNTED = sa.select(facts.c.revision).where(facts.c.kind == "")
 _TAKE_TURN = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(given("turn"))))
 _DROP_ALL_FACTS = (
     sa.update(facts)
-    .where(facts.c.fact.is_not(None), facts.c.kind != _EVICTED)
+    .where(
+        facts.c.fact.is_not(None),
+        facts.c.kind != _EVICTED,
+        (facts.c.kind != given("but")) | (facts.c.user_id != ""),
+    )
     .values(fact=sa.null(), revision=given("now"))
 )
 # What is not told has a revision below 0, the later the lower, so that it is never asked for.
@@ -165,16 +169,16 @@ class SqlStore:
             )
             return [job_of(row) for row in rows]
 
-    def forget(self, user_id: str | None) -> None:
+    def forget(self, user_id: str | None, *, but: str = "") -> None:
         """Drop all that is kept of the tenant, or of everybody, as if there had been nothing."""
         with self._database.writing() as session:
             now = self._count_up(session)
             if user_id is None:
                 session.run(_FORGET_ALL_JOBS)
-                session.run(_DROP_ALL_FACTS, now=now)
+                session.run(_DROP_ALL_FACTS, now=now, but=but)
             else:
                 session.run(_FORGET_JOBS, user_id=user_id)
-                session.run(_DROP_FACTS, now=now, whose=user_id)
+                session.run(_DROP_FACTS, now=now, whose=user_id, but=but)
             self.notes.forget(session, user_id)
 
     def counts(self) -> Counts:
