@@ -26,6 +26,7 @@ MOST_BYTES: Final = 32 * 1024 * 1024
 # Of one body no more than this is kept; of files nothing is.
 MOST_BODY_BYTES: Final = 64 * 1024
 MOST_VALUES: Final = 100_000
+_MOST_SPELLED: Final = 8192  # characters in which a token ends that has begun where a text is cut
 _SHORTEST_OF_LETTERS: Final = 16  # of letters alone, a shorter token may be a word
 _LARGE_BYTES: Final = 1024 * 1024
 MOST_HEADER_CHARACTERS: Final = 16 * 1024
@@ -350,23 +351,38 @@ def kept(body: bytes, token: str = "") -> bytes:
     """A request's body as the journal keeps it; where it is cut, without the token, so that no half stays."""
     if len(body) <= MOST_BODY_BYTES:
         return body
-    body = redactor_of(token).without_token(body.decode("utf-8", "replace")).encode()
+    redactor = redactor_of(token)
     if is_dense(body):
-        return body[:MOST_BODY_BYTES]
+        return _cut(body, redactor)
     try:
-        return orjson.dumps(shortened(orjson.loads(body)))[:MOST_BODY_BYTES]
+        return _cut(orjson.dumps(shortened(orjson.loads(body), redactor)), redactor)
     except orjson.JSONDecodeError:
-        return body[:MOST_BODY_BYTES]
+        return _cut(body, redactor)
 
 
-def shortened(value: Any) -> Any:
-    """JSON in which each long text, such as an image, is its beginning, its length and its hash."""
+def _cut(body: bytes, redactor: Redactor) -> bytes:
+    if len(body) <= MOST_BODY_BYTES:
+        return body
+    beginning = body[: MOST_BODY_BYTES + _MOST_SPELLED].decode("utf-8", "replace")
+    return redactor.without_token(beginning).encode()[:MOST_BODY_BYTES]
+
+
+def shortened(value: Any, redactor: Redactor | None = None) -> Any:
+    """JSON in which each long text, such as an image, is its beginning, its length and its hash.
+
+    The beginning is cut after the token was masked, of which half would not be known.
+    """
     if isinstance(value, str) and len(value) > _LONG_CHARACTERS:
-        digest = hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=8).hexdigest()
-        return f"{value[:40]}… ({len(value)} characters, {digest})"
+        digest = hashlib.blake2b(digest_size=8)
+        for start in range(0, len(value), _LARGE_BYTES):  # not all at once: it may be ten megabytes
+            digest.update(value[start : start + _LARGE_BYTES].encode("utf-8", "replace"))
+        beginning = value[:_MOST_SPELLED]
+        if redactor is not None:
+            beginning = redactor.without_token(beginning)
+        return f"{beginning[:40]}… ({len(value)} characters, {digest.hexdigest()})"
     if isinstance(value, dict):
-        return {key: shortened(one) for key, one in value.items()}
-    return [shortened(one) for one in value] if isinstance(value, list) else value
+        return {key: shortened(one, redactor) for key, one in value.items()}
+    return [shortened(one, redactor) for one in value] if isinstance(value, list) else value
 
 
 def same_request(one: Entry, other: Entry) -> bool:

@@ -37,6 +37,7 @@ MOST_TOKEN_CHARACTERS = 2048
 
 # The query parameter of a link that expires, in seconds since the epoch, as signed links of S3 have it.
 EXPIRES = "Expires"
+_SMALL_BYTES = 4096
 
 
 def read_token(header: str | None) -> str:
@@ -113,7 +114,8 @@ def pack_config(config: dict[str, Any]) -> bytes:
         raise InvalidBody(
             detail=[_detail(["body", "config"], "Input is nested too deeply", "recursion_loop")]
         ) from None
-    return bytes(memoryview(packed))  # a copy: what dumps returns holds on to 1 KB at least
+    # Of a small one a copy: what dumps returns holds on to 1 KB at least.
+    return packed if len(packed) > _SMALL_BYTES else bytes(memoryview(packed))
 
 
 def created(job: Job, profile: Profile, origin: str) -> dict[str, Any]:
