@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from netmind_mock.journal import redactor_of
+from netmind_mock.excerpts import redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

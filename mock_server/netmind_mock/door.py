@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Final
 from netmind_mock import identity, wire
 from netmind_mock.clock import SteerableClock
 from netmind_mock.errors import ApiError
+from netmind_mock.excerpts import MOST_BODY_BYTES, kept
 from netmind_mock.faults import Delivery, fault_of
 from netmind_mock.faults import fault as new_fault
 from netmind_mock.hints import HINT, hint_of_fault
-from netmind_mock.journal import MOST_BODY_BYTES, MOST_HEADER_CHARACTERS, Note, kept, lines_of
+from netmind_mock.journal import MOST_HEADER_CHARACTERS, Note, lines_of
 from netmind_mock.routes import BODY, DELIVER, HOLD, JOB, NOTE, NOW, ORDER, USER, read_body
 from netmind_mock.stores import StoreUnavailable
 from netmind_mock.tenants import Struck

@@ -5,7 +5,6 @@ An entry is made in the path of every request, so it holds what it was given; it
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import orjson
 
 from netmind_contracts.secrecy import MASK, Redactor
+from netmind_mock.excerpts import redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -23,15 +23,7 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES: Final = 10_000
 MOST_BYTES: Final = 32 * 1024 * 1024
-# Of one body no more than this is kept; of files nothing is.
-MOST_BODY_BYTES: Final = 64 * 1024
-MOST_VALUES: Final = 100_000
-_MOST_SPELLED: Final = 8192  # characters in which a token ends that has begun where a text is cut
-_SHORTEST_OF_LETTERS: Final = 16  # of letters alone, a shorter token may be a word
-_LARGE_BYTES: Final = 1024 * 1024
 MOST_HEADER_CHARACTERS: Final = 16 * 1024
-# A longer text in a body that is larger is kept as its beginning, its length and its hash.
-_LONG_CHARACTERS: Final = 1000
 
 _TEXTS = ("application/json", "text/")
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-mock-key"})
@@ -339,52 +331,6 @@ def entry_from_json(document: Mapping[str, Any]) -> Entry:
     return Entry(**document)
 
 
-def is_dense(body: bytes) -> bool:
-    """Whether JSON of this size holds so many values that reading it would take ten times its bytes.
-
-    A large body is usually images in base64, which are few values.
-    """
-    return len(body) > _LARGE_BYTES and body.count(b",") >= MOST_VALUES
-
-
-def kept(body: bytes, token: str = "") -> bytes:
-    """A request's body as the journal keeps it; where it is cut, without the token, so that no half stays."""
-    if len(body) <= MOST_BODY_BYTES:
-        return body
-    redactor = redactor_of(token)
-    if is_dense(body):
-        return _cut(body, redactor)
-    try:
-        return _cut(orjson.dumps(shortened(orjson.loads(body), redactor)), redactor)
-    except orjson.JSONDecodeError:
-        return _cut(body, redactor)
-
-
-def _cut(body: bytes, redactor: Redactor) -> bytes:
-    if len(body) <= MOST_BODY_BYTES:
-        return body
-    beginning = body[: MOST_BODY_BYTES + _MOST_SPELLED].decode("utf-8", "replace")
-    return redactor.without_token(beginning).encode()[:MOST_BODY_BYTES]
-
-
-def shortened(value: Any, redactor: Redactor | None = None) -> Any:
-    """JSON in which each long text, such as an image, is its beginning, its length and its hash.
-
-    The beginning is cut after the token was masked, of which half would not be known.
-    """
-    if isinstance(value, str) and len(value) > _LONG_CHARACTERS:
-        digest = hashlib.blake2b(digest_size=8)
-        for start in range(0, len(value), _LARGE_BYTES):  # not all at once: it may be ten megabytes
-            digest.update(value[start : start + _LARGE_BYTES].encode("utf-8", "replace"))
-        beginning = value[:_MOST_SPELLED]
-        if redactor is not None:
-            beginning = redactor.without_token(beginning)
-        return f"{beginning[:40]}… ({len(value)} characters, {digest.hexdigest()})"
-    if isinstance(value, dict):
-        return {key: shortened(one, redactor) for key, one in value.items()}
-    return [shortened(one, redactor) for one in value] if isinstance(value, list) else value
-
-
 def same_request(one: Entry, other: Entry) -> bool:
     """Whether two creates ask for the same: their JSON is equal."""
     return (one.json == other.json) if one.json is not None else one.body == other.body
@@ -394,13 +340,6 @@ def weight(note: Note) -> int:
     """What a note counts for, in bytes."""
     texts = (note.body, note.answer, note.path, note.headers, note.answer_headers, note.token, note.fault)
     return 600 + sum(map(len, texts))
-
-
-@lru_cache(maxsize=256)
-def redactor_of(token: str) -> Redactor:
-    """What masks a token, and nothing where it is a plain word."""
-    # A token that is a plain word would be cut out of honest text.
-    return Redactor("" if token.isalpha() and len(token) < _SHORTEST_OF_LETTERS else token)
 
 
 def _masked(text: str, redactor: Redactor) -> str:

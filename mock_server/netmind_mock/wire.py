@@ -16,8 +16,8 @@ import orjson
 from netmind_contracts import library
 from netmind_mock import identity
 from netmind_mock.errors import BadToken, InvalidBody, MissingToken, WrongContentType
+from netmind_mock.excerpts import MOST_VALUES, is_dense
 from netmind_mock.jobs import CLOCK_GRAIN, Kind, Status, status_at
-from netmind_mock.journal import MOST_VALUES, is_dense
 from netmind_mock.plans import Request
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netmind_mock.journal import shortened
+from netmind_mock.excerpts import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
