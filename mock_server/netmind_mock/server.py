@@ -149,6 +149,11 @@ class _ServerOnSocket(Granian):  # type: ignore[misc, valid-type]
     def _drop_shared_socket(self) -> None:
         self._listener.close()
 
+    def _respawn_workers(self, *arguments: Any, **options: Any) -> None:
+        super()._respawn_workers(*arguments, **options)
+        if self.interrupt_signal:  # it came just before, when granian took it for the worker's end
+            self.main_loop_interrupt.set()
+
 
 def serve(settings: Settings, listener: socket.socket, public_url: str, on_ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT. ``on_ready`` is called, on a thread, once the server answers."""

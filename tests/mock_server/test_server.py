@@ -259,3 +259,16 @@ def test_who_is_never_ready_is_told(caplog, monkeypatch):
     with server.listen("127.0.0.1", 0) as silent:
         server._tell_when_ready(silent, lambda: pytest.fail("nobody answers there"))
     assert "the server did not answer within 0 s" in caplog.text
+
+
+def test_an_end_that_is_asked_for_while_a_worker_is_started_again_is_not_forgotten(monkeypatch):
+    began = []
+    monkeypatch.setattr(server.Granian, "_respawn_workers", lambda _self, workers: began.append(workers))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        granian = server._ServerOnSocket(listener, interface="wsgi")
+        granian._respawn_workers([0])
+        assert not granian.main_loop_interrupt.is_set()
+        granian.interrupt_signal = True
+        granian._respawn_workers([1])
+        assert granian.main_loop_interrupt.is_set()
+    assert began == [[0], [1]]

@@ -1,5 +1,6 @@
 """A served fake that is killed at any moment: what it answered is there afterwards, whole and on time."""
 
+import contextlib
 import http.client
 import signal
 import threading
@@ -102,8 +103,10 @@ def test_what_is_being_answered_at_the_end_is_answered(tmp_path, how):
         "workers": ("--workers", "2", "--store", f"sqlite:///{tmp_path}/jobs.db"),
         "relay": ("--wire-faults",),
     }[how]
-    with running_fake(tmp_path, "--latency", "0.7", *more) as (base_url, process):
-        asked = http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=20)
+    with (
+        running_fake(tmp_path, "--latency", "0.7", *more) as (base_url, process),
+        contextlib.closing(http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=20)) as asked,
+    ):
         asked.request("GET", "/v1/generation", headers={"Authorization": f"Bearer {TOKEN}"})
         while not requests.get(f"{base_url}/__mock/journal", timeout=10).json()["entries"]:
             assert process.poll() is None
