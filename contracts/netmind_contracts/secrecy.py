@@ -11,12 +11,20 @@ import html
 import json
 import re
 from functools import cached_property
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 MASK = "[masked]"
 
 # A shorter token is a word such as "test", that a fake takes; masking it would cut up honest text.
 SHORTEST_SECRET = 8
+
+# Of a longer token so many characters are looked for first: what they do not fit is not read any further,
+# and where somebody cut it, they are masked.
+_HEAD_CHARACTERS = 48
+# A longer token is not looked for apart from its characters' ways, for that takes its length at each place.
+_MOST_WHOLE_CHARACTERS = 256
+# What begins an escape: a token with one of these may look like another spelling of itself.
+_BEGINS_ESCAPE = re.compile(r"[%&\\]")
 
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
 _MASKED_IN_QUERY = re.compile(r"=[^&#]*")
@@ -58,7 +66,7 @@ class Redactor:
     @cached_property
     def _lowered(self) -> tuple[str, str]:
         """The spellings without escapes of which the case does not matter, in lower case."""
-        return self._token.lower(), self._token.encode().hex()
+        return self._token[:_HEAD_CHARACTERS].lower(), self._token.encode().hex()
 
     @cached_property
     def _encoded(self) -> list[str]:
@@ -66,9 +74,9 @@ class Redactor:
 
     @cached_property
     def _spellings(self) -> re.Pattern[str]:
-        shielded = "".join(map(_spelled, self._token))
+        ways = [*map(re.escape, _wholes(self._token)), _headed([*map(_spelled, self._token)])]
         encoded = "|".join(map(re.escape, self._encoded))
-        return re.compile(f"(?i:{shielded}|{self._token.encode().hex()})|{encoded}")
+        return re.compile(f"(?i:{'|'.join(ways)}|{self._token.encode().hex()})|{encoded}")
 
 
 def mask_url(url: str) -> str:
@@ -93,8 +101,27 @@ def mask_urls_path(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{MASK}"
 
 
+def _headed(parts: list[str]) -> str:
+    """A pattern for the first of these parts, and the others if they are there."""
+    head, tail = "".join(parts[:_HEAD_CHARACTERS]), "".join(parts[_HEAD_CHARACTERS:])
+    return f"{head}(?:{tail})?" if tail else head
+
+
+def _wholes(token: str) -> list[str]:
+    """The usual spellings of a token in which a character's longest way may not be the one that was meant."""
+    if len(token) > _MOST_WHOLE_CHARACTERS or _BEGINS_ESCAPE.search(token) is None:
+        return []
+    once = quote(token, safe="")
+    wholes = {token, json.dumps(token)[1:-1], html.escape(token), once, quote(once, safe="")}
+    return sorted(wholes, key=len, reverse=True)
+
+
 def _spelled(character: str) -> str:
-    """A pattern for one character, in any way in which it may be written."""
+    """A pattern for one character, in any way in which it may be written.
+
+    The longest way counts, and is not reconsidered: a token of backslashes can be read in text like it in
+    more ways than anybody has time for.
+    """
     code = ord(character)
     escaped = json.dumps(character)[1:-1]
     entity = html.escape(character)
@@ -104,12 +131,12 @@ def _spelled(character: str) -> str:
         re.escape(entity),
         f"%{code:02x}",
         f"%25{code:02x}",
-        rf"\\+u{code:04x}",
-        rf"\\+x{code:02x}",
+        rf"\\{{1,8}}u{code:04x}",  # JSON within JSON doubles the backslashes, so there are no more
+        rf"\\{{1,8}}x{code:02x}",
         f"&#0*{code};",
         f"&#x0*{code:x};",
     }
-    return f"(?:{'|'.join(sorted(ways, key=len, reverse=True))})"
+    return f"(?>{'|'.join(sorted(ways, key=len, reverse=True))})"
 
 
 def _base64_parts(raw: bytes) -> list[str]:

@@ -3,6 +3,8 @@
 import base64
 import html
 import json
+import subprocess
+import sys
 from urllib.parse import quote
 
 import pytest
@@ -44,7 +46,75 @@ def test_the_token_is_masked_as(spelling):
     assert masked == f"<<{AROUND.get(spelling, MASK)}>>"
 
 
-@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60))
+WHOLE = [
+    "plain",
+    "percent-encoded",
+    "percent-encoded twice",
+    "hexadecimal",
+    "base64",
+    "JSON",
+    "HTML",
+    "in capitals",
+]
+
+
+@pytest.mark.parametrize("spelling", WHOLE)
+@pytest.mark.parametrize(
+    "token", ["nm%25%2525&amp;1", 'nm\\\\\\"\\u005c1', "\\" * 12 + "1", "&&amp;&#38;&#x26;"]
+)
+def test_a_token_that_looks_like_an_escape_is_masked_whole(token, spelling):
+    told = SPELLINGS[spelling](token)
+    masked = Redactor(token).text(f"<<{told}>>")
+    begins, _, ends = masked.partition(MASK)
+    assert len(begins + ends) <= len("<<>>") + (4 if spelling == "base64" else 2)
+
+
+@pytest.mark.parametrize("length", [64, 65, 2048])
+@pytest.mark.parametrize("spelling", [spelling for spelling in SPELLINGS if spelling not in AROUND])
+def test_a_long_token_is_masked_to_its_end(spelling, length):
+    token = ("nm-K3y_with/more+" * 130)[:length]
+    assert Redactor(token).text(f"<<{SPELLINGS[spelling](token)}>>") == f"<<{MASK}>>"
+
+
+def test_of_a_long_token_that_was_cut_the_first_48_characters_are_masked():
+    token = "".join(f"{number:03d}-" for number in range(100))
+    masked = Redactor(token).text(f"no such model as '{token[:60]}")
+    assert masked == f"no such model as '{MASK}{token[48:60]}"
+
+
+@pytest.mark.parametrize("spelling", WHOLE)
+@pytest.mark.parametrize("length", [47, 48, 49, 100, 256])
+def test_a_long_token_that_ends_in_an_escape_is_masked_whole(spelling, length):
+    token = ("nm_K3y-with.more" * 16)[: length - 4] + "%2&\\"
+    told = SPELLINGS[spelling](token)
+    begins, _, ends = Redactor(token).text(f"<<{told}>>").partition(MASK)
+    assert len(begins + ends) <= len("<<>>") + (4 if spelling == "base64" else 2)
+
+
+# Each would take longer than the universe is old, or minutes, if it were looked for in every way at every place.
+HOSTILE = {
+    "backslashes": ("\\" * 60 + "1", "\\" * 120),
+    "quotes behind backslashes": ('\\"' * 60 + "1", '\\\\"' * 60),
+    "a run of backslashes": ("canary-0a1B2c3D", "\\" * 200_000),
+    "one letter": ("a" * 2047 + "1", "a" * 200_000),
+    "one letter, and an escape": ("a" * 255 + "%", "a" * 200_000),
+}
+
+
+@pytest.mark.parametrize("about", HOSTILE)
+def test_no_token_and_no_text_is_looked_through_in_every_way(about):
+    token, text = HOSTILE[about]
+    # In a process of its own, for nothing else could stop it.
+    program = (
+        "import json, sys; from netmind_contracts.secrecy import Redactor; "
+        "token, text = json.load(sys.stdin); sys.exit(Redactor(token).text(text) == '')"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program], input=json.dumps([token, text]), text=True, timeout=120, check=True
+    )
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=120))
 def test_no_token_is_left_in_plain_or_percent_encoded(token):
     text = Redactor(token).text(f" {token} {quote(token, safe='')} {token.encode().hex()} ")
     assert text == f" {MASK} {MASK} {MASK} "
