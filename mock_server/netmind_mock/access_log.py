@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from netmind_mock.excerpts import redactor_of
+from netmind_mock.masking import masking_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ def line_of(note: Note, form: str) -> str:
     """The line, without its end. The time is the jobs' clock's, in UTC."""
     at = datetime.fromtimestamp(note.at, UTC).isoformat(timespec="milliseconds")
     path = note.path.partition("?")[0].encode("latin-1", "replace").decode(errors="replace")
-    path = redactor_of(note.token).without_token(path)
+    path = masking_of(note.token).without_token(path)
     path = path[:_MOST_PATH_CHARACTERS]
     if form == "json":
         return json.dumps(

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import MapAdapter
@@ -20,6 +20,7 @@ from netmind_mock.hints import HINT, hint, hint_of_status, hint_of_store
 from netmind_mock.hosts import HostPolicy, parse_host
 from netmind_mock.journal import MOST_ENTRIES, Journal
 from netmind_mock.load import Latency, Load, RateLimit
+from netmind_mock.masking import masking_of, secrets_of
 from netmind_mock.profile import Profile, load_profile
 from netmind_mock.queueing import Queue
 from netmind_mock.routes import Rooms
@@ -218,7 +219,8 @@ def _flask_app(
                 return {"message": f"{error.name}"}, error.code or 500, headers
             error = ours
         status, body = wire.refusal(error, rooms.profile)
-        return body, status, [*headers, (HINT, hint(error))]
+        masking = masking_of(secrets_of(request.environ))  # a refusal may quote what was sent
+        return masking.document(body), status, [*headers, (HINT, masking.without_token(hint(error)))]
 
     def cannot_keep(error: StoreUnavailable) -> tuple[Any, int, list[tuple[str, str]]]:
         message = f"the fake's store cannot be read or written now: {error}"

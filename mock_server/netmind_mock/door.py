@@ -20,11 +20,11 @@ from netmind_mock.excerpts import MOST_BODY_BYTES, kept
 from netmind_mock.faults import Delivery, fault_of
 from netmind_mock.faults import fault as new_fault
 from netmind_mock.hints import HINT, hint_of_fault
-from netmind_mock.journal import MOST_HEADER_CHARACTERS, Note, lines_of
+from netmind_mock.journal import Note, lines_of
+from netmind_mock.masking import header_lines, secrets_of
 from netmind_mock.routes import BODY, DELIVER, HOLD, JOB, NOTE, NOW, ORDER, USER, read_body
 from netmind_mock.stores import StoreUnavailable
 from netmind_mock.tenants import Struck
-from netmind_mock.wire import MOST_TOKEN_CHARACTERS
 from netmind_mock.wsgi import whole_answer
 
 if TYPE_CHECKING:
@@ -193,7 +193,8 @@ class Door:
         order = environ.get(ORDER)
         query = environ.get("QUERY_STRING")
         path = environ["PATH_INFO"]
-        secret = _secret(environ.get("HTTP_AUTHORIZATION"))
+        headers = header_lines(environ)
+        secrets = secrets_of(environ, headers)
         environ[NOTE] = note = Note(
             environ[USER],
             environ[NOW],
@@ -201,9 +202,9 @@ class Door:
             operation,
             environ["REQUEST_METHOD"],
             f"{path}?{query}" if query else path,
-            _headers(environ),
-            secret,
-            kept(_sent_body(environ, operation), secret),
+            headers,
+            secrets,
+            kept(_sent_body(environ, operation), secrets),
             delivery.status,
             lines_of(delivery.headers),
             b"" if operation == "file" else delivery.body[:MOST_BODY_BYTES],
@@ -242,14 +243,6 @@ def _sent_body(environ: WSGIEnvironment, operation: str) -> bytes:
     return body or b""
 
 
-def _headers(environ: WSGIEnvironment) -> str:
-    """The request's headers, a line each."""
-    lines = [f"{name[5:]}: {value}" for name, value in environ.items() if name[:5] == "HTTP_"]
-    if content_type := environ.get("CONTENT_TYPE"):
-        lines.append(f"CONTENT_TYPE: {content_type}")
-    return "\n".join(lines)[:MOST_HEADER_CHARACTERS]
-
-
 @lru_cache(maxsize=1024)  # a client sends the same header with every request
 def _token(header: str | None) -> str:
     """The token that was sent; empty if none was, or something else."""
@@ -257,13 +250,6 @@ def _token(header: str | None) -> str:
         return wire.read_token(header)
     except ApiError:
         return ""
-
-
-@lru_cache(maxsize=1024)
-def _secret(header: str | None) -> str:
-    """What must not be read in the journal: the last word of the header, whatever scheme it has."""
-    words = (header or "").split()
-    return words[-1][:MOST_TOKEN_CHARACTERS] if words else ""
 
 
 @lru_cache(maxsize=1024)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from netmind_contracts.secrecy import Redactor
+from netmind_mock.masking import masking_of
+
+if TYPE_CHECKING:
+    from netmind_mock.masking import Masking
 
 # Of one body no more than this is kept; of files nothing is.
 MOST_BODY_BYTES: Final = 64 * 1024
@@ -16,7 +18,6 @@ MOST_BODY_BYTES: Final = 64 * 1024
 _LONG_CHARACTERS: Final = 1000
 MOST_VALUES: Final = 100_000
 _LARGE_BYTES: Final = 1024 * 1024
-_SHORTEST_OF_LETTERS: Final = 16  # of letters alone, a shorter token may be a word
 _MOST_SPELLED: Final = 8192  # characters in which a token ends that has begun where a text is cut
 
 
@@ -32,23 +33,23 @@ def kept(body: bytes, token: str = "") -> bytes:
     """A request's body as the journal keeps it; where it is cut, without the token, so that no half stays."""
     if len(body) <= MOST_BODY_BYTES:
         return body
-    redactor = redactor_of(token)
+    masking = masking_of(token)
     if is_dense(body):
-        return _cut(body, redactor)
+        return _cut(body, masking)
     try:
-        return _cut(orjson.dumps(shortened(orjson.loads(body), redactor)), redactor)
+        return _cut(orjson.dumps(shortened(orjson.loads(body), masking)), masking)
     except orjson.JSONDecodeError:
-        return _cut(body, redactor)
+        return _cut(body, masking)
 
 
-def _cut(body: bytes, redactor: Redactor) -> bytes:
+def _cut(body: bytes, masking: Masking) -> bytes:
     if len(body) <= MOST_BODY_BYTES:
         return body
     beginning = body[: MOST_BODY_BYTES + _MOST_SPELLED].decode("utf-8", "replace")
-    return redactor.without_token(beginning).encode()[:MOST_BODY_BYTES]
+    return masking.without_token(beginning).encode()[:MOST_BODY_BYTES]
 
 
-def shortened(value: Any, redactor: Redactor | None = None) -> Any:
+def shortened(value: Any, masking: Masking | None = None) -> Any:
     """JSON in which each long text, such as an image, is its beginning, its length and its hash.
 
     The beginning is cut after the token was masked, of which half would not be known.
@@ -58,16 +59,9 @@ def shortened(value: Any, redactor: Redactor | None = None) -> Any:
         for start in range(0, len(value), _LARGE_BYTES):  # not all at once: it may be ten megabytes
             digest.update(value[start : start + _LARGE_BYTES].encode("utf-8", "replace"))
         beginning = value[:_MOST_SPELLED]
-        if redactor is not None:
-            beginning = redactor.without_token(beginning)
+        if masking is not None:
+            beginning = masking.without_token(beginning)
         return f"{beginning[:40]}… ({len(value)} characters, {digest.hexdigest()})"
     if isinstance(value, dict):
-        return {key: shortened(one, redactor) for key, one in value.items()}
-    return [shortened(one, redactor) for one in value] if isinstance(value, list) else value
-
-
-@lru_cache(maxsize=256)
-def redactor_of(token: str) -> Redactor:
-    """What masks a token, and nothing where it is a plain word."""
-    # A token that is a plain word would be cut out of honest text.
-    return Redactor("" if token.isalpha() and len(token) < _SHORTEST_OF_LETTERS else token)
+        return {key: shortened(one, masking) for key, one in value.items()}
+    return [shortened(one, masking) for one in value] if isinstance(value, list) else value

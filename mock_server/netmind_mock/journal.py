@@ -13,27 +13,26 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import orjson
 
-from netmind_contracts.secrecy import MASK, Redactor
-from netmind_mock.excerpts import redactor_of
+from netmind_mock.masking import MASK, is_secret_header, masking_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    from netmind_mock.masking import Masking
 
     Kept = TypeVar("Kept")
 
 MOST_ENTRIES: Final = 10_000
 MOST_BYTES: Final = 32 * 1024 * 1024
-MOST_HEADER_CHARACTERS: Final = 16 * 1024
 
 _TEXTS = ("application/json", "text/")
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-mock-key"})
 
 
 class Note(NamedTuple):
     """A request and its answer, as they were noted in passing.
 
     It holds nothing but numbers, text and bytes (headers a line each), so that thousands of them cost the
-    garbage collector nothing. Times are in seconds; ``at`` since the epoch.
+    garbage collector nothing. Times are in seconds; ``at`` since the epoch. ``token`` is all that is secret.
     """
 
     user_id: str | None
@@ -281,14 +280,14 @@ def chosen(
 
 def sealed(note: Note) -> bytes:
     """A note without its secrets, as JSON."""
-    redactor = redactor_of(note.token)
+    masking = masking_of(note.token)
     without_secrets = {
-        "path": _masked(note.path, redactor),
-        "headers": _sealed_lines(note.headers, redactor),
+        "path": _masked(note.path, masking),
+        "headers": _sealed_lines(note.headers, masking),
         "token": "",
-        "body": _text(note.body, redactor),
-        "answer_headers": _sealed_lines(note.answer_headers, redactor),
-        "answer": _text(note.answer, redactor),
+        "body": _text(note.body, masking),
+        "answer_headers": _sealed_lines(note.answer_headers, masking),
+        "answer": _text(note.answer, masking),
     }
     return orjson.dumps(list({**note._asdict(), **without_secrets}.values()))
 
@@ -301,8 +300,8 @@ def unsealed(document: bytes) -> Note:
 
 def entry_of(number: int, note: Note) -> Entry:
     """A note as an entry, with what is secret masked."""
-    redactor = redactor_of(note.token)
-    answer_headers = _by_name(note.answer_headers, redactor)
+    masking = masking_of(note.token)
+    answer_headers = _by_name(note.answer_headers, masking)
     is_text = answer_headers.get("content-type", "").startswith(_TEXTS)
     return Entry(
         number=number,
@@ -311,12 +310,12 @@ def entry_of(number: int, note: Note) -> Entry:
         user_id=note.user_id,
         operation=note.operation,
         method=note.method,
-        path=_masked(note.path, redactor),
-        headers=_by_name(note.headers, redactor),
-        body=_text(note.body, redactor),
+        path=_masked(note.path, masking),
+        headers=_by_name(note.headers, masking),
+        body=_text(note.body, masking),
         status=note.status,
         answer_headers=answer_headers,
-        answer=_text(note.answer, redactor) if is_text and note.operation != "file" else "",
+        answer=_text(note.answer, masking) if is_text and note.operation != "file" else "",
         size=int(answer_headers.get("content-length") or len(note.answer)),
         job_id=note.job_id,
         scenario=note.scenario,
@@ -342,12 +341,12 @@ def weight(note: Note) -> int:
     return 600 + sum(map(len, texts))
 
 
-def _masked(text: str, redactor: Redactor) -> str:
-    return redactor.without_token(text)
+def _masked(text: str, masking: Masking) -> str:
+    return masking.without_token(text)
 
 
-def _text(body: bytes, redactor: Redactor) -> str:
-    return _masked(body.decode("utf-8", "replace"), redactor)
+def _text(body: bytes, masking: Masking) -> str:
+    return _masked(body.decode("utf-8", "replace"), masking)
 
 
 def lines_of(headers: Iterable[tuple[str, str]]) -> str:
@@ -355,19 +354,19 @@ def lines_of(headers: Iterable[tuple[str, str]]) -> str:
     return "\n".join([f"{name}: {value}" for name, value in headers])
 
 
-def _by_name(lines: str, redactor: Redactor) -> dict[str, str]:
+def _by_name(lines: str, masking: Masking) -> dict[str, str]:
     pairs = [line.partition(": ") for line in lines.split("\n") if line]
     return {
         (key := name.lower().replace("_", "-")): _secret(value)
-        if key in _SECRET_HEADERS
-        else _masked(value, redactor)
+        if is_secret_header(key)
+        else _masked(value, masking)
         for name, _, value in pairs
     }
 
 
 @lru_cache(maxsize=1024)  # a client sends the same headers with every request
-def _sealed_lines(lines: str, redactor: Redactor) -> str:
-    return lines_of(_by_name(lines, redactor).items())
+def _sealed_lines(lines: str, masking: Masking) -> str:
+    return lines_of(_by_name(lines, masking).items())
 
 
 def _secret(value: str) -> str:

@@ -20,6 +20,7 @@ from netmind_mock import identity, wire
 from netmind_mock.errors import ApiError, BadToken
 from netmind_mock.hints import HINT, hint_of_control
 from netmind_mock.hosts import parse_host
+from netmind_mock.masking import masking_of, secrets_of
 from netmind_mock.metrics import exposition
 from netmind_mock.plans.orders import InvalidOrder
 from netmind_mock.routes import MAX_BODY_BYTES, dashboard
@@ -27,6 +28,7 @@ from netmind_mock.steering import OPERATIONS_BY_NAME, NotThere, call
 
 if TYPE_CHECKING:
     from netmind_mock.hosts import HostPolicy
+    from netmind_mock.masking import Masking
     from netmind_mock.steering import World
 
     Answer = tuple[dict[str, Any], int]
@@ -131,8 +133,13 @@ def _base_url() -> str:
 
 
 def refused(message: str, status: int) -> Refusal:
-    """A refusal; what is wrong stands in the body, and as everywhere in the hint."""
+    """A refusal; what is wrong stands in the body, and as everywhere in the hint. A token is not quoted."""
+    message = _masking().without_token(message)
     return {"message": message}, status, [(HINT, hint_of_control(message))]
+
+
+def _masking() -> Masking:
+    return masking_of(secrets_of(request.environ))
 
 
 def openapi_document() -> dict[str, Any]:
@@ -194,4 +201,6 @@ def _body() -> dict[str, Any]:
         raise Refused(400, f"expected a JSON object: {error}") from None
     if not isinstance(document, dict):
         raise Refused(400, f"expected a JSON object, got {type(document).__name__}")
+    if isinstance(where := document.get("where"), str):  # whence an order came, for people to read
+        document["where"] = _masking().without_token(where)
     return document

@@ -15,6 +15,7 @@ from netmind_mock import identity, wire
 from netmind_mock.catalogue import catalogue
 from netmind_mock.errors import ModelUnavailable, UnknownGeneration, UnknownModel
 from netmind_mock.jobs import CLOCK_GRAIN, Job, deleted, ends_after, has_ended, polled, settles_at
+from netmind_mock.masking import masking_of, secrets_of
 from netmind_mock.plans import plan_for
 from netmind_mock.routes import HOLD, JOB, NOW, ORDER, Rooms, origin, read_body, tenant
 from netmind_mock.stores import StoreUnavailable
@@ -151,7 +152,7 @@ def _create(rooms: Rooms, environ: WSGIEnvironment) -> tuple[Request, Job]:
     user_id = tenant(rooms, environ)
     wire.check_content_type(environ.get("CONTENT_TYPE", ""), environ.get("HTTP_CONTENT_ENCODING", ""))
     asked = wire.read_create(read_body(environ))
-    _check_model(asked, rooms)
+    _check_model(asked, rooms, environ)
     config = wire.pack_config(asked.config)
     order = rooms.tenants.order_for(user_id, asked, environ.get(_SCENARIO))
     plan = plan_for(asked, rooms.profile, rooms.duration, order)
@@ -203,7 +204,7 @@ def _listed(profile: Profile, job: Job, now: float) -> bool:
     return seen and _visible(profile, job, now)
 
 
-def _check_model(asked: Request, rooms: Rooms) -> None:
+def _check_model(asked: Request, rooms: Rooms, environ: WSGIEnvironment) -> None:
     if asked.model in rooms.profile.unavailable_models:
         raise ModelUnavailable(model=asked.model)
     if asked.model in catalogue():
@@ -212,5 +213,5 @@ def _check_model(asked: Request, rooms: Rooms) -> None:
         raise UnknownModel(model=asked.model)
     _log.warning(
         "model %s is not in the catalogue: taken for an image model (--strict-models refuses such models)",
-        shown(asked.model),
+        shown(masking_of(secrets_of(environ)).without_token(asked.model)),  # somebody reads the log
     )
