@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 MOST_BODY_BYTES: Final = 64 * 1024
 # A longer text in a body that is larger is kept as its beginning, its length and its hash.
 _LONG_CHARACTERS: Final = 1000
+# Of JSON in a body, counted by its commas and brackets.
 MOST_VALUES: Final = 100_000
 _LARGE_BYTES: Final = 1024 * 1024
 _MOST_SPELLED: Final = 8192  # characters in which a token ends that has begun where a text is cut
 
 
 def is_dense(body: bytes) -> bool:
-    """Whether JSON of this size holds so many values that reading it would take ten times its bytes.
+    """Whether JSON holds so many values that reading it would take dozens of times its bytes.
 
-    A large body is usually images in base64, which are few values.
+    A large body is usually images in base64, which are few values. Lists within lists need no commas.
     """
-    return len(body) > _LARGE_BYTES and body.count(b",") >= MOST_VALUES
+    return len(body) >= MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) >= MOST_VALUES
 
 
 def kept(body: bytes, token: str = "") -> bytes:
@@ -38,7 +39,7 @@ def kept(body: bytes, token: str = "") -> bytes:
         return _cut(body, masking)
     try:
         return _cut(orjson.dumps(shortened(orjson.loads(body), masking)), masking)
-    except orjson.JSONDecodeError:
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # no JSON, or nested too deeply
         return _cut(body, masking)
 
 

@@ -88,6 +88,37 @@ def test_a_large_body_of_too_many_values_is_refused_before_it_is_read(client):
     )
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"[" + b"[" * 900 + b"]" * 900 + (b"," + b"[" * 900 + b"]" * 900) * 120 + b"]",
+        b"[1" + b',{"":1}' * 60_000 + b"]",
+    ],
+    ids=["lists in lists", "small objects"],
+)
+def test_values_that_need_few_commas_are_counted_as_well(client, value):
+    body = b'{"model": "m", "config": {"a": ' + value + b"}}"
+    answer = client.post("/v1/generation", data=body, headers=JSON)
+    assert answer.status_code == 422
+    assert answer.json["detail"][0]["type"] == "too_many_values"
+    assert nothing_stored(client)
+    refused = client.post("/__mock/next-job", data=b'{"scenario": ' + value + b"}", headers=JSON)
+    assert (refused.status_code, refused.json) == (
+        413,
+        {"message": "expected a JSON object of at most 100000 values"},
+    )
+
+
+@pytest.mark.parametrize("depth", [250, 300, 600, 1000])
+def test_a_large_body_that_is_nested_too_deeply_is_refused_and_noted(client, depth):
+    body = b'{"model": "m", "config": {"prompt": "' + b"x" * 70_000 + b'", "a": '
+    answer = client.post("/v1/generation", data=body + b"[" * depth + b"]" * depth + b"}}", headers=JSON)
+    assert answer.status_code == (200 if depth == 250 else 422)
+    [noted] = client.get("/__mock/journal").json["entries"]
+    assert noted["status"] == answer.status_code
+    assert len(noted["body"]) <= 64 * 1024
+
+
 class TestTooLarge:
     BIG = b'{"model": "m", "config": {"prompt": "' + b"x" * (10 * 1024 * 1024) + b'"}}'
 

@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from netmind_mock import identity, wire
 from netmind_mock.errors import ApiError, BadToken
+from netmind_mock.excerpts import MOST_VALUES, is_dense
 from netmind_mock.hints import HINT, hint_of_control
 from netmind_mock.hosts import parse_host
 from netmind_mock.masking import masking_of, secrets_of
@@ -196,7 +197,10 @@ def _body() -> dict[str, Any]:
             "expected Content-Type: application/json and a body such as {}: no page's form can send that",
         )
     try:
-        document = orjson.loads(request.get_data() or b"{}")
+        body = request.get_data() or b"{}"
+        if is_dense(body):
+            raise Refused(413, f"expected a JSON object of at most {MOST_VALUES} values")
+        document = orjson.loads(body)
     except (orjson.JSONDecodeError, HTTPException) as error:
         raise Refused(400, f"expected a JSON object: {error}") from None
     if not isinstance(document, dict):
