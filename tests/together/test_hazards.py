@@ -121,8 +121,10 @@ class TestToken:
 ROUTES = sorted(
     {(method, path.replace("{id}", "0" * 32)) for method, path, _ in OPERATIONS_BY_NAME.values()}
     | {("GET", path.replace("{id}", "0" * 32)) for path in PAGES}
-    | {("POST", "pages/do"), ("POST", "pages/key"), ("GET", "nothing-here")}
+    | {("POST", "pages/do"), ("POST", "pages/key"), ("GET", "nothing-here"), ("GET", "pages/page.js")}
 )
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+PATHS = sorted({path for _, path in ROUTES})
 FOREIGN_HOSTS = [
     "evil.example",
     "evil.example:8000",
@@ -130,7 +132,28 @@ FOREIGN_HOSTS = [
     "localhost.evil.example",
     "evil.example@127.0.0.1",
     "127.0.0.1@evil.example",
+    "evil.example:80@127.0.0.1:8000",
+    "127.0.0.1.nip.io",
+    "127.0.0.1.evil.example.",
+    "EVIL.EXAMPLE",
+    "localhost.localdomain",
+    "notlocalhost",
     "10.0.0.1",
+    "192.168.0.10:8000",
+    "169.254.169.254",
+    "0.0.0.0",  # noqa: S104 - nothing listens there
+    "127.1",
+    "2130706433",
+    "0177.0.0.1",
+    "127.0.0.1:0",
+    "127.0.0.1:99999",
+    "127.0.0.1, evil.example",
+    "localhost/evil.example",
+    "localhost#evil.example",
+    "localhost\\evil.example",
+    "[::]",
+    "[fe80::1]",
+    "[::ffff:10.0.0.1]",
     "[2001:db8::1]",
     "0x7f.evil",
     "",
@@ -141,10 +164,24 @@ FOREIGN_ORIGINS = [
     "https://evil.example",
     "http://localhost:8001",
     "http://localhost.evil.example",
+    "http://127.0.0.1.evil.example",
+    "http://localhost@evil.example",
+    "http://evil.example@localhost",
+    "http://evil.example#localhost",
+    "http://127.0.0.1",
+    "capacitor://localhost",
+    "moz-extension://localhost",
+    "//localhost",
+    "localhost",
+    "http://localhost/",
+    "http://localhost, http://evil.example",
     "null",
     "",
     "file://",
 ]
+# How browsers spell this machine: none of it can be a name that somebody else may bind.
+OWN_HOSTS = ["localhost", "LOCALHOST:8000", "localhost.:8000", "127.0.0.1", "127.0.0.53:80", "[::1]:8000"]
+OWN_HOSTS += ["[::ffff:127.0.0.1]", "fake.localhost:8000"]
 
 
 @pytest.fixture(scope="module")
@@ -157,17 +194,43 @@ class TestForeignPages:
 
     @pytest.mark.parametrize("host", FOREIGN_HOSTS)
     def test_a_foreign_host_is_refused_on_every_route(self, client, host):
-        for method, path in ROUTES:
-            sent = {"json": {}} if method == "POST" else {}
-            answer = client.open(f"/__mock/{path}", method=method, headers={"Host": host}, **sent)
-            assert answer.status_code == 403, (method, path)
+        for path in PATHS:
+            for method in METHODS:
+                sent = {"json": {}} if method == "POST" else {}
+                answer = client.open(f"/__mock/{path}", method=method, headers={"Host": host}, **sent)
+                assert answer.status_code == 403, (method, path)
+
+    @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+    def test_a_path_that_only_looks_like_the_control_planes_is_no_way_around(self, client, headers):
+        for path in (
+            "/__mock",
+            "/__mock/%63lock",
+            "/__mock/clock/",
+            "/__mock/../__mock/clock",
+            "/__mock/./clock",
+        ):
+            assert client.get(path, headers=headers).status_code == 403, path
+        for path in (
+            "//__mock/clock",
+            "/__mock//clock",
+            "/__mock%2fclock",
+            "/__MOCK/clock",
+            "/v1/../__mock/clock",
+        ):
+            assert client.get(path, headers=headers).status_code in (403, 404), path
+
+    @pytest.mark.parametrize("host", OWN_HOSTS)
+    def test_the_fakes_own_names_and_pages_are_let_in(self, client, host):
+        for headers in ({"Host": host}, {"Host": host, "Origin": f"http://{host}"}):
+            assert client.get("/__mock/clock", headers=headers).status_code == 200
 
     @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
     def test_a_foreign_origin_is_refused_on_every_route(self, client, origin):
-        for method, path in ROUTES:
-            sent = {"json": {}} if method == "POST" else {}
-            answer = client.open(f"/__mock/{path}", method=method, headers={"Origin": origin}, **sent)
-            assert answer.status_code == 403, (method, path)
+        for path in PATHS:
+            for method in METHODS:
+                sent = {"json": {}} if method == "POST" else {}
+                answer = client.open(f"/__mock/{path}", method=method, headers={"Origin": origin}, **sent)
+                assert answer.status_code == 403, (method, path)
 
     def test_a_form_of_another_page_is_refused_on_every_route(self, client):
         for method, path in ROUTES:

@@ -39,6 +39,7 @@ KEY_HEADER: Final = "X-Mock-Key"
 
 # What a page needs that asks for the key.
 _WITHOUT_KEY = ("pages/key", "pages/page.css", "pages/page.js")
+_METHODS = ("GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "TRACE")
 _WHOLE_NUMBERS = frozenset({"limit"})
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -70,8 +71,9 @@ def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprin
         return _without_key(world, key)
 
     # One rule for all: a rule of its own for each operation takes Flask longer to compile than a test to run.
-    @routes.route("/", defaults={"path": ""}, methods=["GET", "POST", "DELETE"])
-    @routes.route("/<path:path>", methods=["GET", "POST", "DELETE"])
+    # It takes methods that no operation has, so that the guard comes before the refusal of those.
+    @routes.route("/", defaults={"path": ""}, methods=_METHODS, strict_slashes=False)
+    @routes.route("/<path:path>", methods=_METHODS)
     def steer(path: str) -> Answer | Response:
         if dashboard.is_page(path):
             return dashboard.answer_page(world, path, _base_url(), key)
@@ -110,7 +112,7 @@ def _check_source(hosts: HostPolicy) -> None:
     if host is None or not hosts.allows(host):
         raise Refused(403, "this Host is not the fake's; use a loopback name, or serve with --allowed-host")
     origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("Host"):
+    if origin is not None and not dashboard.is_own(origin):
         raise Refused(403, "pages of other origins may not steer the fake")
 
 

@@ -95,15 +95,19 @@ def digest_of(key: str) -> str:
     return hashlib.blake2b(key.encode(), digest_size=16, person=b"netmind-pages").hexdigest()
 
 
-def is_own_form() -> bool:
-    """Whether a form of one of these pages was sent: browsers say from whose page it comes."""
-    return request.headers.get("Origin", "").partition("://")[2] == request.headers.get("Host")
+def is_own(origin: str) -> bool:
+    """Whether an Origin is the fake's own, as a browser reaches it, by TLS perhaps.
+
+    Pages of other schemes, such as those of apps (``capacitor://localhost``), are not.
+    """
+    scheme, _, host = origin.partition("://")
+    return scheme in ("http", "https") and host == request.headers.get("Host")
 
 
 def _answer_form(world: World, pages: Pages, path: str, key: str | None) -> Response:
     request.max_content_length = _MOST_FORM_BYTES
     back = _checked_back(request.form.get("back", ""))
-    if not is_own_form():
+    if not is_own(request.headers.get("Origin", "")):  # browsers say from whose page a form comes
         return _html(pages.message("this form was not sent by a page of the fake", back), 403)
     if path == "pages/key":
         return _answer_key(pages, back, key)
