@@ -1,15 +1,14 @@
 """What the threat model in SECURITY.md promises of a fake that is left running."""
 
 import base64
-import html
 import json
 import sys
 import tomllib
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
+from canary import CANARY, SPELLED, assert_no_canary, tell
 from support import ROOT
 
 import netmind_mock
@@ -17,41 +16,8 @@ from netmind_mock import SteerableClock, access_log, create_app
 from netmind_mock.steering import OPERATIONS_BY_NAME
 from netmind_mock.stores import open_store
 
-CANARY = "canary-0a1B2c3D4e5F6a7b"
 OTHER = {"Authorization": "Bearer a-token-of-another"}
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "Seventeen herons at dusk"}}
-
-
-def _base64_middle(token):
-    """What of the token's base64 stays the same, whatever stands before and after it: three alignments."""
-    for shift in range(3):
-        encoded = base64.b64encode(b"\0" * shift + token.encode()).decode().rstrip("=")
-        yield encoded[2 if shift else 0 : len(encoded) - 2][shift:]
-
-
-SPELLED = {
-    "plain": [CANARY],
-    "percent": ["".join(f"%{byte:02x}" for byte in CANARY.encode()), quote(CANARY, safe="")],
-    "percent twice": ["".join(f"%25{byte:02x}" for byte in CANARY.encode())],
-    "json": ["".join(f"\\u{ord(one):04x}" for one in CANARY)],
-    "html": ["".join(f"&#x{ord(one):x};" for one in CANARY), html.escape(CANARY)],
-    "hex": [CANARY.encode().hex()],
-    "base64": list(_base64_middle(CANARY)),
-}
-
-
-# What is sent: as it is looked for, but base64 as anybody would make it.
-SENT = [spelling for encoding, group in SPELLED.items() if encoding != "base64" for spelling in group]
-SENT += [base64.b64encode(before + CANARY.encode()).decode() for before in (b"", b"a", b"ab", b"user:")]
-
-
-def assert_no_canary(content, where):
-    text = content.decode("latin-1") if isinstance(content, bytes) else content
-    for encoding, spellings in SPELLED.items():
-        for spelling in spellings:
-            found = spelling in text if encoding == "base64" else spelling.lower() in text.lower()
-            assert not found, f"{where} holds the token, spelled in {encoding}"
-
 
 GETS = sorted(path for method, path, _ in OPERATIONS_BY_NAME.values() if method == "GET")
 PAGES = ["", "pages/journal", "pages/steer", "pages/jobs/{id}", "metrics", "openapi.json"]
@@ -71,23 +37,7 @@ def told(tmp_path_factory):
             log=lambda note: lines.extend(access_log.line_of(note, form) for form in ("text", "json")),
         )
         client = app.test_client()
-        job = client.post("/v1/generation", json=BODY, headers={"Authorization": f"Bearer {CANARY}"}).json
-        answers = []
-        for spelling in SENT:
-            sent = {"Authorization": f"Bearer {CANARY}", "X-Note": spelling, "Cookie": f"a={spelling}"}
-            named = "entity" if "&#" in spelling else quote(spelling, safe="%")  # no address holds entities
-            answers += [
-                client.get(f"/v1/generation?key={named}", headers=sent),
-                client.get(f"/v1/generation/{named}", headers=sent),
-                client.get(f"/files/{named}", headers=sent),
-                client.post("/v1/generation", data=spelling, headers=sent),
-                client.post("/v1/generation", json={"model": 5, "note": spelling}, headers=sent),
-                client.post("/v1/generation", data=b"{" + spelling.encode(), headers=sent),
-                client.put("/v1/generation", headers=sent),
-                client.get("/v1/generation", headers={"Authorization": CANARY}),
-                client.get("/v1/generation", headers={"Authorization": f"Basic {CANARY}"}),
-                client.post("/__mock/clock", json={"advance": 0}, headers={"Authorization": CANARY}),
-            ]
+        job, answers = tell(client)
         told = {
             "answers": "\n".join(f"{one.headers}{one.text}" for one in answers),
             "log": "\n".join(lines),
