@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 
@@ -64,6 +66,27 @@ def running_fake(folder: Path, *options: str):
     ]
     with started(command) as process:
         yield wait_for_file(ready_file, process), process
+
+
+# What a connection has sent of a request that it never finishes.
+HALVES = {
+    "a head": b"POST /v1/generation HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthoriz",
+    "a body": b"POST /v1/generation HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: x\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 500\r\n\r\n{",
+}
+
+
+@contextlib.contextmanager
+def half_open(base_url: str, number: int, sent: bytes = HALVES["a head"]):
+    """So many connections to a server that have sent part of a request, for as long as the block."""
+    address = urlsplit(base_url)
+    with contextlib.ExitStack() as stack:
+        lines = []
+        for _ in range(number):
+            line = stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=30))
+            line.sendall(sent)
+            lines.append(line)
+        yield lines
 
 
 def run_pytest(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -5,7 +5,7 @@ import gzip
 import http.client
 import json
 import os
-import socket
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 import requests
-from support import AUTHORIZED, running_fake, started, wait_for_file
+from support import AUTHORIZED, HALVES, PAGE_IMAGE, half_open, running_fake, started, wait_for_file
 
 MOST_GROWTH = 50 * 1024 * 1024
 MEGABYTE = 1024 * 1024
@@ -124,29 +124,66 @@ def test_no_body_makes_the_fake_grow_by_50_megabytes(fake, bomb, record_property
     assert requests.get(f"{base_url}/__mock/health", timeout=30).json()["status"] == "ok"
 
 
-HALVES = {
-    "a head": b"POST /v1/generation HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthoriz",
-    "a body": b"POST /v1/generation HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: x\r\n"
-    b"Content-Type: application/json\r\nContent-Length: 500\r\n\r\n{",
-}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("half", HALVES)
 def test_half_open_connections_hold_up_nobody(fake, half):
     base_url, _ = fake
     host, port = base_url.removeprefix("http://").split(":")
-    with contextlib.ExitStack() as stack:
-        for _ in range(500):
-            line = stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
-            line.sendall(HALVES[half])
+    job = requests.post(f"{base_url}/v1/generation", json=PAGE_IMAGE, headers=AUTHORIZED, timeout=30).json()
+    with half_open(base_url, 500, HALVES[half]) as lines:
         asking = http.client.HTTPConnection(host, int(port), timeout=30)
         for _ in range(20):
             asking.request("GET", "/__mock/health")
             assert json.loads(asking.getresponse().read())["status"] == "ok"
-            asking.request("GET", "/v1/generation", headers=AUTHORIZED)
-            assert asking.getresponse().read().startswith(b"{")
+            asking.request("GET", f"/v1/generation/{job['id']}", headers=AUTHORIZED)
+            assert json.loads(asking.getresponse().read())["id"] == job["id"]
         asking.close()
+        if half == "a head":  # nothing was answered to what is not asked yet
+            assert select.select(lines[:100], [], [], 0)[0] == []
+    # Once they are gone, as many creates are answered at once as before.
+    again = requests.post(f"{base_url}/v1/generation", json=PAGE_IMAGE, headers=AUTHORIZED, timeout=30)
+    assert again.status_code == 200
+
+
+@pytest.mark.slow
+def test_half_a_head_and_half_a_body_at_once_hold_up_nobody(fake):
+    base_url, _ = fake
+    with half_open(base_url, 500, HALVES["a head"]), half_open(base_url, 500, HALVES["a body"]):
+        for _ in range(5):
+            with requests.Session() as session:  # a connection of its own
+                health = session.get(f"{base_url}/__mock/health", timeout=30)
+                listed = session.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=30)
+            assert (health.status_code, listed.status_code) == (200, 200)
+
+
+# Each of these was tried in every way in which it can be read in the text, which takes longer than a life.
+SEARCHED = {
+    "backslashes": ("\\" * 60 + "1", "\\" * 120),
+    "quotes behind backslashes": ('\\"' * 60 + "1", '\\"' * 60),
+    "one letter": ("a" * 2000 + "1", "a" * 60_000),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["memory", "sqlite"])
+@pytest.mark.parametrize("about", SEARCHED)
+def test_no_token_and_prompt_make_the_fake_search_without_an_end(tmp_path, store, about):
+    token, prompt = SEARCHED[about]
+    kept = "memory" if store == "memory" else f"sqlite:///{tmp_path}/jobs.db"
+    with running_fake(tmp_path, "--duration", "0", "--store", kept) as (base_url, process):
+        worker = psutil.Process(process.pid).children()
+        try:
+            body = {"model": "Qwen/Qwen-Image", "config": {"prompt": prompt}}
+            headers = {"Authorization": f"Bearer {token}"}
+            asked = requests.post(f"{base_url}/v1/generation", json=body, headers=headers, timeout=60)
+            journal = requests.get(f"{base_url}/__mock/journal", timeout=60)
+            health = requests.get(f"{base_url}/__mock/health", timeout=60)
+        except requests.Timeout:
+            for one in worker:  # it would not end by itself
+                one.kill()
+            raise
+    assert [asked.status_code, journal.status_code, health.status_code] == [200, 200, 200]
+    assert journal.json()["entries"][-1]["operation"] == "create"
 
 
 _HOOK = """
