@@ -1,12 +1,10 @@
-"""What the threat model promises of a served fake: bombs, connections that stay half open, no way out."""
+"""What the threat model promises of a served fake: bombs, connections that stay half open."""
 
 import contextlib
 import gzip
 import http.client
 import json
-import os
 import select
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +12,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 import requests
-from support import AUTHORIZED, HALVES, PAGE_IMAGE, half_open, running_fake, started, wait_for_file
+from support import AUTHORIZED, HALVES, PAGE_IMAGE, half_open, running_fake
 
 MOST_GROWTH = 50 * 1024 * 1024
 MEGABYTE = 1024 * 1024
@@ -184,47 +182,3 @@ def test_no_token_and_prompt_make_the_fake_search_without_an_end(tmp_path, store
             raise
     assert [asked.status_code, journal.status_code, health.status_code] == [200, 200, 200]
     assert journal.json()["entries"][-1]["operation"] == "create"
-
-
-_HOOK = """
-import os, sys
-
-def note(event, arguments):
-    if event in ("socket.connect", "socket.getaddrinfo"):
-        where = arguments[1] if event == "socket.connect" else arguments[0]
-        with open(os.environ["OUTSIDE"], "a") as file:
-            file.write(f"{event} {where}\\n")
-
-sys.addaudithook(note)
-"""
-
-
-@pytest.mark.slow
-def test_no_request_makes_the_fake_connect_anywhere(tmp_path):
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text(_HOOK)
-    ready, outside = tmp_path / "ready", tmp_path / "outside"
-    command = [sys.executable, "-m", "netmind_mock", "serve", "--port", "0", "--ready-file", str(ready)]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "hook"), "OUTSIDE": str(outside)}
-    with started([*command, "--duration", "0"], env=environment) as process:
-        base_url = wait_for_file(ready, process)
-        away = "http://169.254.169.254/latest/meta-data"
-        configs = [
-            {"prompt": away, "image_urls": [away, "https://example.org/a.png"], "image_url": away},
-            {"text": "x", "audio_url": away, "file_url": "file:///etc/passwd", "webhook_url": away},
-            {"prompt": "x", "callback": away, "url": "ftp://example.org", "proxy": away},
-        ]
-        for model in ("Qwen/Qwen-Image", "Qwen/Qwen-Image-Edit", "some/speech-model"):
-            for config in configs:
-                body = {"model": model, "config": config}
-                job = requests.post(
-                    f"{base_url}/v1/generation", json=body, headers=AUTHORIZED, timeout=30
-                ).json()
-                got = requests.get(
-                    f"{base_url}/v1/generation/{job['id']}", headers=AUTHORIZED, timeout=30
-                ).json()
-                for result in got["result"].get("data", []):
-                    assert requests.get(result["url"], timeout=60).status_code == 200
-    noted = outside.read_text().splitlines() if outside.exists() else []
-    assert [line for line in noted if "127.0.0.1" not in line and "localhost" not in line] == []
-    assert noted  # the server asks itself whether it answers: the hook does note
