@@ -5,9 +5,11 @@ import gzip
 import http.client
 import json
 import select
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -120,6 +122,56 @@ def test_no_body_makes_the_fake_grow_by_50_megabytes(fake, bomb, record_property
     record_property("grown by MB", round(grown / 1e6, 1))
     assert grown <= most
     assert requests.get(f"{base_url}/__mock/health", timeout=30).json()["status"] == "ok"
+
+
+# As they come over the wire: no library that asks, and no test client, leaves these as they are.
+TARGETS = [
+    b"/../../../../etc/passwd",
+    b"/v1/generation/../../../../etc/passwd",
+    b"/v1/generation/..%2f..%2f..%2fetc%2fpasswd",
+    b"/v1/generation/%2e%2e%2f%2e%2e%2fetc/passwd",
+    b"/v1/generation/..%252f..%252fetc%252fpasswd",
+    b"/v1/generation/..;/..;/etc/passwd",
+    b"/v1/generation/..\\..\\etc\\passwd",
+    b"/v1/generation/%00",
+    b"/v1/generation/%ff%fe",
+    b"/v1/generation/%",
+    b"/v1/generation/%zz",
+    b"/v1/generation/\xc0\xae\xc0\xae/etc/passwd",
+    b"/v1/generation/\x00",
+    b"/files/../../../../etc/passwd",
+    b"/files//etc/passwd",
+    b"//etc/passwd",
+    b"/__mock/../../../../etc/passwd",
+    b"/__mock/pages/../../../../../etc/passwd",
+    b"/__mock/pages/..%2f..%2fpyproject.toml",
+    b"/__mock/pages/templates/layout.html",
+    b"/__mock/pages/jobs/..%2f..%2f..%2fetc%2fpasswd",
+    b"file:///etc/passwd",
+    b"http://127.0.0.1/etc/passwd",
+    b"/v1/generation/" + b"a" * 60_000,
+    b"/v1/generation/" + b"../" * 5_000,
+    b"*",
+    b"",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(TARGETS)))
+@pytest.mark.parametrize("method", [b"GET", b"DELETE"])
+def test_no_target_of_a_request_leads_out_of_the_fake(fake, method, number):
+    base_url, _ = fake
+    address = urlsplit(base_url)
+    head = b"Host: 127.0.0.1\r\nAuthorization: Bearer a-token\r\nConnection: close\r\n\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=30) as line:
+        line.sendall(b"%s %s HTTP/1.1\r\n%s" % (method, TARGETS[number], head))
+        with line.makefile("rb") as reading:
+            came = reading.read()
+    status = came.partition(b"\r\n")[0].split(b" ")
+    assert came == b"" or 400 <= int(status[1]) < 500, came[:200]
+    assert b"root:" not in came
+    assert b"{%" not in came  # no template
+    assert requests.get(f"{base_url}/__mock/health", timeout=30).status_code == 200
 
 
 @pytest.mark.slow
