@@ -72,7 +72,13 @@ class TestToken:
 ROUTES = sorted(
     {(method, path.replace("{id}", "0" * 32)) for method, path, _ in OPERATIONS_BY_NAME.values()}
     | {("GET", path.replace("{id}", "0" * 32)) for path in PAGES}
-    | {("POST", "pages/do"), ("POST", "pages/key"), ("GET", "nothing-here"), ("GET", "pages/page.js")}
+    | {
+        ("POST", "pages/do"),
+        ("POST", "pages/key"),
+        ("GET", "nothing-here"),
+        ("GET", "pages/page.js"),
+        ("GET", "pages/files/file-0"),
+    }
 )
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 PATHS = sorted({path for _, path in ROUTES})
@@ -228,6 +234,7 @@ PLACES = [
     "/__mock/jobs/{}/expire-links",
     "/__mock/polling/{}",
     "/__mock/pages/jobs/{}",
+    "/__mock/pages/files/{}",
     "/__mock/pages/{}",
     "/__mock/{}",
 ]

@@ -64,8 +64,9 @@ BOMBS = {
     "a number of a million digits": Bomb(
         lambda: b'{"model": "m", "config": {"seed": ' + b"9" * 10**6 + b"}}"
     ),
+    "10,000 addresses of images": Bomb(lambda: _prompt([f"http://h/{number}" for number in range(10_000)])),
     "100,000 addresses of images": Bomb(lambda: _prompt([f"http://h/{number}" for number in range(100_000)])),
-    "99,990 lists in a list": Bomb(lambda: _prompt([[]] * 49_990)),
+    "49,990 lists in a list, as many as are read": Bomb(lambda: _prompt([[]] * 49_990)),
     "a prompt of nine megabytes": Bomb(lambda: _prompt("x" * (9 * MEGABYTE))),
     # Four bytes a character in memory, for one of them needs it, and copies: twice what the others may take.
     "a prompt of nine megabytes and an emoji": Bomb(
