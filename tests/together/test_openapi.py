@@ -13,6 +13,7 @@ from netmind_contracts import openapi
 
 CASES = 500  # of each operation, under each profile: 4,000 in all
 AUTHORIZED = {"Authorization": "Bearer fuzz"}
+FRAMING = ("connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade")
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +51,10 @@ def test_every_answer_is_in_the_document(case, base_url):
     number = next(tried)
     if case.path_parameters and number % 3 == 0:  # a job that is there, or was deleted by the case before
         case.path_parameters["generation_id"] = a_job(base_url)
+    # These belong to the connection: what is wrong with them, the server refuses before there is a request.
+    case.headers = {
+        name: value for name, value in (case.headers or {}).items() if name.lower() not in FRAMING
+    }
     headers = {} if number % 5 == 0 else AUTHORIZED
     answer = case.call(base_url=base_url, headers=headers, timeout=10)
     case.validate_response(
