@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 from granian.constants import HTTPModes, Interfaces
 
-from netmind_mock.server import _ServerOnSocket, _tell_when_ready, listen
+from netmind_mock.serving.server import _ServerOnSocket, _tell_when_ready, listen
 
 
 def bare(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from netmind_contracts.checks import judge
-from netmind_contracts.exchange import load
+from netmind_contracts.runs.exchange import load
 
 JOB_SECONDS = 2.0
 ROUNDS = 5

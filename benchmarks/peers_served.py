@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT = HERE.parent
-OPENAPI = ROOT / "contracts" / "netmind_contracts" / "openapi.json"
+OPENAPI = ROOT / "contracts" / "netmind_contracts" / "data" / "openapi.json"
 HEADERS = {"Authorization": TOKEN, "Content-Type": "application/json"}
 JOBS = "/v1/generation"
 ANSWER = {"status": "pending", "model": CREATE["model"], "config": CREATE["config"]}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from server import CREATE, TOKEN, resident_bytes
 
-from netmind_mock.server import Settings, _tune_collector, build_app
+from netmind_mock.serving.server import Settings, _tune_collector, build_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

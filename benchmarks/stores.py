@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from databases import postgresql_server  # noqa: E402 - from where it is found now
 
-from netmind_mock.jobs import Job, Plan, Stage, Status  # noqa: E402
+from netmind_mock.jobs.job import Job, Plan, Stage, Status  # noqa: E402
 from netmind_mock.stores import open_store  # noqa: E402
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from netmind_mock.jobs import Kind, Output
+from netmind_mock.jobs.job import Kind, Output
 from netmind_mock.media import Caption, video
 
 ASSETS = Path(video.__file__).parent / "assets"

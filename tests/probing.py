@@ -2,12 +2,13 @@
 
 from werkzeug.test import Client
 
-from netmind_contracts import plan
-from netmind_contracts.probe import LOCAL, Probe
-from netmind_contracts.recorder import Clock
-from netmind_contracts.target import Budget, Reply
+from netmind_contracts.probing import calls
+from netmind_contracts.probing.budget import Budget
+from netmind_contracts.probing.probe import LOCAL, Probe
+from netmind_contracts.probing.recorder import Clock
+from netmind_contracts.probing.transport import Reply
 from netmind_mock import SteerableClock, create_app
-from netmind_mock.routes import HOLD
+from netmind_mock.api.environ import HOLD
 
 KEY = "a-key-that-nobody-may-see"
 BASE_URL = "http://127.0.0.1:8000"
@@ -48,7 +49,7 @@ def probe_of(app, clock, *, budget=3, transport=None, requests=(), sleep=None, *
         BASE_URL,
         KEY,
         budget=Budget(budget),
-        requests=(*requests, *plan.job_requests()),
+        requests=(*requests, *calls.job_requests()),
         pace=LOCAL,
         clock=Clock(sleep or clock.advance, clock.now, clock.now),
         **options,

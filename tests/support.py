@@ -14,7 +14,7 @@ import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE_IMAGE = json.loads(
-    (ROOT / "contracts/netmind_contracts/examples/positive/create-request/page-image.json").read_text()
+    (ROOT / "contracts/netmind_contracts/data/examples/positive/create-request/page-image.json").read_text()
 )
 TOKEN = "a-token"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}

@@ -14,13 +14,13 @@ A create is sent again only when it is certain that there is no job, and every w
 import importlib.util as _util
 import typing as _typing
 
+from netmind_client._api import DEFAULT_BASE_URL
 from netmind_client._client import GenerationClient
-from netmind_client._core import Generated
-from netmind_client._many import GenerationRequest, ManyProgress, Outcome
+from netmind_client._clock import use_clock
+from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
+from netmind_client._flows.core import Generated
+from netmind_client._flows.saving import DownloadProgress
 from netmind_client._models import Generation, Result
-from netmind_client._saving import DownloadProgress
-from netmind_client._timing import use_clock
-from netmind_client._wire import DEFAULT_BASE_URL
 from netmind_client.exceptions import (
     ApiError,
     AuthenticationError,

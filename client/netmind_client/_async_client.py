@@ -8,10 +8,13 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import current_token
 
-from netmind_client import _by_httpx, _core, _many, _timing
-from netmind_client._core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
-from netmind_client._download import DEFAULT_MAX_BYTES
-from netmind_client._effects import Do, Pause, Running, Send, Show
+from netmind_client import _clock
+from netmind_client._flows import core
+from netmind_client._flows.batch import opened
+from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
+from netmind_client._flows.download import DEFAULT_MAX_BYTES
+from netmind_client._flows.effects import Do, Pause, Running, Send, Show
+from netmind_client._transport import by_httpx
 from netmind_client.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,10 +25,10 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from netmind_client._effects import Effect, Flow
-    from netmind_client._many import GenerationRequest, ManyProgress, Outcome
+    from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
+    from netmind_client._flows.effects import Effect, Flow
+    from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
-    from netmind_client._saving import DownloadProgress
 
     T = TypeVar("T")
 
@@ -50,7 +53,7 @@ class AsyncGenerationClient:
         poll_interval: float | None = None,
         http_client: httpx.AsyncClient | None = None,
         sleep: Callable[[float], Awaitable[object]] | None = None,
-        monotonic: Callable[[], float] = _timing.monotonic,
+        monotonic: Callable[[], float] = _clock.monotonic,
     ) -> None:
         """Set up a client; nothing is sent yet.
 
@@ -68,7 +71,7 @@ class AsyncGenerationClient:
         """
         self._core = Core(api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is None)
         self._core.run = self._run
-        self._http_client = http_client if http_client is not None else _by_httpx.new_client()
+        self._http_client = http_client if http_client is not None else by_httpx.new_client()
         self._sleep = sleep
         self._limiter: anyio.CapacityLimiter | None = None
         self._loop: object = None  # the event loop whose connections these are
@@ -127,7 +130,7 @@ class AsyncGenerationClient:
     ) -> Generation:
         """As :meth:`netmind_client.GenerationClient.wait`."""
         return await self._run(
-            self._core.wait(generation, timeout, _core.waiting(on_poll, delete_on_timeout=delete_on_timeout))
+            self._core.wait(generation, timeout, core.waiting(on_poll, delete_on_timeout=delete_on_timeout))
         )
 
     def states(
@@ -147,7 +150,7 @@ class AsyncGenerationClient:
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> Sequence[Path]:
         """As :meth:`netmind_client.GenerationClient.download`."""
-        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
         return await self._run(self._core.download(generation, saving, timeout))
 
     async def generate(
@@ -164,8 +167,8 @@ class AsyncGenerationClient:
         delete_on_timeout: bool = False,
     ) -> Generated:
         """As :meth:`netmind_client.GenerationClient.generate`."""
-        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        waiting = _core.waiting(on_poll, delete_on_timeout=delete_on_timeout)
+        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        waiting = core.waiting(on_poll, delete_on_timeout=delete_on_timeout)
         return await self._run(self._core.generate(model, config, saving, timeout, waiting))
 
     async def generate_many(
@@ -182,9 +185,9 @@ class AsyncGenerationClient:
         on_progress: Callable[[ManyProgress], object] | None = None,
     ) -> Sequence[Outcome]:
         """As :meth:`netmind_client.GenerationClient.generate_many`."""
-        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
-        _core.callback("on_progress", on_progress)
-        with _many.opened(
+        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
+        core.callback("on_progress", on_progress)
+        with opened(
             self._core, requests, saving, timeout, concurrency, jobs_file, retry_failed=retry_failed
         ) as batch:
             tally = batch.tally(on_progress)
@@ -254,7 +257,7 @@ class AsyncGenerationClient:
     async def _do(self, effect: Effect) -> Any:
         match effect:
             case Send():
-                return await _by_httpx.send(self._http_client, effect)
+                return await by_httpx.send(self._http_client, effect)
             case Pause():
                 return await self._pause(effect.seconds)
             case Do():
@@ -266,8 +269,8 @@ class AsyncGenerationClient:
     async def _pause(self, seconds: float) -> None:
         if self._sleep is not None:
             await self._sleep(seconds)
-        elif _timing.is_virtual():
-            _timing.sleep(seconds)
+        elif _clock.is_virtual():
+            _clock.sleep(seconds)
             await anyio.sleep(0)  # others come to their turn, as while really waiting
         else:
             await anyio.sleep(seconds)

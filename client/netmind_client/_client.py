@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from netmind_client import _by_requests, _core, _many, _threads, _timing
-from netmind_client._core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
-from netmind_client._download import DEFAULT_MAX_BYTES
-from netmind_client._effects import Do, Pause, Running, Send, Show, Stopped
+from netmind_client import _clock
+from netmind_client._flows import core
+from netmind_client._flows.batch import opened
+from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
+from netmind_client._flows.download import DEFAULT_MAX_BYTES
+from netmind_client._flows.effects import Do, Pause, Running, Send, Show, Stopped
+from netmind_client._transport import by_requests, threads
 
 if TYPE_CHECKING:
     import os
@@ -18,10 +21,10 @@ if TYPE_CHECKING:
 
     import requests
 
-    from netmind_client._effects import Effect, Flow
-    from netmind_client._many import GenerationRequest, ManyProgress, Outcome
+    from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
+    from netmind_client._flows.effects import Effect, Flow
+    from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
-    from netmind_client._saving import DownloadProgress
 
     T = TypeVar("T")
 
@@ -41,8 +44,8 @@ class GenerationClient:
         request_timeout: float = DEFAULT_REQUEST_SECONDS,
         poll_interval: float | None = None,
         session: requests.Session | None = None,
-        sleep: Callable[[float], None] = _timing.sleep,
-        monotonic: Callable[[], float] = _timing.monotonic,
+        sleep: Callable[[float], None] = _clock.sleep,
+        monotonic: Callable[[], float] = _clock.monotonic,
     ) -> None:
         """Set up a client; nothing is sent yet.
 
@@ -64,12 +67,12 @@ class GenerationClient:
                 create again by itself.
         """
         self._core = Core(
-            api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is _timing.sleep
+            api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is _clock.sleep
         )
         self._core.run = self._run
         if session is not None:
-            _by_requests.check_session(session)
-        self._session = session if session is not None else _by_requests.new_session()
+            by_requests.check_session(session)
+        self._session = session if session is not None else by_requests.new_session()
         self._sleep = sleep
 
     @property
@@ -192,7 +195,7 @@ class GenerationClient:
             ConfigurationError: The timeout is none.
         """
         return self._run(
-            self._core.wait(generation, timeout, _core.waiting(on_poll, delete_on_timeout=delete_on_timeout))
+            self._core.wait(generation, timeout, core.waiting(on_poll, delete_on_timeout=delete_on_timeout))
         )
 
     def states(
@@ -231,7 +234,7 @@ class GenerationClient:
             DownloadError: The job has no results, or one could not be fetched or saved whole.
             ConfigurationError: ``timeout`` or ``max_bytes`` is none.
         """
-        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
         return self._run(self._core.download(generation, saving, timeout))
 
     def generate(
@@ -254,8 +257,8 @@ class GenerationClient:
         Raises:
             NetMindError: As :meth:`create`, :meth:`wait` and :meth:`download` do.
         """
-        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        waiting = _core.waiting(on_poll, delete_on_timeout=delete_on_timeout)
+        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        waiting = core.waiting(on_poll, delete_on_timeout=delete_on_timeout)
         return self._run(self._core.generate(model, config, saving, timeout, waiting))
 
     def generate_many(
@@ -295,9 +298,9 @@ class GenerationClient:
             ConfigurationError: A request is none, or the file belongs to other requests or to another run.
             DownloadError: Nothing can be saved there.
         """
-        saving = _core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
-        _core.callback("on_progress", on_progress)
-        with _many.opened(
+        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
+        core.callback("on_progress", on_progress)
+        with opened(
             self._core, requests, saving, timeout, concurrency, jobs_file, retry_failed=retry_failed
         ) as batch:
             tally = batch.tally(on_progress)
@@ -306,7 +309,7 @@ class GenerationClient:
                 return self._run(batch.outcome(number), stop)
 
             count = len(batch.requests)
-            with _threads.results(count, concurrency, do, batch.is_creating) as ended:
+            with threads.results(count, concurrency, do, batch.is_creating) as ended:
                 for number, outcome in ended:
                     tally.add(number, outcome)
             return tally.outcomes
@@ -344,7 +347,7 @@ class GenerationClient:
     def _do(self, effect: Effect) -> Any:
         match effect:
             case Send():
-                return _by_requests.send(self._session, effect)
+                return by_requests.send(self._session, effect)
             case Pause():
                 return self._sleep(effect.seconds)
             case Do():

@@ -46,7 +46,7 @@ class Claim:
 @cache
 def load_claims() -> tuple[Claim, ...]:
     """Every claim of ``claims.toml``, in the file's order."""
-    text = resources.files("netmind_contracts").joinpath("claims.toml").read_text(encoding="utf-8")
+    text = resources.files("netmind_contracts").joinpath("data", "claims.toml").read_text(encoding="utf-8")
     return tuple(
         Claim(**{**entry, "level": Level(entry["level"]), "cost": Cost(entry["cost"])})
         for entry in tomllib.loads(text)["claim"]

@@ -12,11 +12,14 @@ from typing import Any
 import click
 
 try:
-    from netmind_contracts import checks, exchange, har, library, report, target
+    from netmind_contracts import checks, library
     from netmind_contracts.claims import Level, load_claims
     from netmind_contracts.learn import profile_of
-    from netmind_contracts.look import Look
-    from netmind_contracts.probe import interruptible
+    from netmind_contracts.probing.budget import TargetError
+    from netmind_contracts.probing.options import Look
+    from netmind_contracts.probing.probe import interruptible
+    from netmind_contracts.reports import text
+    from netmind_contracts.runs import exchange, har
 except ModuleNotFoundError as missing:
     sys.exit(f"netmind-contracts needs {missing.name}: pip install 'netmind-testkit[contracts]'")
 
@@ -168,7 +171,7 @@ def _as_usage_error() -> Iterator[None]:
     """Say in one sentence that an endpoint cannot be looked at, and exit with 2."""
     try:
         yield
-    except target.TargetError as error:
+    except TargetError as error:
         raise click.UsageError(exchange.printable(str(error))) from None
 
 
@@ -242,14 +245,14 @@ def judge(context: click.Context, *, file: Path, files: dict[str, Path]) -> None
 
 def _report(context: click.Context, run: exchange.Run, files: dict[str, Path]) -> None:
     verdicts = checks.judge(run)
-    click.echo("\n".join(map(exchange.printable, report.table(run, verdicts))))
-    code = report.exit_code(run, verdicts)
+    click.echo("\n".join(map(exchange.printable, text.table(run, verdicts))))
+    code = text.exit_code(run, verdicts)
     if files:
         from netmind_contracts import reports  # noqa: PLC0415 - Jinja takes 40 ms, for those who want files
 
         for form, file in files.items():
             if not _written(file, getattr(reports, form)(run, verdicts)):
-                code = report.COULD_NOT_LOOK
+                code = text.COULD_NOT_LOOK
     context.exit(code)
 
 

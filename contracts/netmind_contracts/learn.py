@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from netmind_contracts.exchange import Authorization, Operation, parse
-from netmind_contracts.histories import (
+from netmind_contracts.runs.exchange import Authorization, Operation, parse
+from netmind_contracts.runs.histories import (
     FINAL_STATUSES,
     KNOWN_FIELDS,
     ON_THE_WAY,
@@ -22,13 +22,13 @@ from netmind_contracts.histories import (
     requested,
     results_of,
 )
-from netmind_contracts.plan import UNKNOWN_ID, UNKNOWN_MODEL, UNREACHABLE_URL
+from netmind_contracts.runs.known import UNKNOWN_ID, UNKNOWN_MODEL, UNREACHABLE_URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netmind_contracts.exchange import Run
-    from netmind_contracts.histories import Job, Seen
+    from netmind_contracts.runs.exchange import Run
+    from netmind_contracts.runs.histories import Job, Seen
 
 _NAMES = (*ON_THE_WAY, "completed", "failed")
 _TIME = "%Y-%m-%d %H:%M:%S"

@@ -82,7 +82,7 @@ class Example(NamedTuple):
 
 
 def _data() -> Traversable:
-    return resources.files("netmind_contracts")
+    return resources.files("netmind_contracts").joinpath("data")
 
 
 def _read_json(file: Traversable) -> Any:

@@ -11,7 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from netmind_contracts.checks import Verdict
-    from netmind_contracts.exchange import Run
+    from netmind_contracts.runs.exchange import Run
 
 Verdicts: TypeAlias = Mapping[str, "Verdict"]
 
@@ -50,8 +50,8 @@ def netmind_run(pytestconfig: pytest.Config) -> Run:
     option = pytestconfig.option
     if not option.netmind_url and not option.netmind_run:
         pytest.skip(_WITHOUT_URL)
-    from netmind_contracts.exchange import InvalidRun, printable  # noqa: PLC0415 - as the module says
-    from netmind_contracts.target import TargetError  # noqa: PLC0415 - as the module says
+    from netmind_contracts.probing.budget import TargetError  # noqa: PLC0415 - as the module says
+    from netmind_contracts.runs.exchange import InvalidRun, printable  # noqa: PLC0415 - as the module says
 
     try:
         run = _loaded(Path(option.netmind_run)) if option.netmind_run else _looked(pytestconfig)
@@ -70,14 +70,14 @@ def netmind_verdicts(netmind_run: Run) -> Verdicts:
 
 
 def _loaded(file: Path) -> Run:
-    from netmind_contracts.har import read_run  # noqa: PLC0415 - as the module says
+    from netmind_contracts.runs.har import read_run  # noqa: PLC0415 - as the module says
 
     return read_run(file)
 
 
 def _looked(config: pytest.Config) -> Run:
-    from netmind_contracts.look import Look  # noqa: PLC0415 - as the module says
-    from netmind_contracts.probe import interruptible  # noqa: PLC0415 - as the module says
+    from netmind_contracts.probing.options import Look  # noqa: PLC0415 - as the module says
+    from netmind_contracts.probing.probe import interruptible  # noqa: PLC0415 - as the module says
 
     option = config.option
     look = Look(
@@ -99,8 +99,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if run is None:
         return
     from netmind_contracts.checks import judge  # noqa: PLC0415 - as the module says
-    from netmind_contracts.exchange import printable  # noqa: PLC0415 - as the module says
-    from netmind_contracts.report import news  # noqa: PLC0415 - as the module says
+    from netmind_contracts.reports.text import news  # noqa: PLC0415 - as the module says
+    from netmind_contracts.runs.exchange import printable  # noqa: PLC0415 - as the module says
 
     terminalreporter.section("netmind claims")
     for line in news(run, judge(run)):

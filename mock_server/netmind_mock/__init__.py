@@ -21,21 +21,20 @@ import typing as _typing
 if _typing.TYPE_CHECKING:
     from netmind_mock.app import create_app
     from netmind_mock.clock import Clock, SteerableClock
-    from netmind_mock.journal import Entry
-    from netmind_mock.plans.orders import InvalidOrder
-    from netmind_mock.profile import Fact, Profile, load_profile
-    from netmind_mock.rules import rules_from
+    from netmind_mock.jobs.profile import Fact, Profile, load_profile
+    from netmind_mock.journal.entries import Entry
+    from netmind_mock.journal.spend import prices_from
+    from netmind_mock.simulation.rules import rules_from
     from netmind_mock.stores import JobStore
     from netmind_mock.stores.memory import MemoryStore
-    from netmind_mock.testing.carrying import WouldHang
     from netmind_mock.testing.handle import Handle
-    from netmind_mock.testing.in_process import Mock
-    from netmind_mock.testing.in_process import Mock as start  # noqa: N813 - it reads as what it does
     from netmind_mock.testing.live import LiveMock, LiveServer
-    from netmind_mock.testing.patience import NeverStops
+    from netmind_mock.testing.mock import Mock
+    from netmind_mock.testing.mock import Mock as start  # noqa: N813 - it reads as what it does
+    from netmind_mock.testing.poll_limit import NeverStops
+    from netmind_mock.testing.transport import WouldHang
     from netmind_mock.testing.virtual_time import VirtualClock
-    from netmind_mock.toml_files import InvalidFile
-    from netmind_mock.verdicts.spend import prices_from
+    from netmind_mock.validation import InvalidFile, InvalidOrder
 
 __all__ = [
     "Clock",
@@ -63,26 +62,26 @@ __all__ = [
 
 _PLACES = {
     "Clock": "clock",
-    "Entry": "journal",
-    "Fact": "profile",
+    "Entry": "journal.entries",
+    "Fact": "jobs.profile",
     "Handle": "testing.handle",
-    "InvalidFile": "toml_files",
-    "InvalidOrder": "plans.orders",
+    "InvalidFile": "validation",
+    "InvalidOrder": "validation",
     "JobStore": "stores",
     "LiveMock": "testing.live",
     "LiveServer": "testing.live",
     "MemoryStore": "stores.memory",
-    "Mock": "testing.in_process",
-    "NeverStops": "testing.patience",
-    "Profile": "profile",
+    "Mock": "testing.mock",
+    "NeverStops": "testing.poll_limit",
+    "Profile": "jobs.profile",
     "SteerableClock": "clock",
     "VirtualClock": "testing.virtual_time",
-    "WouldHang": "testing.carrying",
+    "WouldHang": "testing.transport",
     "create_app": "app",
-    "load_profile": "profile",
-    "prices_from": "verdicts.spend",
-    "rules_from": "rules",
-    "start": "testing.in_process",
+    "load_profile": "jobs.profile",
+    "prices_from": "journal.spend",
+    "rules_from": "simulation.rules",
+    "start": "testing.mock",
 }
 
 

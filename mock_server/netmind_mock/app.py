@@ -12,27 +12,25 @@ from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import MapAdapter
 
-from netmind_mock import identity, wire
+from netmind_mock.api import wire
+from netmind_mock.api.environ import whole_answer
+from netmind_mock.api.files import files_routes
+from netmind_mock.api.generation import generation_routes, generation_views
+from netmind_mock.api.middleware import Door
 from netmind_mock.clock import Clock, SteerableClock
-from netmind_mock.door import Door
-from netmind_mock.errors import ApiError, UnknownRoute, WrongMethod
-from netmind_mock.hints import HINT, hint, hint_of_status, hint_of_store
+from netmind_mock.control.routes import control_routes
+from netmind_mock.errors import HINT, ApiError, UnknownRoute, WrongMethod, hint, hint_of_status, hint_of_store
+from netmind_mock.fake import Rooms, World
 from netmind_mock.hosts import HostPolicy, parse_host
-from netmind_mock.journal import MOST_ENTRIES, Journal
-from netmind_mock.load import Latency, Load, RateLimit
-from netmind_mock.masking import masking_of, secrets_of
-from netmind_mock.profile import Profile, load_profile
-from netmind_mock.queueing import Queue
-from netmind_mock.routes import Rooms
-from netmind_mock.routes.control import control_routes
-from netmind_mock.routes.files import files_routes
-from netmind_mock.routes.generation import generation_routes, generation_views
-from netmind_mock.shared_journal import SharedJournal
-from netmind_mock.steering import World
+from netmind_mock.jobs import ids
+from netmind_mock.jobs.profile import Profile, load_profile
+from netmind_mock.journal.entries import MOST_ENTRIES, Journal
+from netmind_mock.journal.redaction import masking_of, secrets_of
+from netmind_mock.journal.shared import SharedJournal
+from netmind_mock.journal.spend import Prices
+from netmind_mock.simulation.accounts import Tenants
+from netmind_mock.simulation.load import Latency, Load, Queue, RateLimit
 from netmind_mock.stores import StoreUnavailable, open_store
-from netmind_mock.tenants import Tenants
-from netmind_mock.verdicts.spend import Prices
-from netmind_mock.wsgi import whole_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,12 +38,12 @@ if TYPE_CHECKING:
 
     from flask import Request
 
-    from netmind_mock.door import Shorter
-    from netmind_mock.journal import Note
-    from netmind_mock.routes.generation import View
-    from netmind_mock.rules import Rule
+    from netmind_mock.api.environ import Whole
+    from netmind_mock.api.generation import View
+    from netmind_mock.api.middleware import Shorter
+    from netmind_mock.journal.entries import Note
+    from netmind_mock.simulation.rules import Rule
     from netmind_mock.stores import JobStore
-    from netmind_mock.wsgi import Whole
 
 
 def create_app(  # noqa: PLR0913 - each has a name and a default
@@ -125,10 +123,10 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
         profile=settled,
         tenants=tenants,
         store=store,
-        ids=identity.JobIds(seed),
+        ids=ids.JobIds(seed),
         hosts=host_policy(public_url, allowed_hosts),
         duration=duration,
-        accepted=frozenset(map(identity.user_id_of, keys)) if keys else None,
+        accepted=frozenset(map(ids.user_id_of, keys)) if keys else None,
         strict_models=strict_models or settled.unknown_models == "refuse",
         queue=queue,
     )

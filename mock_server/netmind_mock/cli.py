@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netmind_mock import access_log
-from netmind_mock.catalogue import catalogue
 from netmind_mock.errors import ApiError
-from netmind_mock.faults import KINDS
 from netmind_mock.hosts import is_loopback, parse_host
-from netmind_mock.journal import MOST_ENTRIES
-from netmind_mock.plans.scenarios import SCENARIOS
-from netmind_mock.profile import SHIPPED, shipped_profile
+from netmind_mock.jobs.catalogue import catalogue
+from netmind_mock.jobs.profile import SHIPPED, shipped_profile
+from netmind_mock.journal import access_log
+from netmind_mock.journal.entries import MOST_ENTRIES
+from netmind_mock.simulation.faults import KINDS
+from netmind_mock.simulation.scenarios import SCENARIOS
 from netmind_mock.stores import Limits, StoreUnavailable
-from netmind_mock.toml_files import InvalidFile, read_toml, shown, unknown_key
+from netmind_mock.validation import InvalidFile, read_toml, shown, unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from netmind_mock.plans.orders import Parameter
+    from netmind_mock.validation import Parameter
 
 _PUBLIC_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*)?")
 
@@ -244,7 +244,7 @@ def serve(  # noqa: PLR0913 - click hands over each option by its name
 ) -> None:
     """Serve the fake until Ctrl-C or SIGTERM."""
     # granian takes 0.1 s to import; --help and mistakes should not wait for it.
-    from netmind_mock import server  # noqa: PLC0415
+    from netmind_mock.serving import server  # noqa: PLC0415
 
     try:
         listener = server.listen(host, port) if fd is None else server.adopt(fd)

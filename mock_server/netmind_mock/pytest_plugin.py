@@ -15,8 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from netmind_mock.testing.in_process import Mock
     from netmind_mock.testing.live import LiveMock, LiveServer
+    from netmind_mock.testing.mock import Mock
     from netmind_mock.testing.virtual_time import VirtualClock
 
 
@@ -91,7 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def netmind_mock(request: pytest.FixtureRequest) -> Iterator[Mock]:
     """A fake in process, without a socket or waiting: answers ``requests`` and ``httpx``."""
-    from netmind_mock.testing.in_process import Mock  # noqa: PLC0415 - as the module says
+    from netmind_mock.testing.mock import Mock  # noqa: PLC0415 - as the module says
 
     _check_alone(request)
     mock = _made(lambda: Mock(**_options(request.config)))

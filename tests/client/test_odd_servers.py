@@ -30,7 +30,7 @@ WHOLE_GZIP = gzip.compress(b"a" * 500)
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("netmind_client._retry.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("netmind_client._flows.retry.FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture(params=KINDS)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 import netmind_client
 from netmind_client import NetMindError, Result, exceptions
-from netmind_client._download import name_for, safe_name
 from netmind_client._files import Lines, NameTaken, partial
+from netmind_client._flows.download import name_for, safe_name
+from netmind_client._flows.waiting import Verdict, delay_after, verdict
 from netmind_client._models import read_generation
-from netmind_client._polling import Verdict, delay_after, verdict
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

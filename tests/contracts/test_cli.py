@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from support import running_fake
 
 from netmind_contracts.cli import main
-from netmind_mock.profile import load_profile
+from netmind_mock.jobs.profile import load_profile
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from support import ROOT
 
 from netmind_contracts import openapi, schema_names
 
-FILE = ROOT / "contracts/netmind_contracts/openapi.json"
+FILE = ROOT / "contracts/netmind_contracts/data/openapi.json"
 
 
 def test_the_file_is_valid():

@@ -9,7 +9,7 @@ from mutants.catalogue import MUTANTS
 from probing import fake, probe_of
 from support import running_fake
 
-from netmind_contracts.exchange import save
+from netmind_contracts.runs.exchange import save
 
 
 def suite(*arguments, cwd, **environment):

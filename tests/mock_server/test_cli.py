@@ -6,8 +6,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from netmind_mock import cli, server
-from netmind_mock.profile import SHIPPED
+from netmind_mock import cli
+from netmind_mock.jobs.profile import SHIPPED
+from netmind_mock.serving import server
 
 # A value for each option, as a flag has it, and as a TOML file does.
 VALUES = {

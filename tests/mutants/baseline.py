@@ -5,7 +5,7 @@ from pathlib import Path
 from probing import fake, probe_of
 
 from mutants.wsgi import Mutant
-from netmind_contracts.plan import JobRequest
+from netmind_contracts.probing.calls import JobRequest
 
 PROFILE = Path(__file__).with_name("baseline.toml")
 

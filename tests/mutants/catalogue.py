@@ -1,7 +1,7 @@
 """Fakes that each break one claim."""
 
 from mutants.wsgi import Answered, Mutant
-from netmind_contracts.plan import UNKNOWN_MODEL
+from netmind_contracts.runs.known import UNKNOWN_MODEL
 
 MUTANTS: list[Mutant] = []
 

@@ -19,7 +19,7 @@ REQUESTS = 12
 
 def generate_many(base_url, folder):
     """The command, in a process of its own."""
-    command = [sys.executable, "-c", "from netmind_client.cli import main; main()", "--base-url", base_url,
+    command = [sys.executable, "-c", "from netmind_client.cli.commands import main; main()", "--base-url", base_url,
                "--api-key", TOKEN, "generate-many", "requests.jsonl", "-o", "out", "--json"]  # fmt: skip
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -97,7 +97,7 @@ def test_a_command_that_is_told_to_end_says_how_to_go_on(tmp_path):
         GenerationClient(TOKEN, base_url) as client,
     ):
         process = subprocess.Popen(
-            [sys.executable, "-c", "from netmind_client.cli import main; main()", "--base-url", base_url,
+            [sys.executable, "-c", "from netmind_client.cli.commands import main; main()", "--base-url", base_url,
              "--api-key", TOKEN, "generate", "--model", "m", "--prompt", "a cup"],
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -119,7 +119,7 @@ def test_a_command_that_is_told_to_end_says_how_to_go_on(tmp_path):
 def test_a_job_whose_id_cannot_be_printed_is_named_all_the_same(tmp_path):
     with running_fake(tmp_path) as (base_url, _), open("/dev/full", "w") as full:  # noqa: PTH123
         ended = subprocess.run(
-            [sys.executable, "-c", "from netmind_client.cli import main; main()", "--base-url", base_url,
+            [sys.executable, "-c", "from netmind_client.cli.commands import main; main()", "--base-url", base_url,
              "--api-key", TOKEN, "create", "--model", "m", "--prompt", "a cup"],
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=30,
         )  # fmt: skip
@@ -132,7 +132,7 @@ def test_a_job_whose_id_cannot_be_printed_is_named_all_the_same(tmp_path):
     ]
 
 
-COMMAND = '"$0" -c "from netmind_client.cli import main; main()" --base-url "$1" --api-key "$2" '
+COMMAND = '"$0" -c "from netmind_client.cli.commands import main; main()" --base-url "$1" --api-key "$2" '
 
 
 @pytest.mark.slow

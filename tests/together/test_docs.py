@@ -155,12 +155,12 @@ def test_the_readme_lists_every_option():
     assert options <= set(re.findall(r"`(--[a-z-]+)", (ROOT / "README.md").read_text()))
 
 
-def test_architecture_names_every_room():
+def test_architecture_names_every_module():
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    rooms = {
+    modules = {
         path.stem
         for package in ("client/netmind_client", "contracts/netmind_contracts", "mock_server/netmind_mock")
-        for path in (ROOT / package).glob("*.py")
+        for path in (ROOT / package).rglob("*.py")
         if not path.stem.startswith("__")
     }
-    assert [room for room in rooms if f"`{room}`" not in text] == []
+    assert sorted(module for module in modules if not re.search(rf"(?<!\w){module}(?!\w)", text)) == []

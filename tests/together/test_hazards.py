@@ -12,8 +12,9 @@ from canary import CANARY, SPELLED, assert_no_canary, tell
 from support import ROOT
 
 import netmind_mock
-from netmind_mock import SteerableClock, access_log, create_app
-from netmind_mock.steering import OPERATIONS_BY_NAME
+from netmind_mock import SteerableClock, create_app
+from netmind_mock.control.operations import OPERATIONS_BY_NAME
+from netmind_mock.journal import access_log
 from netmind_mock.stores import open_store
 
 OTHER = {"Authorization": "Bearer a-token-of-another"}

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from netmind_mock import create_app
-from netmind_mock.steering import OPERATIONS_BY_NAME
+from netmind_mock.control.operations import OPERATIONS_BY_NAME
 from netmind_mock.stores import open_store
 
 OTHER = {"Authorization": "Bearer a-token-of-another"}

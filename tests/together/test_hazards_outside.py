@@ -12,8 +12,8 @@ import pytest
 import requests
 from support import AUTHORIZED, started, wait_for_file
 
-from netmind_mock.catalogue import catalogue
-from netmind_mock.steering import OPERATIONS_BY_NAME
+from netmind_mock.control.operations import OPERATIONS_BY_NAME
+from netmind_mock.jobs.catalogue import catalogue
 
 # Whatever would reach beyond this process, as the interpreter tells it.
 _HOOK = """

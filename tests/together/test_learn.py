@@ -12,7 +12,7 @@ from probing import fake, probe_of
 
 from netmind_contracts.checks import judge
 from netmind_contracts.learn import learn, profile_of
-from netmind_mock.profile import load_profile
+from netmind_mock.jobs.profile import load_profile
 
 NAMES = ("pending", "initializing", "processing", "completed", "failed")
 DURATION = 120

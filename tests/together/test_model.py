@@ -8,8 +8,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from mutants.catalogue import MUTANTS
 from probing import BASE_URL, KEY, WsgiTransport, fake
 
-from netmind_contracts.model import Endpoint, Expectations, machine_for
-from netmind_contracts.target import Reply, TargetError
+from netmind_contracts.probing.budget import TargetError
+from netmind_contracts.probing.transport import Reply
+from netmind_contracts.state_machine import Endpoint, Expectations, machine_for
 from netmind_mock import MemoryStore
 from netmind_mock.stores import open_store
 

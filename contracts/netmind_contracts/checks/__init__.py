@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from netmind_contracts.checks import lifecycle, lists, messages, refusals, results  # noqa: F401 - they register
-from netmind_contracts.checks.findings import CHECKS, Finding, Outcome, Verdict, judge
+from netmind_contracts.checks.registry import CHECKS, Finding, Outcome, Verdict, judge
 
 __all__ = ["CHECKS", "Finding", "Outcome", "Verdict", "judge"]

@@ -7,14 +7,14 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from netmind_contracts.checks.findings import Finding, came_of, check, finding
-from netmind_contracts.histories import ON_THE_WAY, PAGE_MODELS, Histories, has_ended, results_of
-from netmind_contracts.plan import UNREACHABLE_URL
+from netmind_contracts.checks.registry import Finding, came_of, check, finding
+from netmind_contracts.runs.histories import ON_THE_WAY, PAGE_MODELS, Histories, has_ended, results_of
+from netmind_contracts.runs.known import UNREACHABLE_URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netmind_contracts.histories import Job, Seen
+    from netmind_contracts.runs.histories import Job, Seen
 
 _EMPTY: tuple[dict[str, list[str]], ...] = ({}, {"data": []})
 _NEVER_SEEN = ("cancelled", "error", "success")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netmind_contracts.checks.findings import Finding, came_of, check, finding
-from netmind_contracts.histories import Histories, has_ended
+from netmind_contracts.checks.registry import Finding, came_of, check, finding
+from netmind_contracts.runs.histories import Histories, has_ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netmind_contracts.histories import Job, Seen
+    from netmind_contracts.runs.histories import Job, Seen
 
 _NOTHING = object()
 _PAGING = (

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from netmind_contracts.checks.findings import Finding, came_of, check, finding
-from netmind_contracts.histories import KNOWN_FIELDS, PAGE_MODELS, Entry, Histories, results_of
+from netmind_contracts.checks.registry import Finding, came_of, check, finding
+from netmind_contracts.runs.histories import KNOWN_FIELDS, PAGE_MODELS, Entry, Histories, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from netmind_contracts import library
-    from netmind_contracts.histories import Job, Seen
+    from netmind_contracts.runs.histories import Job, Seen
 
 
 # Create

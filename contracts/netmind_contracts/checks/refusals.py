@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netmind_contracts import library
-from netmind_contracts.checks.findings import Finding, came_of, check, finding
-from netmind_contracts.exchange import Authorization, Operation
-from netmind_contracts.histories import Histories, requested
-from netmind_contracts.plan import UNKNOWN_MODEL
+from netmind_contracts.checks.registry import Finding, came_of, check, finding
+from netmind_contracts.runs.exchange import Authorization, Operation
+from netmind_contracts.runs.histories import Histories, requested
+from netmind_contracts.runs.known import UNKNOWN_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netmind_contracts.histories import Seen
+    from netmind_contracts.runs.histories import Seen
 
 
 def _taken(claim: str, form: Authorization) -> None:

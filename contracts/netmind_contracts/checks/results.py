@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import puremagic
 
 from netmind_contracts import library
-from netmind_contracts.checks.findings import Finding, came_of, check, finding
-from netmind_contracts.histories import Histories, results_of
+from netmind_contracts.checks.registry import Finding, came_of, check, finding
+from netmind_contracts.runs.histories import Histories, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from netmind_contracts.histories import Job, Seen
+    from netmind_contracts.runs.histories import Job, Seen
 
 
 def _in_results(

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from netmind_contracts.checks import Outcome
-from netmind_contracts.exchange import parse, printable
-from netmind_contracts.report import exit_code, summary
+from netmind_contracts.reports.text import exit_code, summary
+from netmind_contracts.runs.exchange import parse, printable
 
 if TYPE_CHECKING:
     from netmind_contracts.checks import Verdict
-    from netmind_contracts.exchange import Exchange, Run
+    from netmind_contracts.runs.exchange import Exchange, Run
 
 _SHOWN_CHARACTERS = 4000
 _SHOWN_FINDINGS = 10

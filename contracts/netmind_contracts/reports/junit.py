@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from netmind_contracts.checks import Outcome
-from netmind_contracts.exchange import printable
-from netmind_contracts.report import evidence
+from netmind_contracts.reports.text import evidence
+from netmind_contracts.runs.exchange import printable
 
 if TYPE_CHECKING:
     from netmind_contracts.checks import Verdict
-    from netmind_contracts.exchange import Run
+    from netmind_contracts.runs.exchange import Run
 
 # What is no character of XML 1.0: https://www.w3.org/TR/xml/#charsets
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

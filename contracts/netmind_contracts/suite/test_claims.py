@@ -8,11 +8,11 @@ import pytest
 
 from netmind_contracts.checks import Outcome
 from netmind_contracts.claims import Claim, load_claims
-from netmind_contracts.report import evidence
+from netmind_contracts.reports.text import evidence
 
 if TYPE_CHECKING:
-    from netmind_contracts.exchange import Run
     from netmind_contracts.pytest_plugin import Verdicts
+    from netmind_contracts.runs.exchange import Run
 
 
 @pytest.mark.parametrize("claim", load_claims(), ids=lambda claim: claim.id)

@@ -10,10 +10,10 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from netmind_mock.jobs import Kind
+from netmind_mock.jobs.job import Kind
 
 if TYPE_CHECKING:
-    from netmind_mock.jobs import Job
+    from netmind_mock.jobs.job import Job
 
 __all__ = ["CONTENT_TYPES", "Caption", "caption", "render"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import ExifTags, Image, ImageDraw, ImageFont, PngImagePlugin
 
 if TYPE_CHECKING:
-    from netmind_mock.jobs import Output
+    from netmind_mock.jobs.job import Output
     from netmind_mock.media import Caption
 
 _SOFTWARE = "netmind-mock"

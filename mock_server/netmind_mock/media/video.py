@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from netmind_mock.media.images import draw
 
 if TYPE_CHECKING:
-    from netmind_mock.jobs import Output
+    from netmind_mock.jobs.job import Output
     from netmind_mock.media import Caption
 
 FRAMES_PER_SECOND = 4

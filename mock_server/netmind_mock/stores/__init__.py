@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from netmind_mock.jobs import Job
+    from netmind_mock.jobs.job import Job
 
 __all__ = [
     "Counts",

@@ -13,7 +13,7 @@ from netmind_mock.stores import Counts, Facts, Limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from netmind_mock.jobs import Job
+    from netmind_mock.jobs.job import Job
 
 
 class MemoryStore:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, urlencode, urlsplit
 
-from netmind_mock.faults import OPERATIONS
-from netmind_mock.plans.orders import InvalidOrder, nearest
-from netmind_mock.testing.asserting import Seen, assert_created, assert_times
-from netmind_mock.verdicts.polling import Polling, polling_from_json
-from netmind_mock.verdicts.spend import Spend, spend_from_json
+from netmind_mock.control.operations import OPERATIONS_BY_NAME, call
+from netmind_mock.journal.entries import Entry, entry_from_json
+from netmind_mock.journal.polling import Polling, polling_from_json
+from netmind_mock.journal.spend import Spend, spend_from_json
+from netmind_mock.simulation.faults import OPERATIONS
+from netmind_mock.testing.assertions import Seen, assert_created, assert_times
+from netmind_mock.validation import InvalidOrder, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from netmind_mock.journal import Entry
-    from netmind_mock.testing.controls import Control
+    from netmind_mock.fake import World
+    from netmind_mock.journal.entries import Entry
+
 
 _EVERY_OPERATION = dict.fromkeys((*OPERATIONS, "other"))
 
@@ -297,3 +303,83 @@ def _caller() -> str:
     while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+_WITHIN_SECONDS = 30.0
+
+
+class Control(Protocol):
+    """What a test may do to a fake, for one tenant or for everybody."""
+
+    def call(self, name: str, payload: Mapping[str, Any] | None = None) -> Any:
+        """Do an operation of ``steering``, and return its JSON.
+
+        Raises:
+            InvalidOrder: It cannot be done; the message says what can.
+        """
+        ...
+
+    def entries(self, operation: str | None = None) -> list[Entry]:
+        """The journal's entries, oldest first."""
+        ...
+
+
+class LocalControl:
+    """Steers a fake in this process, for everybody."""
+
+    def __init__(self, world: World, check_used: Callable[[], None] = lambda: None) -> None:
+        """Steer this world; ``check_used`` raises if nobody can have used it."""
+        self._world = world
+        self._check_used = check_used
+
+    def call(self, name: str, payload: Mapping[str, Any] | None = None) -> Any:
+        """Do an operation."""
+        __tracebackhide__ = True
+        self._check_used()
+        try:
+            return call(self._world, None, name, payload or {})
+        except InvalidOrder as mistake:  # told where the test ordered it, and not by our own frames
+            raise type(mistake)(str(mistake)) from None
+
+    def entries(self, operation: str | None = None) -> list[Entry]:
+        """The journal's entries, oldest first."""
+        self._check_used()
+        return self._world.journal.entries(operation=operation)
+
+
+class HttpControl:
+    """Steers a served fake, for the tenant of a token."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self._host = urlsplit(base_url).netloc
+        self._token = token
+
+    def call(self, name: str, payload: Mapping[str, Any] | None = None) -> Any:
+        """Do an operation, over HTTP and past whatever intercepts ``requests`` or ``httpx``."""
+        __tracebackhide__ = True
+        operation = OPERATIONS_BY_NAME[name]
+        asked = dict(payload or {})
+        path = "/__mock/" + operation.path
+        if "{id}" in path:
+            path = path.replace("{id}", quote(str(asked.pop("id")), safe=""))
+        body = None
+        headers = {"Authorization": f"Bearer {self._token}"}
+        if operation.method == "POST":
+            body, headers["Content-Type"] = json.dumps(asked), "application/json"
+        elif asked:
+            path += "?" + urlencode({key: value for key, value in asked.items() if value is not None})
+        connection = http.client.HTTPConnection(self._host, timeout=_WITHIN_SECONDS)
+        try:
+            connection.request(operation.method, path, body, headers)
+            answer = connection.getresponse()
+            document = json.loads(answer.read())
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise InvalidOrder(document["message"])
+        return document
+
+    def entries(self, operation: str | None = None) -> list[Entry]:
+        """The journal's entries, oldest first."""
+        asked = {} if operation is None else {"operation": operation}
+        return [entry_from_json(entry) for entry in self.call("journal", asked)["entries"]]

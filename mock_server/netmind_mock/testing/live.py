@@ -13,10 +13,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.plans.orders import InvalidOrder
-from netmind_mock.testing.controls import HttpControl
-from netmind_mock.testing.handle import Handle
-from netmind_mock.testing.in_process import environment
+from netmind_mock.testing.handle import Handle, HttpControl
+from netmind_mock.testing.mock import environment
+from netmind_mock.validation import InvalidOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

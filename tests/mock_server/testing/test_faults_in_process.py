@@ -12,8 +12,8 @@ from urllib3 import Retry
 
 import netmind_mock
 from netmind_client import GenerationClient
-from netmind_mock.testing.carrying import WouldHang
-from netmind_mock.testing.patience import NeverStops
+from netmind_mock.testing.poll_limit import NeverStops
+from netmind_mock.testing.transport import WouldHang
 
 
 class TestWhoLearnsOfAJob:

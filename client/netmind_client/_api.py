@@ -1,0 +1,242 @@
+"""What is sent, and what an answer means. Pure: who sends it is none of this module's business."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from netmind_client._http import ACCEPT_ENCODING, Request
+from netmind_client._models import read_generation
+from netmind_client.exceptions import (
+    ApiError,
+    ConfigurationError,
+    CreateOutcomeUnknown,
+    UnexpectedAnswer,
+    api_error_class,
+)
+
+if TYPE_CHECKING:
+    from netmind_client._http import Answer, NoAnswer
+    from netmind_client._models import Generation
+
+DEFAULT_BASE_URL = "https://api.netmind.ai"
+
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Where the API is, and the token for it, which goes nowhere else."""
+
+    base_url: str
+    authorization: str = field(repr=False)
+
+    @property
+    def command(self) -> str:
+        """How ``netmind-client`` is called to reach it."""
+        elsewhere = [] if self.base_url == DEFAULT_BASE_URL else ["--base-url", self.base_url]
+        return shlex.join(["netmind-client", *elsewhere])
+
+    def request(self, method: str, generation_id: str | None = None, body: bytes | None = None) -> Request:
+        """A request for this job, or for all of them."""
+        path = "" if generation_id is None else "/" + quote(generation_id, safe="")
+        headers = {
+            "Authorization": self.authorization,
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPT_ENCODING,
+        }
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return Request(method, f"{self.base_url}/v1/generation{path}", headers, body)
+
+
+def api(api_key: Any, base_url: Any) -> Api:
+    """Where the API is, as a user gives it.
+
+    Raises:
+        ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
+    """
+    if not isinstance(api_key, str) or not isinstance(base_url, str):
+        given = type(base_url if isinstance(api_key, str) else api_key).__name__
+        raise ConfigurationError(f"expected the API key and the base URL as text, got {given}")
+    key = api_key.strip()
+    if not key:
+        raise ConfigurationError(
+            "no API key: pass api_key (--api-key), or set the environment variable NETMIND_API_KEY"
+        )
+    if not all(33 <= ord(character) <= 126 for character in key):
+        raise ConfigurationError("the API key holds white space or characters that no HTTP header may carry")
+    return Api(normalized_base_url(base_url), f"Bearer {key}")
+
+
+def normalized_base_url(text: str) -> str:
+    """The base URL without a slash or /v1 at its end.
+
+    Raises:
+        ConfigurationError: It is not an HTTP URL.
+    """
+    url = text.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is none
+        usable = False
+    if not usable or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ConfigurationError(
+            f"expected a base URL such as {DEFAULT_BASE_URL}, got {without_query(text)!r}"
+        )
+    return url
+
+
+def create_body(model: Any, config: Mapping[str, Any]) -> bytes:
+    """The body of a create.
+
+    Raises:
+        ConfigurationError: The model is no name, or the config no mapping, or not JSON.
+    """
+    if not isinstance(model, str) or not model.strip():
+        raise ConfigurationError(f"expected a model such as 'Qwen/Qwen-Image', got {model!r}")
+    if not isinstance(config, Mapping):
+        example = {"prompt": "A cup of coffee"}
+        raise ConfigurationError(f"expected a config such as {example}, got {type(config).__name__}")
+    try:
+        return json.dumps({"model": model, "config": dict(config)}, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the config cannot be sent as JSON: {error}") from error
+
+
+def document(request: Request, answer: Answer, generation_id: str | None) -> Any:
+    """The answer's JSON, or its text where it is not JSON, if it is a success.
+
+    Raises:
+        ApiError: It is an error.
+        UnexpectedAnswer: It is a redirect.
+    """
+    where = f"{request.method} {request.url}"
+    try:
+        body: Any = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        body = answer.body.decode(errors="replace")
+    if answer.status >= 400:
+        raise api_error_class(answer.status)(
+            f"{where} answered {answer.status}: {message_of(body)}",
+            status=answer.status,
+            body=body,
+            retry_after=retry_after(answer),
+            generation_id=generation_id,
+        )
+    if answer.status >= 300:
+        target = without_query(answer.headers.get("location", "elsewhere"))
+        message = f"{where} redirects to {target}, where the token is not sent; check the base URL"
+        raise UnexpectedAnswer(message, generation_id=generation_id)
+    return body
+
+
+def generation(body: Any, generation_id: str) -> Generation:
+    """A generation from an answer.
+
+    Raises:
+        UnexpectedAnswer: It is none.
+    """
+    read = read_generation(body)
+    if read is None:
+        message = f"generation {generation_id}: expected a generation, got {shown(body)}"
+        raise UnexpectedAnswer(message, generation_id=generation_id)
+    if read.id != generation_id:
+        message = f"generation {generation_id}: the answer is about another one, {cut(read.id)}"
+        raise UnexpectedAnswer(message, generation_id=generation_id)
+    return read
+
+
+def generations(body: Any) -> Sequence[Generation]:
+    """The generations of a list, in the API's order.
+
+    Raises:
+        UnexpectedAnswer: It is no list of them.
+    """
+    entries = body.get("generation_list") if isinstance(body, dict) else None
+    if not isinstance(entries, Sequence) or isinstance(entries, str):
+        raise UnexpectedAnswer(f"list: expected a generation_list, got {shown(body)}")
+    return [read for entry in entries if (read := read_generation(entry)) is not None]
+
+
+def unknown_outcome(
+    request: Request, why: str, model: str, config: dict[str, Any], sent_at: float
+) -> CreateOutcomeUnknown:
+    """The error for a create that may have been carried out."""
+    advice = "A job may have been created and charged: look for it before you create it again"
+    return CreateOutcomeUnknown(
+        f"POST {request.url}: {why}. {advice}", model=model, config=config, sent_at=sent_at
+    )
+
+
+def create_failed(error: NoAnswer | ApiError) -> str:
+    """What happened to a create of which nobody knows whether it was carried out."""
+    if isinstance(error, ApiError):
+        return f"answered {error.status} ({message_of(error.body)})"
+    return f"sent, but no answer came ({error})"
+
+
+def retry_after(answer: Answer) -> float | None:
+    """What the header Retry-After says, in seconds; a date is compared with the answer's own."""
+    value = answer.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,12}(\.\d+)?", value, re.ASCII):
+        return float(value)
+    until, now = date(value), date(answer.headers.get("date", ""))
+    return None if until is None or now is None else max(until - now, 0.0)
+
+
+def date(text: str) -> float | None:
+    """An HTTP date, in seconds since the epoch."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rarely used, and slow to import
+
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def message_of(body: Any) -> str:
+    """What an error's body says, in one line."""
+    if isinstance(body, dict):
+        body = body.get("message", body.get("detail", body))
+    return shown(body)
+
+
+def shown(value: Any) -> str:
+    """An answer's JSON, or its text, cut short for a message."""
+    if isinstance(value, str):
+        return cut(value)
+    text = ""
+    for piece in json.JSONEncoder(ensure_ascii=False, default=repr).iterencode(
+        value
+    ):  # as far as it is shown
+        text += piece[:_SHOWN_CHARACTERS]
+        if len(text) > _SHOWN_CHARACTERS:
+            break
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """The text in one line, cut short, and no URL in it with a password or a query, which may be secret."""
+    line = " ".join(map(_without_secrets, text[: 4 * _SHOWN_CHARACTERS].split()))
+    return line if len(line) <= _SHOWN_CHARACTERS else line[:_SHOWN_CHARACTERS] + "…"
+
+
+def _without_secrets(word: str) -> str:
+    path, query, _ = word.partition("?")
+    if query and "/" in path:
+        word = path
+    before, slashes, rest = word.partition("//")
+    host, slash, path = rest.partition("/")
+    return before + slashes + (f"…@{host.rpartition('@')[2]}" if "@" in host else host) + slash + path
+
+
+def without_query(url: str) -> str:
+    """The URL without its query, which may hold a signature, and cut short."""
+    return cut(url.partition("?")[0])

@@ -1,0 +1,379 @@
+"""Many generations: what is to be done, what was done already, and what each came to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netmind_client import _files
+from netmind_client._flows.call import seconds as call_seconds
+from netmind_client._flows.call import whole
+from netmind_client._flows.core import Waiting
+from netmind_client._flows.effects import Do, Flow, Stopped
+from netmind_client._flows.operations import seconds, timestamp
+from netmind_client.exceptions import (
+    ApiError,
+    ConfigurationError,
+    CreateOutcomeUnknown,
+    DownloadError,
+    GenerationFailed,
+    NetMindError,
+    NotFoundError,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from netmind_client._files import Lines
+    from netmind_client._flows.call import Call
+    from netmind_client._flows.core import Core, Generated
+    from netmind_client._flows.saving import Saving
+    from netmind_client._models import Generation
+
+
+_NO_JOBS = "not a file of jobs, as generate_many writes it; name another"
+
+
+class GenerationRequest(NamedTuple):
+    """What is to be generated.
+
+    Attributes:
+        model: Such as ``Qwen/Qwen-Image``.
+        config: The model's options.
+    """
+
+    model: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one of many requests came to.
+
+    Attributes:
+        request: The request.
+        generation_id: Its job, if there is one.
+        generation: The completed job; None if it failed, or was done by an earlier run.
+        paths: The files that it was saved to.
+        error: What went wrong; None if nothing did.
+    """
+
+    request: GenerationRequest
+    generation_id: str | None = None
+    generation: Generation | None = None
+    paths: Sequence[Path] = ()
+    error: NetMindError | None = None
+
+
+class ManyProgress(NamedTuple):
+    """How far many generations are.
+
+    Attributes:
+        done: How many have ended, well or not.
+        failed: How many of these ended otherwise than well.
+        of: How many there are.
+        last: What the last one came to.
+    """
+
+    done: int
+    failed: int
+    of: int
+    last: Outcome
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one request: by the file of jobs, and since."""
+
+    sent_at: str | None = None
+    generation_id: str | None = None
+    paths: tuple[str, ...] | None = None
+    has_failed: bool = False
+    is_noted: bool = True  # whether the file has its id
+
+
+class Batch:
+    """The requests, and the file of their jobs, if there is one.
+
+    The file has a line of JSON an event, and lines are only added: that a create is being sent, before it
+    is; that it made this job, or certainly none; that the job failed, or its results are saved. It holds no
+    prompts.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        requests: Sequence[GenerationRequest],
+        saving: Saving,
+        timeout: float,
+        jobs: Lines | None,
+        *,
+        retry_failed: bool,
+    ) -> None:
+        """Read what was done. With ``retry_failed``, what failed was not.
+
+        Raises:
+            ConfigurationError: The file is no such file, or belongs to other requests.
+        """
+        self.requests = requests
+        self._creating: set[int] = set()  # whose creates are on their way
+        self._core = core
+        self._saving = saving
+        self._timeout = timeout
+        self._jobs = jobs
+        self._known = {} if jobs is None else _read_jobs(jobs, requests)
+        for number in [number for number, known in self._known.items() if known.has_failed and retry_failed]:
+            del self._known[number]
+        core.known |= {known.generation_id for known in self._known.values() if known.generation_id}
+
+    def is_creating(self) -> bool:
+        """Whether a create is on its way, or its job's id not yet in the file."""
+        return bool(self._creating)
+
+    def how_to_go_on(self) -> str:
+        """What is to be done about jobs that are not saved, for who is told nothing else."""
+        saved = sum(known.paths is not None for known in self._known.values())
+        done = f"{saved} of {len(self.requests)} are saved"
+        if self._jobs is not None:
+            return f"To go on: make the same call again, with the jobs_file {self._jobs.path} ({done})"
+        left = [one for one in self._known.values() if one.paths is None and not one.has_failed]
+        told = [done, *(f"To go on: {self._waiting_for(one)}" for one in left if one.generation_id)]
+        if unheard := sum(one.sent_at is not None and one.generation_id is None for one in left):
+            told.append(f"Creates of which no answer was heard: {unheard}. Look for them: find_created")
+        return "\n".join(told)
+
+    def _waiting_for(self, known: _Known) -> str:
+        wait = shlex.join(["wait", known.generation_id or "", *self._saving.options])
+        return f"{self._core.api.command} {wait}"
+
+    def tally(self, on_progress: Callable[[ManyProgress], object] | None) -> Tally:
+        """What they came to, so far nothing."""
+        return Tally(len(self.requests), on_progress)
+
+    def outcome(self, number: int) -> Flow[Outcome]:
+        """Do one request, or what is left of it; never raises a NetMindError."""
+        request = self.requests[number]
+        call = self._core.long_call(self._timeout)
+        try:
+            done = self._done_before(number)
+            if done is not None:
+                return done
+            made = yield from call.told(self._made(call, number))
+        except NetMindError as error:
+            yield from self._note_end(number, error)
+            return Outcome(request, generation_id=error.generation_id, error=error)
+        return Outcome(request, made.generation.id, made.generation, made.paths)
+
+    def _done_before(self, number: int) -> Outcome | None:
+        known = self._known.get(number)
+        if known is None or known.paths is None:
+            return None
+        paths = [Path(path) for path in known.paths]
+        if not all(path.is_file() for path in paths):
+            return None
+        return Outcome(self.requests[number], known.generation_id, paths=paths)
+
+    def _made(self, call: Call, number: int) -> Flow[Generated]:
+        core, saving = self._core, self._saving
+        known = self._known.get(number, _Known())
+        if known.generation_id is not None:
+            call.about("wait", known.generation_id, *saving.options)
+            seen = yield from core.waited(call, known.generation_id, Waiting())
+            made = yield from core.saved(call, seen, saving)
+        elif known.sent_at is not None:
+            raise _left_open(core, call, self.requests[number], known.sent_at)
+        else:
+            created = yield from self._create(call, number)
+            made = yield from core.finished(call, created, saving, Waiting())
+        known = self._known.setdefault(number, _Known())
+        known.paths = tuple(str(path) for path in made.paths)
+        yield from self._note(number, "saved", generation_id=made.generation.id, paths=known.paths)
+        return made
+
+    def _create(self, call: Call, number: int) -> Flow[Generation]:
+        request = self.requests[number]
+        self._creating.add(number)  # until the file tells what came of it
+        known = self._known[number] = _Known(sent_at=timestamp(call.wall()))
+        try:
+            try:
+                yield from self._note(number, "sending", sent_at=known.sent_at)
+            except DownloadError:
+                known.sent_at = None
+                raise
+            try:
+                created = yield from self._core.created(call, request.model, request.config)
+            except CreateOutcomeUnknown:
+                raise
+            except (ApiError, TransportError, ConfigurationError, Stopped):
+                known.sent_at = None
+                with contextlib.suppress(DownloadError):
+                    yield from self._note(number, "not created")
+                raise
+            known.generation_id, known.is_noted = created.id, False
+            # The job is there, and is waited for, whatever the disk says: a later line names it.
+            with contextlib.suppress(DownloadError):
+                yield from self._note(number, "created", generation_id=created.id)
+                known.is_noted = True
+        finally:
+            self._creating.discard(number)
+        return created
+
+    def _note_end(self, number: int, error: NetMindError) -> Flow[None]:
+        """Note what the next run has to know of a request that did not end well."""
+        known = self._known.get(number, _Known())
+        with contextlib.suppress(DownloadError):
+            if not known.is_noted:  # a disk that was full has room now
+                yield from self._note(number, "created", generation_id=known.generation_id)
+            if isinstance(error, GenerationFailed | NotFoundError) and known.generation_id:
+                known.has_failed = True
+                yield from self._note(number, "failed", generation_id=known.generation_id)
+
+    def _note(self, number: int, event: str, **facts: Any) -> Flow[None]:
+        """Add a line to the file, before anything else happens."""
+        if self._jobs is None:
+            return
+        line = {"request": number + 1, "digest": _digest(self.requests[number]), "event": event, **facts}
+        text, jobs = json.dumps(line), self._jobs
+        yield Do(lambda: jobs.add(text))
+
+
+class Tally:
+    """What many requests came to, so far.
+
+    Attributes:
+        outcomes: In the order of the requests, once all have ended.
+    """
+
+    def __init__(self, of: int, on_progress: Callable[[ManyProgress], object] | None) -> None:
+        self._by_number: dict[int, Outcome] = {}
+        self._of = of
+        self._on_progress = on_progress
+
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        return [self._by_number[number] for number in range(self._of)]
+
+    def add(self, number: int, outcome: Outcome) -> None:
+        """One has ended."""
+        self._by_number[number] = outcome
+        if self._on_progress is not None:
+            failed = sum(one.error is not None for one in self._by_number.values())
+            self._on_progress(ManyProgress(len(self._by_number), failed, self._of, outcome))
+
+
+@contextlib.contextmanager
+def opened(
+    core: Core,
+    requests: Iterable[GenerationRequest | tuple[str, Mapping[str, Any]]],
+    saving: Saving,
+    timeout: float,
+    concurrency: int,
+    jobs_file: str | os.PathLike[str] | None,
+    *,
+    retry_failed: bool = False,
+) -> Iterator[Batch]:
+    """What is to be done, as a user gives it, with the file of jobs for this run alone.
+
+    Raises:
+        ConfigurationError: Something is not what it should be.
+        DownloadError: Nothing can be saved there.
+    """
+    whole("concurrency", concurrency)
+    call_seconds("timeout", timeout)
+    read = [_read_request(number, one) for number, one in enumerate(requests, 1)]
+    _files.prepare(saving.folder)
+    with contextlib.ExitStack() as stack:
+        jobs = None
+        if jobs_file is not None:
+            jobs = stack.enter_context(contextlib.closing(_files.Lines(Path(jobs_file))))
+        batch = Batch(core, read, saving, timeout, jobs, retry_failed=retry_failed)
+        try:
+            yield batch
+        except BaseException as error:  # Ctrl-C, a cancelled task, a callback's own
+            error.add_note(batch.how_to_go_on())
+            raise
+
+
+def _left_open(core: Core, call: Call, request: GenerationRequest, sent_at: str) -> CreateOutcomeUnknown:
+    """The error for a create that an earlier run sent, and of whose outcome it did not hear."""
+    moment = seconds(sent_at) or 0.0
+    message = f"an earlier run sent this create at {sent_at} UTC, and heard no answer: there may be a job"
+    call.resume_by("find-created", "--sent-at", sent_at, "--model", request.model)
+    error = CreateOutcomeUnknown(message, model=request.model, config=dict(request.config), sent_at=moment)
+    error._find = lambda timeout: core.run(core.find_created_at(moment, request.model, timeout))
+    return error
+
+
+def _digest(request: GenerationRequest) -> str:
+    canonical = json.dumps([request.model, request.config], sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _read_request(number: int, given: Any) -> GenerationRequest:
+    try:
+        model, config = given
+        request = GenerationRequest(model, dict(config))
+        _digest(request)
+    except (TypeError, ValueError, RecursionError) as error:
+        example = ("Qwen/Qwen-Image", {"prompt": "A cup"})
+        message = f"request {number}: expected (model, config), such as {example}, got {type(given).__name__}"
+        raise ConfigurationError(message) from error
+    if not isinstance(model, str) or not model.strip():
+        raise ConfigurationError(f"request {number}: expected a model's name, got {model!r}")
+    return request
+
+
+def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> dict[int, _Known]:
+    known: dict[int, _Known] = {}
+    lines = jobs.whole.splitlines()
+    for number, text in enumerate(lines, 1):
+        where = f"{jobs.path}, line {number}"
+        try:
+            index, digest, event, line = _read_line(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigurationError(f"{where}: {_NO_JOBS}") from error
+        if not 0 <= index < len(requests) or _digest(requests[index]) != digest:
+            raise ConfigurationError(
+                f"{where}: request {index + 1} was another one. The file belongs to other requests: keep "
+                "their order, add new ones at the end, or name another file"
+            )
+        one = known.setdefault(index, _Known())
+        one.generation_id = line.get("generation_id", one.generation_id)
+        match event:
+            case "sending":
+                one = known[index] = _Known(line.get("sent_at"))
+            case "failed":
+                one.has_failed = True
+            case "not created":
+                one.sent_at = None
+            case "saved":
+                one.paths, one.has_failed = tuple(line["paths"]), False
+    begins = b'{"request": '
+    if jobs.torn and not lines and jobs.torn[: len(begins)] != begins[: len(jobs.torn)]:
+        raise ConfigurationError(f"{jobs.path}: {_NO_JOBS}")
+    return known
+
+
+def _read_line(text: bytes) -> tuple[int, str, str, dict[str, Any]]:
+    """The index of a request, its digest, what happened, and the line.
+
+    Raises:
+        ValueError: It is no line of a file of jobs.
+    """
+    line: Any = json.loads(text)
+    match line:
+        case {"request": int(number), "digest": str(digest), "event": str(event)}:
+            paths = line.get("paths", [])
+            texts = [line.get("generation_id", ""), line.get("sent_at", "")]
+            is_whole = isinstance(paths, list) and all(isinstance(one, str) for one in [*texts, *paths])
+            needed = {"sending": "sent_at", "created": "generation_id", "saved": "paths"}.get(event, "event")
+            if is_whole and line.get(needed):
+                return number - 1, digest, event, line
+    raise ValueError("no such line")

@@ -1,0 +1,171 @@
+"""One call of a user's: the time that it may take, and what it has come to so far."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from netmind_client._flows.effects import Flow, Pause, Send, Stopped
+from netmind_client._http import Body, NoAnswer
+from netmind_client.exceptions import ConfigurationError, NetMindError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netmind_client._http import Answer, Request
+
+LEAST_SECONDS = 0.1  # that a request is given, however little is left: the last look at a job
+
+T = TypeVar("T")
+
+_log = logging.getLogger("netmind_client")  # for what is lost with a task that is cancelled
+
+
+# Of an answer that is kept in memory: a transcript of days, and a list of ten thousand jobs.
+MOST_BYTES = 2 * 1024 * 1024
+MOST_LIST_BYTES = 8 * 1024 * 1024
+_LONGEST = 1e9  # seconds; sockets take not many more
+
+
+def seconds(name: str, value: Any, least: float = 0) -> float:
+    """A length of time, as a user gives it.
+
+    Raises:
+        ConfigurationError: It is none, or too little.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= _LONGEST:
+        expected = f"a {name} in seconds, from {least:g} to {_LONGEST:g}"
+        raise ConfigurationError(f"expected {expected}, got {value!r}")
+    return float(value)
+
+
+def whole(name: str, value: Any) -> int:
+    """A number of things, as a user gives it.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"expected {name} as a whole number, 1 or more, got {value!r}")
+    return value
+
+
+class Clocks(NamedTuple):
+    """What time it is, in seconds.
+
+    Attributes:
+        monotonic: Since some moment.
+        wall: Since the epoch.
+        network: What a network takes, whatever the first of these says; the first, where time is virtual.
+    """
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+    network: Callable[[], float]
+
+
+class Call:
+    """The one deadline over everything that a call does.
+
+    Time is what the clock says has passed, or what the call itself has certainly spent, whichever is more:
+    a clock that stands or goes back cannot make a call go on for ever.
+    """
+
+    def __init__(self, timeout: float, each: float, clocks: Clocks, command: str) -> None:
+        """Begin now.
+
+        Args:
+            timeout: Seconds, for all of it.
+            each: Seconds that one request may take, or a download be without a byte.
+            clocks: What time it is.
+            command: How ``netmind-client`` is called to reach the same API.
+
+        Raises:
+            ConfigurationError: The timeout is no time.
+        """
+        self.timeout = seconds("timeout", timeout)
+        self.each = each
+        self.attempts = 0
+        self.creates = False  # so that a job may be there that nobody else knows of
+        self.generation_id: str | None = None
+        self.resume: str | None = None
+        self.wall = clocks.wall
+        self._command = command
+        self._clocks = clocks
+        self._read_at = clocks.monotonic()
+        self._passed = 0.0
+        self._spent = 0.0  # since the clock was read last
+
+    def elapsed(self) -> float:
+        """Seconds since the call began."""
+        now = self._clocks.monotonic()
+        self._passed += max(now - self._read_at, self._spent, 0.0)
+        self._read_at, self._spent = now, 0.0
+        return self._passed
+
+    def left(self) -> float:
+        """Seconds until the deadline; 0 once it has passed."""
+        return max(self.timeout - self.elapsed(), 0.0)
+
+    def send(
+        self, request: Request, each: float | None = None, *, most_bytes: int = MOST_BYTES
+    ) -> Flow[Answer]:
+        """Send one request, and give it no more than what is left."""
+        within = max(min(self.left(), self.each if each is None else each), LEAST_SECONDS)
+        body = Body(most_bytes)
+        head = yield from self._sent(Send(request, within, within, body.begin))
+        return body.answer(head)
+
+    def receive(self, request: Request, begin: Callable[[Answer], Callable[[bytes], object]]) -> Flow[Answer]:
+        """Send one request, and hand its body on in parts; likewise."""
+        within = max(self.left(), LEAST_SECONDS)
+        return (yield from self._sent(Send(request, within, min(self.each, within), begin)))
+
+    def _sent(self, effect: Send) -> Flow[Answer]:
+        self.attempts += 1
+        begun, least = self._clocks.network(), 0.0
+        try:
+            answer: Answer = yield effect
+        except NoAnswer as failure:
+            if failure.timed_out:
+                least = effect.idle
+            raise
+        finally:
+            self._spent += max(self._clocks.network() - begun, least)
+        return answer
+
+    def rest(self, seconds: float) -> Flow[None]:
+        """Wait, but not beyond the deadline."""
+        seconds = min(seconds, self.left())
+        yield Pause(seconds)
+        self._spent += seconds
+
+    def about(self, command: str, generation_id: str, *options: str) -> None:
+        """Note which job this is about, and the command that goes on with it."""
+        self.generation_id = generation_id
+        self.resume_by(command, generation_id, *options)
+
+    def resume_by(self, *arguments: str) -> None:
+        """Note the arguments of ``netmind-client`` that go on where this call was left."""
+        self.resume = " ".join([self._command, *map(shlex.quote, arguments)])
+
+    def told(self, flow: Flow[T]) -> Flow[T]:
+        """Run a flow, and see to it that whatever it raises says what the call came to."""
+        try:
+            return (yield from flow)
+        except NetMindError as error:
+            if isinstance(error, NotFoundError | ConfigurationError):
+                self.resume = None  # it would come to the same
+            error.attempts = self.attempts
+            error.generation_id = error.generation_id or self.generation_id
+            error.resume = error.resume or self.resume
+            raise
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # Ctrl-C, a cancelled task, a callback's own
+            if self.resume:
+                error.add_note(f"To go on: {self.resume}")
+                if self.creates and not isinstance(error, Exception | KeyboardInterrupt | Stopped):
+                    _log.warning("cancelled, but there may be a job. To go on: %s", self.resume)
+            raise

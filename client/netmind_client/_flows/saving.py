@@ -1,0 +1,215 @@
+"""Saving a job's results: each whole, under a safe name, and never by making the job again."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, NamedTuple
+
+from netmind_client import _files
+from netmind_client._api import cut, without_query
+from netmind_client._flows import download, operations, retry
+from netmind_client._flows.download import BrokeOff, LinkExpired, Reading, Redirected
+from netmind_client._flows.effects import Do, Flow
+from netmind_client._http import Decoder, NoAnswer
+from netmind_client._models import Result
+from netmind_client.exceptions import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from netmind_client._api import Api
+    from netmind_client._flows.call import Call
+    from netmind_client._http import Answer
+    from netmind_client._models import Generation
+
+_MOST_FAILURES = 5  # in a row, with nothing new received
+_MOST_REDIRECTS = 10  # in a row
+_MOST_LINKS = 3  # of one result, before its job is taken to have no good one
+
+
+class DownloadProgress(NamedTuple):
+    """How far a download is.
+
+    Attributes:
+        generation_id: The job.
+        number: Which of its results this is, from 1.
+        of: How many results it has.
+        received: Bytes that are there.
+        total: Bytes that there will be, where the server tells.
+    """
+
+    generation_id: str
+    number: int
+    of: int
+    received: int
+    total: int | None
+
+
+class Saving(NamedTuple):
+    """How results are to be saved."""
+
+    folder: Path
+    overwrite: bool
+    max_bytes: int
+    on_progress: Callable[[DownloadProgress], object] | None
+
+    @property
+    def options(self) -> Sequence[str]:
+        """The same, as ``netmind-client wait`` and ``download`` take it."""
+        return ["-o", str(self.folder), *(["--overwrite"] if self.overwrite else [])]
+
+
+def save_results(call: Call, api: Api, generation: Generation, saving: Saving) -> Flow[Sequence[Path]]:
+    """Save every result; their paths, in the order of the results."""
+    if not generation.results:
+        call.about("wait", generation.id, *saving.options)
+        raise DownloadError(
+            f"generation {generation.id} has no results (status: {generation.status}); wait for it first",
+            generation_id=generation.id,
+        )
+    paths = []
+    for number in range(1, len(generation.results) + 1):
+        transfer = _Transfer(generation, number, saving)
+        paths.append((yield from transfer.run(call, api)))
+    return paths
+
+
+class _Transfer:
+    """One result on its way to the disk."""
+
+    def __init__(self, generation: Generation, number: int, saving: Saving) -> None:
+        self._job = generation
+        self._number = number
+        self._saving = saving
+        self._reading: Reading | None = None
+        self._refused: list[str] = []  # what the content's hash was, where the ETag says another
+
+    @property
+    def _result(self) -> Result:
+        return self._job.results[self._number - 1]
+
+    def run(self, call: Call, api: Api) -> Flow[Path]:
+        """Save it; its path."""
+        self._call = call
+        with _files.partial(self._saving.folder) as file:
+            self._file = file
+            if self._result.text is not None and self._result.url is None:
+                file.write(self._result.text.encode(errors="replace"))  # half a surrogate, if there is one
+                named = Result(file_name="output.txt")
+            else:
+                yield from self._fetch(call, api)
+                named = self._result
+            content_type = self._reading.content_type if self._reading else ""
+            of = len(self._job.results)
+            name = download.name_for(named, self._job.id, content_type, self._number, of)
+            path = self._saving.folder / name
+            try:
+                yield Do(lambda: file.finish(path, overwrite=self._saving.overwrite))
+            except _files.NameTaken:
+                call.about("download", self._job.id, *self._saving.options, "--overwrite")
+                advice = "to replace it, pass overwrite=True (--overwrite)"
+                raise DownloadError(f"{path} exists already; {advice}") from None
+            return path
+
+    def _fetch(self, call: Call, api: Api) -> Flow[None]:
+        """Fetch the file: the rest of it after a cut, by another link when one has expired."""
+        failures, links, most = 0, 1, 0
+        while True:
+            try:
+                return (yield from self._fetch_once(call))
+            except LinkExpired as error:
+                if links == _MOST_LINKS or not call.left():
+                    raise DownloadError(f"{error}; the job has no link that is good") from error
+                links += 1
+                yield from self._renew(call, api)
+            except (NoAnswer, BrokeOff) as error:
+                failures = 1 if self._file.size > most else failures + 1
+                most = max(most, self._file.size)
+                pause = retry.pause_before_next(failures, getattr(error, "retry_after", None))
+                if failures >= _MOST_FAILURES or pause >= call.left():
+                    message = (
+                        f"{without_query(self._result.url or '')}: the download broke off, nothing was saved"
+                    )
+                    raise DownloadError(f"{message}: {error}") from error
+                yield from call.rest(pause)
+
+    def _fetch_once(self, call: Call) -> Flow[None]:
+        url = self._result.url or ""
+        if not url.startswith(("http://", "https://")):
+            raise DownloadError(f"result {self._number} has no URL that can be fetched: {cut(url)!r}")
+        for _ in range(_MOST_REDIRECTS):
+            validator = self._reading.validator if self._reading else None
+            request = download.request_for(url, self._file.size, validator)
+            try:
+                yield from call.receive(request, functools.partial(self._begin, url))
+            except Redirected as elsewhere:
+                url = elsewhere.url
+            else:
+                return (yield from self._check())
+        raise DownloadError(f"{without_query(url)}: redirected {_MOST_REDIRECTS} times, and no file")
+
+    def _begin(self, url: str, answer: Answer) -> Callable[[bytes], object]:
+        """Decide by the answer's head where its body belongs."""
+        try:
+            reading = download.read_head(answer, url, self._file.size, self._reading)
+        except BrokeOff:
+            if answer.status in (206, 416):
+                self._file.empty()
+            raise
+        download.check_kind(self._result.file_type, reading.content_type)
+        self._reading, self._decoder = reading, Decoder(answer)
+        if reading.start == 0:
+            self._file.empty()
+        self._limit(reading.total or 0)
+        return self._take
+
+    def _take(self, part: bytes) -> None:
+        for number, piece in enumerate(self._decoder.pieces(part)):
+            if number and not self._call.left():  # unpacking takes its time, too
+                raise NoAnswer("timed out", sent=True, timed_out=True)
+            self._limit(self._file.size + len(piece))
+            self._file.write(piece)
+        if self._saving.on_progress is not None:
+            total = self._reading.total if self._reading else None
+            self._saving.on_progress(
+                DownloadProgress(self._job.id, self._number, len(self._job.results), self._file.size, total)
+            )
+
+    def _limit(self, size: int) -> None:
+        if size > self._saving.max_bytes:
+            enough = max(size, 2 * self._saving.max_bytes)
+            self._call.about("download", self._job.id, *self._saving.options, "--max-bytes", str(enough))
+            raise DownloadError(
+                f"{without_query(self._result.url or '')} has {size} bytes or more, and max_bytes is "
+                f"{self._saving.max_bytes}; nothing was saved"
+            )
+
+    def _check(self) -> Flow[None]:
+        """See that all of it came, and as it was sent."""
+        reading, size = self._reading, self._file.size
+        if reading is None:
+            return
+        self._decoder.finish()
+        if reading.total is not None and size != reading.total:
+            if size > reading.total:
+                self._file.empty()
+            raise BrokeOff(f"expected {reading.total} bytes, got {size}")
+        if reading.digest is None:
+            return
+        algorithm, expected = reading.digest
+        came = yield Do(lambda: self._file.digest(algorithm))
+        # An ETag may look like a hash and be none. Two transfers that agree are what the server has.
+        if came != expected and came not in self._refused:
+            self._refused.append(came)
+            self._file.empty()
+            raise BrokeOff(f"its {algorithm} is {came}, and the ETag says {expected}")
+
+    def _renew(self, call: Call, api: Api) -> Flow[None]:
+        """Ask the job for its links again."""
+        seen = yield from operations.get(call, api, self._job.id)
+        if len(seen.results) != len(self._job.results):
+            raise DownloadError(f"generation {seen.id} no longer has its results (status: {seen.status})")
+        if seen.results[self._number - 1].url == self._result.url:
+            yield from call.rest(retry.FIRST_PAUSE)
+        self._job = seen

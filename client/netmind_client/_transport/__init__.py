@@ -1,0 +1,1 @@
+"""What carries out the requests of the flows, over ``requests`` and ``httpx``."""

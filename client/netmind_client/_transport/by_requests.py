@@ -1,0 +1,187 @@
+"""Sends with ``requests``."""
+
+from __future__ import annotations
+
+import re
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.cookies import RequestsCookieJar
+from urllib3.exceptions import (
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    SSLError,
+)
+
+from netmind_client._api import cut
+from netmind_client._http import Answer, NoAnswer
+from netmind_client._transport import deadline
+from netmind_client.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netmind_client._flows.effects import Send
+
+_PART_BYTES = 64 * 1024
+_ERRORS = (requests.RequestException, HTTPError, OSError, ValueError)
+
+# Raised before anything is sent, by connections that do not tell what they have sent.
+_NEVER_SENT = (
+    requests.ConnectTimeout,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidProxyURL,
+    LocationValueError,
+)
+
+
+def new_session() -> requests.Session:
+    """A session whose connections keep the deadline; keeps no cookies, so that threads can share it."""
+    session = requests.Session()
+    session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, deadline.BoundedAdapter())
+    return session
+
+
+def check_session(session: requests.Session) -> None:
+    """See that a session of a user's own does not send a create again.
+
+    Raises:
+        ConfigurationError: It does.
+    """
+    for prefix, adapter in session.adapters.items():
+        _check_adapter(f"the session's adapter for {prefix}", adapter)
+
+
+def _check_adapter(name: str, adapter: Any) -> None:
+    retries = getattr(adapter, "max_retries", None)
+    if retries is not None and _sends_post_again(retries):
+        raise ConfigurationError(
+            f"{name} sends POST again, which can pay for a job twice: "
+            'give its Retry other=0 and allowed_methods=["GET", "DELETE"]'
+        )
+
+
+def _sends_post_again(retries: Any) -> bool:
+    """Whether this policy of urllib3's repeats a POST that may have been received.
+
+    It is asked rather than read: it has seven counts, and the one for TLS errors asks for no method.
+    """
+    if any(retries.is_retry("POST", status) for status in range(300, 600)):
+        return True
+    for error in (ProtocolError("cut"), SSLError("cut")):
+        try:
+            retries.increment("POST", "/", error=error)
+        except HTTPError:
+            continue
+        return True
+    return False
+
+
+def send(session: requests.Session, effect: Send) -> Answer:
+    """Do what is asked for.
+
+    Raises:
+        NoAnswer: No answer came, or not all of it.
+        ConfigurationError: The session sends a create again by itself.
+    """
+    try:
+        # No auth: requests would read one from a netrc file, for whatever host a download is from.
+        asked = requests.Request(
+            effect.request.method,
+            effect.request.url,
+            dict(effect.request.headers),
+            data=effect.request.body,
+            auth=_as_it_is,
+        )
+        request = session.prepare_request(asked)
+        adapter = session.get_adapter(request.url or "")
+    except _ERRORS as error:
+        raise NoAnswer(_words(error), sent=False) from error
+    if request.method == "POST":
+        _check_adapter("the session's adapter", adapter)
+    try:
+        with deadline.within(effect.within) as exchange:
+            return _exchanged(session, request, effect, exchange)
+    except NoAnswer:
+        request.headers.pop("Authorization", None)  # the exceptions that keep the request keep no token
+        raise
+
+
+def _exchanged(
+    session: requests.Session, request: requests.PreparedRequest, effect: Send, exchange: deadline.Exchange
+) -> Answer:
+    location: list[str] = []
+
+    def keep_location(answer: requests.Response, **_: Any) -> None:
+        """Take a redirect from requests, which would read its body, and build a request that is not sent."""
+        location.extend([answer.headers.pop("Location")] if "Location" in answer.headers else [])
+
+    request.hooks["response"].append(keep_location)
+    try:
+        options = session.merge_environment_settings(request.url, {}, True, None, None)
+        opened = session.send(request, timeout=effect.idle, allow_redirects=False, **options)
+    except _ERRORS as error:
+        raise _no_answer(error, exchange) from error
+    with opened:
+        headers = {name.lower(): value for name, value in opened.headers.items()}
+        head = Answer(opened.status_code, headers | ({"location": location[-1]} if location else {}))
+        if head.status < 200:
+            raise NoAnswer(f"answered {head.status}, and no more", sent=True)
+        take = effect.begin(head)
+        for part in _parts(opened, exchange):
+            take(part)
+        return head
+
+
+def _parts(answer: requests.Response, exchange: deadline.Exchange) -> Iterator[bytes]:
+    """The body as it comes: what there is, and not only once there are so many bytes."""
+    read = answer.raw.read1
+    while True:
+        try:
+            part = read(_PART_BYTES, decode_content=False)
+        except AttributeError:  # what somebody has put in the place of a socket knows no read1
+            if read == answer.raw.read:
+                raise
+            read = answer.raw.read
+            continue
+        except _ERRORS as error:
+            raise _no_answer(error, exchange) from error
+        if not part:
+            answer.raw.release_conn()
+            return
+        yield part
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _no_answer(error: Exception, exchange: deadline.Exchange) -> NoAnswer:
+    cause: Any = getattr(error.args[0] if error.args else None, "reason", None)
+    inner = getattr(cause, "original_error", None) if isinstance(cause, ProxyError) else cause
+    was_certain = isinstance(error, _NEVER_SENT) or isinstance(inner, NewConnectionError)
+    return NoAnswer(
+        _words(error),
+        sent=not was_certain if exchange.sent is None else exchange.sent,
+        timed_out=isinstance(error, requests.Timeout) or "timed out" in str(error),
+    )
+
+
+def _words(error: BaseException) -> str:
+    """Why a request failed, in one line, and without the pools and connections that urllib3 names."""
+    if isinstance(error, ProxyError):
+        return f"the proxy: {_words(error.original_error)}"
+    cause = getattr(error.args[0] if error.args else None, "reason", error.args[0] if error.args else None)
+    if isinstance(cause, BaseException):
+        return _words(cause)
+    words = ": ".join(str(one).rstrip(".") for one in error.args if isinstance(one, str | BaseException))
+    return cut(re.sub(r"^\w+\(.*?\): ", "", words)) or type(error).__name__

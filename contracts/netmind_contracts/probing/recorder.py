@@ -1,0 +1,140 @@
+"""Sends one request after another and records each, free of secrets."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netmind_contracts.probing.transport import NoAnswer, Reply, Transport
+from netmind_contracts.redaction import MASK, Redactor, mask_urls_path
+from netmind_contracts.runs.exchange import HEAD_BYTES, Answer, Authorization, Exchange, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netmind_contracts.probing.calls import Call
+
+WRONG_TOKEN = "netmind-testkit-wrong-token"  # noqa: S105 - wrong on purpose
+
+_MOST_JSON_BYTES = 8 * 1024 * 1024
+_MOST_FILE_BYTES = 64 * 1024 * 1024
+_KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "allow", "link")
+_KEPT_CHARACTERS = 4000
+
+
+class Clock(NamedTuple):
+    """Where time comes from; replaced where time is virtual.
+
+    Attributes:
+        sleep: Waits a number of seconds.
+        monotonic: Seconds that never go back.
+        wall: Seconds since the epoch.
+    """
+
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+
+class Recorder:
+    """What was sent over one transport.
+
+    Attributes:
+        exchanges: All of them, in order.
+        own: Ids of the run's own generations; others in a list are veiled.
+    """
+
+    def __init__(self, transport: Transport, base_url: str, api_key: str, clock: Clock) -> None:
+        self.exchanges: list[Exchange] = []
+        self.own: set[str] = set()
+        self._transport, self._base_url, self._api_key, self._clock = transport, base_url, api_key, clock
+        self._redactor = Redactor(api_key)
+
+    def send(self, call: Call, *, within: float) -> tuple[Exchange, Any]:
+        """Send a request once and record it; the exchange, and the answer's JSON as it came.
+
+        ``within`` is in seconds.
+        """
+        is_file = "://" in call.path
+        url = call.path if is_file else self._base_url + call.path
+        body = (call.body.encode() + b" " * call.padding) if call.body else None
+        request = Request(
+            call.method, self._redactor.url(url), call.authorization, call.content_type,
+            self._redactor.json_text(call.body), call.padding,
+        )  # fmt: skip
+        at, began = self._clock.wall(), self._clock.monotonic()
+        try:
+            reply = self._transport.send(
+                call.method, url, self._headers(call), body, within=within,
+                most_bytes=_MOST_FILE_BYTES if is_file else _MOST_JSON_BYTES,
+            )  # fmt: skip
+        except NoAnswer as error:
+            failure = self._redactor.text(str(error))
+            exchange = Exchange(request, None, failure, error.sent, at, self._clock.monotonic() - began)
+            self.exchanges.append(exchange)
+            return exchange, None
+        document = None if is_file else _json_of(reply)
+        answer = self._answer(reply, document, is_file=is_file)
+        exchange = Exchange(request, answer, at=at, seconds=self._clock.monotonic() - began)
+        self.exchanges.append(exchange)
+        return exchange, document
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        headers = {"Content-Type": call.content_type} if call.content_type else {}
+        token = WRONG_TOKEN if call.authorization is Authorization.WRONG else self._api_key
+        if call.authorization is not Authorization.NONE:
+            headers["Authorization"] = (
+                token if call.authorization is Authorization.BARE else f"Bearer {token}"
+            )
+        return headers
+
+    def _answer(self, reply: Reply, document: Any, *, is_file: bool) -> Answer:
+        headers = {
+            name: self._redactor.text(reply.headers[name]) for name in _KEPT_HEADERS if name in reply.headers
+        }
+        body, head = "", b""
+        if document is not None:
+            is_list = isinstance(document, dict) and "generation_list" in document
+            veiled = _veiled(document, self.own) if is_list else document
+            body = self._redactor.json_text(json.dumps(veiled, ensure_ascii=False))
+        elif is_file and reply.status < 300:
+            head = reply.content[:HEAD_BYTES]
+        else:
+            body = self._redactor.text(reply.content[:_KEPT_CHARACTERS].decode("utf-8", "replace"))
+        return Answer(reply.status, headers, body, head, len(reply.content), reply.complete)
+
+
+def _json_of(reply: Reply) -> Any:
+    if not reply.complete:
+        return None
+    try:
+        return json.loads(reply.content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _veiled(document: dict[str, Any], own: set[str]) -> dict[str, Any]:
+    """A list in which other generations of the account show what form they have, and not what they hold."""
+    entries = document["generation_list"]
+    if not isinstance(entries, list):
+        return document
+    return {
+        **document,
+        "generation_list": [
+            {key: _veil(value) if key in ("result", "logs") else value for key, value in entry.items()}
+            if isinstance(entry, dict) and entry.get("id") not in own
+            else entry
+            for entry in entries
+        ],
+    }
+
+
+def _veil(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _veil(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_veil(part) for part in value]
+    if isinstance(value, str) and value:
+        return mask_urls_path(value) if value.startswith(("http://", "https://")) else MASK
+    return value

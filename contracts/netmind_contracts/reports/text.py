@@ -1,0 +1,84 @@
+"""Verdicts for people: a table with the evidence for whatever did not hold, and what a command exits with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from netmind_contracts.checks import Outcome, Verdict
+from netmind_contracts.claims import Level
+from netmind_contracts.runs.exchange import Run, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HELD, DRIFT, COULD_NOT_LOOK = 0, 1, 2
+
+_SHOWN_FINDINGS = 3
+
+
+def exit_code(run: Run, verdicts: tuple[Verdict, ...]) -> int:
+    """0 if every documented claim held, 1 on drift, 2 if some could not be looked at.
+
+    A recording, and a run that was to cost nothing, are judged by what they hold.
+    """
+    outcomes = [verdict.outcome for verdict in verdicts if verdict.claim.level is Level.DOCUMENTED]
+    if Outcome.BROKEN in outcomes:
+        return DRIFT
+    if any(verdict.outcome is Outcome.ERROR for verdict in verdicts) or Outcome.HELD not in outcomes:
+        return COULD_NOT_LOOK
+    if run.scope is Scope.FULL and Outcome.NOT_EXERCISED in outcomes:
+        return COULD_NOT_LOOK
+    return HELD
+
+
+def table(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
+    """Lines: what held in one each, everything else with its evidence, then the sums."""
+    yield f"{run.target}, {run.started}, {len(run.exchanges)} exchanges"
+    for verdict in verdicts:
+        yield _head(verdict)
+        yield from evidence(run, verdict)
+    yield from _foot(run, verdicts)
+
+
+def news(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
+    """Lines: what differs and what was learned, with the evidence, then the sums."""
+    for verdict in verdicts:
+        if verdict.outcome in (Outcome.DIFFERS, Outcome.LEARNED):
+            yield _head(verdict)
+            yield from evidence(run, verdict)
+    yield from _foot(run, verdicts)
+
+
+def evidence(run: Run, verdict: Verdict) -> Iterator[str]:
+    """Lines: why a claim was not exercised, or what contradicts it; none where it held."""
+    if verdict.reason:
+        yield f"    {verdict.reason}"
+    if verdict.against:
+        yield f"    {verdict.claim.sentence}"
+    for found in verdict.against[:_SHOWN_FINDINGS]:
+        yield f"    {run.exchanges[found.place]}: expected {found.expected}, got {found.came}"
+    if len(verdict.against) > _SHOWN_FINDINGS:
+        yield f"    and {len(verdict.against) - _SHOWN_FINDINGS} more of {verdict.looks} looks"
+
+
+def _head(verdict: Verdict) -> str:
+    return f"{verdict.outcome:13}  {verdict.claim.level:10}  {verdict.claim.id}"
+
+
+def _foot(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
+    for note in run.notes:
+        yield f"note: {note}"
+    yield summary(run, verdicts)
+
+
+def summary(run: Run, verdicts: tuple[Verdict, ...]) -> str:
+    """The sums, and what they mean, in one line."""
+    sums = Counter(verdict.outcome for verdict in verdicts)
+    counted = ", ".join(f"{sums[outcome]} {outcome}" for outcome in Outcome if sums[outcome])
+    meaning = {
+        HELD: "no drift",
+        DRIFT: "drift: a documented claim is broken",
+        COULD_NOT_LOOK: "not every documented claim could be looked at",
+    }
+    return f"{counted}: {meaning[exit_code(run, verdicts)]}"

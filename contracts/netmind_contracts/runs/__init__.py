@@ -1,0 +1,1 @@
+"""Recorded exchanges: saved, loaded, and read job by job."""

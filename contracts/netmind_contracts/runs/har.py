@@ -1,0 +1,107 @@
+"""HAR files, as browsers and proxies record them, read as a run.
+
+Which token was sent is not kept, only in which form. Browsers leave it out themselves: a request to the API
+without one that was not refused counts as one whose form is unknown.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from netmind_contracts.redaction import Redactor
+from netmind_contracts.runs.exchange import (
+    HEAD_BYTES,
+    Answer,
+    Authorization,
+    Exchange,
+    InvalidRun,
+    Request,
+    Run,
+    Scope,
+    read_json,
+    run_of,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_API = re.compile(r"(https?://.+?)/v1/generation(?:/[^/?#]*)?(?:[?#].*)?")
+
+
+def read_run(file: Path) -> Run:
+    """A run from a file that ``verify --save`` wrote, or from a HAR file.
+
+    Raises:
+        InvalidRun: It cannot be read, or is something else.
+    """
+    document = read_json(file)
+    if isinstance(document, dict) and isinstance(document.get("log"), dict):
+        return run_of_har(document, str(file))
+    return run_of(document, str(file))
+
+
+def run_of_har(document: dict[str, Any], label: str) -> Run:
+    """A run from a HAR file's JSON; the token and what signs a URL are masked.
+
+    Raises:
+        InvalidRun: It is damaged, or holds no request to the API; ``label`` names the file.
+    """
+    try:
+        entries = sorted(document["log"]["entries"], key=lambda entry: str(entry["startedDateTime"]))
+        exchanges = tuple(map(_exchange, entries))
+    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+        raise InvalidRun(
+            f"{label}: is no HAR file that can be read ({type(error).__name__}: {error})"
+        ) from None
+    found = [match for exchange in exchanges if (match := _API.fullmatch(exchange.request.url))]
+    if not found:
+        raise InvalidRun(f"{label}: holds no request to /v1/generation; record the calls of your client")
+    started = str(entries[0]["startedDateTime"])[:19] + "Z"
+    return Run(found[0][1], started, Scope.RECORDING, exchanges)
+
+
+def _exchange(entry: dict[str, Any]) -> Exchange:
+    sent, came = entry["request"], entry["response"]
+    headers = _headers(sent)
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    authorization = Authorization.NONE
+    if scheme:
+        authorization = Authorization.BEARER if scheme.lower() == "bearer" and token else Authorization.BARE
+    elif _API.fullmatch(str(sent["url"])) and came["status"] != 401:
+        authorization = Authorization.UNKNOWN
+    redactor = Redactor(token or scheme)
+    post = sent.get("postData") or {}
+    request = Request(
+        str(sent["method"]).upper(),
+        redactor.url(str(sent["url"])),
+        authorization,
+        headers.get("content-type", str(post.get("mimeType", ""))) if post else "",
+        redactor.json_text(str(post.get("text", ""))),
+    )
+    at = datetime.fromisoformat(str(entry["startedDateTime"])).timestamp()
+    seconds = max(float(entry.get("time", 0)), 0.0) / 1000
+    if not came["status"]:
+        return Exchange(request, None, "the recording holds no answer", True, at, seconds)
+    return Exchange(request, _answer(came, redactor), at=at, seconds=seconds)
+
+
+def _answer(came: dict[str, Any], redactor: Redactor) -> Answer:
+    content = came.get("content") or {}
+    text = str(content.get("text", ""))
+    raw = base64.b64decode(text, validate=True) if content.get("encoding") == "base64" else text.encode()
+    headers = {name: redactor.text(value) for name, value in _headers(came).items() if name != "set-cookie"}
+    headers.setdefault("content-type", str(content.get("mimeType", "")))
+    size = max(len(raw), int(content.get("size") or 0))
+    kind = headers["content-type"].partition(";")[0].strip()
+    if kind.startswith(("text/", "application/json")) or not raw:
+        body = redactor.json_text(raw.decode("utf-8", "replace"))
+        return Answer(int(came["status"]), headers, body, b"", size)
+    return Answer(int(came["status"]), headers, "", raw[:HEAD_BYTES], size)
+
+
+def _headers(message: dict[str, Any]) -> dict[str, str]:
+    return {str(one["name"]).lower(): str(one["value"]) for one in message.get("headers", ())}

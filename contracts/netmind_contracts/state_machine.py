@@ -1,0 +1,286 @@
+"""The API as a Hypothesis state machine: whatever the order of calls, what was answered has to fit together.
+
+``machine_for`` makes a class of it for an endpoint. What a call breaks is said with the id of its claim.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule
+
+from netmind_contracts import library
+from netmind_contracts.probing.budget import Budget, allowance
+from netmind_contracts.probing.calls import Call
+from netmind_contracts.probing.recorder import Clock, Recorder
+from netmind_contracts.runs.histories import FINAL_STATUSES, results_of
+from netmind_contracts.runs.known import GENERATIONS, UNKNOWN_ID, one
+from netmind_contracts.strategies import create_requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netmind_contracts.probing.transport import Transport
+    from netmind_contracts.runs.exchange import Exchange
+
+_WITHIN_SECONDS = 30.0
+_JOBS: Bundle[str] = Bundle("jobs")
+_TENANTS = st.integers(0, 7)
+
+# On this machine a generation costs nothing.
+_UNLIMITED = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where the calls of one example go.
+
+    Attributes:
+        tokens: One a tenant, at least one.
+        wait: Waits a number of seconds, in real or in virtual time.
+        timeless: Whether no time passes but by ``wait``: then a list has to agree with get exactly.
+    """
+
+    transport: Transport
+    base_url: str
+    tokens: tuple[str, ...]
+    wait: Callable[[float], None]
+    timeless: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectations:
+    """What is assumed of an endpoint. None is for what nobody knows: then it may be either way.
+
+    Attributes:
+        unknown: The HTTP status of a generation that is not there, or another tenant's.
+        leaves: What a delete leaves: ``gone``, or a ``tombstone`` that can still be read.
+        newest_first: The order of the list.
+    """
+
+    unknown: int | None = 404
+    leaves: str | None = "gone"
+    newest_first: bool | None = True
+
+
+@dataclass(slots=True)
+class _Known:
+    """A generation as it was last answered."""
+
+    tenant: int
+    document: dict[str, Any]
+    deleted: bool = False
+    statuses: list[str] = field(default_factory=list)
+
+
+def machine_for(
+    endpoint: Callable[[], Endpoint],
+    *,
+    expectations: Expectations = Expectations(),
+    live: bool = False,
+    max_creates: int | None = None,
+    requests: st.SearchStrategy[dict[str, Any]] | None = None,
+) -> type[RuleBasedStateMachine]:
+    """A state machine over an endpoint, for ``run_state_machine_as_test`` or as ``.TestCase``.
+
+    Args:
+        endpoint: Called at the start of each example.
+        expectations: What is assumed.
+        live: Needed for an endpoint that is not on this machine: it may charge.
+        max_creates: How many generations all examples together may create; needed with ``live``.
+        requests: Create requests; those of ``strategies`` that do not block, where None.
+
+    Raises:
+        TargetError: The endpoint may charge, and nobody said that it may.
+    """
+    drawn = create_requests() if requests is None else requests
+    unlimited = None if live else _UNLIMITED
+    limit = unlimited if max_creates is None else max_creates
+    budget = allowance(endpoint().base_url, live=live, max_creates=limit, free_only=False)
+
+    class GenerationMachine(_Machine):
+        def __init__(self) -> None:
+            super().__init__(endpoint(), expectations, budget)
+
+        @precondition(lambda self: self.budget.reserved < self.budget.limit)
+        @rule(target=_JOBS, request=drawn.filter(_does_not_block), tenant=_TENANTS)
+        def create(self, request: dict[str, Any], tenant: int) -> str:
+            return self.create_one(request, tenant)
+
+        @rule(seconds=st.sampled_from([0.5, 5.0, 60.0]) if max_creates is None else st.just(1.0))
+        def wait(self, seconds: float) -> None:
+            self.endpoint.wait(seconds)
+
+    return GenerationMachine
+
+
+def _does_not_block(request: dict[str, Any]) -> bool:
+    return request["config"].get("sync_mode") is not True
+
+
+class _Machine(RuleBasedStateMachine):
+    """The rules that need to know nothing of what was asked for, and what holds in all of them."""
+
+    jobs = _JOBS
+
+    def __init__(self, endpoint: Endpoint, expectations: Expectations, budget: Budget) -> None:
+        super().__init__()
+        self.endpoint, self.expectations, self.budget = endpoint, expectations, budget
+        self.known: dict[str, _Known] = {}
+        clock = Clock()
+        self._recorders = [
+            Recorder(endpoint.transport, endpoint.base_url, token, clock) for token in endpoint.tokens
+        ]
+
+    def teardown(self) -> None:
+        """Delete what the example created."""
+        for generation_id, job in self.known.items():
+            if not job.deleted:
+                self.ask("DELETE", one(generation_id), job.tenant)
+
+    def ask(self, method: str, path: str, tenant: int, body: str = "") -> tuple[Exchange, Any]:
+        """One call as a tenant; the exchange and the answer's JSON."""
+        content_type = "application/json" if body else ""
+        recorder = self._recorders[tenant % len(self._recorders)]
+        return recorder.send(Call(method, path, content_type=content_type, body=body), within=_WITHIN_SECONDS)
+
+    def create_one(self, request: dict[str, Any], tenant: int) -> str:
+        """Create, once; the new id."""
+        assert self.budget.reserve()  # noqa: S101 - the rule's precondition
+        exchange, document = self.ask("POST", GENERATIONS, tenant, json.dumps(request))
+        _hold("create.request", "a generation", exchange, _is_success(exchange) and _is_object(document))
+        _valid("create.request", exchange, document)
+        _hold("create.new-id", "an id of its own", exchange, document["id"] not in self.known)
+        _hold("create.pending", "status pending", exchange, document["status"] == "pending")
+        _hold("create.empty-result", "result {}", exchange, document["result"] == {})
+        same = document["created_at"] == document["updated_at"]
+        _hold("create.updated-at", "updated_at to equal created_at", exchange, same)
+        self.known[document["id"]] = _Known(tenant % len(self.endpoint.tokens), document)
+        return str(document["id"])
+
+    @rule(generation_id=_JOBS)
+    def get(self, generation_id: str) -> None:
+        """Get a job that was not deleted: it is the same, and has only moved forward."""
+        job = self.known[generation_id]
+        exchange, document = self.ask("GET", one(generation_id), job.tenant)
+        answered = _is_success(exchange) and _is_object(document)
+        _hold("get.completed", f"generation {generation_id}", exchange, answered)
+        self._follows(exchange, job, document)
+
+    @rule(generation_id=_JOBS)
+    def get_as_another(self, generation_id: str) -> None:
+        """Another tenant can neither read nor delete the job."""
+        owner = self.known[generation_id].tenant
+        for tenant in range(len(self.endpoint.tokens)):
+            if tenant != owner:
+                self.expect_absent(self.ask("GET", one(generation_id), tenant))
+                self.expect_absent(self.ask("DELETE", one(generation_id), tenant))
+        self.get(generation_id)
+
+    @rule(tenant=_TENANTS)
+    def list_(self, tenant: int) -> None:
+        """List: each of the tenant's jobs once, as get has it, and none of another's."""
+        tenant %= len(self.endpoint.tokens)
+        exchange, document = self.ask("GET", GENERATIONS, tenant)
+        entries = document.get("generation_list") if _is_object(document) else None
+        _hold("list.generation-list", "a generation_list", exchange, isinstance(entries, list))
+        listed = [entry["id"] for entry in entries or [] if _is_object(entry) and "id" in entry]
+        for generation_id, job in self.known.items():
+            times = listed.count(generation_id)
+            if job.tenant != tenant:
+                _hold("unknown-id.404", "no job of another tenant", exchange, times == 0)
+            elif not job.deleted:
+                _hold("list.has-jobs", f"generation {generation_id}", exchange, times > 0)
+                _hold("list.once", f"generation {generation_id} once", exchange, times == 1)
+            elif self.expectations.leaves == "gone":
+                _hold("delete.gone", "a list without the job", exchange, times == 0)
+        self._is_ordered(exchange, [name for name in listed if name in self.known])
+        for entry in entries or []:
+            if entry["id"] in self.known and not self.known[entry["id"]].deleted:
+                self._agrees(exchange, self.known[entry["id"]], entry)
+
+    @rule(generation_id=consumes(_JOBS))
+    def delete(self, generation_id: str) -> None:
+        """Delete a job, and find it gone, or a tombstone."""
+        job = self.known[generation_id]
+        exchange, document = self.ask("DELETE", one(generation_id), job.tenant)
+        said = _is_object(document) and document.get("message") == "Generation deleted"
+        _hold("delete.message", "the message Generation deleted", exchange, _is_success(exchange) and said)
+        job.deleted = True
+        after, left = self.ask("GET", one(generation_id), job.tenant)
+        if self.expectations.leaves == "tombstone":
+            gone = _is_object(left) and left.get("is_deleted") is True
+            _hold("delete.gone", "a tombstone", after, gone)
+        elif self.expectations.leaves == "gone":
+            self.expect_absent((after, left), "delete.gone")
+            self.expect_absent(self.ask("DELETE", one(generation_id), job.tenant), "delete.gone")
+
+    @rule(tenant=_TENANTS)
+    def get_unknown(self, tenant: int) -> None:
+        """A generation that was never created is not there."""
+        self.expect_absent(self.ask("GET", one(UNKNOWN_ID), tenant))
+
+    def expect_absent(self, came: tuple[Exchange, Any], claim: str = "unknown-id.404") -> None:
+        """The answer is that there is no such generation."""
+        exchange, _ = came
+        status = exchange.answer.status if exchange.answer else 0
+        if self.expectations.unknown is None:
+            _hold(claim, "a refusal", exchange, 400 <= status <= 499)
+        else:
+            _hold(claim, f"{self.expectations.unknown}", exchange, status == self.expectations.unknown)
+
+    def _follows(self, exchange: Exchange, job: _Known, document: dict[str, Any]) -> None:
+        """The document may be answered after what was answered before."""
+        _valid("get.completed", exchange, document)
+        before = job.document
+        for name in ("id", "user_id", "created_at"):
+            claim = "get.completed" if name == "id" else "generation.constant"
+            _hold(claim, f"{name} {before[name]}", exchange, document[name] == before[name])
+        forward = document["updated_at"] >= before["updated_at"]
+        _hold("generation.updated-at-forward", f"{before['updated_at']} or later", exchange, forward)
+        moved = document["status"] != before["status"]
+        if moved:
+            job.statuses.append(before["status"])
+        stays = before["status"] in FINAL_STATUSES and moved
+        back = document["status"] in job.statuses
+        _hold("status.forward", f"{before['status']} or what follows", exchange, not stays and not back)
+        if results_of(before):
+            same = document["result"] == before["result"]
+            _hold("result.constant", "the same results", exchange, same)
+        job.document = document
+
+    def _agrees(self, exchange: Exchange, job: _Known, entry: dict[str, Any]) -> None:
+        if self.endpoint.timeless:
+            asked, document = self.ask("GET", one(entry["id"]), job.tenant)
+            _hold("list.agrees", "the same as get answers", asked, document == entry)
+        self._follows(exchange, job, entry)
+
+    def _is_ordered(self, exchange: Exchange, listed: list[str]) -> None:
+        if self.expectations.newest_first is not None:
+            order = list(self.known)
+            places = [order.index(name) for name in listed]
+            wanted = sorted(places, reverse=self.expectations.newest_first)
+            _hold("list.order", "the order of creation", exchange, places == wanted)
+
+
+def _is_success(exchange: Exchange) -> bool:
+    return exchange.answer is not None and exchange.answer.is_success
+
+
+def _is_object(document: Any) -> bool:
+    return isinstance(document, dict)
+
+
+def _valid(claim: str, exchange: Exchange, document: Any) -> None:
+    found = library.violations("generation", document)
+    _hold(claim, "a valid generation", exchange, not found, str(found[0]) if found else "")
+
+
+def _hold(claim: str, expected: str, exchange: Exchange, holds: object, came: str = "") -> None:
+    """Raise an AssertionError that names the claim, unless it holds."""
+    if not holds:
+        body = exchange.answer.body[:200] if exchange.answer else exchange.failure
+        raise AssertionError(f"{claim}: {exchange}: expected {expected}, got {came or body}")

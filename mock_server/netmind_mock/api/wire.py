@@ -1,0 +1,254 @@
+"""The only module that spells the wire: field names, statuses, error bodies, both ways.
+
+Answers are written here by hand and judged by the contracts; how they differ between profiles is data.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import lru_cache
+from math import floor, inf
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from netmind_contracts import library
+from netmind_mock.errors import BadToken, InvalidBody, MissingToken, WrongContentType
+from netmind_mock.jobs import ids
+from netmind_mock.jobs.job import CLOCK_GRAIN, Kind, Status, status_at
+from netmind_mock.jobs.plan import Request
+from netmind_mock.validation import MOST_VALUES, is_dense
+
+if TYPE_CHECKING:
+    from netmind_contracts.library import Violation
+    from netmind_mock.errors import ApiError
+    from netmind_mock.jobs.job import Job, Output, Stage
+    from netmind_mock.jobs.profile import Profile
+
+_PYDANTIC = {
+    "string": ("string_type", "Input should be a valid string"),
+    "object": ("dict_type", "Input should be a valid dictionary"),
+}
+_SHOWN_CHARACTERS = 200
+
+# Longer ones are refused (assumed): a server's limit on headers would do so, too.
+MOST_TOKEN_CHARACTERS = 2048
+
+# The query parameter of a link that expires, in seconds since the epoch, as signed links of S3 have it.
+EXPIRES = "Expires"
+_SMALL_BYTES = 4096
+
+
+def read_token(header: str | None) -> str:
+    """The token of an Authorization header: bare, or as ``Bearer TOKEN`` (both documented).
+
+    Raises:
+        MissingToken: There is no header, or no token in it.
+        BadToken: It holds something else, such as another scheme.
+    """
+    words = (header or "").split()
+    if words and words[0].lower() == "bearer":
+        words = words[1:]
+    if not words:
+        raise MissingToken
+    if len(words) > 1 or len(words[0]) > MOST_TOKEN_CHARACTERS:
+        raise BadToken
+    return words[0]
+
+
+def check_content_type(content_type: str, content_encoding: str) -> None:
+    """Do nothing if a create request's headers say that its body is plain JSON.
+
+    Raises:
+        WrongContentType: They say otherwise. Compressed bodies are not unpacked, so none can be a bomb.
+    """
+    if content_type == "application/json" and not content_encoding:
+        return
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise WrongContentType(
+            expected="application/json", came=media_type[:_SHOWN_CHARACTERS] or "no content type"
+        )
+    if content_encoding.lower() not in ("", "identity"):
+        raise WrongContentType(expected="an uncompressed body", came=content_encoding[:_SHOWN_CHARACTERS])
+
+
+def read_create(body: bytes) -> Request:
+    """A create request from its JSON body.
+
+    Raises:
+        InvalidBody: It is not JSON, not an object, or lacks model or config, or has them of another type.
+    """
+    if is_dense(body):
+        message = f"Expected at most {MOST_VALUES} values, more than which this fake does not read"
+        raise InvalidBody(detail=[_detail(["body"], message, "too_many_values")])
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidBody(
+            detail=[_detail(["body", error.pos], f"JSON decode error: {error.msg}", "json_invalid")]
+        ) from None
+    if type(document) is dict:
+        model, config = document.get("model"), document.get("config")
+        if type(model) is str and type(config) is dict:
+            return Request(sys.intern(model), config)  # a million jobs are of few models
+    raise InvalidBody(detail=[_detail_of(found) for found in library.violations("create-request", document)])
+
+
+def body_cut_short(came: int, announced: int) -> InvalidBody:
+    """The refusal of a body that ended before the length that was announced, in bytes."""
+    message = f"Expected a body of {announced} bytes, got {came}"
+    return InvalidBody(detail=[_detail(["body"], message, "incomplete_body")])
+
+
+def pack_config(config: dict[str, Any]) -> bytes:
+    """A config as the compact JSON that a job keeps.
+
+    Raises:
+        InvalidBody: It is nested too deeply.
+    """
+    try:
+        packed = orjson.dumps(config)
+    except orjson.JSONEncodeError:
+        raise InvalidBody(
+            detail=[_detail(["body", "config"], "Input is nested too deeply", "recursion_loop")]
+        ) from None
+    # Of a small one a copy: what dumps returns holds on to 1 KB at least.
+    return packed if len(packed) > _SMALL_BYTES else bytes(memoryview(packed))
+
+
+def created(job: Job, profile: Profile, origin: str) -> dict[str, Any]:
+    """Create's answer: the job in its first stage, however short that is."""
+    return _generation(job, job.plan.stages[0], job.created_at, profile, origin)
+
+
+def generation(job: Job, now: float, profile: Profile, origin: str) -> dict[str, Any]:
+    """A generation as get answers it at ``now``."""
+    return _generation(job, status_at(job, now), now, profile, origin)
+
+
+def generation_list(generations: list[Any]) -> dict[str, Any]:
+    """The answer to list, in the order given."""
+    return {"generation_list": generations}
+
+
+def deleted(profile: Profile) -> dict[str, Any]:
+    """The answer to delete."""
+    return {"message": profile.delete_message}
+
+
+def refusal(error: ApiError, profile: Profile) -> tuple[int, Any]:
+    """HTTP status and JSON body of a refusal, as the profile has them."""
+    status, body = profile.refusal(error)
+    return status, _filled(body, error.facts)
+
+
+def file_name(output: Output, profile: Profile) -> str:
+    """A result's ``file_name``; may be empty."""
+    return profile.file_name.replace("{kind}", output.kind).replace("{extension}", output.extension)
+
+
+def _generation(job: Job, stage: Stage, now: float, profile: Profile, origin: str) -> dict[str, Any]:
+    status = stage.status
+    created_at = updated_at = floor(job.created_at)
+    if stage is not job.plan.stages[0]:
+        # Once a job has changed, updated_at has moved on (documented), also where that took no second.
+        updated_at = max(floor(job.created_at + stage.begins), created_at + 1)
+    deleted_at = job.deleted_at if job.is_deleted(now) else None
+    body: dict[str, Any] = {
+        "id": job.id,
+        "user_id": job.user_id,
+        "status": profile.words.get(status, status),  # type: ignore[call-overload]
+        "created_at": _timestamp(created_at),
+        "updated_at": _timestamp(updated_at),
+        "deleted_at": None if deleted_at is None else _timestamp(floor(deleted_at)),
+        "is_deleted": deleted_at is not None,
+        "result": {},
+    }
+    if status is Status.FAILED:  # that a job can fail, and says so here, is observed
+        body["logs"] = [{"text": job.plan.failure}]
+    elif profile.logs:
+        body["logs"] = []
+    if status is Status.COMPLETED:
+        if now + CLOCK_GRAIN >= job.created_at + stage.begins + job.plan.empty_for:
+            body["result"] = {"data": _results(job, now, profile, origin)}
+        if profile.durations:
+            body.update(_durations(job, stage))
+    if profile.extra:
+        body.update(profile.extra)
+    return body
+
+
+def _results(job: Job, now: float, profile: Profile, origin: str) -> list[dict[str, str]]:
+    life = job.plan.link_life
+    signature = "" if life == inf else f"?{EXPIRES}={floor(now + life)}"
+    return [
+        {"text": transcript(job)}
+        if output.kind is Kind.TEXT and profile.text_inline
+        else _result_file(job, index, output, profile, origin, signature)
+        for index, output in enumerate(job.plan.outputs)
+    ]
+
+
+def _result_file(
+    job: Job, index: int, output: Output, profile: Profile, origin: str, signature: str
+) -> dict[str, str]:
+    name = file_name(output, profile)
+    file_id = ids.file_id(job.id, index)
+    path = (
+        profile.url_path.replace("{user_id}", job.user_id)
+        .replace("{file_id}", file_id)
+        .replace("{file_name}", name)
+    )
+    url = origin + path + signature
+    return {"url": url, "file_id": file_id, "file_name": name, "file_type": output.kind.value}
+
+
+def transcript(job: Job) -> str:
+    """What a text model answers: a sentence that names the job, since nothing is transcribed."""
+    return f"This is a made-up transcript by {job.model} for generation {job.id}."
+
+
+def _durations(job: Job, completed: Stage) -> dict[str, int]:
+    begins = next(
+        (
+            stage.begins + job.plan.queued_for
+            for stage in job.plan.stages
+            if stage.status is Status.PROCESSING
+        ),
+        completed.begins,
+    )
+    return {"pending_duration": round(begins), "processing_duration": round(completed.begins - begins)}
+
+
+@lru_cache(maxsize=4096)
+def _timestamp(second: int) -> str:
+    """``YYYY-MM-DD HH:MM:SS`` (documented); that it is in UTC is assumed."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
+
+
+def _filled(template: Any, facts: dict[str, Any]) -> Any:
+    """The template with its placeholders replaced; one that stands alone becomes the fact itself."""
+    if isinstance(template, dict):
+        return {key: _filled(value, facts) for key, value in template.items()}
+    if isinstance(template, list):
+        return [_filled(item, facts) for item in template]
+    if isinstance(template, str):
+        for name, fact in facts.items():
+            if template == f"{{{name}}}":
+                return fact
+            template = template.replace(f"{{{name}}}", str(fact)[:_SHOWN_CHARACTERS])
+    return template
+
+
+def _detail_of(violation: Violation) -> dict[str, Any]:
+    location = ["body", *violation.path]
+    if violation.rule == "required":
+        return _detail(location, "Field required", "missing")
+    kind, message = _PYDANTIC[violation.expected.split()[-1]]
+    return _detail(location, message, kind)
+
+
+def _detail(location: list[str | int], message: str, kind: str) -> dict[str, Any]:
+    return {"loc": location, "msg": message, "type": kind}

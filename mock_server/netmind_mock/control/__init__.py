@@ -1,0 +1,1 @@
+"""What changes the fake: one table of operations, served under ``/__mock/`` and drawn by the dashboard."""

@@ -1,0 +1,131 @@
+"""The journal on its page: each request, what of it breaks the contract, and what was created twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netmind_contracts import library
+from netmind_mock.control.dashboard.views import moment, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from netmind_mock.fake import World
+    from netmind_mock.journal.entries import Entry
+
+PAGE_LENGTH = 50
+_MOST_VIOLATIONS = 5
+# The schema of a usual answer, by operation.
+_ANSWERS = {
+    "create": "generation-fields",
+    "get": "generation-fields",
+    "list": "generation-list",
+    "delete": "deleted",
+}
+
+
+class Broken(NamedTuple):
+    """A violation of the contract: in whose message, where, which rule, what was expected and what came."""
+
+    message: str
+    where: str
+    rule: str
+    expected: str
+    came: str
+
+
+class Asked(NamedTuple):
+    """A request in the table."""
+
+    number: int
+    at: str
+    operation: str
+    method: str
+    path: str
+    status: str
+    milliseconds: str
+    job_id: str
+    fault: str
+    broken: list[Broken]
+    same_as: int
+    body: str
+    answer: str
+
+
+class Requests(NamedTuple):
+    """A page of the journal, newest first; ``before`` is the last one's number, if there are more."""
+
+    asked: list[Asked]
+    matching: int
+    dropped: int
+    before: int
+
+
+def requests_of(world: World, query: Mapping[str, str]) -> Requests:
+    """The requests that fit ``operation``, ``status`` (such as 4 for 4xx) and ``text``, before ``before``."""
+    operation = query.get("operation") or None
+    everything = world.journal.entries(operation=operation)
+    same = _duplicates(everything)
+    fitting = [entry for entry in reversed(everything) if _fits(entry, query)]
+    before = query.get("before", "")
+    if before.isdecimal():
+        fitting = [entry for entry in fitting if entry.number < int(before)]
+    page = fitting[:PAGE_LENGTH]
+    return Requests(
+        [_asked(entry, same.get(entry.number, 0)) for entry in page],
+        len(fitting),
+        world.journal.dropped(),
+        page[-1].number if len(fitting) > PAGE_LENGTH else 0,
+    )
+
+
+def _fits(entry: Entry, query: Mapping[str, str]) -> bool:
+    status, text = query.get("status", ""), query.get("text", "").lower()
+    if status and not str(entry.status).startswith(status):
+        return False
+    return not text or text in f"{entry.path} {entry.body} {entry.answer} {entry.fault}".lower()
+
+
+def _duplicates(entries: Iterable[Entry]) -> dict[int, int]:
+    """Creates of an account that ask for what an earlier one did, and the number of that one."""
+    first: dict[tuple[str | None, str], int] = {}
+    same = {}
+    for entry in entries:
+        if not entry.created:
+            continue
+        earlier = first.setdefault((entry.user_id, entry.body), entry.number)
+        if earlier != entry.number:
+            same[entry.number] = earlier
+    return same
+
+
+def _asked(entry: Entry, same_as: int) -> Asked:
+    return Asked(
+        entry.number,
+        moment(entry.at),
+        entry.operation,
+        entry.method,
+        shortened(entry.path),
+        str(entry.status) if entry.arrived else f"{entry.status}, lost on the way",
+        f"{entry.seconds * 1000:.1f}",
+        entry.job_id,
+        entry.fault,
+        list(_broken(entry)),
+        same_as,
+        entry.body,
+        entry.answer,
+    )
+
+
+def _broken(entry: Entry) -> Iterable[Broken]:
+    """What of the request and of a usual answer breaks its schema."""
+    if entry.operation == "create":
+        yield from _violations("request", "create-request", entry.json)
+    schema = _ANSWERS.get(entry.operation)
+    if schema is not None and 200 <= entry.status < 300 and entry.method != "HEAD":
+        yield from _violations("answer", schema, entry.answer_json)
+
+
+def _violations(message: str, schema: str, document: Any) -> Iterable[Broken]:
+    for one in library.violations(schema, document)[:_MOST_VIOLATIONS]:
+        yield Broken(message, one.where, one.rule, one.expected, one.came)

@@ -1,0 +1,82 @@
+"""What the fake has done, as Prometheus reads it. Computed when it is asked for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client import Metric
+
+    from netmind_mock.fake import World
+
+
+def exposition(world: World) -> tuple[bytes, str]:
+    """The metrics as text, and its content type.
+
+    Raises:
+        StoreUnavailable: The store is not to be had now.
+    """
+    from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: PLC0415 - for this alone
+
+    class Once:
+        """Stands in for a registry of collectors that live on."""
+
+        def collect(self) -> Iterator[Metric]:
+            return _families(world)
+
+    return generate_latest(Once()), CONTENT_TYPE_PLAIN_0_0_4
+
+
+def _families(world: World) -> Iterator[Metric]:
+    from prometheus_client.core import (  # noqa: PLC0415
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        InfoMetricFamily,
+        SummaryMetricFamily,
+    )
+
+    about = {
+        "version": version("netmind-testkit"),
+        "profile": world.profile.name,
+        "store": world.store.name,
+    }
+    yield InfoMetricFamily("netmind_mock", "What is served.", about)
+    requests = CounterMetricFamily(
+        "netmind_mock_requests", "Requests to the imitated API.", labels=["operation", "status"]
+    )
+    took: dict[str, tuple[int, float, int]] = defaultdict(lambda: (0, 0.0, 0))
+    for (operation, status), total in sorted(world.journal.totals().items()):
+        requests.add_metric([operation, str(status)], total.requests)
+        count, seconds, struck = took[operation]
+        took[operation] = (count + total.requests, seconds + total.seconds, struck + total.struck)
+    yield requests
+    summary = SummaryMetricFamily(
+        "netmind_mock_request_seconds",
+        "Real time taken to answer, waits that a fault ordered left out.",
+        labels=["operation"],
+    )
+    struck_by = CounterMetricFamily(
+        "netmind_mock_requests_struck", "Requests that a fault struck.", labels=["operation"]
+    )
+    for operation, (count, seconds, struck) in took.items():
+        summary.add_metric([operation], count, seconds)
+        struck_by.add_metric([operation], struck)
+    yield summary
+    yield struck_by
+    jobs, evicted = world.store.counts()
+    yield GaugeMetricFamily("netmind_mock_jobs", "Jobs that are kept.", value=jobs)
+    yield CounterMetricFamily(
+        "netmind_mock_jobs_evicted", "Jobs that were dropped: too many, or too old.", value=evicted
+    )
+    entries, size = world.journal.size()
+    yield GaugeMetricFamily("netmind_mock_journal_entries", "Requests in the journal.", value=entries)
+    yield GaugeMetricFamily("netmind_mock_journal_bytes", "Bytes in the journal.", value=size)
+    yield CounterMetricFamily(
+        "netmind_mock_journal_dropped",
+        "Requests that the journal had no room for.",
+        value=world.journal.dropped(),
+    )

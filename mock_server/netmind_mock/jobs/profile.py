@@ -1,0 +1,299 @@
+"""How the imitated API behaves, as data: each fact with its level and its source.
+
+A profile is a TOML file. Each fact is a table ``{value, level, source}``; what a file leaves out comes from
+the profile that it ``extends``. ``documented`` and ``observed`` are shipped.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from dataclasses import dataclass, field, fields
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netmind_mock.jobs.job import Status
+from netmind_mock.validation import (
+    Check,
+    Expected,
+    InvalidFile,
+    boolean,
+    checked,
+    choice,
+    integer,
+    read_toml,
+    seconds,
+    text,
+    texts,
+    unknown_key,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from importlib.resources.abc import Traversable
+
+    from netmind_mock.errors import ApiError
+
+SHIPPED = ("documented", "observed")
+
+# What other facts already say of a generation.
+_OWN_FIELDS = frozenset(
+    ["id", "user_id", "status", "created_at", "updated_at", "deleted_at", "is_deleted", "result", "logs",
+     "pending_duration", "processing_duration"]
+)  # fmt: skip
+
+_LEVELS = ("documented", "observed", "assumed")
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+class Fact(NamedTuple):
+    """A fact as a profile states it: how it is known (a level), and who says so."""
+
+    value: Any
+    level: str
+    source: str
+
+
+class Refusal(NamedTuple):
+    """How a refusal looks: an HTTP status, and a JSON body that may hold placeholders such as ``{model}``."""
+
+    status: int
+    body: Any
+
+
+class Share(NamedTuple):
+    """A status on the way, and its share of a job's duration (all shares add up to 1)."""
+
+    status: Status
+    share: float
+
+
+def _fact(key: str, check: Check) -> Any:
+    return field(metadata={"key": key, "check": check})
+
+
+def _words(value: Any) -> Mapping[Status, str]:
+    names = [status.value for status in Status]
+    if (
+        not isinstance(value, dict)
+        or sorted(value) != sorted(names)
+        or not all(isinstance(word, str) and word for word in value.values())
+        or len(set(value.values())) != len(names)
+    ):
+        raise Expected(f"a table with a word of its own for each of {', '.join(names)}")
+    return types.MappingProxyType({Status(name): word for name, word in value.items()})
+
+
+def _stages(value: Any) -> tuple[Share, ...]:
+    passing = [status.value for status in Status if not status.is_final]
+    problem = Expected(
+        f"a list of {{status, share}} that begins with pending, each status of {', '.join(passing)} "
+        "at most once, and shares that are numbers above 0"
+    )
+    if not isinstance(value, list) or not value:
+        raise problem
+    for entry in value:
+        if not isinstance(entry, dict) or set(entry) != {"status", "share"} or entry["status"] not in passing:
+            raise problem
+        if (
+            isinstance(entry["share"], bool)
+            or not isinstance(entry["share"], int | float)
+            or not 0 < entry["share"] < 1e9
+        ):
+            raise problem
+    statuses = [entry["status"] for entry in value]
+    if statuses[0] != Status.PENDING or len(set(statuses)) != len(statuses):
+        raise problem
+    whole = sum(entry["share"] for entry in value)
+    return tuple(Share(Status(entry["status"]), entry["share"] / whole) for entry in value)
+
+
+def _template(*placeholders: str, needed: str = "", path: bool = False) -> Check:
+    def check(value: Any) -> Any:
+        used = set(_PLACEHOLDER.findall(value)) if isinstance(value, str) else None
+        if used is None or not used <= set(placeholders) or (needed and needed not in used):
+            wanted = f" with {{{needed}}} in it" if needed else ""
+            raise Expected(
+                f"a string{wanted}; placeholders are {', '.join(f'{{{name}}}' for name in placeholders)}"
+            )
+        if path and not re.fullmatch(r"(/([A-Za-z0-9_.~-]+|\{[a-z_]+\}))+", value):
+            raise Expected("a path such as /files/{file_id}, each placeholder a whole part of it")
+        if path and value.startswith(("/v1/", "/__mock")):
+            raise Expected("a path outside /v1/ and /__mock")
+        if path and len(_PLACEHOLDER.findall(value)) != len(used):
+            raise Expected("a path with each placeholder once")
+        if not path and "kind" in placeholders and not re.fullmatch(r"[A-Za-z0-9._{}-]*", value):
+            raise Expected("a name of letters, digits, dots, dashes and underscores")
+        return value
+
+    return check
+
+
+def _refusal(value: Any) -> Refusal:
+    if not isinstance(value, dict) or set(value) != {"status", "body"} or not isinstance(value["body"], dict):
+        raise Expected("a table {status, body}, the body a table")
+    _json_body(value["body"])
+    return Refusal(integer(400, 599)(value["status"]), value["body"])
+
+
+def _json_body(value: Any) -> None:
+    """Does nothing if JSON can carry the value; TOML has dates, too, and larger numbers."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        _json_body(part)
+    known = isinstance(value, dict | list | str | bool | int | float)
+    if not known or (isinstance(value, int) and abs(value) >> 63):
+        raise Expected("a body that JSON can carry, its numbers of at most 64 bits")
+
+
+def _extra(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not _OWN_FIELDS.isdisjoint(value):
+        raise Expected(f"a table of fields besides {', '.join(sorted(_OWN_FIELDS))}")
+    _json_body(value)
+    return types.MappingProxyType(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The facts that the fake acts on. ``facts`` holds each with its level and source, by its key."""
+
+    name: str
+    description: str
+    facts: Mapping[str, Fact]
+    success_status: int = _fact("success.status", integer(200, 299))
+    words: Mapping[Status, str] = _fact("statuses.words", _words)
+    stages: tuple[Share, ...] = _fact("statuses.stages", _stages)
+    logs: bool = _fact("fields.logs", boolean)
+    durations: bool = _fact("fields.durations", boolean)
+    extra: Mapping[str, Any] = _fact("fields.extra", _extra)
+    url_path: str = _fact(
+        "result.url_path", _template("user_id", "file_id", "file_name", needed="file_id", path=True)
+    )
+    file_name: str = _fact("result.file_name", _template("kind", "extension"))
+    text_inline: bool = _fact("result.text_inline", boolean)
+    empty_for: float = _fact("result.empty_for", seconds)
+    sync_mode_models: tuple[str, ...] = _fact("create.sync_mode_models", texts)
+    rejects_bad_input: bool = _fact("worker.rejects_bad_input", boolean)
+    worker_error: str = _fact("worker.error_text", _template("detail", needed="detail"))
+    unknown_models: str = _fact("models.unknown", choice("accept", "refuse"))
+    unavailable_models: tuple[str, ...] = _fact("models.unavailable", texts)
+    delete_message: str = _fact("delete.message", text)
+    delete_leaves: str = _fact("delete.leaves", choice("gone", "tombstone"))
+    list_order: str = _fact("list.order", choice("newest_first", "oldest_first"))
+    missing_token: Refusal = _fact("errors.missing_token", _refusal)
+    bad_token: Refusal = _fact("errors.bad_token", _refusal)
+    unknown_generation: Refusal = _fact("errors.unknown_generation", _refusal)
+    unknown_model: Refusal = _fact("errors.unknown_model", _refusal)
+    model_unavailable: Refusal = _fact("errors.model_unavailable", _refusal)
+    unknown_route: Refusal = _fact("errors.unknown_route", _refusal)
+    wrong_method: Refusal = _fact("errors.wrong_method", _refusal)
+    body_too_large: Refusal = _fact("errors.body_too_large", _refusal)
+    wrong_content_type: Refusal = _fact("errors.wrong_content_type", _refusal)
+    invalid_body: Refusal = _fact("errors.invalid_body", _refusal)
+    unknown_file: Refusal = _fact("errors.unknown_file", _refusal)
+    expired_link: Refusal = _fact("errors.expired_link", _refusal)
+
+    def refusal(self, error: ApiError) -> Refusal:
+        """How this profile refuses."""
+        return getattr(self, error.key)  # type: ignore[no-any-return]
+
+
+_CHECKS: dict[str, tuple[str, Check]] = {
+    entry.metadata["key"]: (entry.name, entry.metadata["check"])
+    for entry in fields(Profile)
+    if entry.metadata
+}
+
+
+def load_profile(name_or_file: str) -> Profile:
+    """A profile: the name of a shipped one, or a TOML file.
+
+    Raises:
+        InvalidFile: There is no such profile, or its file holds a mistake; the message names the file, the
+            key, what was expected and what came.
+    """
+    return _shipped(name_or_file) if name_or_file in SHIPPED else _load(name_or_file, seen=())
+
+
+@cache
+def _shipped(name: str) -> Profile:
+    return _load(name, seen=())
+
+
+def shipped_profile(name: str) -> Traversable:
+    """The file of a shipped profile."""
+    return resources.files("netmind_mock.jobs").joinpath("profiles", f"{name}.toml")
+
+
+def _load(name_or_file: str, seen: tuple[str, ...]) -> Profile:
+    if name_or_file in SHIPPED:
+        source: Path | Traversable = shipped_profile(name_or_file)
+    elif (source := Path(name_or_file)).suffix != ".toml" and not source.exists():
+        raise InvalidFile(f"{name_or_file}: no such profile; give {' or '.join(SHIPPED)}, or a TOML file")
+    place = name_or_file if name_or_file in SHIPPED else str(Path(name_or_file).resolve())
+    if place in seen:
+        raise InvalidFile(f"{name_or_file}: extends: expected a profile that does not lead back to this one")
+    content = read_toml(source)
+    label = name_or_file
+    name = checked(label, "name", content.pop("name", Path(name_or_file).stem), text)
+    description = checked(label, "description", content.pop("description", ""), text)
+    extends = checked(
+        label,
+        "extends",
+        content.pop("extends", None if name_or_file == "documented" else "documented"),
+        lambda value: value if value is None else text(value),
+    )
+    stated = _facts(label, content, "")
+    values = {
+        _CHECKS[key][0]: checked(label, f"{key}.value", fact.value, _CHECKS[key][1])
+        for key, fact in stated.items()
+    }
+    if extends is None:
+        missing = sorted(set(_CHECKS) - set(stated))
+        if missing:
+            raise InvalidFile(
+                f"{label}: {missing[0]}: expected this fact, or extends = a profile that has it"
+            )
+        return _whole(label, name, description, stated, values)
+    if extends not in SHIPPED:
+        extends = str(Path(name_or_file).parent / extends)
+    base = _load(extends, (*seen, place))
+    inherited = {attribute: getattr(base, attribute) for attribute, _ in _CHECKS.values()}
+    return _whole(label, name, description, {**base.facts, **stated}, {**inherited, **values})
+
+
+def _whole(
+    label: str, name: str, description: str, facts: dict[str, Fact], values: dict[str, Any]
+) -> Profile:
+    """The profile of these values, which have to fit one another, too."""
+    profile = Profile(name=name, description=description, facts=types.MappingProxyType(facts), **values)
+    if "{file_name}" in profile.url_path and not profile.file_name:
+        wanted = "a name, since result.url_path holds {file_name}"
+        raise InvalidFile(f"{label}: result.file_name.value: expected {wanted}, got ''")
+    return profile
+
+
+def _facts(label: str, table: dict[str, Any], prefix: str) -> dict[str, Fact]:
+    """Every fact below ``table``, by its dotted key."""
+    found: dict[str, Fact] = {}
+    for name, entry in table.items():
+        key = f"{prefix}{name}"
+        if key in _CHECKS:
+            found[key] = _stated(label, key, entry)
+        elif isinstance(entry, dict) and any(known.startswith(f"{key}.") for known in _CHECKS):
+            found.update(_facts(label, entry, f"{key}."))
+        else:
+            raise unknown_key(label, key, _CHECKS)
+    return found
+
+
+def _stated(label: str, key: str, entry: Any) -> Fact:
+    if not isinstance(entry, dict) or "value" not in entry:
+        raise InvalidFile(f"{label}: {key}: expected a table with value, level and source, got {entry!r}")
+    for part in entry:
+        if part not in Fact._fields:
+            raise unknown_key(label, f"{key}.{part}", [f"{key}.{known}" for known in Fact._fields])
+    level = checked(label, f"{key}.level", entry.get("level"), choice(*_LEVELS))
+    return Fact(entry["value"], level, checked(label, f"{key}.source", entry.get("source"), text))

@@ -1,0 +1,234 @@
+"""How a client waits for a job: whether it is polite, and whether it ever stops."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from netmind_mock.journal.entries import Entry
+
+
+SHORTEST_INTERVAL: Final = 0.2
+MOST_POLLS: Final = 500
+LONGEST_WAIT: Final = 6 * 3600.0
+# So many polls may have the same pause between them before it should have grown.
+_POLLS_BEFORE_BACKOFF: Final = 12
+_GROWN: Final = 1.5
+_TOLERANCE: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A bad manner: its rule, and the evidence in a sentence."""
+
+    rule: str
+    evidence: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.evidence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """How a client polled one job.
+
+    Attributes:
+        job_id: The job.
+        times: When each poll came, in seconds after the job's create (or after the first poll).
+        statuses: What each was answered: a status, or ``HTTP 503``; ``lost`` if no answer came.
+        findings: What is to be said against it.
+    """
+
+    job_id: str
+    times: tuple[float, ...]
+    statuses: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def intervals(self) -> tuple[float, ...]:
+        """Seconds between the polls."""
+        return tuple(later - earlier for earlier, later in zip(self.times, self.times[1:], strict=False))
+
+    def assert_polite(self) -> None:
+        """Fail if anything is to be said against it.
+
+        Raises:
+            AssertionError: Something is; the message says what, with the evidence.
+        """
+        __tracebackhide__ = True
+        if self.findings:
+            lines = "\n".join(f"  {finding}" for finding in self.findings)
+            raise AssertionError(
+                f"generation {self.job_id} was not polled politely ({len(self.times)} polls):\n{lines}"
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """As the control API has it."""
+        return {**asdict(self), "intervals": self.intervals, "polite": not self.findings}
+
+
+def polling_from_json(document: Mapping[str, Any]) -> Polling:
+    """A verdict from the control API's JSON."""
+    return Polling(
+        document["job_id"],
+        tuple(document["times"]),
+        tuple(document["statuses"]),
+        tuple(Finding(**one) for one in document["findings"]),
+    )
+
+
+def judge_polling(
+    job_id: str, entries: Sequence[Entry], words: Mapping[str, str], *, dropped: int = 0
+) -> Polling:
+    """How the client polled a job, by what the journal has of it, in order.
+
+    Args:
+        job_id: The job.
+        entries: The job's requests: its create, polls and delete, and others that do not count.
+        words: How the profile spells each of our statuses.
+        dropped: How many requests the journal had no room for, so that the beginning may be missing.
+    """
+    polls = [entry for entry in entries if entry.operation == "get"]
+    created = next((entry for entry in entries if entry.operation == "create"), None)
+    began = created.at if created else polls[0].at if polls else 0.0
+    times = tuple(entry.at - began for entry in polls)
+    ours = {word: status for status, word in words.items()}
+    statuses = tuple(_status(poll, ours) for poll in polls)
+    findings = [
+        *([] if polls else [Finding("polls", "it was never polled")]),
+        *_too_fast(times),
+        *_no_backoff(times, statuses),
+        *_retry_after(polls, times),
+        *_after_the_end(entries, polls, times, statuses),
+        *_without_end(times, statuses),
+        *_after_delete(entries, polls),
+        *_gave_up(statuses, entries, frozenset(words)),
+    ]
+    if dropped:
+        findings.append(
+            Finding("journal", f"{dropped} requests were dropped from the journal, so this is not all")
+        )
+    return Polling(job_id, times, statuses, tuple(findings))
+
+
+def _status(poll: Entry, ours: Mapping[str, str]) -> str:
+    if not poll.arrived or not poll.reached:
+        return "lost" if not poll.arrived else f"HTTP {poll.status}"
+    document = poll.answer_json
+    if poll.status >= 300 or not isinstance(document, dict):
+        return f"HTTP {poll.status}"
+    word = str(document.get("status"))
+    status = ours.get(word, word)
+    return "completed, empty" if status == "completed" and not document.get("result") else status
+
+
+def _too_fast(times: tuple[float, ...]) -> list[Finding]:
+    gaps = [(later - earlier, later) for earlier, later in itertools.pairwise(times)]
+    fast = [(gap, later) for gap, later in gaps if gap < SHORTEST_INTERVAL - _TOLERANCE]
+    if not fast:
+        return []
+    gap, later = min(fast)
+    return [
+        Finding(
+            "interval",
+            f"{len(fast)} polls came less than {SHORTEST_INTERVAL:g} s after the one before "
+            f"(at {later:.2f} s: {gap:.2f} s after it)",
+        )
+    ]
+
+
+def _no_backoff(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[Finding]:
+    waiting = [time for time, status in zip(times, statuses, strict=True) if not _is_final(status)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(waiting)]
+    pauses = [gap for gap in gaps if gap > _TOLERANCE]
+    if len(pauses) < _POLLS_BEFORE_BACKOFF or max(pauses[len(pauses) // 2 :]) >= _GROWN * min(pauses[:3]):
+        return []
+    shown = f"{min(pauses):.2f} to {max(pauses):.2f} s"
+    return [Finding("backoff", f"the pause never grew in {len(waiting)} polls ({shown})")]
+
+
+def _retry_after(polls: Sequence[Entry], times: tuple[float, ...]) -> list[Finding]:
+    for number, (poll, later) in enumerate(itertools.pairwise(polls), 1):
+        asked = poll.answer_headers.get("retry-after", "")
+        if poll.status not in (429, 503) or not asked.replace(".", "", 1).isdecimal():
+            continue
+        waited = later.at - poll.at
+        if waited < float(asked) - _TOLERANCE:
+            return [
+                Finding(
+                    "retry-after",
+                    f"poll {number} (at {times[number - 1]:.2f} s) was answered {poll.status} with "
+                    f"Retry-After: {asked}, and the next came {waited:.2f} s later",
+                )
+            ]
+    return []
+
+
+def _is_final(status: str) -> bool:
+    return status in ("completed", "failed")
+
+
+def _after_the_end(
+    entries: Sequence[Entry], polls: Sequence[Entry], times: tuple[float, ...], statuses: tuple[str, ...]
+) -> list[Finding]:
+    """Polls after a final status; asking again for the link of a file that was refused is none."""
+    ends = [number for number, status in enumerate(statuses) if _is_final(status)]
+    if not ends:
+        return []
+    first = ends[0]
+    refused = [
+        entry.number for entry in entries if entry.operation == "file" and entry.status in (403, 404, 410)
+    ]
+    later = [
+        number
+        for number in range(first + 1, len(polls))
+        if not any(polls[number - 1].number < one < polls[number].number for one in refused)
+    ]
+    if not later:
+        return []
+    end = f"the status {statuses[first]} (at {times[first]:.2f} s), which is final"
+    return [Finding("final", f"{len(later)} more polls after {end}")]
+
+
+def _without_end(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[Finding]:
+    if any(map(_is_final, statuses)):
+        return []
+    if len(times) <= MOST_POLLS and (not times or times[-1] - times[0] <= LONGEST_WAIT):
+        return []
+    return [
+        Finding(
+            "deadline",
+            f"{len(times)} polls in {times[-1] - times[0]:.0f} s of a job that does not end "
+            f"(last: {statuses[-1]}): the client has no deadline",
+        )
+    ]
+
+
+def _after_delete(entries: Sequence[Entry], polls: Sequence[Entry]) -> list[Finding]:
+    gone = next(
+        (one for one in entries if one.operation == "delete" and one.arrived and 200 <= one.status < 300),
+        None,
+    )
+    later = [poll for poll in polls if gone is not None and poll.number > gone.number]
+    return [Finding("delete", f"{len(later)} polls after the job was deleted")] if later else []
+
+
+def _gave_up(statuses: tuple[str, ...], entries: Sequence[Entry], known: frozenset[str]) -> list[Finding]:
+    deleted = any(entry.operation == "delete" for entry in entries)
+    if (
+        not statuses
+        or deleted
+        or statuses[-1] in known
+        or statuses[-1].startswith(("HTTP", "lost", "completed"))
+    ):
+        return []
+    return [
+        Finding(
+            "unknown status",
+            f"the client stopped at the status {statuses[-1]!r}, which nobody documented: the job may go on",
+        )
+    ]

@@ -1,0 +1,256 @@
+"""The journal of several processes: each writes down what it noted, a moment later, where all of them read.
+
+A note is made in the path of every request, so it is not written there. It is written within some
+milliseconds, without its secrets, by a thread of its own; whoever reads calls for what is not written yet,
+and waits until every process has answered. A process that is killed takes its last moment's notes with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from netmind_mock.clock import boot
+from netmind_mock.journal.entries import (
+    MOST_BYTES,
+    MOST_ENTRIES,
+    Journal,
+    Total,
+    chosen,
+    entry_of,
+    sealed,
+    unsealed,
+    weight,
+)
+from netmind_mock.stores import KeptNote, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from netmind_mock.journal.entries import Entry, Note
+    from netmind_mock.stores import NoteStore
+
+_WRITTEN_AFTER_SECONDS: Final = 0.02
+_MOST_UNWRITTEN: Final = 1000  # where the journal keeps fewer, or none
+_ANSWER_PAUSE_SECONDS: Final = 0.005
+_ANSWER_WITHIN_SECONDS: Final = 2.0  # a process that has not answered by then is not waited for again
+
+_log = logging.getLogger("netmind_mock")
+
+
+class SharedJournal:
+    """The last requests to all processes on one store, oldest first. Safe to use from several threads.
+
+    What reads may raise ``StoreUnavailable``; ``add`` does not, and what cannot be written is kept for later,
+    within the limits.
+    """
+
+    def __init__(
+        self,
+        notes: NoteStore,
+        most_entries: int = MOST_ENTRIES,
+        most_bytes: int = MOST_BYTES,
+        *,
+        meanwhile: Callable[[], object] = lambda: None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """Nothing of this process's own yet.
+
+        Args:
+            notes: Where the notes are.
+            most_entries: How many are kept, of all processes together; 0 for none.
+            most_bytes: In how many bytes.
+            meanwhile: Called each time that the thread has looked after the notes.
+            wall: The system's clock, in seconds since the epoch.
+        """
+        self._notes = notes
+        self._most = most_entries, most_bytes
+        self._meanwhile = meanwhile
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._taken: deque[tuple[float, Note]] = deque()
+        self._cut: Counter[str | None] = Counter()  # how many of whose there was no room for
+        self._name = ""  # as a writer; empty before the first note
+        self._answered = 0
+
+    def add(self, note: Note) -> None:
+        """Keep a note."""
+        if not self._name:
+            self._begin()
+        with self._lock:
+            self._taken.append((self._wall(), note))
+            self._bound()
+
+    def lost(self, note: Note) -> None:
+        """Remember that an answer was not received after all, if its note is not written yet."""
+        with self._lock:
+            self._taken = deque(
+                (at, taken._replace(arrives=False) if taken is note else taken) for at, taken in self._taken
+            )
+
+    def entries(
+        self,
+        user_id: str | None = None,
+        *,
+        operation: str | None = None,
+        job_id: str | None = None,
+        last: int | None = None,
+    ) -> list[Entry]:
+        """A tenant's requests, or (None) everybody's: of one operation, of one job, the last, or all."""
+        self.collect()
+        kept, dropped = self._notes.read(user_id, *self._most)
+        wanted = chosen(kept, dropped, operation, job_id, last)
+        return [entry_of(number, unsealed(note)) for number, note in wanted]
+
+    def polls(self, job_ids: Collection[str]) -> dict[str, int]:
+        """How often each of these jobs was asked for."""
+        self.collect()
+        return {job_id: self._notes.count("get", job_id) for job_id in job_ids}
+
+    def dropped(self, user_id: str | None = None) -> int:
+        """How many of a tenant's requests, or (None) of all, there was no room for."""
+        self.collect()
+        return self._notes.read(user_id, *self._most)[1]
+
+    def totals(self) -> dict[tuple[str, int], Total]:
+        """What all requests came to, by operation and status."""
+        self.collect()
+        return {
+            (operation, status): Total(requests, seconds, struck)
+            for operation, status, requests, seconds, struck in self._notes.totals()
+        }
+
+    def size(self) -> tuple[int, int]:
+        """How many requests are kept, and in how many bytes."""
+        self.collect()
+        return self._notes.size(*self._most)
+
+    def forget(self, user_id: str | None) -> None:
+        """Drop what is not written yet of a tenant, or (None) of all; the store drops the rest."""
+        with self._lock:
+            kept = (one for one in self._taken if user_id is not None and one[1].user_id != user_id)
+            self._taken = deque(kept)
+
+    def finish(self) -> None:
+        """Write what was noted last, and be waited for no more."""
+        self.write()
+        if self._name:
+            self._notes.drop_writer(self._name)
+
+    def write(self) -> None:
+        """Write what was noted, and answer whoever has called for it."""
+        with self._writing:
+            called = self._notes.called()  # first: what is taken after a call need not be in its answer
+            with self._lock:
+                taken, self._taken = self._taken, deque()
+                cut, self._cut = self._cut, Counter()
+            try:
+                if taken:
+                    kept = list(taken)[-self._most[0] :] if self._most[0] else []
+                    more = cut + Counter(note.user_id for _, note in list(taken)[: len(taken) - len(kept)])
+                    self._notes.add(_kept(kept), _totals(taken), more, *self._most)
+                    taken, cut = deque(), Counter()
+                if self._name and called > self._answered:
+                    self._notes.answer(self._name, called)
+                    self._answered = called
+            except StoreUnavailable:
+                with self._lock:
+                    self._taken.extendleft(reversed(taken))
+                    self._cut += cut
+                    self._bound()
+                raise
+
+    def _bound(self) -> None:
+        """Keep no more for later than is kept at all, should the store not be had for long."""
+        while len(self._taken) > max(self._most[0], _MOST_UNWRITTEN):
+            self._cut[self._taken.popleft()[1].user_id] += 1
+
+    def _begin(self) -> None:
+        """Be one of those who are called for notes, and start the thread that writes them."""
+        with self._writing:
+            if self._name:
+                return
+            name = f"{_machine()} {os.getpid()} {secrets.token_hex(4)}"
+            with contextlib.suppress(StoreUnavailable):  # the next note tries again
+                self._answered = self._notes.called()
+                self._notes.answer(name, self._answered)
+                self._name = name
+                threading.Thread(target=self._keep_writing, daemon=True).start()
+
+    def _keep_writing(self) -> None:
+        pause = threading.Event()
+        while not self._notes.is_closed:
+            try:
+                self.write()
+                self._meanwhile()
+            except StoreUnavailable:
+                pass  # and so for the next time
+            except Exception:  # noqa: BLE001 - a mistake of ours must not end the journal
+                _log.exception("the journal could not be written")
+            pause.wait(_WRITTEN_AFTER_SECONDS)
+
+    def collect(self) -> None:
+        """Have everything written that was noted before, by whatever process."""
+        self.write()
+        if not self._behind(self._notes.called() + 1):
+            return
+        number = self._notes.call()
+        until = time.monotonic() + _ANSWER_WITHIN_SECONDS
+        self.write()
+        pause = threading.Event()
+        while behind := self._behind(number):
+            for writer in behind:
+                if _is_gone(writer) or time.monotonic() > until:
+                    self._notes.drop_writer(writer)
+            pause.wait(_ANSWER_PAUSE_SECONDS)
+
+    def _behind(self, number: int) -> list[str]:
+        """The other writers who have not answered this call."""
+        return [
+            writer
+            for writer, answered in self._notes.writers().items()
+            if answered < number and writer != self._name
+        ]
+
+
+AnyJournal: TypeAlias = Journal | SharedJournal
+
+
+def _kept(taken: Iterable[tuple[float, Note]]) -> list[KeptNote]:
+    return [
+        KeptNote(note.user_id, note.operation, note.job_id, happened, weight(note), sealed(note))
+        for happened, note in taken
+    ]
+
+
+def _totals(taken: Iterable[tuple[float, Note]]) -> list[tuple[str, int, int, float, int]]:
+    totals: dict[tuple[str, int], Total] = defaultdict(Total)
+    for _, note in taken:
+        totals[note.operation, note.status] = totals[note.operation, note.status].and_one(note)
+    return [(*counted, *total) for counted, total in totals.items()]
+
+
+def _machine() -> str:
+    return f"{socket.gethostname()} {boot()}"
+
+
+def _is_gone(writer: str) -> bool:
+    """Whether a writer is a process of this machine that has ended."""
+    machine, pid, _ = writer.rsplit(" ", 2)
+    if machine != _machine() or not boot():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,1 @@
+"""The fake on a socket: the server, its workers, and faults of the connection."""

@@ -1,0 +1,271 @@
+"""The fake in this process, without a socket and without waiting, for ``requests`` and ``httpx``."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import inspect
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netmind_mock.app import create_app, world_of
+from netmind_mock.journal.entries import MOST_ENTRIES
+from netmind_mock.journal.spend import prices_from
+from netmind_mock.simulation.faults import KINDS
+from netmind_mock.simulation.rules import rules_from
+from netmind_mock.testing.handle import Handle, LocalControl
+from netmind_mock.testing.poll_limit import Patience
+from netmind_mock.testing.transport import Carrier
+from netmind_mock.testing.virtual_time import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    import responses
+    from flask import Flask
+
+    from netmind_mock.jobs.profile import Profile
+
+BASE_URL = "https://api.netmind.ai"
+API_KEY = "netmind-mock-token"
+MOST_POLLS = 1000
+
+
+class Mock(Handle):
+    """A fake in process. While it is started, it answers ``requests`` and ``httpx`` for its base URL.
+
+    A context manager, and a decorator that hands it to the function as its last argument.
+
+    Args:
+        profile: How the API behaves: ``documented``, ``observed``, a TOML file's path, or a Profile.
+        duration: How long a job takes, in seconds of the virtual clock.
+        seed: Decides job ids, and what chance decides: the same seed, the same run.
+        rules: A TOML file of rules: which jobs go which way.
+        prices: A TOML file of what each model's jobs cost.
+        base_url: The API's address, for which it answers.
+        api_keys: The tokens that are accepted; none given: every token is.
+        strict_models: Refuse models that are not in the catalogue.
+        max_polls: How often one job may be polled before the test is ended; 0 for any number.
+        journal_entries: How many requests are remembered at most.
+        unused: ``fail`` or ``ignore`` orders for a next job that no create used.
+        patch_sleep: Couple ``time.sleep`` and ``asyncio.sleep`` to the virtual clock.
+        requests_mock: The mock of ``responses`` to be used; by default its own default one.
+
+    Raises:
+        InvalidFile: A profile, rules or prices hold a mistake.
+        ValueError: Another argument has a value that it cannot have.
+
+    Attributes:
+        clock: Its time, which passes only when a test or code that sleeps lets it.
+    """
+
+    clock: VirtualClock
+    _if_nothing_came = (
+        "does the code under test read NETMIND_BASE_URL, and was it called? "
+        "In process, only requests and httpx are answered"
+    )
+
+    def __init__(  # noqa: PLR0913 - each has a name and a default
+        self,
+        *,
+        profile: str | Profile = "documented",
+        duration: float = 2.0,
+        seed: int = 0,
+        rules: str | os.PathLike[str] | None = None,
+        prices: str | os.PathLike[str] | None = None,
+        base_url: str = BASE_URL,
+        api_keys: Iterable[str] = (),
+        strict_models: bool = False,
+        max_polls: int = MOST_POLLS,
+        journal_entries: int = MOST_ENTRIES,
+        unused: str = "fail",
+        patch_sleep: bool = False,
+        requests_mock: responses.RequestsMock | None = None,
+    ) -> None:
+        """Set up a fake, as the class says; it answers once it is started, such as by ``with``."""
+        self._arguments = {
+            name: value for name, value in locals().items() if name not in ("self", "__class__")
+        }
+        keys = tuple(api_keys)
+        if not base_url.startswith(("http://", "https://")):
+            raise ValueError(f"base_url: expected a URL such as {BASE_URL}, got {base_url!r}")
+        if unused not in ("fail", "ignore"):
+            raise ValueError(f"unused: expected fail or ignore, got {unused!r}")
+        self.clock = VirtualClock()
+        self.app: Flask = create_app(
+            profile=profile,
+            duration=duration,
+            clock=self.clock,
+            seed=seed,
+            api_keys=keys,
+            strict_models=strict_models,
+            public_url=base_url,
+            rules=() if rules is None else rules_from(Path(rules)),
+            prices=None if prices is None else prices_from(Path(prices)),
+            journal_entries=journal_entries,
+            wire_faults=KINDS,
+        )
+        self._is_used = self._is_started = False
+        world = replace(world_of(self.app), told_of_losses=True)
+        super().__init__(
+            LocalControl(world, self._check_used),
+            base_url.rstrip("/"),
+            keys[0] if keys else API_KEY,
+        )
+        self._carrier = Carrier(self.app, self.clock, Patience(max_polls), world.journal, self.base_url)
+        self._unused = unused
+        self._patch_sleep = patch_sleep
+        self._requests_mock = requests_mock
+        self._undo = contextlib.ExitStack()
+
+    @property
+    def wsgi_app(self) -> Callable[..., Iterable[bytes]]:
+        """The fake as a WSGI application, for clients that take one; faults of the connection raise there."""
+        self._is_used = True
+        return self.app
+
+    def _check_used(self) -> None:
+        if not self._is_used:
+            advice = "use it in a with block, as a decorator, or call its start()"
+            raise RuntimeError(f"this fake was never started, so nobody can have called it: {advice}")
+
+    def start(self) -> Mock:
+        """Answer from now on, and set ``NETMIND_BASE_URL`` and ``NETMIND_API_KEY``.
+
+        Raises:
+            RuntimeError: It is started already.
+        """
+        if self._is_started:
+            raise RuntimeError("this fake is started already: stop it first, or make another")
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(environment(NETMIND_BASE_URL=self.base_url, NETMIND_API_KEY=self.api_key))
+            undo.enter_context(_our_client_on(self.clock))
+            undo.callback(self.clock.unpatch_sleep)
+            if _is_installed("responses") and _is_installed("requests"):
+                undo.enter_context(_answering_requests(self._carrier, self._requests_mock))
+            if _is_installed("httpx"):
+                undo.enter_context(_answering_httpx(self._carrier))
+            if self._patch_sleep:
+                self.clock.patch_sleep()
+            self._undo = undo.pop_all()
+        self._is_used = self._is_started = True
+        return self
+
+    def stop(self) -> None:
+        """Answer no longer, and put everything back."""
+        self._is_started = False
+        self._undo.close()
+
+    def __enter__(self) -> Mock:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if error is None and self._unused == "fail":
+            self.assert_all_used()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate a function, sync or async: each call of it has a fake of its own.
+
+        Raises:
+            TypeError: It is no function, or one that yields, or takes no argument by position.
+        """
+        signature, name = _without_last_argument(function)
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def run_async(*arguments: Any, **options: Any) -> Any:
+                with Mock(**self._arguments) as mock:
+                    return await function(*arguments, **{name: mock}, **options)
+
+            run: Callable[..., Any] = run_async
+        else:
+
+            @functools.wraps(function)
+            def run(*arguments: Any, **options: Any) -> Any:
+                with Mock(**self._arguments) as mock:
+                    return function(*arguments, **{name: mock}, **options)
+
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        return run
+
+
+def _without_last_argument(function: Callable[..., Any]) -> tuple[inspect.Signature, str]:
+    """A signature without what the function is handed, which pytest would look for; and its name."""
+    if not inspect.isfunction(function) or inspect.isgeneratorfunction(function):
+        raise TypeError(f"netmind_mock.start() decorates functions that return, not {function!r}")
+    signature = inspect.signature(function)
+    handed = [one for one in signature.parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD][-1:]
+    if not handed:
+        raise TypeError(
+            f"netmind_mock.start() hands the fake to {function.__name__}(), which takes no argument"
+        )
+    kept = [one for one in signature.parameters.values() if one not in handed]
+    return signature.replace(parameters=kept), handed[0].name
+
+
+@functools.cache
+def _is_installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+@contextlib.contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Set environment variables within a ``with`` block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _our_client_on(clock: VirtualClock) -> contextlib.AbstractContextManager[None]:
+    """Let clients of this kit that were given no clock sleep on this one."""
+    from netmind_client import use_clock  # noqa: PLC0415 - it brings requests along
+
+    return use_clock(sleep=clock.sleep, monotonic=clock.monotonic)
+
+
+@contextlib.contextmanager
+def _answering_requests(carrier: Carrier, given: responses.RequestsMock | None) -> Iterator[None]:
+    import responses  # noqa: PLC0415 - an optional library
+
+    from netmind_mock.testing.for_requests import Guard, Interception  # noqa: PLC0415 - brings the above along
+
+    registry = given or responses.mock
+    interception = Interception(carrier, registry)
+    guard = Guard(interception)
+    registry.add(interception)
+    registry.start()
+    theirs = guard.is_outermost  # the registry was active already: whoever started it will stop it
+    try:
+        yield
+    finally:
+        if not theirs:
+            registry.stop(allow_assert=False)
+            registry.calls.reset()
+        guard.undo()
+        if interception in registry.registered():
+            registry.remove(interception)
+
+
+@contextlib.contextmanager
+def _answering_httpx(carrier: Carrier) -> Iterator[None]:
+    from netmind_mock.testing import for_httpx  # noqa: PLC0415 - an optional library
+
+    for_httpx.start(carrier)
+    try:
+        yield
+    finally:
+        for_httpx.stop(carrier)

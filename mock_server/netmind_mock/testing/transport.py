@@ -1,0 +1,215 @@
+"""Carries a request to the fake without a socket, and its answer back as a virtual clock has it arrive.
+
+What HTTP libraries raise is theirs to say; here it is said in our words, which the interceptors translate.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from netmind_mock.api.environ import DELIVER, HOLD, NOTE, whole_answer
+from netmind_mock.simulation.faults import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from netmind_mock.api.environ import Application
+    from netmind_mock.clock import Clock
+    from netmind_mock.journal.shared import AnyJournal
+    from netmind_mock.testing.poll_limit import Patience
+    from netmind_mock.testing.virtual_time import VirtualClock
+
+    Headers = Iterable[tuple[str, str | bytes]]
+
+_PORTS = {"http": 80, "https": 443}
+_CHUNKS = 20  # in which a body arrives that dribbles
+
+
+class Broken(Exception):
+    """The connection ended before the answer did: by a reset, or in order."""
+
+    def __init__(self, *, reset: bool) -> None:
+        super().__init__("reset" if reset else "closed")
+        self.reset = reset
+
+
+class TimedOut(Exception):
+    """No byte came within the request's own timeout, in seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"nothing came within {seconds:g} s")
+        self.seconds = seconds
+
+
+class WouldHang(BaseException):
+    """A request without a timeout met an answer that never comes. No ``except Exception`` swallows it."""
+
+    __module__ = "netmind_mock"  # where it is public, and short in a report
+
+
+class Step(NamedTuple):
+    """What comes next of an answer: after a pause in seconds a part of its body, or why there is no more."""
+
+    pause: float
+    part: bytes
+    failure: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An answer as it arrives.
+
+    Attributes:
+        wait: Seconds until its head arrives.
+        failure: ``Broken`` or ``TimedOut``, where no head arrives after the wait.
+        status: The HTTP status.
+        headers: Names and values.
+        steps: How its body arrives.
+        lost: Tells the journal that it was not received.
+    """
+
+    wait: float
+    failure: Exception | None
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+    lost: Callable[[], None]
+
+
+class Carrier:
+    """Carries requests to a WSGI application, on a virtual clock."""
+
+    def __init__(
+        self,
+        application: Application,
+        clock: VirtualClock,
+        patience: Patience,
+        journal: AnyJournal,
+        base_url: str,
+    ) -> None:
+        self._application = application
+        self.clock = clock
+        self._patience = patience
+        self._journal = journal
+        self.base_url = base_url
+        parts = urlsplit(base_url)
+        self._origin = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
+        self._prefix = parts.path.rstrip("/")
+        # A client that forgets the s of https is not to reach the real host, either.
+        self._is_default_port = self._origin[2] == _PORTS.get(parts.scheme)
+
+    def takes(self, url: str) -> bool:
+        """Whether a URL is the fake's."""
+        try:
+            parts = urlsplit(url)
+            origin = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
+        except ValueError:
+            return False
+        same = origin == self._origin or (
+            self._is_default_port
+            and parts.hostname == self._origin[1]
+            and origin[2] == _PORTS.get(parts.scheme)
+        )
+        return same and (not self._prefix or parts.path.startswith(self._prefix + "/"))
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass on the virtual clock."""
+        self.clock.advance(seconds)
+
+    def carry(self, method: str, url: str, headers: Headers, body: bytes, timeout: float | None) -> Arrival:
+        """Send a request; whoever asked lets the time pass in which its answer arrives.
+
+        Args:
+            method: In capitals.
+            url: Absolute.
+            headers: Names and values.
+            body: All of it.
+            timeout: Seconds to wait for each part of the answer; None for ever.
+
+        Raises:
+            WouldHang: Nothing would ever come, and nothing would end the wait.
+        """
+        __tracebackhide__ = True
+        moments: list[float] = []
+        deliveries: list[Delivery] = []
+
+        def hold(moment: float, clock: Clock) -> None:
+            moments.append(moment - clock.now())
+
+        environ = self._environ(method, url, headers, body)
+        environ[HOLD], environ[DELIVER] = hold, deliveries.append
+        status, answer_headers, content = whole_answer(self._application, environ)
+        delivery = deliveries[0] if deliveries else Delivery(int(status[:3]), answer_headers, content)
+        seen = content if delivery.arrives else b""
+        self._patience.saw(method, environ["PATH_INFO"], self.clock.now(), seen)
+        wait = sum(moments) + delivery.wait
+        failure: Exception | None = Broken(reset=delivery.reset) if delivery.sent == -1 else None
+        if timeout is not None and wait > timeout:
+            wait, failure = timeout, TimedOut(timeout)
+        if wait == math.inf:
+            raise WouldHang(
+                f"{method} {url} has no timeout, and its answer never comes, as ordered: against the real "
+                "API this client would hang for ever. Give the request a timeout."
+            )
+        steps = tuple(_steps(content, delivery, timeout))
+        note = environ.get(NOTE)
+
+        def lost() -> None:
+            if note is not None:
+                self._journal.lost(note)
+
+        if failure is not None or steps[-1].failure is not None:
+            lost()
+        return Arrival(wait, failure, delivery.status, tuple(answer_headers), steps, lost)
+
+    def _environ(self, method: str, url: str, headers: Headers, body: bytes) -> dict[str, Any]:
+        parts = urlsplit(url)
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(parts.path[len(self._prefix) :]).decode("latin-1") or "/",
+            "QUERY_STRING": parts.query,
+            "SERVER_NAME": parts.hostname or "",
+            "SERVER_PORT": str(parts.port or _PORTS[parts.scheme]),
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_HOST": parts.netloc.rpartition("@")[2],
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": sys.stderr,
+            "wsgi.url_scheme": parts.scheme,
+            "wsgi.input_terminated": True,
+            "wsgi.version": (1, 0),
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+        }
+        for name, given in headers:
+            value = given.decode("latin-1") if isinstance(given, bytes) else given
+            key = name.upper().replace("-", "_")
+            if key == "CONTENT_TYPE":
+                environ[key] = value
+            elif key not in ("CONTENT_LENGTH", "TRANSFER_ENCODING", "HOST"):
+                environ[f"HTTP_{key}"] = value
+        return environ
+
+
+def _steps(content: bytes, delivery: Delivery, timeout: float | None) -> Iterator[Step]:
+    """How a body arrives: in one piece, or as a fault has it."""
+    if delivery.over == 0 and delivery.sent is None:
+        yield Step(0.0, content)
+        return
+    sent = content if delivery.sent is None else content[: max(delivery.sent, 0)]
+    size = max(math.ceil(len(content) / _CHUNKS), 1)
+    pause = delivery.over * size / max(len(content), 1)
+    for start in range(0, len(sent), size):
+        if timeout is not None and pause > timeout:
+            yield Step(timeout, b"", TimedOut(timeout))
+            return
+        yield Step(pause, sent[start : start + size])
+    yield Step(0.0, b"", Broken(reset=delivery.reset) if len(sent) < len(content) else None)

@@ -1,0 +1,448 @@
+"""The command netmind-client."""
+
+import io
+import json
+
+import pytest
+import requests
+import responses
+from click.testing import CliRunner
+
+from netmind_client import DownloadProgress, ManyProgress, exceptions
+from netmind_client._flows import waiting
+from netmind_client._models import read_generation
+from netmind_client.cli import commands, group
+from netmind_client.cli.output import Progress
+
+URL = "https://api.netmind.ai/v1/generation"
+ID = "6347623b2fce4998b0e842f7e935ccb0"
+
+
+@pytest.fixture
+def api():
+    """The answers; whatever is asked for besides fails the test."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
+        yield api
+
+
+@pytest.fixture
+def run(api, monkeypatch, tmp_path):  # noqa: ARG001 - nothing is asked of the network
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(waiting, "SHORTEST_DELAY", 0.001)
+    return lambda *arguments: CliRunner().invoke(commands.main, arguments, env={"NETMIND_API_KEY": "k3y"})
+
+
+def sent(api):
+    return json.loads(api.calls[0].request.body)
+
+
+def test_create_prints_the_job(run, api, generation):
+    api.post(URL, json=generation())
+    result = run("create", "--model", "m", "--prompt", "coffee")
+    assert (result.exit_code, result.output) == (0, f"{ID}  pending       2025-09-18 09:14:20\n")
+    assert sent(api) == {"model": "m", "config": {"prompt": "coffee"}}
+
+
+def test_options_come_from_file_pairs_and_prompt(run, api, generation, tmp_path):
+    (tmp_path / "c.json").write_text('{"prompt": "a", "seed": 1, "size": "x"}')
+    api.post(URL, json=generation())
+    run("create", "--model", "m", "--config-file", "c.json", "--config", "seed=2", "--config", "style=oil paint",
+        "--config", 'size={"width": 8}', "--prompt", "b")  # fmt: skip
+    assert sent(api)["config"] == {"prompt": "b", "seed": 2, "size": {"width": 8}, "style": "oil paint"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--config", "seed"], "--config seed: expected KEY=VALUE"),
+        (["--config", "=1"], "--config =1: expected KEY=VALUE"),
+        (["--config-file", "list.json"], "list.json: expected a JSON object"),
+        (["--config-file", "broken.json"], "broken.json: not a JSON file: "),
+        (["--config-file", "nowhere.json"], "does not exist"),
+    ],
+)
+def test_a_wrong_command_exits_with_2(run, tmp_path, arguments, sentence):
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "broken.json").write_text("{")
+    result = run("create", "--model", "m", *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output
+
+
+def test_get_shows_results_and_failures(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"text": "spoken"}]}))
+    api.get(f"{URL}/{ID}", json=generation("failed", logs=[{"text": "out of memory"}]))
+    assert run("get", ID).output.splitlines()[1] == "    image: https://files.example/a/cup.png?sig=s3cret"
+    assert run("get", ID).output.splitlines()[1] == "    text: spoken"
+    assert run("get", ID).output.splitlines()[1] == "    out of memory"
+
+
+def test_json_is_the_answer_as_it_came(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation(extra=1))
+    api.get(URL, json={"generation_list": [generation()]})
+    assert json.loads(run("get", ID, "--json").output) == generation(extra=1)
+    assert json.loads(run("list", "--json").output) == [generation()]
+
+
+def test_list_has_a_line_a_job(run, api, generation):
+    api.get(URL, json={"generation_list": [generation(), generation("failed", id="b")]})
+    assert [line.split()[:2] for line in run("list").output.splitlines()] == [
+        [ID, "pending"],
+        ["b", "failed"],
+    ]
+
+
+def test_delete_says_what_it_deleted(run, api):
+    api.delete(f"{URL}/{ID}", json={"message": "Generation deleted"})
+    assert run("delete", ID).output == f"deleted {ID}\n"
+    assert json.loads(run("delete", ID, "--json").output) == {"deleted": ID}
+
+
+def test_wait_prints_the_completed_job(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation())
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    assert run("wait", ID).output.splitlines()[0].split()[:2] == [ID, "completed"]
+
+
+def test_download_prints_the_paths(run, api, generation, tmp_path):
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    api.get("https://files.example/a/cup.png", body=b"picture")
+    result = run("download", ID, "-o", "out")
+    assert result.output == "out/6347623b2fce4998b0e842f7e935ccb0-cup.png\n"
+    assert (tmp_path / "out" / "6347623b2fce4998b0e842f7e935ccb0-cup.png").read_bytes() == b"picture"
+    assert json.loads(run("download", ID, "-o", "out", "--overwrite", "--json").output) == [
+        "out/6347623b2fce4998b0e842f7e935ccb0-cup.png"
+    ]
+
+
+def test_generate_creates_waits_and_saves(run, api, generation):
+    api.post(URL, json=generation())
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    api.get("https://files.example/a/cup.png", body=b"picture")
+    result = run("generate", "--model", "m", "--prompt", "coffee", "-o", "out")
+    assert (result.exit_code, result.output) == (0, "out/6347623b2fce4998b0e842f7e935ccb0-cup.png\n")
+
+
+class TestProgress:
+    def terminal(self, monkeypatch):
+        """A terminal in the place of stderr; not by a fixture, since pytest puts its own there when a test begins."""
+        terminal = io.StringIO()
+        terminal.isatty = lambda: True
+        monkeypatch.setattr("sys.stderr", terminal)
+        return terminal
+
+    def lines(self, terminal):
+        return [line.rstrip() for line in terminal.getvalue().split("\r")]
+
+    def test_a_terminal_is_shown_where_the_job_stands(self, generation, monkeypatch):
+        terminal = self.terminal(monkeypatch)
+        with Progress() as progress:
+            progress.polled(read_generation(generation("processing")))
+        assert self.lines(terminal) == ["", f"{ID}: processing, 0 s"]
+
+    def test_and_how_far_a_download_is(self, monkeypatch):
+        terminal = self.terminal(monkeypatch)
+        with Progress() as progress:
+            progress.received(DownloadProgress(ID, 1, 1, 250_000, 1_000_000))
+            progress.received(DownloadProgress(ID, 2, 3, 1_500_000, None))
+        assert self.lines(terminal) == [
+            "",
+            "downloading [########                      ]  25% of 1.0 MB",
+            "downloading 2/3 1.5 MB",
+        ]
+
+    def test_and_how_many_are_done(self, monkeypatch):
+        terminal = self.terminal(monkeypatch)
+        with Progress() as progress:
+            progress.begun(2)
+            progress.ended(ManyProgress(1, 1, 2, None))
+        assert self.lines(terminal) == [
+            "",
+            "[                              ] 0 of 2",
+            "[###############               ] 1 of 2, 1 failed",
+        ]
+
+    def test_a_line_is_no_wider_than_the_terminal(self, generation, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "20")
+        terminal = self.terminal(monkeypatch)
+        with Progress() as progress:
+            progress.polled(read_generation(generation("processing")))
+        assert self.lines(terminal)[1] == ID[:19]
+
+    def test_a_pipe_is_shown_nothing(self, generation, capsys):
+        with Progress() as progress:
+            progress.polled(read_generation(generation("processing")))
+        assert capsys.readouterr().err == ""
+
+
+CASES = {
+    "a refusal": (
+        {"status": 401, "json": {"message": "Invalid API key"}},
+        1,
+        "answered 401: Invalid API key",
+    ),
+    "a failed job": ("failed", 3, "ended as failed: the logs give no reason"),
+    "a job that does not end": ("pending", 4, "had not ended after 0.01 s"),
+}
+
+
+@pytest.mark.parametrize(("answer", "code", "sentence"), CASES.values(), ids=CASES.keys())
+def test_each_end_has_its_exit_code(run, api, generation, answer, code, sentence):
+    api.get(f"{URL}/{ID}", **(answer if isinstance(answer, dict) else {"json": generation(answer)}))
+    result = run("wait", ID, "--timeout", "0.01")
+    assert result.exit_code == code
+    assert sentence in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_create_without_an_answer_exits_with_5(run, api):
+    api.post(URL, body=requests.ReadTimeout("timed out"))
+    result = run("create", "--model", "m", "--prompt", "a")
+    assert result.exit_code == 5
+    assert "A job may have been created and charged" in result.output
+
+
+def test_a_download_that_fails_says_how_to_fetch_it_again(run, api, generation):
+    api.post(URL, json=generation("completed"))
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    api.get("https://files.example/a/cup.png", status=403)
+    result = run("generate", "--model", "m", "--prompt", "a")
+    assert result.exit_code == 1
+    assert result.output.endswith(f"\nTo go on: netmind-client wait {ID} -o .\n")
+
+
+def press_ctrl_c(_request):
+    raise KeyboardInterrupt
+
+
+class TestCtrlC:
+    def test_during_a_wait_it_says_how_to_go_on(self, run, api):
+        api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
+        result = run("wait", ID)
+        assert (result.exit_code, result.output) == (
+            130,
+            f"\nInterrupted.\nTo go on: netmind-client wait {ID}\n",
+        )
+
+    def test_after_a_create_it_says_so_as_well(self, run, api, generation):
+        api.post(URL, json=generation())
+        api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
+        result = run("generate", "--model", "m", "--prompt", "a", "-o", "my pictures")
+        assert result.output == f"\nInterrupted.\nTo go on: netmind-client wait {ID} -o 'my pictures'\n"
+
+    @pytest.mark.parametrize("command", ["create", "generate"])
+    def test_during_a_create_it_says_how_to_look_for_the_job(self, run, api, command):
+        api.add_callback("POST", URL, press_ctrl_c)
+        result = run(command, "--model", "m", "--prompt", "a")
+        assert result.exit_code == 130
+        assert "\nTo go on: netmind-client find-created --sent-at '20" in result.output
+
+    def test_during_many_it_says_the_same_command(self, run, api, generation, tmp_path):
+        (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n')
+        api.post(URL, json=generation())
+        api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
+        result = run("--api-key", "s3cret", "generate-many", "r.jsonl", "-o", "out", "--concurrency=2")
+        assert result.exit_code == 130
+        assert result.output.endswith(
+            "\nTo go on: netmind-client generate-many r.jsonl -o out --concurrency=2\n"
+        )
+        assert '"created"' in (tmp_path / "out" / "jobs.jsonl").read_text()
+
+    def test_elsewhere_it_just_ends(self, run, api):
+        api.add_callback("GET", URL, press_ctrl_c)
+        assert run("list").output == "\nInterrupted.\n"
+
+
+def test_a_job_that_is_marked_as_deleted_is_shown_so(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation(is_deleted=True))
+    assert run("get", ID).output.endswith("  deleted\n")
+
+
+def test_without_a_key_it_exits_with_2():
+    result = CliRunner().invoke(commands.main, ["list"])
+    assert (result.exit_code, result.output) == (
+        2,
+        "Error: no API key: pass api_key (--api-key), or set the environment variable NETMIND_API_KEY\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["generate", "--help"], ["generate-many", "--help"], ["wait", "--help"]]
+)
+def test_every_exit_code_is_documented(arguments):
+    helped = CliRunner().invoke(commands.main, arguments).output
+    for code in {0, 1, 2, 130, 143, group.SOME_FAILED, *group.EXIT_CODES.values()}:
+        assert f"\n    {code}  " in helped
+    assert all(issubclass(kind, exceptions.NetMindError) for kind in group.EXIT_CODES)
+
+
+class TestFindCreated:
+    def test_prints_what_it_can_be(self, run, api, generation):
+        api.get(
+            URL,
+            json={"generation_list": [generation(), generation(id="b", created_at="2025-09-18 10:00:00")]},
+        )
+        result = run("find-created", "--sent-at", "2025-09-18 09:14:19", "--model", "m")
+        assert (result.exit_code, result.output) == (0, f"{ID}  pending       2025-09-18 09:14:20\n")
+
+    def test_says_when_there_is_none(self, run, api):
+        api.get(URL, json={"generation_list": []})
+        result = run("find-created", "--sent-at", "2025-09-18 09:14:19", "--timeout", "0.01")
+        assert (result.exit_code, result.output) == (1, "No generation of that time is in the list.\n")
+
+
+def test_wait_saves_the_results_if_it_is_told_where(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation("completed"))
+    api.get("https://files.example/a/cup.png", body=b"picture")
+    assert run("wait", ID, "-o", "out").output == "out/6347623b2fce4998b0e842f7e935ccb0-cup.png\n"
+
+
+class TestGenerateMany:
+    @pytest.fixture
+    def answers(self, api, generation):
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{ID}", json=generation("completed"))
+        api.get("https://files.example/a/cup.png", body=b"picture")
+
+    def test_reads_a_request_a_line_and_prints_the_paths(self, run, api, answers, tmp_path):  # noqa: ARG002
+        (tmp_path / "r.jsonl").write_text(
+            '{"model": "m", "config": {"seed": 1}}\n\n{"model": "n", "config": {}}\n'
+        )
+        result = run("generate-many", "r.jsonl", "-o", "out", "--concurrency", "1")
+        assert (result.exit_code, result.output) == (0, "out/6347623b2fce4998b0e842f7e935ccb0-cup.png\n" * 2)
+        assert sent(api) == {"model": "m", "config": {"seed": 1}}
+        assert run("generate-many", "r.jsonl", "-o", "out", "--json").exit_code == 0
+        assert [call.request.method for call in api.calls].count("POST") == 2
+
+    def test_some_that_fail_are_told_and_exit_with_6(self, run, api, generation, tmp_path):
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{ID}", json=generation("failed"))
+        (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n')
+        result = run("generate-many", "r.jsonl", "-o", "out")
+        assert result.exit_code == 6
+        assert f"Request 1: generation {ID} ended as failed" in result.output
+        (told,) = json.loads(run("generate-many", "r.jsonl", "-o", "out", "--json").output)
+        assert (told["request"], told["generation_id"], told["paths"]) == (1, ID, [])
+
+    @pytest.mark.parametrize(
+        ("line", "reason"),
+        [
+            (b"x", "not JSON: Expecting value"),
+            (b"[]", "got an array"),
+            (b'{"model": "m"}', "no config"),
+            (b'{"model": "m", "prompt": "x"}', "no config: prompt belongs into one"),
+            (b'{"model": 1, "config": {}}', "no model"),
+            (b'{"model": " ", "config": {}}', "no model"),
+            (b'{"model": "m", "config": []}', "no config"),
+            (b'{"model": "m", "config": {}, "seed": 1}', "seed is neither model nor config"),
+            (b"[" * 100_000, "it is nested too deeply"),
+        ],
+    )
+    def test_a_line_that_is_no_request_is_told(self, run, tmp_path, line, reason):
+        (tmp_path / "r.jsonl").write_bytes(b'{"model": "m", "config": {}}\n' + line + b"\n")
+        result = run("generate-many", "r.jsonl")
+        assert result.exit_code == 2
+        assert f"r.jsonl, line 2: {reason}" in result.output
+        assert "expected a JSON object such as" in result.output
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            ('{"model": "m", "config": {}}'.encode("utf-16"), "expected text in UTF-8: this is UTF-16"),
+            (b"\xff\n", "expected text in UTF-8: "),
+            (b"\n", "no requests"),
+        ],
+    )
+    def test_a_file_that_is_no_text_is_told(self, run, tmp_path, content, reason):
+        (tmp_path / "r.jsonl").write_bytes(content)
+        result = run("generate-many", "r.jsonl")
+        assert result.exit_code == 2
+        assert f"r.jsonl: {reason}" in result.output
+
+    def test_a_byte_order_mark_is_no_part_of_the_first_request(self, run, api, answers, tmp_path):  # noqa: ARG002
+        (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {"seed": 1}}\r\n', encoding="utf-8-sig")
+        assert run("generate-many", "r.jsonl", "-o", "out").exit_code == 0
+        assert sent(api) == {"model": "m", "config": {"seed": 1}}
+
+    def test_what_failed_is_created_again_only_if_that_is_asked_for(self, run, api, generation, tmp_path):
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{ID}", json=generation("failed"))
+        (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n')
+        for options, creates in (([], 1), ([], 1), (["--retry-failed"], 2), ([], 2)):
+            assert run("generate-many", "r.jsonl", "-o", "out", *options).exit_code == 6
+            assert [call.request.method for call in api.calls].count("POST") == creates
+
+
+def test_the_options_for_all_commands_may_come_after_the_command(run, api):
+    api.get("http://other.example/v1/generation", json={"generation_list": []})
+    result = run("list", "--base-url", "http://other.example", "--api-key", "another")
+    assert (result.exit_code, api.calls[0].request.headers["Authorization"]) == (0, "Bearer another")
+
+
+def test_an_error_is_json_too_if_json_is_asked_for(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation("failed"))
+    told = json.loads(run("wait", ID, "--json").stdout)
+    assert (told["error"], told["generation_id"], told["resume"]) == (
+        "GenerationFailed",
+        ID,
+        f"netmind-client get {ID}",
+    )
+
+
+@pytest.mark.parametrize("command", ["create", "generate"])
+def test_nothing_to_generate_from_is_told_before_anything_is_sent(run, api, command):
+    result = run(command, "--model", "m")
+    assert result.exit_code == 2
+    assert "nothing to generate from: pass --prompt, --config or --config-file" in result.output
+    assert len(api.calls) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["--config", "seed=1", "--config", "seed=2"], "--config seed=2: seed is given twice"),
+        (["--prompt", "a", "--config", "prompt=b"], "--config prompt=b: prompt is given twice"),
+    ],
+)
+def test_an_option_of_the_model_is_given_once(run, api, given, reason):
+    assert reason in run("create", "--model", "m", *given).output
+    assert len(api.calls) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "arguments", "ending"),
+    [
+        ({"status": 404}, ("wait",), "answered 404: \n"),
+        ({"file": b"other"}, ("download",), f"To go on: netmind-client download {ID} -o . --overwrite\n"),
+        (
+            {"file": b"x" * 50},
+            ("download", "--max-bytes", "9"),
+            f"To go on: netmind-client download {ID} -o . --max-bytes 50\n",
+        ),
+        ({"status": "pending"}, ("download",), f"To go on: netmind-client wait {ID} -o .\n"),
+    ],
+)
+def test_the_hint_at_the_end_leads_on(run, api, generation, tmp_path, answer, arguments, ending):
+    (tmp_path / f"{ID}-cup.png").write_bytes(b"picture")
+    if answer.get("status") == 404:
+        api.get(f"{URL}/{ID}", status=404)
+    else:
+        api.get(f"{URL}/{ID}", json=generation(answer.get("status", "completed")))
+    api.get("https://files.example/a/cup.png", body=answer.get("file", b""))
+    result = run(arguments[0], ID, *arguments[1:])
+    assert result.exit_code == 1
+    assert result.output.endswith(ending)
+
+
+def test_what_the_api_says_cannot_steer_a_terminal(run, api, generation):
+    said = {"data": [{"text": "\x1b]0;title\x07a\nb\ud800"}]}
+    api.get(f"{URL}/{ID}", json=generation("completed", result=said))
+    assert run("get", ID).output.splitlines()[1] == "    text: �]0;title�a b�"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_what_the_shell_reads(shell):
+    result = CliRunner().invoke(commands.main, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_NETMIND_CLIENT_COMPLETE" in result.output

@@ -1,0 +1,421 @@
+"""Many generations: in order, each for itself, and to be gone on with."""
+
+import json
+import threading
+
+import pytest
+from scripted import CUT, REFUSED
+
+from netmind_client import (
+    ConfigurationError,
+    CreateOutcomeUnknown,
+    DownloadError,
+    GenerationFailed,
+    GenerationRequest,
+    NotFoundError,
+    TransportError,
+    WaitTimeout,
+)
+from netmind_client._files import Lines
+from netmind_client._transport import threads
+
+BASE = "https://api.netmind.ai"
+URL = f"{BASE}/v1/generation"
+
+
+@pytest.fixture
+def service(api, generation):
+    """An API whose jobs are named by their prompts, and fail if these say so."""
+    created = []
+
+    def create(asked):
+        prompt = json.loads(asked.body)["config"]["prompt"]
+        created.append(prompt)
+        get = {"status": "failed"} if prompt == "fails" else {}
+        url = f"https://files.example/{prompt}.png"
+        api.get(f"{URL}/{prompt}", json=generation(**{"status": "completed", "id": prompt,
+                                                      "result": {"data": [{"url": url}]}, **get}))  # fmt: skip
+        api.get(url, body=prompt.encode(), status=410 if prompt == "gone" else 200)
+        return 200, {}, json.dumps(generation(id=prompt))
+
+    api.post(URL, body=create)
+    return created
+
+
+def requests_for(*prompts):
+    return [("m", {"prompt": prompt}) for prompt in prompts]
+
+
+class TestGenerateMany:
+    @pytest.mark.parametrize("concurrency", [1, 3, 50])
+    def test_outcomes_come_in_the_order_of_the_requests(self, client, service, tmp_path, concurrency):
+        prompts = [f"cup{number}" for number in range(7)]
+        outcomes = client.generate_many(requests_for(*prompts), tmp_path, concurrency=concurrency)
+        assert [one.generation_id for one in outcomes] == prompts
+        assert [one.paths[0].read_text() for one in outcomes] == prompts
+        assert sorted(service) == prompts
+        assert [one.request for one in outcomes] == [
+            GenerationRequest("m", {"prompt": prompt}) for prompt in prompts
+        ]
+
+    @pytest.mark.usefixtures("service")
+    def test_one_that_fails_stops_no_other(self, client, tmp_path):
+        outcomes = client.generate_many(requests_for("a", "fails", "b"), tmp_path)
+        assert [one.error is None for one in outcomes] == [True, False, True]
+        assert isinstance(outcomes[1].error, GenerationFailed)
+        assert (outcomes[1].generation_id, outcomes[1].generation, outcomes[1].paths) == ("fails", None, ())
+        assert outcomes[1].error.resume == "netmind-client get fails"
+
+    @pytest.mark.usefixtures("service")
+    def test_progress_is_told_in_the_callers_thread(self, client, tmp_path, library):
+        seen = []
+        client.generate_many(requests_for("a", "fails", "b"), tmp_path, concurrency=1,
+                             on_progress=lambda one: seen.append((one, threading.current_thread())))  # fmt: skip
+        assert [(one.done, one.failed, one.of, one.last.generation_id) for one, _ in seen] == [
+            (1, 0, 3, "a"),
+            (2, 1, 3, "fails"),
+            (3, 1, 3, "b"),
+        ]
+        if library == "requests":
+            assert {thread for _, thread in seen} == {threading.current_thread()}
+
+    def test_no_requests_are_no_outcomes(self, client, tmp_path):
+        assert client.generate_many([], tmp_path) == []
+
+    @pytest.mark.usefixtures("service")
+    def test_an_error_of_the_callback_ends_it(self, client, tmp_path):
+        def fail(_):
+            raise ValueError("mine")
+
+        with pytest.raises(ValueError, match="mine"):
+            client.generate_many(requests_for("a", "b", "c"), tmp_path, on_progress=fail)
+
+    @pytest.mark.parametrize(
+        ("requests", "options", "message"),
+        [
+            (["m"], {}, r"request 1: expected \(model, config\), such as"),
+            ([("m", {"n": {1}})], {}, r"request 1: expected \(model, config\), such as"),
+            ([("m", "x")], {}, r"request 1: expected \(model, config\), such as"),
+            ([("m", {}), (1, {})], {}, "request 2: expected a model's name, got 1"),
+            ([("m", {})], {"concurrency": 0}, "expected concurrency as a whole number, 1 or more, got 0"),
+            ([("m", {})], {"timeout": float("inf")}, "expected a timeout in seconds"),
+        ],
+    )
+    def test_what_cannot_be_done_is_told_before_anything_is_sent(
+        self, client, tmp_path, requests, options, message
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            client.generate_many(requests, tmp_path, **options)
+
+
+class TestInterrupted:
+    @pytest.fixture
+    def interrupt(self):
+        def on_progress(progress):
+            if progress.done == 2:
+                raise LookupError("mine")
+
+        return on_progress
+
+    @pytest.mark.usefixtures("service")
+    def test_the_jobs_that_are_not_saved_are_named(self, client, tmp_path, interrupt):
+        with pytest.raises(LookupError, match="mine") as caught:
+            client.generate_many(requests_for("a", "gone"), tmp_path, concurrency=1, on_progress=interrupt)
+        [note] = caught.value.__notes__
+        assert note == f"1 of 2 are saved\nTo go on: netmind-client wait gone -o {tmp_path}"
+
+    def test_a_create_that_was_not_answered_is_counted(self, api, client, tmp_path):
+        def on_progress(_):
+            raise LookupError("mine")
+
+        api.post(URL, body=CUT)
+        with pytest.raises(LookupError, match="mine") as caught:
+            client.generate_many(requests_for("a"), tmp_path, on_progress=on_progress)
+        assert caught.value.__notes__ == [
+            "0 of 1 are saved\nCreates of which no answer was heard: 1. Look for them: find_created"
+        ]
+
+    @pytest.mark.usefixtures("service")
+    def test_with_a_file_of_jobs_the_same_call_goes_on(self, client, tmp_path, interrupt):
+        jobs = tmp_path / "jobs.jsonl"
+        with pytest.raises(LookupError, match="mine") as caught:
+            client.generate_many(
+                requests_for("a", "b"), tmp_path, jobs_file=jobs, concurrency=1, on_progress=interrupt
+            )
+        [note] = caught.value.__notes__
+        assert note == f"To go on: make the same call again, with the jobs_file {jobs} (2 of 2 are saved)"
+
+
+class TestCallbacks:
+    @pytest.mark.parametrize("callback", ["print", 7])
+    def test_what_cannot_be_called_is_told_before_anything_is_sent(self, api, client, tmp_path, callback):
+        calls = [
+            lambda: client.generate_many(requests_for("a"), tmp_path, on_progress=callback),
+            lambda: client.generate("m", {}, tmp_path, on_progress=callback),
+            lambda: client.generate("m", {}, tmp_path, on_poll=callback),
+            lambda: client.wait("a", on_poll=callback),
+        ]
+        for call in calls:
+            with pytest.raises(ConfigurationError, match=r"expected on_\w+ as a function, got (str|int)"):
+                call()
+        assert api.calls == []
+
+    def test_a_coroutine_function_is_refused(self, client):
+        async def on_poll(_):
+            pass
+
+        with pytest.raises(ConfigurationError, match="got a coroutine function, which nobody awaits"):
+            client.wait("a", on_poll=on_poll)
+
+
+class TestJobsFile:
+    @pytest.mark.parametrize(
+        "line",
+        [
+            '{"request": 1.0, "digest": "x", "event": "sending"}',
+            '{"request": 1, "digest": "x", "event": "saved", "paths": null}',
+            '{"request": 1, "digest": "x", "event": "saved"}',
+            '{"request": 1, "digest": "x", "event": "created", "generation_id": 7}',
+            '{"request": null}',
+            '{"request": 1, "digest": "x", "event": "sending"}',
+            '{"request": 1, "digest": "x", "event": "created"}',
+        ],
+    )
+    def test_a_line_that_somebody_edited_is_told(self, client, tmp_path, jobs, line):
+        jobs.write_text(line + "\n")
+        with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line 1: not a file of jobs"):
+            client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+
+    def test_what_failed_and_was_saved_later_is_not_created_again(self, client, api, service, tmp_path, jobs):
+        api._answers["GET", f"{URL}/fails"] = []
+        client.generate_many(requests_for("fails"), tmp_path, jobs_file=jobs)
+        url = "https://files.example/fails.png"
+        done = {"id": "fails", "status": "completed", "result": {"data": [{"url": url}]}}
+        api._answers["GET", f"{URL}/fails"] = [(200, {}, json.dumps(done), True)]
+        for again in (False, True):
+            [outcome] = client.generate_many(
+                requests_for("fails"), tmp_path, jobs_file=jobs, retry_failed=again
+            )
+            assert outcome.error is None
+        assert service == ["fails"]
+
+    def test_a_job_that_is_gone_can_be_created_again_if_that_is_asked_for(
+        self, client, api, tmp_path, jobs, generation
+    ):
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{generation()['id']}", status=404)
+        for again, creates in ((False, 1), (False, 1), (True, 2)):
+            [outcome] = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs, retry_failed=again)
+            assert isinstance(outcome.error, NotFoundError)
+            assert [call.method for call in api.calls].count("POST") == creates
+
+    def test_an_id_that_could_not_be_noted_at_first_is_noted_at_the_end(
+        self, client, api, tmp_path, jobs, monkeypatch, generation
+    ):
+        refused, add = [], Lines.add
+
+        def full_for_a_moment(self, text):
+            if '"created"' in text and not refused:
+                refused.append(text)
+                raise DownloadError("No space left on device")
+            add(self, text)
+
+        monkeypatch.setattr(Lines, "add", full_for_a_moment)
+        api.post(URL, json=generation())
+        api.get(f"{URL}/{generation()['id']}", json=generation())
+        [outcome] = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs, timeout=2)
+        assert (isinstance(outcome.error, WaitTimeout), len(refused)) == (True, 1)
+        assert self.events(jobs) == [(1, "sending"), (1, "created")]
+
+    def test_a_config_that_is_nested_too_deeply_is_told(self, client, tmp_path):
+        deep = {}
+        for _ in range(100_000):
+            deep = {"a": deep}
+        with pytest.raises(ConfigurationError, match=r"request 1: expected \(model, config\)"):
+            client.generate_many([("m", deep)], tmp_path)
+
+    def test_a_job_is_saved_even_if_its_id_could_not_be_noted(
+        self, client, service, tmp_path, jobs, monkeypatch
+    ):
+        add = Lines.add
+
+        def full(self, text):
+            if '"created"' in text:
+                raise DownloadError("No space left on device")
+            add(self, text)
+
+        monkeypatch.setattr(Lines, "add", full)
+        [outcome] = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert (outcome.error, outcome.paths[0].read_text()) == (None, "a")
+        client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert service == ["a"]
+
+    @pytest.fixture
+    def jobs(self, tmp_path):
+        return tmp_path / "jobs.jsonl"
+
+    def events(self, jobs):
+        return [(line["request"], line["event"]) for line in map(json.loads, jobs.read_text().splitlines())]
+
+    def test_it_notes_what_happens_before_the_next_thing_does(self, client, service, tmp_path, jobs):
+        client.generate_many(requests_for("a", "fails"), tmp_path, jobs_file=jobs, concurrency=1)
+        assert self.events(jobs) == [
+            (1, "sending"),
+            (1, "created"),
+            (1, "saved"),
+            (2, "sending"),
+            (2, "created"),
+            (2, "failed"),
+        ]
+        assert "prompt" not in jobs.read_text()
+        assert service == ["a", "fails"]
+
+    def test_what_is_saved_is_not_done_again(self, api, client, service, tmp_path, jobs):
+        first = client.generate_many(requests_for("a", "b"), tmp_path, jobs_file=jobs)
+        api.calls.clear()
+        again = client.generate_many(requests_for("a", "b", "c"), tmp_path, jobs_file=jobs)
+        assert [one.paths for one in again[:2]] == [one.paths for one in first]
+        assert again[2].generation_id == "c"
+        assert service.count("a") == service.count("b") == 1
+        assert {call.url.rpartition("/")[2] for call in api.calls} == {"generation", "c", "c.png"}
+
+    def test_a_file_that_is_gone_is_fetched_again_and_not_made_again(self, client, service, tmp_path, jobs):
+        (outcome,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        outcome.paths[0].unlink()
+        (again,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert (again.paths, again.paths[0].read_text(), service) == (outcome.paths, "a", ["a"])
+
+    def test_a_job_that_was_created_is_waited_for(self, client, service, tmp_path, jobs):
+        client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        kept = [line for line in jobs.read_text().splitlines(keepends=True) if "saved" not in line]
+        jobs.write_text("".join(kept))
+        (outcome,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert (outcome.generation_id, outcome.error, service) == ("a", None, ["a"])
+
+    def test_a_create_that_was_never_answered_is_not_sent_again(
+        self, api, client, generation, tmp_path, jobs
+    ):
+        api.post(URL, body=CUT)
+        (first,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        (again,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert isinstance(first.error, CreateOutcomeUnknown)
+        assert isinstance(again.error, CreateOutcomeUnknown)
+        assert "an earlier run sent this create at " in str(again.error)
+        assert again.error.resume.startswith("netmind-client find-created --sent-at ")
+        assert len(api.calls) == 1
+        sent = json.loads(jobs.read_text().splitlines()[0])["sent_at"]
+        api.get(URL, json={"generation_list": [generation(id="ours", created_at=sent)]})
+        assert [one.id for one in client.result_of(again.error.find_created)] == ["ours"]
+
+    def test_a_create_that_certainly_made_no_job_is_sent_by_the_next_run(
+        self, api, client, service, tmp_path, jobs
+    ):
+        api._answers["POST", URL].insert(0, (200, {}, REFUSED, True))
+        api._answers["POST", URL].insert(0, (200, {}, REFUSED, True))
+        api._answers["POST", URL].insert(0, (200, {}, REFUSED, True))
+        (first,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        (again,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert type(first.error) is TransportError
+        assert (again.error, service) == (None, ["a"])
+
+    @pytest.mark.usefixtures("service")
+    def test_a_file_of_other_requests_is_refused(self, client, tmp_path, jobs):
+        client.generate_many(requests_for("a", "b"), tmp_path, jobs_file=jobs)
+        for other in (requests_for("a", "c"), requests_for("b", "a"), requests_for("a")):
+            with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line \d: request \d was another one"):
+                client.generate_many(other, tmp_path, jobs_file=jobs)
+
+    @pytest.mark.parametrize("text", ["junk\n", "{}\n", "[]\n", '{"request": "x"}\n'])
+    def test_a_file_that_is_something_else_is_refused(self, client, tmp_path, jobs, text):
+        jobs.write_text(text)
+        with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line 1: not a file of jobs"):
+            client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+
+    def test_a_line_that_was_cut_short_is_taken_off(self, client, service, tmp_path, jobs):
+        client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        whole = jobs.read_text()
+        jobs.write_text(whole + '{"request": 2, "dig')
+        client.generate_many(requests_for("a", "b"), tmp_path, jobs_file=jobs)
+        assert jobs.read_text().startswith(whole + '{"request": 2, "digest": ')
+        assert (len(jobs.read_text().splitlines()), service) == (6, ["a", "b"])
+
+    @pytest.mark.parametrize("content", [b"one\nand no more", b"\x89PNG" + bytes(50), b'{"model": "m"}'])
+    def test_a_file_that_is_no_file_of_jobs_keeps_every_byte(self, client, tmp_path, jobs, content):
+        jobs.write_bytes(content)
+        with pytest.raises(
+            ConfigurationError, match="not a file of jobs, as generate_many writes it; name another"
+        ):
+            client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
+        assert jobs.read_bytes() == content
+
+    @pytest.mark.usefixtures("service")
+    def test_two_runs_cannot_work_on_one_file(self, client, tmp_path, jobs):
+        refused = []
+
+        def meanwhile(_):
+            with pytest.raises(ConfigurationError, match="another run is at work on it") as caught:
+                other_run(client, tmp_path, jobs)
+            refused.append(caught)
+
+        client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs, on_progress=meanwhile)
+        assert len(refused) == 1
+
+
+def other_run(client, folder, jobs):
+    """What another run would do first."""
+    from netmind_client._flows.batch import opened  # noqa: PLC0415 - for this alone
+    from netmind_client._flows.core import saving as saving_of  # noqa: PLC0415 - for this alone
+
+    saving = saving_of(folder, overwrite=False)
+    with opened(client._core, requests_for("a"), saving, 1.0, 1, jobs):
+        raise AssertionError
+
+
+def test_what_is_stopped_before_its_create_is_sent_is_known_to_have_made_no_job(api, tmp_path):
+    from netmind_client import GenerationClient  # noqa: PLC0415 - for this alone
+    from netmind_client._flows.batch import opened  # noqa: PLC0415 - for this alone
+    from netmind_client._flows.core import saving as saving_of  # noqa: PLC0415 - for this alone
+    from netmind_client._flows.effects import Running, Send, Stopped  # noqa: PLC0415
+
+    core, jobs = GenerationClient("k3y", BASE)._core, tmp_path / "jobs.jsonl"
+    saving = saving_of(tmp_path, overwrite=False)
+    with opened(core, requests_for("a"), saving, 5.0, 1, jobs) as batch:
+        running = Running(batch.outcome(0))
+        while not isinstance(running.effect, Send):
+            assert batch.is_creating()  # before its line is written, so that its end is waited for
+            running.send(running.effect.function())
+        running.throw(Stopped())
+        noted = running.effect.function()
+        with pytest.raises(Stopped):
+            running.send(noted)
+        assert not batch.is_creating()
+    assert [line["event"] for line in map(json.loads, jobs.read_text().splitlines())] == [
+        "sending",
+        "not created",
+    ]
+    assert api.calls == []
+
+
+def test_where_a_thread_cannot_be_started_nothing_more_is_created(monkeypatch):
+    started, done, start = [], [], threading.Thread.start
+
+    def limited(thread):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    go_on = threading.Event()
+
+    def do(number, _stop):
+        go_on.wait(5)
+        done.append(number)
+
+    with pytest.raises(RuntimeError, match="can't start new thread"):  # noqa: SIM117 - the inner one raises
+        with threads.results(30, 30, do, lambda: False):
+            raise AssertionError
+    go_on.set()
+    for thread in started:
+        thread.join()
+    assert len(done) == 2

@@ -1,0 +1,65 @@
+"""Connections that keep the deadline, and those that are left alone."""
+
+import threading
+
+import pytest
+import requests
+import urllib3
+from urllib3.connection import HTTPConnection
+
+from netmind_client._transport import deadline
+
+
+def pool_of(adapter, url):
+    request = requests.Request("GET", url).prepare()
+    return adapter.get_connection_with_tls_context(request, verify=True)
+
+
+@pytest.mark.parametrize("url", ["http://h/", "https://h/"])
+def test_a_pool_of_urllib3s_own_connections_is_bounded(url):
+    assert issubclass(pool_of(deadline.BoundedAdapter(), url).ConnectionCls, deadline._Bounded)
+
+
+def test_connections_that_somebody_records_are_left_alone(monkeypatch):
+    class Recorded(HTTPConnection):
+        pass
+
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "ConnectionCls", Recorded)
+    assert pool_of(deadline.BoundedAdapter(), "http://h/").ConnectionCls is Recorded
+
+
+def test_a_deadline_is_the_threads_own():
+    left = []
+    with deadline.within(0.0), pytest.raises(TimeoutError):
+        deadline._left()
+    with deadline.within(0.0):
+        other = threading.Thread(target=lambda: left.append(deadline._left()))
+        other.start()
+        other.join()
+    assert left == [float("inf")]
+    assert deadline._left() == float("inf")
+
+
+def test_what_is_left_behind_is_closed_when_it_has_ended():
+    go_on, closed = threading.Event(), threading.Event()
+    with pytest.raises(TimeoutError):
+        deadline._on_a_thread(lambda: go_on.wait(5), closed.set, 0.01)
+    assert not closed.is_set()
+    go_on.set()
+    assert closed.wait(5)
+
+
+def test_what_fails_in_time_is_raised_where_it_is_waited_for():
+    def fail():
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        deadline._on_a_thread(fail, lambda: None, 5.0)
+
+
+def test_a_request_that_is_sent_while_another_is_received_leaves_that_its_time():
+    with deadline.within(1000.0) as outer:
+        with deadline.within(5.0):
+            assert deadline._left() < 6
+        assert deadline._exchange() is outer
+        assert deadline._left() > 900

@@ -1,0 +1,193 @@
+"""What sends: every exception of its library becomes one answer to the question whether anything was sent."""
+
+import inspect
+import io
+
+import anyio
+import httpx
+import pytest
+import requests
+from scripted import Api, Failure, OverHttpx, OverRequests
+from urllib3 import HTTPResponse
+from urllib3.exceptions import NewConnectionError, ProxyError
+
+from netmind_client import AsyncGenerationClient, ConfigurationError, NetMindError
+from netmind_client._flows.effects import Send
+from netmind_client._http import NoAnswer, Request
+from netmind_client._transport import by_httpx as httpx_transport
+from netmind_client._transport import by_requests as requests_transport
+
+URL = "https://api.netmind.ai/v1/generation"
+
+
+def asking(url=URL, begin=lambda _head: lambda _part: None):
+    return Send(Request("GET", url, {}), 5.0, 5.0, begin)
+
+
+ASK = asking()
+
+
+def exceptions_of(module, base):
+    return [
+        kind
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, base) and kind is not base
+    ]
+
+
+REQUESTS_CERTAIN = {
+    "ConnectTimeout",
+    "InvalidHeader",
+    "InvalidProxyURL",
+    "InvalidSchema",
+    "InvalidURL",
+    "MissingSchema",
+}
+HTTPX_CERTAIN = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
+
+
+def by_requests(failure, effect=ASK):
+    api = Api()
+    api.get(URL, body=failure)
+    session = requests.Session()
+    session.mount("https://", OverRequests(api))
+    return requests_transport.send(session, effect)
+
+
+def by_httpx(failure, effect=ASK):
+    async def call():
+        api = Api()
+        api.get(URL, body=failure)
+        async with httpx.AsyncClient(transport=OverHttpx(api)) as client:
+            return await httpx_transport.send(client, effect)
+
+    return anyio.run(call)
+
+
+class TestRequests:
+    @pytest.mark.parametrize("kind", exceptions_of(requests.exceptions, requests.RequestException))
+    def test_every_exception_is_no_answer(self, kind):
+        error = kind("x", "y", 0) if kind is requests.exceptions.JSONDecodeError else kind("x")
+        with pytest.raises(NoAnswer) as caught:
+            by_requests(Failure(error, None))
+        assert caught.value.sent is (kind.__name__ not in REQUESTS_CERTAIN)
+
+    @pytest.mark.parametrize(
+        ("reason", "sent"),
+        [
+            (NewConnectionError(None, "refused"), False),
+            (ProxyError("no proxy", NewConnectionError(None, "refused")), False),
+            (ProxyError("no proxy", OSError("cut")), True),
+            (OSError("cut"), True),
+        ],
+    )
+    def test_a_connection_that_was_not_made_is_certain(self, reason, sent):
+        error = requests.ConnectionError(type("MaxRetryError", (), {"reason": reason})())
+        with pytest.raises(NoAnswer) as caught:
+            by_requests(Failure(error, None))
+        assert caught.value.sent is sent
+
+    @pytest.mark.parametrize(
+        ("base_url", "environment", "words"),
+        [
+            (
+                "http://127.0.0.1:1",
+                {},
+                "Failed to establish a new connection: [Errno 111] Connection refused",
+            ),
+            ("https://a.example", {"HTTPS_PROXY": "http://127.0.0.1:1"}, "the proxy: Failed to establish"),
+        ],
+    )
+    def test_what_is_said_names_no_pools(self, base_url, environment, words, monkeypatch):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(NoAnswer) as caught:
+            requests_transport.send(requests_transport.new_session(), asking(base_url))
+        assert str(caught.value).startswith(words)
+
+    def test_a_url_that_no_host_can_have_is_no_answer(self):
+        effect = asking("http://a..b/")
+        with pytest.raises(NoAnswer):
+            requests_transport.send(requests_transport.new_session(), effect)
+
+    def test_a_body_that_knows_no_read1_is_read_all_the_same(self):
+        class Older(io.RawIOBase):
+            def readable(self):
+                return True
+
+            def readinto(self, buffer):
+                part = parts.pop() if parts else b""
+                buffer[: len(part)] = part
+                return len(part)
+
+        def answering(*_, **__):
+            answer = requests.Response()
+            answer.status_code, answer.raw = 200, HTTPResponse(Older(), preload_content=False)
+            return answer
+
+        parts, came, session = [b"b", b"a"], [], requests.Session()
+        adapter = OverRequests(Api())
+        adapter.send = answering
+        session.mount("https://", adapter)
+        requests_transport.send(session, asking(begin=lambda _: came.append))
+        assert b"".join(came) == b"ab"
+
+
+class TestHttpx:
+    @pytest.mark.parametrize("kind", exceptions_of(httpx, httpx.RequestError))
+    def test_every_exception_is_no_answer(self, kind):
+        with pytest.raises(NoAnswer) as caught:
+            by_httpx(Failure(None, kind("x")))
+        assert caught.value.sent is (kind.__name__ not in HTTPX_CERTAIN)
+
+    @pytest.mark.parametrize("url", ["x", "http://h:x/", "ftp://h/"])
+    def test_a_url_that_is_none_is_no_answer(self, url):
+        async def call():
+            async with httpx.AsyncClient() as client:
+                await httpx_transport.send(client, asking(url))
+
+        with pytest.raises(NoAnswer) as caught:
+            anyio.run(call)
+        assert not caught.value.sent
+
+    def test_an_exception_without_words_is_told_by_what_caused_it(self):
+        error = httpx.ConnectError("")
+        error.__cause__ = OSError("no route")
+        with pytest.raises(NoAnswer, match="no route"):
+            by_httpx(Failure(None, error))
+
+
+@pytest.mark.parametrize("ask", [by_requests, by_httpx])
+class TestBoth:
+    def test_an_error_of_who_takes_the_parts_is_not_the_networks(self, ask):
+        def take(_):
+            raise ValueError("mine")
+
+        with pytest.raises(ValueError, match="mine"):
+            ask(b"x", asking(begin=lambda _: take))
+
+    def test_a_timeout_of_who_takes_the_parts_is_not_the_networks(self, ask):
+        def take(_):
+            raise TimeoutError("mine")
+
+        with pytest.raises(TimeoutError, match="mine"):
+            ask(b"x", asking(begin=lambda _: take))
+
+    def test_an_answer_that_is_only_information_is_none(self, ask):
+        api = Api()
+        api.get(URL, status=101)
+        with pytest.raises(NoAnswer, match="answered 101, and no more") as caught:
+            ask(lambda _: (101, {}, []))
+        assert caught.value.sent
+
+
+def test_an_async_client_says_that_its_event_loop_is_over():
+    client = AsyncGenerationClient("k", "http://127.0.0.1:1")
+
+    async def ask():
+        with pytest.raises(NetMindError):
+            await client.list(timeout=0.1)
+
+    anyio.run(ask)
+    with pytest.raises(ConfigurationError, match=r"make one in each asyncio\.run"):
+        anyio.run(client.list)

@@ -1,0 +1,122 @@
+"""Exchanges are frozen, know their operation, and survive a file."""
+
+import dataclasses
+import json
+
+import pytest
+
+from netmind_contracts.runs.exchange import (
+    Answer,
+    Authorization,
+    Exchange,
+    InvalidRun,
+    Operation,
+    Request,
+    Run,
+    Scope,
+    load,
+    parse,
+    save,
+)
+
+RUN = Run(
+    target="http://127.0.0.1:8000",
+    started="2026-11-24T12:00:00Z",
+    scope=Scope.FULL,
+    exchanges=(
+        Exchange(
+            Request(
+                "POST", "http://127.0.0.1:8000/v1/generation", Authorization.BARE, "application/json", "{}"
+            ),
+            Answer(422, {"content-type": "application/json"}, '{"detail": []}', size=14),
+            at=1.5,
+            seconds=0.25,
+        ),
+        Exchange(Request("GET", "http://127.0.0.1:8000/files/a"), Answer(200, head=b"\x89PNG", size=9000)),
+        Exchange(
+            Request("GET", "http://127.0.0.1:8000/v1/generation"), None, "Connection refused", sent=False
+        ),
+    ),
+    notes=("Something was otherwise.",),
+)
+
+
+def test_a_run_is_the_same_after_it_was_saved(tmp_path):
+    save(RUN, tmp_path / "run.json")
+    assert load(tmp_path / "run.json") == RUN
+
+
+def test_exchanges_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RUN.exchanges[0].failure = "another"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation", "generation_id"),
+    [
+        ("POST", "/v1/generation", Operation.CREATE, ""),
+        ("GET", "/v1/generation", Operation.LIST, ""),
+        ("GET", "/v1/generation/", Operation.LIST, ""),
+        ("GET", "/v1/generation/6347623b", Operation.GET, "6347623b"),
+        ("GET", "/behind/a/proxy/v1/generation/6347623b", Operation.GET, "6347623b"),
+        ("DELETE", "/v1/generation/6347623b", Operation.DELETE, "6347623b"),
+        ("DELETE", "/v1/generation", Operation.OTHER, ""),
+        ("PUT", "/v1/generation", Operation.OTHER, ""),
+        ("GET", "/v1/generations", Operation.OTHER, ""),
+        ("GET", "/v1/generation/a/b", Operation.OTHER, "a"),
+        ("GET", "/files/file-a", Operation.OTHER, ""),
+    ],
+)
+def test_a_request_knows_its_operation_by_method_and_path(method, path, operation, generation_id):
+    request = Request(method, "http://127.0.0.1:8000" + path)
+    assert (request.operation, request.generation_id) == (operation, generation_id)
+
+
+def test_an_exchange_reads_as_one_line():
+    url = "http://127.0.0.1:8000/v1/generation/6347623b2fce4998b0e842f7e935ccb0"
+    assert str(Exchange(Request("GET", url), Answer(200))) == "GET /v1/generation/6347623b… → 200"
+    assert str(RUN.exchanges[2]) == "GET /v1/generation → no answer (Connection refused)"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, Answer(200, body="{"), Answer(200, body="{}", complete=False), Answer(200, body="[" * 9**6)],
+)
+def test_what_is_no_whole_json_is_parsed_as_nothing(answer):
+    assert parse(answer) is None
+
+
+def saved(**changes):
+    document = {
+        "format": 1,
+        "target": "http://a",
+        "started": "",
+        "scope": "full",
+        "exchanges": [],
+        "notes": [],
+    }
+    return json.dumps({**document, **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "run.json: expected JSON: "),
+        ("[]", "run.json: expected a run that netmind-contracts verify --save wrote"),
+        (saved(format=2), "run.json: format: expected 1, got 2"),
+        (saved(scope="half"), "run.json: is damaged (ValueError: 'half' is not a valid Scope)"),
+        (saved(target=3), "run.json: is damaged (TypeError: expected str, got int)"),
+        (saved(exchanges=[{}]), "run.json: is damaged (KeyError: 'answer')"),
+        (saved(exchanges=3), "run.json: is damaged (TypeError: 'int' object is not iterable)"),
+    ],
+)
+def test_a_file_that_is_no_run_is_named_with_what_is_wrong(tmp_path, text, message):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(InvalidRun) as raised:
+        load(tmp_path / "run.json")
+    assert message in str(raised.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InvalidRun, match=r"none\.json: cannot be read: No such file"):
+        load(tmp_path / "none.json")

@@ -1,0 +1,106 @@
+"""HAR files, read as runs."""
+
+import base64
+import json
+from datetime import UTC, datetime
+
+import pytest
+from probing import BASE_URL, KEY, WsgiTransport, fake, probe_of
+
+from netmind_contracts.checks import judge
+from netmind_contracts.runs.exchange import Authorization, InvalidRun, Scope, save
+from netmind_contracts.runs.har import read_run
+
+
+class Recording:
+    """A transport that writes what it carries as a HAR file's entries."""
+
+    def __init__(self, app, clock, *, with_token=True):
+        self.behind, self.clock, self.with_token = WsgiTransport(app, clock), clock, with_token
+        self.entries = []
+
+    def send(self, method, url, headers, body, **limits):
+        reply = self.behind.send(method, url, headers, body, **limits)
+        kept = {name: value for name, value in headers.items() if self.with_token or name != "Authorization"}
+        content = {"size": len(reply.content), "mimeType": reply.headers.get("content-type", "")}
+        if content["mimeType"].startswith("application/json"):
+            content["text"] = reply.content.decode()
+        else:
+            content |= {"text": base64.b64encode(reply.content).decode(), "encoding": "base64"}
+        self.entries.append(
+            {
+                "startedDateTime": datetime.fromtimestamp(self.clock.now(), UTC).isoformat(),
+                "time": 12.5,
+                "request": {
+                    "method": method,
+                    "url": url,
+                    "headers": [{"name": name, "value": value} for name, value in kept.items()],
+                    **({"postData": {"mimeType": "application/json", "text": body.decode()}} if body else {}),
+                },
+                "response": {
+                    "status": reply.status,
+                    "headers": [{"name": name, "value": value} for name, value in reply.headers.items()],
+                    "content": content,
+                },
+            }
+        )
+        return reply
+
+
+def recorded(tmp_path, **options):
+    app, clock = fake(profile="observed", strict_models=True)
+    transport = Recording(app, clock, **options)
+    probe_of(app, clock, transport=transport).run()
+    file = tmp_path / "session.har"
+    # What a client would do, with no request that is there to be refused, and none of the padding.
+    entries = [entry for entry in transport.entries if entry["response"]["status"] == 200]
+    file.write_text(json.dumps({"log": {"version": "1.2", "entries": entries}}))
+    return read_run(file)
+
+
+def outcomes(run):
+    return {verdict.claim.id: str(verdict.outcome) for verdict in judge(run)}
+
+
+def test_a_recorded_session_is_judged(tmp_path):
+    run = recorded(tmp_path)
+    assert (run.target, run.scope) == (BASE_URL, Scope.RECORDING)
+    came = outcomes(run)
+    assert {outcome for outcome in came.values() if outcome != "not exercised"} == {"held"}
+    assert came["create.pending"] == came["result.kind"] == came["list.agrees"] == "held"
+
+
+def test_a_session_without_tokens_is_judged_but_for_their_form(tmp_path):
+    run = recorded(tmp_path, with_token=False)
+    assert {exchange.request.authorization for exchange in run.exchanges} == {
+        Authorization.UNKNOWN,
+        Authorization.NONE,
+    }
+    came = outcomes(run)
+    assert came["create.pending"] == "held"
+    assert came["auth.bearer-token"] == came["error.token"] == "not exercised"
+
+
+def test_the_token_is_masked(tmp_path):
+    run = recorded(tmp_path)
+    save(run, tmp_path / "run.json")
+    assert KEY not in (tmp_path / "run.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{}", "expected a run that netmind-contracts verify --save wrote, or a HAR file"),
+        ('{"log": {}}', "is no HAR file that can be read (KeyError: 'entries')"),
+        ('{"log": {"entries": [7]}}', "is no HAR file that can be read (TypeError: "),
+        ('{"log": {"entries": []}}', "holds no request to /v1/generation; record the calls of your client"),
+        ("{", "expected JSON"),
+    ],
+)
+def test_what_is_no_recording_is_named_in_one_sentence(tmp_path, content, message):
+    file = tmp_path / "session.har"
+    file.write_text(content)
+    with pytest.raises(InvalidRun) as raised:
+        read_run(file)
+    assert str(raised.value).startswith(f"{file}: ")
+    assert message in str(raised.value)

@@ -1,0 +1,71 @@
+"""A list of jobs that have settled is answered from JSON that was made before, and is never stale."""
+
+import pytest
+
+from netmind_mock import SteerableClock, create_app
+from netmind_mock.stores import open_store
+
+AUTH = {"Authorization": "Bearer key"}
+BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
+CHANGES = {
+    "nothing": lambda _client, _clock, _job: None,
+    "time": lambda _client, clock, _job: clock.advance(1000),
+    "a delete": lambda client, _clock, job: client.delete(f"/v1/generation/{job}", headers=AUTH),
+    "links that expire": lambda client, _clock, job: client.post(f"/__mock/jobs/{job}/expire-links", json={}),
+    "another job": lambda client, _clock, _job: client.post("/v1/generation", json=BODY, headers=AUTH),
+    "a reset and the same id": lambda client, clock, _job: (
+        client.post("/__mock/reset", json={}),
+        client.post("/v1/generation", json={**BODY, "model": "another"}, headers=AUTH),
+        clock.advance(10),
+    ),
+}
+TOMBSTONE = """
+extends = "documented"
+
+[delete.leaves]
+value = "tombstone"
+level = "assumed"
+source = "this test"
+"""
+
+
+def listed(client, **headers):
+    return client.get("/v1/generation", headers={**AUTH, **headers}).json["generation_list"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("profile", ["documented", "observed", "tombstone"])
+@pytest.mark.parametrize("store_url", ["memory", "sqlite"], indirect=True)
+def test_a_list_is_what_get_answers_whatever_has_changed(tmp_path, change, profile, store_url):
+    if profile == "tombstone":
+        (tmp_path / "tombstone.toml").write_text(TOMBSTONE)
+        profile = str(tmp_path / "tombstone.toml")
+    clock = SteerableClock(wall=lambda: 1_800_000_000.0)
+    clock.freeze()
+    store = open_store(store_url)
+    client = create_app(profile=profile, clock=clock, duration=5, seed=1, store=store).test_client()
+    jobs = [client.post("/v1/generation", json=BODY, headers=AUTH).json["id"] for _ in range(3)]
+    clock.advance(10)
+    first = listed(client)
+    assert listed(client) == first
+    CHANGES[change](client, clock, jobs[0])
+    for _ in range(2):
+        for shown in listed(client):
+            assert shown == client.get(f"/v1/generation/{shown['id']}", headers=AUTH).json
+    store.close()
+
+
+def test_whoever_reaches_the_fake_elsewhere_gets_links_to_there():
+    client = create_app(duration=0).test_client()
+    client.post("/v1/generation", json=BODY, headers=AUTH)
+    for host in ("localhost", "127.0.0.1:8000", "localhost"):
+        [shown] = listed(client, Host=host)
+        assert shown["result"]["data"][0]["url"].startswith(f"http://{host}/")
+
+
+def test_what_is_kept_of_lists_is_bounded(monkeypatch):
+    monkeypatch.setattr("netmind_mock.api.generation._MOST_LISTED_BYTES", 1000)
+    client = create_app(duration=0).test_client()
+    for _ in range(20):
+        client.post("/v1/generation", json=BODY, headers=AUTH)
+    assert len(listed(client)) == len(listed(client)) == 20

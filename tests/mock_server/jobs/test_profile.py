@@ -1,0 +1,155 @@
+"""Profiles: what is shipped, what a file may change, and what is said of a mistake in one."""
+
+import subprocess
+import sys
+
+import pytest
+
+from netmind_mock import InvalidFile, load_profile
+from netmind_mock.jobs.profile import SHIPPED, Refusal, Share
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a profile file and returns its path."""
+
+    def write(text, name="my.toml"):
+        file = tmp_path / name
+        file.write_text(text)
+        return str(file)
+
+    return write
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+class TestEveryShippedProfile:
+    def test_bears_its_name(self, name):
+        assert load_profile(name).name == name
+
+    def test_says_of_each_fact_how_it_is_known_and_who_says_so(self, name):
+        facts = load_profile(name).facts.values()
+        assert all(fact.level in ("documented", "observed", "assumed") and fact.source for fact in facts)
+
+    def test_spells_the_statuses_as_reported(self, name):
+        assert sorted(load_profile(name).words.values()) == [
+            "completed",
+            "failed",
+            "initializing",
+            "pending",
+            "processing",
+        ]
+
+    def test_answers_an_unknown_id_as_assumed(self, name):
+        assert load_profile(name).unknown_generation == Refusal(404, {"message": "Generation not found"})
+
+
+def test_documented_goes_from_pending_to_completed():
+    assert load_profile("documented").stages == (Share("pending", 1.0),)
+
+
+def test_observed_passes_through_initializing_and_processing():
+    assert load_profile("observed").stages == (
+        Share("pending", 0.35),
+        Share("initializing", 0.05),
+        Share("processing", 0.6),
+    )
+
+
+def test_a_file_changes_what_it_states_and_inherits_the_rest(write):
+    profile = load_profile(write('[delete.leaves]\nvalue = "tombstone"\nlevel = "observed"\nsource = "me"'))
+    assert (profile.name, profile.delete_leaves, profile.list_order) == ("my", "tombstone", "newest_first")
+    assert profile.facts["delete.leaves"] == ("tombstone", "observed", "me")
+    assert profile.facts["list.order"].level == "assumed"
+
+
+def test_a_file_can_extend_another_file(write):
+    write(
+        'extends = "observed"\n[list.order]\nvalue = "oldest_first"\nlevel = "assumed"\nsource = "x"',
+        "base.toml",
+    )
+    profile = load_profile(write('extends = "base.toml"\nname = "mine"\ndescription = "d"'))
+    assert (profile.name, profile.list_order, profile.logs) == ("mine", "oldest_first", True)
+
+
+def test_shares_are_made_to_add_up_to_one(write):
+    stages = '[{status = "pending", share = 1}, {status = "processing", share = 3}]'
+    profile = load_profile(write(f'[statuses.stages]\nvalue = {stages}\nlevel = "observed"\nsource = "x"'))
+    assert profile.stages == (Share("pending", 0.25), Share("processing", 0.75))
+
+
+def fact(key, value):
+    return f'[{key}]\nvalue = {value}\nlevel = "assumed"\nsource = "x"'
+
+
+MISTAKES = {
+    "not TOML": ("x =", "my.toml: not valid TOML: Invalid value (at end of document)"),
+    "an unknown section": ("[delte.leaves]\nvalue = 1", "my.toml: delte: no such key;"),
+    "an unknown fact": (fact("delete.leave", '"gone"'), "my.toml: delete.leave: no such key; did you mean delete.leaves?"),
+    "a bare value": ('delete.leaves = "gone"', "my.toml: delete.leaves: expected a table with value, level and source, got 'gone'"),
+    "no level": ('[delete.leaves]\nvalue = "gone"', 'my.toml: delete.leaves.level: expected one of "documented", "observed", "assumed", got None'),
+    "no source": ('[delete.leaves]\nvalue = "gone"\nlevel = "assumed"', "my.toml: delete.leaves.source: expected a string, got None"),
+    "a part too many": (fact("delete.leaves", '"gone"') + "\nlevle = 1", "my.toml: delete.leaves.levle: no such key; did you mean delete.leaves.level?"),
+    "a word that is none": (fact("delete.leaves", '"vanish"'), "my.toml: delete.leaves.value: expected one of \"gone\", \"tombstone\", got 'vanish'"),
+    "not a boolean": (fact("fields.logs", "1"), "my.toml: fields.logs.value: expected true or false, got 1"),
+    "not a list": (fact("models.unavailable", '"x"'), "my.toml: models.unavailable.value: expected a list of strings, got 'x'"),
+    "not seconds": (fact("result.empty_for", "-1"), "my.toml: result.empty_for.value: expected a number of seconds, 0 or more, got -1"),
+    "not a success": (fact("success.status", "404"), "my.toml: success.status.value: expected a whole number from 200 to 299, got 404"),
+    "not an error": (fact("errors.bad_token", "{status = 200, body = {}}"), "my.toml: errors.bad_token.value: expected a whole number from 400 to 599"),
+    "a refusal without a body": (fact("errors.bad_token", "{status = 401}"), "my.toml: errors.bad_token.value: expected a table {status, body}"),
+    "a path under /v1": (fact("result.url_path", '"/v1/{file_id}"'), "my.toml: result.url_path.value: expected a path outside /v1/ and /__mock"),
+    "a path without the file": (fact("result.url_path", '"/files"'), "my.toml: result.url_path.value: expected a string with {file_id} in it;"),
+    "a path that is none": (fact("result.url_path", '"files/{file_id}"'), "my.toml: result.url_path.value: expected a path such as"),
+    "an unknown placeholder": (fact("result.file_name", '"{nam}"'), "my.toml: result.file_name.value: expected a string; placeholders are {kind}"),
+    "a placeholder twice": (fact("result.url_path", '"/{file_id}/{file_id}"'), "my.toml: result.url_path.value: expected a path with each placeholder once"),
+    "a name that a URL cannot carry": (fact("result.file_name", '"a/b?x"'), "my.toml: result.file_name.value: expected a name of letters"),
+    "a path that needs a name": (fact("result.url_path", '"/f/{file_id}/{file_name}"'), "my.toml: result.file_name.value: expected a name, since result.url_path holds {file_name}, got ''"),
+    "a number that JSON cannot carry": (fact("errors.bad_token", "{status = 401, body = {n = 99999999999999999999}}"), "my.toml: errors.bad_token.value: expected a body that JSON can carry"),
+    "a date in a body": (fact("errors.bad_token", "{status = 401, body = {n = [2025-01-01]}}"), "my.toml: errors.bad_token.value: expected a body that JSON can carry"),
+    "a share without end": (fact("statuses.stages", '[{status = "pending", share = inf}]'), "my.toml: statuses.stages.value: expected a list"),
+    "a number of thousands of digits": ("x = " + "9" * 5000, "my.toml: not valid TOML: "),
+    "a circle by another name": ('extends = "./my.toml"', "extends: expected a profile that does not lead back to this one"),
+    "words missing": (fact("statuses.words", '{pending = "p"}'), "my.toml: statuses.words.value: expected a table with a word of its own for each"),
+    "stages empty": (fact("statuses.stages", "[]"), "my.toml: statuses.stages.value: expected a list of {status, share} that begins with pending"),
+    "stages misspelt": (fact("statuses.stages", '[{status = "pend", share = 1}]'), "my.toml: statuses.stages.value: expected a list"),
+    "stages without time": (fact("statuses.stages", '[{status = "pending", share = 0}]'), "my.toml: statuses.stages.value: expected a list"),
+    "stages that begin elsewhere": (fact("statuses.stages", '[{status = "processing", share = 1}]'), "my.toml: statuses.stages.value: expected a list"),
+    "a base that is not there": ('extends = "nowhere.toml"', "nowhere.toml: cannot be read: No such file or directory"),
+    "a name that is none": ("name = 3", "my.toml: name: expected a string, got 3"),
+    "a circle": ('extends = "my.toml"', "my.toml: extends: expected a profile that does not lead back to this one"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "sentence"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_names_the_file_the_key_and_what_was_expected(write, text, sentence):
+    with pytest.raises(InvalidFile) as caught:
+        load_profile(write(text))
+    assert sentence in str(caught.value)
+
+
+def test_a_file_that_is_not_text_is_a_mistake(tmp_path):
+    file = tmp_path / "my.toml"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidFile, match=r"my\.toml: expected a TOML file in UTF-8"):
+        load_profile(str(file))
+
+
+def test_a_name_that_is_no_profile_is_a_mistake():
+    with pytest.raises(
+        InvalidFile, match="observd: no such profile; give documented or observed, or a TOML file"
+    ):
+        load_profile("observd")
+
+
+def test_the_command_says_it_in_one_line_and_exits_with_2(write):
+    file = write(fact("delete.leaves", '"vanish"'))
+    ended = subprocess.run(
+        [sys.executable, "-m", "netmind_mock", "serve", "--port", "0", "--profile", file],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode == 2
+    assert (
+        ended.stderr
+        == f'Error: {file}: delete.leaves.value: expected one of "gone", "tombstone", got \'vanish\'\n'
+    )

@@ -1,0 +1,200 @@
+"""The journal: bounded, and free of tokens in any spelling."""
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+
+from netmind_mock import create_app
+from netmind_mock.app import world_of
+from netmind_mock.journal.entries import Journal, Note, entry_from_json, same_request
+from netmind_mock.journal.har import har_of
+
+TOKEN = "nm-Secret/Token+123=="
+
+
+def note(number, user_id="u", body=b"", answer=b""):
+    return Note(
+        user_id=user_id, at=float(number), seconds=0.0, operation="get", method="GET", path=f"/{number}", headers="",
+        token="", body=body, status=200, answer_headers="Content-Type: text/plain", answer=answer, job_id="",
+        scenario="", fault="", arrives=True, reached=True,
+    )  # fmt: skip
+
+
+def test_no_more_than_so_many_requests_are_kept_and_the_others_counted():
+    journal = Journal(most_entries=3)
+    for number in range(5):
+        journal.add(note(number))
+    assert [entry.path for entry in journal.entries()] == ["/2", "/3", "/4"]
+    assert (journal.dropped(), journal.dropped("u"), journal.dropped("other")) == (2, 2, 0)
+
+
+def test_no_more_than_so_many_bytes_are_kept():
+    journal = Journal(most_bytes=10_000)
+    for number in range(50):
+        journal.add(note(number, body=b"x" * 900))
+    assert len(journal.entries()) == 6
+    assert journal.dropped() == 44
+
+
+def test_a_journal_of_nothing_keeps_nothing():
+    journal = Journal(most_entries=0)
+    journal.add(note(1))
+    assert (journal.entries(), journal.dropped()) == ([], 1)
+
+
+def test_forgetting_an_account_leaves_the_others():
+    journal = Journal()
+    for user_id in ("one", "other", "one"):
+        journal.add(note(1, user_id))
+    journal.forget("one")
+    assert [entry.user_id for entry in journal.entries()] == ["other"]
+    journal.forget(None)
+    assert journal.entries() == []
+
+
+def test_an_entry_is_the_same_after_json():
+    journal = Journal()
+    journal.add(note(1, body=b'{"model": "m"}'))
+    entry = journal.entries()[0]
+    assert entry_from_json(json.loads(json.dumps(entry.as_json()))) == entry
+    assert entry.model == "m"
+
+
+def spellings():
+    raw = TOKEN.encode()
+    return {
+        "plain": TOKEN,
+        "percent": quote(TOKEN, safe=""),
+        "json": json.dumps(TOKEN).replace("/", "\\/"),
+        "unicode": "".join(f"\\u{ord(character):04x}" for character in TOKEN),
+        "hexadecimal": raw.hex(),
+        "base64": base64.b64encode(b"key: " + raw).decode(),
+        "base64url": base64.urlsafe_b64encode(raw).decode(),
+    }
+
+
+@pytest.mark.parametrize("name", spellings())
+def test_no_entry_holds_the_token_that_its_request_carried(name):
+    spelled = spellings()[name]
+    app = create_app()
+    client = app.test_client()
+    headers = {"Authorization": f"Bearer {TOKEN}", "Cookie": TOKEN, "X-Own": spelled, "X-Mock-Key": TOKEN}
+    body = json.dumps({"model": "m", "config": {"prompt": "PROMPT"}}).replace(
+        "PROMPT", spelled.replace('"', "")
+    )
+    client.post("/v1/generation", data=body, content_type="application/json", headers=headers)
+    client.get(f"/v1/generation/{quote(spelled, safe='')}", query_string={"key": spelled}, headers=headers)
+    entries = world_of(app).journal.entries()
+    assert len(entries) == 2
+    for text in (
+        repr(entries),
+        json.dumps([entry.as_json() for entry in entries]),
+        json.dumps(har_of(entries, "0")),
+    ):
+        assert TOKEN not in text
+        assert spelled.strip('"') not in text
+        assert raw_base64_core(TOKEN) not in text
+
+
+def raw_base64_core(token):
+    return base64.b64encode(token.encode()).decode()[:20]
+
+
+@pytest.mark.parametrize("headers", [
+    {"Authorization": f"Basic {TOKEN}"}, {"Authorization": f"Token {TOKEN}"}, {"X-Api-Key": TOKEN, "Authorization": TOKEN},
+])  # fmt: skip
+def test_a_token_of_another_form_is_masked_too(headers):
+    app = create_app()
+    app.test_client().get("/v1/generation", query_string={"key": TOKEN}, headers=headers)
+    assert TOKEN not in repr(world_of(app).journal.entries())
+
+
+def test_a_token_that_is_a_word_is_not_cut_out_of_honest_text():
+    app = create_app()
+    body = {"model": "m", "config": {"prompt": "make thumbnails"}}
+    app.test_client().post("/v1/generation", json=body, headers={"Authorization": "Bearer thumbnails"})
+    (entry,) = world_of(app).journal.entries()
+    assert (entry.config, entry.headers["authorization"]) == (
+        {"prompt": "make thumbnails"},
+        "Bearer [masked]",
+    )
+
+
+def test_a_token_of_thousands_of_characters_is_refused():
+    app = create_app()
+    assert app.test_client().get("/v1/generation", headers={"Authorization": "x1" * 2000}).status_code == 401
+
+
+def test_headers_count_and_are_cut():
+    app = create_app()
+    for _ in range(20):
+        app.test_client().get("/v1/generation", headers={"X-Big": "x" * 200_000})
+    entries = world_of(app).journal.entries()
+    assert all(len(value) <= 16 * 1024 for entry in entries for value in entry.headers.values())
+    journal = Journal(most_bytes=10_000)
+    for number in range(10):
+        journal.add(note(number)._replace(headers="x" * 3000))
+    assert len(journal.entries()) == 2
+
+
+def test_long_texts_are_kept_by_their_hash_so_that_requests_are_told_apart():
+    app = create_app()
+    for image in ("a" * 200_000, "a" * 200_000 + "b"):
+        body = {"model": "m", "config": {"prompt": "x", "image": image}}
+        app.test_client().post("/v1/generation", json=body, headers={"Authorization": "any"})
+    one, other = world_of(app).journal.entries()
+    assert (one.model, one.config["prompt"]) == ("m", "x")
+    assert len(one.body) < 1000
+    assert not same_request(one, other)
+
+
+def test_an_answer_can_turn_out_to_be_lost():
+    journal = Journal()
+    first, second = note(1), note(1)
+    journal.add(first)
+    journal.add(second)
+    journal.lost(second)
+    assert [entry.arrived for entry in journal.entries()] == [True, False]
+    journal.forget(None)
+    journal.lost(second)  # what is forgotten is not lost
+
+
+def test_what_form_a_token_had_is_told():
+    app = create_app()
+    client = app.test_client()
+    for header in (f"Bearer {TOKEN}", TOKEN, None):
+        client.get("/v1/generation", headers={"Authorization": header} if header else {})
+    told = [entry.headers.get("authorization") for entry in world_of(app).journal.entries()]
+    assert told == ["Bearer [masked]", "[masked]", None]
+
+
+def test_a_huge_body_is_cut_and_a_file_is_not_kept(make, completed):
+    client = make()
+    client.post("/v1/generation", data=b"x" * 3_000_000, headers={"Authorization": "a-token"})
+    client.get(completed(client)["result"]["data"][0]["url"].removeprefix("http://localhost"))
+    entries = world_of(client.application).journal.entries()
+    file = entries[-1]
+    assert len(entries[0].body) <= 64 * 1024
+    assert (file.operation, file.answer, file.size > 1000) == ("file", "", True)
+    assert file.job_id == entries[1].job_id
+
+
+def test_a_long_text_that_is_cut_holds_no_half_of_the_token():
+    client = create_app().test_client()
+    for start in range(20, 45):
+        prompt = "x" * start + TOKEN + "y" * 70_000
+        body = {"model": "Qwen/Qwen-Image", "config": {"prompt": prompt}}
+        client.post("/v1/generation", json=body, headers={"Authorization": f"Bearer {TOKEN}"})
+    for entry in world_of(client.application).journal.entries():
+        assert "nm-S" not in entry.body
+        assert len(entry.body) < 64 * 1024
+
+
+def test_a_token_of_letters_alone_is_masked_where_it_is_no_word():
+    client = create_app().test_client()
+    for token, is_masked in (("abcdefghijklmnop", True), ("coffee", False)):
+        client.get(f"/v1/generation?key={token}", headers={"Authorization": f"Bearer {token}"})
+        entry = world_of(client.application).journal.entries()[-1]
+        assert (token not in entry.path) == is_masked

@@ -1,0 +1,275 @@
+"""The fake as a process: it starts, answers, holds up nobody, and ends."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import requests
+from support import AUTHORIZED, PAGE_IMAGE, running_fake, started, wait_for_file
+
+from netmind_mock import create_app
+from netmind_mock.serving import server
+
+SYNC = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
+
+
+@pytest.fixture
+def fake(tmp_path):
+    with running_fake(tmp_path, "--profile", "observed", "--duration", "0.2") as (base_url, _):
+        yield f"{base_url}/v1/generation"
+
+
+@pytest.fixture
+def raw():
+    """Opens a connection and says exactly what a test wants; closes them all at the end."""
+    with contextlib.ExitStack() as connections:
+
+        def raw(url, text):
+            host, port = url.split("/")[2].split(":")
+            connection = connections.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            connection.sendall(text.encode("latin-1"))
+            return connection
+
+        yield raw
+
+
+def head_of_a_create(length=100):
+    return (
+        "POST /v1/generation HTTP/1.1\r\nHost: localhost\r\nAuthorization: a-token\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
+
+
+def test_a_job_is_created_completed_and_downloaded(fake):
+    job = requests.post(fake, json=PAGE_IMAGE, headers=AUTHORIZED, timeout=10).json()
+    deadline = time.monotonic() + 10
+    while job["status"] != "completed":
+        assert time.monotonic() < deadline
+        job = requests.get(f"{fake}/{job['id']}", headers=AUTHORIZED, timeout=10).json()
+    answer = requests.get(job["result"]["data"][0]["url"], timeout=10)
+    assert (answer.status_code, answer.content[:4]) == (200, b"\x89PNG")
+
+
+def test_a_create_that_waits_holds_up_nobody(tmp_path, raw):
+    with running_fake(tmp_path, "--profile", "observed", "--duration", "3600") as (base_url, _):
+        url = f"{base_url}/v1/generation"
+        body = json.dumps(SYNC)
+        for _ in range(20):
+            raw(url, head_of_a_create(len(body)) + body)
+        for _ in range(20):
+            assert requests.get(url, headers=AUTHORIZED, timeout=5).status_code == 200
+
+
+def test_bodies_that_do_not_come_hold_up_nobody(fake, raw):
+    waiting = [raw(fake, head_of_a_create()) for _ in range(40)]
+    for _ in range(5):
+        assert requests.post(fake, json=PAGE_IMAGE, headers=AUTHORIZED, timeout=5).status_code == 200
+        assert requests.get(fake, headers=AUTHORIZED, timeout=5).status_code == 200
+    for connection in waiting:
+        connection.sendall(b"x" * 100)
+        assert b" 422 " in connection.recv(100)
+
+
+def test_a_body_without_end_is_refused(fake, raw):
+    connection = raw(fake, head_of_a_create().replace("Content-Length: 100", "Transfer-Encoding: chunked"))
+    chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+    with contextlib.suppress(OSError):  # the server has had enough, and closes
+        for _ in range(11):
+            connection.sendall(chunk)
+    assert b" 413 " in connection.recv(4096)
+    assert requests.get(fake, headers=AUTHORIZED, timeout=5).json() == {"generation_list": []}
+
+
+def test_a_gzip_bomb_is_not_unpacked(fake):
+    headers = {**AUTHORIZED, "Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = requests.post(fake, data=b"\x1f\x8b" + b"\x00" * 1000, headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()) == (
+        415,
+        {"message": "Expected an uncompressed body, got gzip"},
+    )
+
+
+@pytest.mark.parametrize("path", ["/v1/generation/%2e%2e%2fx", "/v1/generation/a%00b", "/v1/generation/..", "/%ff", "/v1/generation/a%2fb", "/files/..%2f..%2fetc%2fpasswd", "*"])  # fmt: skip
+def test_paths_with_tricks_are_refused(fake, raw, path):
+    connection = raw(
+        fake, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: t\r\nConnection: close\r\n\r\n"
+    )
+    status = int(connection.recv(4096).split()[1])
+    assert 400 <= status < 500
+
+
+@pytest.mark.parametrize("header", ["X: \xff", "Authorization: \xe9", "Host: \xe9", "Host: evil.example"])
+def test_headers_with_tricks_are_no_server_error(fake, raw, header):
+    connection = raw(fake, f"GET /v1/generation HTTP/1.1\r\n{header}\r\nConnection: close\r\n\r\n")
+    assert 200 <= int(connection.recv(4096).split()[1]) < 500
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "with answers held"])
+def test_it_ends_within_a_second_with_exit_code_0(tmp_path, raw, name, busy):
+    with running_fake(tmp_path, "--profile", "observed", "--duration", "3600") as (base_url, process):
+        if busy:
+            body = json.dumps(SYNC)
+            raw(base_url, head_of_a_create(len(body)) + body)
+            raw(base_url, head_of_a_create())
+            requests.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=5)
+        began = time.monotonic()
+        process.send_signal(getattr(signal, name))
+        assert process.wait(timeout=10) == 0
+        # "within a second" on an idle machine; a test asserts no time, only that nothing is waited out
+        assert time.monotonic() - began < 5
+    assert not (tmp_path / "ready").exists()
+
+
+def test_the_ready_file_holds_the_base_url(tmp_path):
+    with running_fake(tmp_path) as (base_url, _):
+        assert requests.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=5).status_code == 200
+
+
+def test_the_banner_has_lines_to_copy_and_at_most_eight(tmp_path):
+    with running_fake(tmp_path, "--duration", "10", "--speed", "4") as (base_url, process):
+        requests.get(base_url, timeout=5)
+        process.terminate()
+        banner = process.communicate(timeout=10)[0].splitlines()
+    assert len(banner) <= 8
+    assert f"  export NETMIND_BASE_URL={base_url} NETMIND_API_KEY='any-token'" in banner
+    assert (
+        banner[1] == f"profile documented, a job takes 2.5 s. Look at it: {base_url}/__mock/ (Ctrl-C ends it)"
+    )
+
+
+def test_the_banners_curl_works_as_it_stands(tmp_path):
+    with running_fake(tmp_path) as (_, process):
+        process.terminate()
+        banner = process.communicate(timeout=10)[0]
+    with running_fake(tmp_path) as (base_url, _):
+        export, curl = banner.split("export ")[1].split("\n", 1)
+        url = export.split("=")[1].split()[0]
+        script = f"export {export}\n{curl}".replace(url, base_url)
+        ended = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, timeout=30)
+    assert json.loads(ended.stdout)["status"] == "pending"
+
+
+def test_given_keys_are_not_shown(tmp_path):
+    with running_fake(tmp_path, "--api-key", "s3cret-key") as (base_url, process):
+        accepted = requests.get(
+            f"{base_url}/v1/generation", headers={"Authorization": "s3cret-key"}, timeout=5
+        )
+        process.terminate()
+        output = "".join(process.communicate(timeout=10))
+    assert accepted.status_code == 200
+    assert "s3cret-key" not in output
+
+
+def test_a_port_that_is_taken_is_named(tmp_path):
+    with running_fake(tmp_path) as (base_url, _):
+        port = base_url.rsplit(":", 1)[1]
+        command = [sys.executable, "-m", "netmind_mock", "serve", "--port", port]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use; "
+        "choose another --port (0 picks a free one) or --host\n"
+    )
+
+
+def test_without_the_lane_granians_own_threads_serve(tmp_path):
+    """Where granian no longer has the door that the lane uses, the fake is slower, and as right."""
+    script = tmp_path / "serve.py"
+    script.write_text(
+        "from netmind_mock.serving import server\n"
+        "server._WSGI_DOOR = '_no_such_door'\n"
+        "listener = server.listen('127.0.0.1', 0)\n"
+        "port = listener.getsockname()[1]\n"
+        "settings = server.Settings(profile='observed', duration=0.5)\n"
+        f"ready = lambda: open({str(tmp_path / 'port')!r}, 'w').write(f'{{port:05}}')\n"
+        "if __name__ == '__main__':\n"
+        "    server.serve(settings, listener, f'http://127.0.0.1:{port}', ready)\n"
+    )
+    with started([sys.executable, str(script)]) as process:
+        url = f"http://127.0.0.1:{wait_for_file(tmp_path / 'port', process)}/v1/generation"
+        answers = []
+        ask = threading.Thread(
+            target=lambda: answers.append(requests.post(url, json=SYNC, headers=AUTHORIZED, timeout=10))
+        )
+        ask.start()
+        assert requests.get(url, headers=AUTHORIZED, timeout=5).status_code == 200
+        ask.join()
+    assert answers[0].json()["status"] == "completed"
+
+
+class TestListening:
+    def test_0_picks_a_free_one(self):
+        with server.listen("127.0.0.1", 0) as listener:
+            host, port = listener.getsockname()
+        assert host == "127.0.0.1"
+        assert 1024 < port < 65536
+
+    def test_a_name_is_looked_up(self):
+        with server.listen("localhost", 0) as listener:
+            assert listener.getsockname()[0] in ("127.0.0.1", "::1")
+
+    def test_a_port_is_taken_from_then_on(self):
+        with server.listen("127.0.0.1", 0) as listener:
+            port = listener.getsockname()[1]
+            with pytest.raises(server.CannotListen, match="Address already in use"):
+                server.listen("127.0.0.1", port)
+
+    def test_a_host_that_is_not_here_is_refused(self):
+        with pytest.raises(server.CannotListen, match=r"cannot listen on 192\.0\.2\.1 port 8000: "):
+            server.listen("192.0.2.1", 8000)
+
+    def test_a_socket_that_listens_is_adopted(self):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+            with server.adopt(os.dup(listening.fileno())) as adopted:
+                assert adopted.getsockname()[1] == port
+
+    def test_what_does_not_listen_is_not(self, tmp_path):
+        with socket.socket() as idle, pytest.raises(server.CannotListen, match="it is no listening socket"):
+            server.adopt(idle.fileno())
+        with (tmp_path / "file").open("w") as file, pytest.raises(server.CannotListen, match="to --fd"):
+            server.adopt(file.fileno())
+
+
+@pytest.mark.parametrize(
+    ("profile", "file"), [("documented", "/files/file-x"), ("observed", "/files/u/inference/file-x/n")]
+)
+def test_result_files_are_the_slow_paths(profile, file):
+    is_slow = server._slow_path(create_app(profile=profile))
+    assert (is_slow(file), is_slow("/v1/generation")) == (True, False)
+
+
+def test_hundreds_of_creates_that_wait_hold_up_nobody(tmp_path, raw):
+    with running_fake(tmp_path, "--profile", "observed", "--duration", "3600") as (base_url, _):
+        body = json.dumps(SYNC)
+        for _ in range(300):
+            raw(base_url, head_of_a_create(len(body)) + body)
+        assert requests.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=5).status_code == 200
+
+
+def test_who_is_never_ready_is_told(caplog, monkeypatch):
+    monkeypatch.setattr(server, "_READY_WITHIN_SECONDS", 0.01)
+    with server.listen("127.0.0.1", 0) as silent:
+        server._tell_when_ready(silent, lambda: pytest.fail("nobody answers there"))
+    assert "the server did not answer within 0 s" in caplog.text
+
+
+def test_an_end_that_is_asked_for_while_a_worker_is_started_again_is_not_forgotten(monkeypatch):
+    began = []
+    monkeypatch.setattr(server.Granian, "_respawn_workers", lambda _self, workers: began.append(workers))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        granian = server._ServerOnSocket(listener, interface="wsgi")
+        granian._respawn_workers([0])
+        assert not granian.main_loop_interrupt.is_set()
+        granian.interrupt_signal = True
+        granian._respawn_workers([1])
+        assert granian.main_loop_interrupt.is_set()
+    assert began == [[0], [1]]

@@ -1,0 +1,74 @@
+"""Rules in a file: which jobs they fit, and mistakes that name the file and the rule."""
+
+import pytest
+
+from netmind_mock import InvalidFile, rules_from
+from netmind_mock.jobs.plan import Request
+from netmind_mock.simulation.rules import Rule, prompt_of
+from netmind_mock.simulation.scenarios import order
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads rules from a file with this text."""
+
+    def read(text):
+        (tmp_path / "rules.toml").write_text(text)
+        return rules_from(tmp_path / "rules.toml")
+
+    return read
+
+
+def asked(model="Qwen/Qwen-Image", **config):
+    return Request(model, config)
+
+
+def test_rules_are_read_in_their_order(read):
+    rules = read(
+        '[[rule]]\nmodel = "google/*"\nscenario = "failed"\nafter = 3\n\n[[rule]]\nscenario = "slow after=60"\n'
+    )
+    assert rules == (
+        Rule(order("failed", after=3), "google/*", None),
+        Rule(order("slow", after=60), None, None),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "request_", "fits"),
+    [
+        (Rule(order("slow")), asked(), True),
+        (Rule(order("slow"), model="Qwen/*"), asked(), True),
+        (Rule(order("slow"), model="qwen/*"), asked(), False),
+        (Rule(order("slow"), prompt="COFFEE"), asked(prompt="A cup of coffee"), True),
+        (Rule(order("slow"), prompt="tea"), asked(prompt="A cup of coffee"), False),
+        (Rule(order("slow"), prompt="tea"), asked(), False),
+        (Rule(order("slow"), prompt="tea"), asked(text="green tea"), True),
+        (Rule(order("slow"), model="google/*", prompt="tea"), asked(prompt="tea"), False),
+    ],
+)
+def test_a_rule_fits_by_model_and_prompt(rule, request_, fits):
+    assert rule.fits(request_) is fits
+
+
+def test_a_prompt_that_is_no_text_is_none():
+    assert prompt_of(asked(prompt=["x"])) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[[rules]]\nscenario = "slow"', "rules: no such key; write each rule as a table [[rule]]"),
+        ('[rule]\nscenario = "slow"', "rule: expected tables [[rule]], got dict"),
+        ("rule = [1]", "rule 1: expected a table with a scenario, got 1"),
+        ("[[rule]]\nafter = 3", "rule 1: scenario: expected the name of a scenario, got None; there are completed, "),
+        ('[[rule]]\nscenario = "slow"\n[[rule]]\nscenario = "failed"', "rule 2: rule: can never match, since rule 1 (slow for every job) comes first"),
+        ('[[rule]]\nscenario = "slow"\nmodel = 3', "rule 1: rule: model: expected a string, got 3"),
+        ('[[rule]]\nscenario = "slow"\nmodle = "x"', "rule 1: rule: modle: no such key; did you mean model?"),
+        ('[[rule]]\nscenario = "slow"\nmodel = "nobody"', "rule 1: rule: model: no model of the catalogue is called 'nobody'"),
+        ("[[rule", "not valid TOML"),
+    ],
+)  # fmt: skip
+def test_a_mistake_names_the_file_and_the_rule(read, tmp_path, text, message):
+    with pytest.raises(InvalidFile) as refused:
+        read(text)
+    assert str(refused.value).startswith(f"{tmp_path / 'rules.toml'}: {message}")

@@ -1,0 +1,350 @@
+"""Two servers on one database are one: what is ordered of either, or noted by either, is so on both."""
+
+import os
+import threading
+from contextlib import ExitStack, closing
+
+import pytest
+
+from netmind_mock import create_app
+from netmind_mock.app import world_of
+from netmind_mock.stores import KeptNote, StoreUnavailable, open_store
+
+BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
+AUTH = {"Authorization": "Bearer the-token-of-one"}
+OTHER = {"Authorization": "Bearer the-token-of-another"}
+
+
+def pytest_generate_tests(metafunc):
+    metafunc.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def start(store_url):
+    """Starts a server on the database, as another process would."""
+    with ExitStack() as stack:
+
+        def start(**options):
+            store = stack.enter_context(closing(open_store(store_url)))
+            return create_app(store=store, duration=600, **options).test_client()
+
+        yield start
+
+
+@pytest.fixture
+def two(start):
+    return start(), start()
+
+
+def create(client, headers=AUTH):
+    return client.post("/v1/generation", json=BODY, headers=headers)
+
+
+def status(client, job):
+    return client.get(f"/v1/generation/{job['id']}", headers=AUTH).json["status"]
+
+
+def order(client, path, headers=AUTH, **asked):
+    answer = client.post(f"/__mock/{path}", json=asked, headers=headers)
+    assert answer.status_code == 200, answer.json
+    return answer.json
+
+
+class TestOrders:
+    def test_a_clock_that_one_steers_is_steered_on_the_other(self, two):
+        one, other = two
+        job = create(one).json
+        assert status(other, job) == "pending"
+        order(one, "clock", advance=600, freeze=True)
+        assert status(other, job) == "completed"
+        shown = [client.get("/__mock/clock", headers=AUTH).json for client in two]
+        assert shown[0] == shown[1]
+        assert shown[0]["frozen"] is True
+
+    def test_everybodys_clock_is_one_on_both_and_never_runs_back(self, two):
+        order(two[0], "clock", headers={}, speed=1000)
+        shown = [client.get("/__mock/clock").json["now"] for _ in range(20) for client in two]
+        assert shown == sorted(shown)
+
+    def test_both_may_send_a_clock_forward_and_no_second_is_lost(self, two):
+        one, other = two
+        order(one, "clock", freeze=True)
+        before = one.get("/__mock/clock", headers=AUTH).json["now"]
+        start = threading.Barrier(2)
+
+        def advance(client):
+            start.wait()
+            for _ in range(20):
+                order(client, "clock", advance=1)
+
+        threads = [threading.Thread(target=advance, args=(client,)) for client in two]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert other.get("/__mock/clock", headers=AUTH).json["now"] == before + 40
+
+    def test_a_next_job_is_for_one_create_wherever_it_comes(self, two):
+        one, other = two
+        order(one, "next-job", scenario="failed", after=3, times=2)
+        order(other, "next-job", scenario="at_once")
+        waiting = [client.get("/__mock/next-job", headers=AUTH).json["next_jobs"] for client in two]
+        assert waiting[0] == waiting[1]
+        assert [one["scenario"] for one in waiting[0]] == ["failed after=3"] * 2 + ["at_once"]
+        made = [create(client).json for client in (other, other, one, one)]
+        order(one, "clock", advance=300)
+        assert [status(other, job) for job in made] == ["failed", "failed", "completed", "pending"]
+
+    def test_a_rule_holds_on_both_until_it_is_cleared(self, two):
+        one, other = two
+        order(one, "rules", scenario="at_once", model="Qwen/*")
+        assert status(other, create(other).json) == "completed"
+        other.delete("/__mock/rules", headers=AUTH)
+        assert status(one, create(one).json) == "pending"
+
+    def test_a_fault_strikes_so_many_requests_of_both_together(self, two):
+        one, other = two
+        order(one, "faults", operation="create", kind="status", code=503, times=3, skip=1)
+        codes = [create(client).status_code for client in (one, other, one, other, one)]
+        assert codes == [200, 503, 503, 503, 200]
+        [shown] = other.get("/__mock/faults", headers=AUTH).json["faults"]
+        assert (shown["seen"], shown["struck"]) == (4, 3)
+
+    def test_a_reset_of_one_resets_both(self, two):
+        one, other = two
+        order(one, "rules", scenario="failed")
+        order(other, "clock", advance=100)
+        create(other)
+        order(one, "reset")
+        assert other.get("/__mock/rules", headers=AUTH).json["rules"] == []
+        assert other.get("/__mock/jobs", headers=AUTH).json["jobs"] == []
+        everybodys = other.get("/__mock/clock").json["now"]
+        assert other.get("/__mock/clock", headers=AUTH).json["now"] - everybodys < 50
+
+    def test_orders_are_there_after_a_restart(self, start):
+        order(start(), "next-job", scenario="failed")
+        again = start()
+        job = create(again).json
+        order(again, "clock", advance=600)
+        assert status(again, job) == "failed"
+
+
+def test_a_job_is_ended_by_hand_once_though_both_are_asked_at_the_same_moment(two, monkeypatch):
+    one, other = two
+    complete = f"/__mock/jobs/{create(one).json['id']}/complete"
+    store = world_of(one.application).store
+    change = store.change
+
+    def after_the_other(job_id, how):
+        assert other.post(complete, json={}).status_code == 200
+        return change(job_id, how)
+
+    monkeypatch.setattr(store, "change", after_the_other)
+    assert one.post(complete, json={}).status_code == 422
+
+
+def test_a_job_is_deleted_once_though_both_are_asked_at_the_same_moment(two, monkeypatch):
+    one, other = two
+    path = f"/v1/generation/{create(one).json['id']}"
+    store = world_of(one.application).store
+    change = store.change
+
+    def after_the_other(job_id, how):
+        assert other.delete(path, headers=AUTH).status_code == 200
+        return change(job_id, how)
+
+    monkeypatch.setattr(store, "change", after_the_other)
+    assert one.delete(path, headers=AUTH).status_code == 404
+
+
+def test_everybodys_clock_goes_on_through_a_reset_and_the_start_of_another(start):
+    one = start()
+    order(one, "clock", headers={}, advance=1_000_000)
+    before = one.get("/__mock/clock").json["now"]
+    order(one, "reset", headers={})
+    job = create(one).json
+    another = start()
+    shown = [client.get("/__mock/clock").json["now"] for client in (one, another, one)]
+    assert before <= shown[0] <= shown[1] <= shown[2] < before + 100
+    assert status(one, job) == "pending"
+
+
+def test_a_fault_that_this_server_cannot_carry_out_strikes_at_one_that_can(start):
+    able, unable = start(wire_faults=["delay"]), start()
+    order(able, "faults", operation="list", kind="delay", seconds=60)
+    assert unable.get("/v1/generation", headers=AUTH).status_code == 200
+    [fault] = able.get("/__mock/faults", headers=AUTH).json["faults"]
+    assert (fault["seen"], fault["struck"]) == (0, 0)
+    [entry] = able.get("/__mock/journal", headers=AUTH).json["entries"]
+    assert (entry["fault"], entry["arrived"]) == ("", True)
+
+
+def test_a_file_is_its_jobs_though_another_had_its_id_before(start):
+    one, other = start(seed=1), start(seed=1)
+    sizes = []
+    for client, size in ((one, "square"), (other, "landscape_4_3")):
+        asked = {**BODY, "config": {"prompt": "A cup", "image_size": size}}
+        order(client, "next-job", scenario="at_once")
+        job = client.post("/v1/generation", json=asked, headers=AUTH).json["id"]
+        url = one.get(f"/v1/generation/{job}", headers=AUTH).json["result"]["data"][0]["url"]
+        sizes.append((job, one.get(url).data))
+        order(one, "reset")
+    assert sizes[0][0] == sizes[1][0]
+    assert sizes[0][1] != sizes[1][1]
+
+
+class TestJournal:
+    def test_it_has_the_requests_to_both_in_their_order(self, two):
+        one, other = two
+        job = create(one).json
+        status(other, job)
+        create(other, OTHER)
+        one.delete(f"/v1/generation/{job['id']}", headers=AUTH)
+        for client in two:
+            entries = client.get("/__mock/journal", headers=AUTH).json["entries"]
+            assert [(entry["number"], entry["operation"]) for entry in entries] == [
+                (1, "create"),
+                (2, "get"),
+                (3, "delete"),
+            ]
+            assert entries[0]["answer"]
+            assert "A cup" in entries[0]["body"]
+            assert entries[0]["headers"]["authorization"] == "Bearer [masked]"
+        assert len(one.get("/__mock/journal").json["entries"]) == 4
+
+    def test_what_was_spent_is_spent_on_both(self, two):
+        for client in two:
+            create(client)
+        assert [client.get("/__mock/spend", headers=AUTH).json["creates"] for client in two] == [2, 2]
+
+    def test_it_keeps_so_many_of_both_together(self, start):
+        one, other = start(journal_entries=5), start(journal_entries=5)
+        for client in (one, other) * 4:
+            create(client)
+        answer = other.get("/__mock/journal", headers=AUTH).json
+        assert answer["dropped"] == 3
+        assert [entry["number"] for entry in answer["entries"]] == [4, 5, 6, 7, 8]
+
+    def test_without_a_journal_requests_are_counted_alone(self, start):
+        one = start(journal_entries=0)
+        create(one)
+        answer = one.get("/__mock/journal").json
+        assert answer["entries"] == []
+        text = one.get("/__mock/metrics").text
+        assert 'netmind_mock_requests_total{operation="create",status="200"} 1.0' in text
+
+    @pytest.mark.parametrize(("most", "dropped", "numbers"), [(0, 20, []), (5, 15, [16, 17, 18, 19, 20])])
+    def test_what_is_cut_before_it_is_written_is_counted_as_in_memory(self, start, most, dropped, numbers):
+        one = start(journal_entries=most)
+        in_memory = create_app(journal_entries=most).test_client()
+        for client in (one, in_memory):
+            for _ in range(20):
+                create(client)
+            answer = client.get("/__mock/journal", headers=AUTH).json
+            assert (answer["dropped"], [entry["number"] for entry in answer["entries"]]) == (dropped, numbers)
+
+    def test_a_mistake_of_ours_does_not_end_it(self, two, monkeypatch, caplog):
+        one, other = two
+        create(one)
+        notes, told = world_of(one.application).store.notes, threading.Event()
+
+        def broken(*_):
+            told.set()
+            raise LookupError("ours")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(notes, "add", broken)
+            create(one)
+            assert told.wait(10)
+        create(one)
+        assert other.get("/__mock/journal", headers=AUTH).json["entries"] != []
+        assert "the journal could not be written" in caplog.text
+
+    def test_a_reset_of_one_takes_away_what_is_its_own(self, two):
+        one, other = two
+        create(one)
+        create(other, OTHER)
+        order(one, "reset")
+        assert other.get("/__mock/journal", headers=AUTH).json == {"dropped": 0, "entries": []}
+        assert len(other.get("/__mock/journal", headers=OTHER).json["entries"]) == 1
+
+    def test_what_the_other_has_not_written_yet_does_not_come_back_after_a_reset(self, two):
+        one, other = two
+        create(other)  # so that it writes
+        create(other)
+        order(one, "reset")
+        assert one.get("/__mock/journal", headers=AUTH).json == {"dropped": 0, "entries": []}
+
+    def test_the_metrics_of_either_are_those_of_both(self, two):
+        for client in two:
+            create(client)
+        for client in two:
+            text = client.get("/__mock/metrics").text
+            assert 'netmind_mock_requests_total{operation="create",status="200"} 2.0' in text
+
+    def test_a_process_that_has_ended_is_not_waited_for(self, two, store_url):
+        one, _ = two
+        create(one)
+        with closing(open_store(store_url)) as store:
+            mine = next(iter(store.notes.writers()))
+            machine, _, random = mine.rsplit(" ", 2)
+            gone = f"{machine} {_pid_of_nobody()} {random}"
+            store.notes.answer(gone, 0)
+            assert len(one.get("/__mock/journal", headers=AUTH).json["entries"]) == 1
+            assert set(store.notes.writers()) == {mine}
+
+    def test_a_process_that_does_not_answer_is_waited_for_once(self, two, store_url, monkeypatch):
+        monkeypatch.setattr("netmind_mock.journal.shared._ANSWER_WITHIN_SECONDS", 0.05)
+        one, _ = two
+        create(one)
+        with closing(open_store(store_url)) as store:
+            store.notes.answer("elsewhere boot 1 x", 0)
+            assert len(one.get("/__mock/journal", headers=AUTH).json["entries"]) == 1
+            assert "elsewhere boot 1 x" not in store.notes.writers()
+
+    def test_what_cannot_be_written_is_written_later(self, two, monkeypatch):
+        one, other = two
+        create(one)
+        notes = world_of(one.application).store.notes
+        with monkeypatch.context() as full:
+
+            def gone(*_):
+                raise StoreUnavailable("disk full")
+
+            full.setattr(notes, "add", gone)
+            create(one)
+            answer = one.get("/__mock/journal", headers=AUTH)
+            assert answer.status_code == 503
+        assert len(other.get("/__mock/journal", headers=AUTH).json["entries"]) == 2
+
+
+def _pid_of_nobody():
+    """The number of a process that has just ended."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return child
+
+
+def test_no_token_is_in_what_is_kept(start, store_url):
+    client = start()
+    secret = {"Authorization": "Bearer canary-s3cret", "Cookie": "canary-c00kie", "X-Api-Key": "canary-ap1"}
+    client.post("/v1/generation?key=canary-s3cret", json={**BODY, "note": "canary-s3cret"}, headers=secret)
+    assert len(client.get("/__mock/journal").json["entries"]) == 1
+    with closing(open_store(store_url)) as store:
+        [(_, _, note)], _ = store.notes.read(None, 10, 10_000)
+    assert b"canary" not in note
+    assert b"A cup" in note
+
+
+def test_notes_come_back_in_order_of_time_whoever_wrote_first(store_url):
+    with closing(open_store(store_url)) as store:
+        store.notes.add([KeptNote("u", "get", "a", 2.0, 1, b"second")], [], {}, 10, 100)
+        store.notes.add([KeptNote("u", "get", "b", 1.0, 1, b"first")], [], {}, 10, 100)
+        assert store.notes.read("u", 10, 100) == ([("get", "b", b"first"), ("get", "a", b"second")], 0)
+        store.notes.add(
+            [KeptNote(None, "list", "", 3.0, 99, b"third")], [("get", 200, 1, 0.5, 0)], {}, 10, 100
+        )
+        assert store.notes.read(None, 10, 100) == ([("get", "b", b"first"), ("list", "", b"third")], 1)
+        assert store.notes.size(10, 100) == (2, 100)

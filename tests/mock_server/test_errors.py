@@ -1,0 +1,95 @@
+"""Every 4xx says what was wrong and where to read on, in a header that nothing from a request can break."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import AUTHORIZED, PAGE_IMAGE
+
+from netmind_mock import create_app
+from netmind_mock.errors import ApiError, hint
+
+POST = "/v1/generation"
+ID = "0" * 32
+
+
+def done(client, scenario="at_once"):
+    created = client.post(POST, json=PAGE_IMAGE, headers={**AUTHORIZED, "X-Mock-Scenario": scenario}).json
+    job = client.get(f"{POST}/{created['id']}", headers=AUTHORIZED).json
+    return job["result"]["data"][0]["url"].removeprefix("http://localhost")
+
+
+def expired(client):
+    return done(client, "expiring_link after=0").partition("?")[0] + "?Expires=1"
+
+
+def struck(client):
+    client.post("/__mock/faults", json={"operation": "list", "kind": "status", "code": 429})
+    return client.get(POST, headers=AUTHORIZED)
+
+
+# For each refusal: how to get it, its status, and what the hint says.
+REFUSALS = {
+    "missing_token": (lambda client: client.get(POST), 401, "no token came"),
+    "bad_token": (lambda client: client.get(POST, headers={"Authorization": "Bearer a b"}), 401, "is not accepted"),
+    "unknown_generation": (lambda client: client.get(f"{POST}/{ID}", headers=AUTHORIZED), 404, "no such generation on this token's account"),
+    "unknown_model": (lambda client: client.post(POST, json={"model": "nobody/knows", "config": {}}, headers=AUTHORIZED), 400, "the model nobody/knows is not in the catalogue"),
+    "unknown_route": (lambda client: client.get("/v2/generation", headers=AUTHORIZED), 404, "nothing is here"),
+    "wrong_method": (lambda client: client.put(POST, headers=AUTHORIZED), 405, "this path takes GET"),
+    "body_too_large": (lambda client: client.post(POST, data=b" " * (10 * 1024 * 1024 + 1), content_type="application/json", headers=AUTHORIZED), 413, "the body is over 10485760 bytes"),
+    "wrong_content_type": (lambda client: client.post(POST, data="x", headers=AUTHORIZED), 415, "expected application/json, got no content type"),
+    "invalid_body": (lambda client: client.post(POST, json={"model": 1}, headers=AUTHORIZED), 422, "body.config: Field required"),
+    "unknown_file": (lambda client: client.get("/files/file-0000000000000000"), 404, "no such result file"),
+    "expired_link": (lambda client: client.get(expired(client)), 403, "this link was ordered to expire"),
+    "range": (lambda client: client.get(done(client), headers={"Range": "bytes=99999999-"}), 416, "HTTP refuses this request"),
+    "fault": (struck, 429, "fault 1: status of list (code=429"),
+    "control plane": (lambda client: client.post("/__mock/next-job", json={"scenario": "x"}), 422, "no such scenario as 'x'"),
+    "control plane's host": (lambda client: client.get("/__mock/health", headers={"Host": "evil.example"}), 403, "this Host is not the fake's"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_every_refusal_has_its_hint(make, name):
+    ask, status, said = REFUSALS[name]
+    answer = ask(make(strict_models=True))
+    assert answer.status_code == status
+    assert said in answer.headers["X-Mock-Hint"]
+    assert "docs/" in answer.headers["X-Mock-Hint"]
+
+
+def test_no_refusal_of_the_api_is_left_out():
+    refusals = {kind.key for kind in ApiError.__subclasses__()}
+    assert refusals - set(REFUSALS) == {"model_unavailable"}  # which is a 500
+
+
+@given(st.text(max_size=600), st.text(max_size=600))
+def test_hostile_text_stays_in_its_line(model, prompt):
+    client = create_app(strict_models=True).test_client()
+    answer = client.post(
+        POST, json={"model": model, "config": {"prompt": f"[[mock:{prompt}"}}, headers=AUTHORIZED
+    )
+    said = answer.headers.get("X-Mock-Hint", "")
+    assert said.isascii()
+    assert said.isprintable()
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize("message", ["zu spät", "a\r\nX-Injected: 1", "x" * 5000])
+def test_what_a_fault_says_stays_in_its_line(make, message):
+    client = make()
+    fault = {"operation": "list", "kind": "status", "code": 404, "message": message}
+    client.post("/__mock/faults", json=fault)
+    answer = client.get(POST, headers=AUTHORIZED)
+    said = answer.headers["X-Mock-Hint"]
+    assert (answer.status_code, answer.json) == (404, {"message": message})
+    assert said.isascii()
+    assert said.isprintable()
+    assert len(said) < 400
+    assert "X-Injected" not in answer.headers
+
+
+@pytest.mark.parametrize("kind", ApiError.__subclasses__())
+def test_every_refusal_has_a_hint_of_its_own(kind):
+    facts = {"model": "m", "allowed": ["GET"], "limit": 1, "expected": "e", "came": "c"}
+    if kind.key == "invalid_body":
+        facts = {"detail": [{"loc": ["a"], "msg": "b"}]}
+    assert "{" not in hint(kind(**facts))

@@ -1,0 +1,366 @@
+"""The fake in process: what a client meets, with which library it may, and how it ends."""
+
+import asyncio
+import io
+import os
+
+import httpx
+import pytest
+import requests
+import responses
+from asking import AUTHORIZED, BODY, URL, by_requests
+
+import netmind_mock
+from netmind_client import GenerationClient, GenerationFailed, WaitTimeout
+from netmind_mock import InvalidOrder
+
+
+class TestAnswering:
+    def test_a_job_of_thirteen_minutes_is_created_completed_and_downloaded(self, mock, ask):
+        status, created = ask("POST", URL, json=BODY)
+        job = requests.models.complexjson.loads(created)
+        mock.clock.advance(780)
+        done = requests.models.complexjson.loads(ask("GET", f"{URL}/{job['id']}")[1])
+        status, picture = ask("GET", done["result"]["data"][0]["url"])
+        assert (done["status"], status, picture[:4]) == ("completed", 200, b"\x89PNG")
+        assert [entry.operation for entry in mock.journal] == ["create", "get", "file"]
+
+    def test_a_deleted_job_is_gone(self, mock, ask):
+        job = requests.models.complexjson.loads(ask("POST", URL, json=BODY)[1])
+        assert ask("DELETE", f"{URL}/{job['id']}")[0] == 200
+        assert ask("GET", f"{URL}/{job['id']}")[0] == 404
+        assert mock.jobs[0].deleted
+
+    def test_the_kits_own_client_waits_in_no_time(self, mock, tmp_path):
+        made = GenerationClient().generate(BODY["model"], BODY["config"], tmp_path)
+        assert made.generation.is_completed
+        assert 780 <= mock.clock.elapsed <= 1.05 * 780
+        mock.polling().assert_polite()
+
+    def test_a_client_that_was_made_before_waits_in_no_time_too(self, tmp_path):
+        client = GenerationClient("any", "https://api.netmind.ai")
+        with netmind_mock.start(duration=780) as mock:
+            assert client.generate(BODY["model"], BODY["config"], tmp_path).generation.is_completed
+            assert mock.clock.elapsed >= 780
+
+    def test_chunked_and_empty_bodies_arrive(self, mock):
+        requests.post(
+            URL,
+            data=(part for part in [b'{"model": "m", ', b'"config": {}}']),
+            headers={**AUTHORIZED, "Content-Type": "application/json"},
+            timeout=5,
+        )
+        requests.post(
+            URL,
+            data=io.BytesIO(b'{"model": "n", "config": {}}'),
+            headers={**AUTHORIZED, "Content-Type": "application/json"},
+            timeout=5,
+        )
+        assert [entry.model for entry in mock.requests("create")][-1] == "n"
+
+    def test_a_wsgi_client_is_answered_too(self, mock):
+        answer = mock.wsgi_app.test_client().post("/v1/generation", json=BODY, headers=AUTHORIZED)
+        assert (answer.status_code, len(mock.jobs)) == (200, 1)
+
+    def test_a_wsgi_client_meets_faults_of_the_connection_as_exceptions(self, mock):
+        client = mock.wsgi_app.test_client()
+        mock.fault("list", "reset")
+        with pytest.raises(ConnectionResetError):
+            client.get("/v1/generation", headers=AUTHORIZED)
+        mock.fault("list", "hang")
+        with pytest.raises(ConnectionResetError):
+            client.get("/v1/generation", headers=AUTHORIZED)
+        mock.fault("list", "truncate")
+        assert len(client.get("/v1/generation", headers=AUTHORIZED).data) == 11
+
+    def test_another_base_url_is_answered_for(self, tmp_path):
+        with netmind_mock.start(base_url="https://gateway.example/netmind/") as mock:
+            client = GenerationClient()
+            made = client.generate(BODY["model"], BODY["config"], tmp_path)
+            assert client.base_url == mock.base_url == "https://gateway.example/netmind"
+        assert made.generation.results[0].url.startswith("https://gateway.example/netmind/files/")
+
+    def test_a_token_that_is_not_accepted_is_refused(self):
+        with netmind_mock.start(api_keys=["the-key"]) as mock:
+            assert os.environ["NETMIND_API_KEY"] == mock.api_key == "the-key"
+            refused = requests.get(URL, headers=AUTHORIZED, timeout=5)
+        assert refused.status_code == 401
+        assert refused.headers["X-Mock-Hint"].startswith("this token is not accepted")
+
+    def test_sync_mode_takes_the_jobs_time(self, mock, ask):
+        body = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
+        status, answer = ask("POST", URL, json=body, timeout=1000)
+        assert (status, b'"completed"' in answer, mock.clock.elapsed) == (200, True, 780.0)
+
+
+class TestEnvironment:
+    def test_the_variables_lead_to_the_fake_and_are_put_back(self, monkeypatch):
+        monkeypatch.setenv("NETMIND_BASE_URL", "before")
+        with netmind_mock.start() as mock:
+            assert os.environ["NETMIND_BASE_URL"] == mock.base_url == "https://api.netmind.ai"
+            assert os.environ["NETMIND_API_KEY"] == mock.api_key
+        assert os.environ["NETMIND_BASE_URL"] == "before"
+        assert "NETMIND_API_KEY" not in os.environ
+
+    def test_nothing_is_left_patched(self):
+        before = (requests.adapters.HTTPAdapter.send, httpx.HTTPTransport.handle_request)
+        with netmind_mock.start(patch_sleep=True):
+            assert requests.adapters.HTTPAdapter.send is not before[0]
+        assert (requests.adapters.HTTPAdapter.send, httpx.HTTPTransport.handle_request) == before
+        assert (responses.mock.registered(), len(responses.calls)) == ([], 0)
+
+    def test_what_fails_at_the_start_leaves_nothing_patched(self, monkeypatch):
+        monkeypatch.setattr("netmind_mock.testing.for_httpx.start", lambda _: 1 / 0)
+        before = requests.adapters.HTTPAdapter.send
+        with pytest.raises(ZeroDivisionError):
+            netmind_mock.start().start()
+        assert requests.adapters.HTTPAdapter.send is before
+        assert "NETMIND_BASE_URL" not in os.environ
+
+
+class TestBesideOthers:
+    """What else the code under test calls is left to the rules of ``responses``."""
+
+    @pytest.mark.usefixtures("mock")
+    def test_a_response_of_the_tests_own_comes_first(self):
+        responses.add("POST", URL, status=418)
+        assert by_requests("POST", URL, json=BODY)[0] == 418
+        assert by_requests("GET", URL)[0] == 200
+        responses.reset()
+
+    @pytest.mark.usefixtures("mock")
+    def test_other_hosts_are_for_responses(self):
+        responses.add("GET", "https://other.example/", body=b"theirs")
+        assert by_requests("GET", "https://other.example/") == (200, b"theirs")
+        with pytest.raises(requests.ConnectionError, match="Connection refused by Responses"):
+            by_requests("GET", "https://unknown.example/")
+        responses.reset()
+
+    @pytest.mark.parametrize("url", [
+        "http://api.netmind.ai:8080/v1/generation", "https://api.netmind.ai.evil.example/v1/generation",
+        "https://api.netmind.ai:444/v1/generation", "https://api.netmind.ai@evil.example/v1/generation",
+    ])  # fmt: skip
+    @pytest.mark.usefixtures("mock")
+    def test_urls_that_resemble_the_apis_are_not_answered(self, url):
+        with pytest.raises(requests.ConnectionError, match="Connection refused by Responses"):
+            by_requests("GET", url)
+
+    @responses.activate
+    def test_it_works_within_activate(self):
+        responses.add("GET", "https://other.example/", body=b"theirs")
+        with netmind_mock.start():
+            assert by_requests("GET", URL)[0] == 200
+        assert by_requests("GET", "https://other.example/")[1] == b"theirs"
+
+    @pytest.mark.usefixtures("mock")
+    def test_activate_works_within_it(self):
+        @responses.activate
+        def theirs():
+            responses.add("GET", "https://other.example/", body=b"theirs")
+            return by_requests("GET", "https://other.example/")[1], by_requests("GET", URL)[0]
+
+        assert theirs() == (b"theirs", 200)
+
+    def test_a_mock_of_the_tests_own_can_be_used(self):
+        with responses.RequestsMock() as registry, netmind_mock.start(requests_mock=registry):
+            assert by_requests("GET", URL)[0] == 200
+
+    def test_a_fake_that_nobody_called_is_no_mistake_to_responses(self):
+        with responses.RequestsMock(assert_all_requests_are_fired=True) as registry:
+            netmind_mock.start(requests_mock=registry).start().stop()
+
+    def test_the_inner_of_two_fakes_answers(self, mock, ask):
+        with netmind_mock.start() as inner:
+            ask("POST", URL, json=BODY)
+            assert (len(inner.jobs), len(mock.jobs)) == (1, 0)
+        ask("POST", URL, json=BODY)
+        assert (len(inner.jobs), len(mock.jobs)) == (1, 1)
+
+    @pytest.mark.usefixtures("mock")
+    def test_httpx_goes_elsewhere_as_before(self):
+        with pytest.raises(httpx.ConnectError):
+            httpx.get("http://127.0.0.1:9/")
+
+
+class TestNothingLeavesTheMachine:
+    """What is meant for the API is answered here while a fake is started, or it would be paid for."""
+
+    @pytest.mark.usefixtures("mock")
+    def test_whatever_is_done_to_responses(self):
+        with responses.mock:
+            assert by_requests("GET", URL)[0] == 200
+        assert by_requests("GET", URL)[0] == 200
+        responses.reset()
+        assert by_requests("GET", URL)[0] == 200
+
+    @pytest.mark.usefixtures("mock")
+    def test_a_mock_that_passes_it_through(self):
+        with responses.RequestsMock() as theirs:
+            theirs.add_passthru("https://api.netmind.ai")
+            assert by_requests("GET", URL)[0] == 200
+
+    @responses.activate
+    def test_within_activate_after_a_reset(self):
+        with netmind_mock.start():
+            responses.reset()
+            assert by_requests("GET", URL)[0] == 200
+
+    @pytest.mark.usefixtures("mock")
+    def test_without_the_s_of_https(self, ask):
+        assert ask("GET", URL.replace("https:", "http:"))[0] == 200
+
+    def test_a_mock_of_httpx_that_was_there_before_is_there_again(self, monkeypatch):
+        with monkeypatch.context() as patched:
+            patched.setattr(httpx.HTTPTransport, "handle_request", lambda *_: httpx.Response(299))
+            with netmind_mock.start():
+                assert httpx.get("https://other.example/").status_code == 299
+        with netmind_mock.start():
+            pass
+        with pytest.raises(httpx.ConnectError):
+            httpx.get("http://127.0.0.1:9/")
+
+
+class TestOrders:
+    def test_the_next_job_goes_as_ordered(self, mock, tmp_path):
+        mock.next_job("failed", reason="no GPU")
+        with pytest.raises(GenerationFailed, match="no GPU"):
+            GenerationClient().generate(BODY["model"], BODY["config"], tmp_path)
+
+    def test_every_job_goes_as_ordered(self, mock):
+        mock.every_job("stuck", model="Qwen/*")
+        client = GenerationClient()
+        with pytest.raises(WaitTimeout):
+            client.wait(client.create(**BODY), timeout=900)
+        assert client.wait(client.create("google/nano-banana", {"prompt": "x"})).is_completed
+
+    def test_a_job_is_ended_by_hand(self, mock):
+        mock.next_job("by_hand", times=2)
+        client = GenerationClient()
+        one, other = client.create(**BODY), client.create(**BODY)
+        mock.complete(one)
+        mock.fail(mock.jobs[1], "because")
+        assert client.wait(one).is_completed
+        with pytest.raises(GenerationFailed, match="because"):
+            client.wait(other)
+
+    def test_rules_and_prices_come_from_files(self, tmp_path):
+        (tmp_path / "rules.toml").write_text('[[rule]]\nprompt = "tea"\nscenario = "failed"\nafter = 1\n')
+        (tmp_path / "prices.toml").write_text('default = 1\n[prices]\n"Qwen/Qwen-Image" = 0.02\n')
+        with netmind_mock.start(rules=tmp_path / "rules.toml", prices=tmp_path / "prices.toml") as mock:
+            client = GenerationClient()
+            assert client.wait(client.create(**BODY)).is_completed
+            with pytest.raises(GenerationFailed):
+                client.wait(client.create("Qwen/Qwen-Image", {"prompt": "green tea"}))
+            assert mock.spend.total == pytest.approx(0.04)
+
+    def test_an_order_that_nobody_used_fails_where_it_was_written(self):
+        with pytest.raises(AssertionError) as failed, netmind_mock.start() as mock:
+            mock.next_job("failed")
+        assert f"next_job('failed'), written in {__file__}:" in str(failed.value)
+        assert "What came: no request." in str(failed.value)
+
+    def test_that_can_be_switched_off(self):
+        with netmind_mock.start(unused="ignore") as mock:
+            mock.next_job("failed")
+
+    def test_a_failure_of_the_tests_own_is_not_hidden_by_it(self):
+        def failing():
+            with netmind_mock.start() as mock:
+                mock.next_job("failed")
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            failing()
+
+    def test_reset_forgets_everything(self, mock):
+        mock.next_job("failed")
+        GenerationClient().create(**BODY)
+        mock.reset()
+        assert (mock.jobs, mock.journal, mock.unused()) == ([], [], [])
+
+    def test_what_was_ordered_for_every_job_can_be_taken_away(self, mock):
+        mock.every_job("failed")
+        mock.clear_rules()
+        mock.every_job("slow", after=5)
+        client = GenerationClient()
+        assert client.wait(client.create(**BODY)).is_completed
+
+    def test_faults_can_be_taken_away(self, mock):
+        mock.fault("list", "status", times=None)
+        mock.clear_faults()
+        assert by_requests("GET", URL)[0] == 200
+
+
+class TestUnstarted:
+    def test_one_that_is_started_is_not_started_again(self):
+        mock = netmind_mock.start().start()
+        with pytest.raises(RuntimeError, match="this fake is started already"):
+            mock.start()
+        mock.stop()
+        assert "NETMIND_BASE_URL" not in os.environ
+        with mock:
+            assert os.environ["NETMIND_BASE_URL"] == mock.base_url
+
+    def test_orders_to_a_fake_that_was_never_started_are_refused(self):
+        with pytest.raises(RuntimeError, match="this fake was never started"):
+            netmind_mock.start().next_job("failed")
+        with pytest.raises(RuntimeError, match="this fake was never started"):
+            _ = netmind_mock.start().journal
+
+    def test_one_that_is_used_as_a_wsgi_application_needs_no_start(self):
+        mock = netmind_mock.start()
+        mock.wsgi_app.test_client().post("/v1/generation", json=BODY, headers=AUTHORIZED)
+        assert len(mock.jobs) == 1
+
+    def test_verdicts_can_be_had_after_the_end(self):
+        with netmind_mock.start() as mock:
+            by_requests("POST", URL, json=BODY)
+        mock.assert_created()
+
+
+class TestDecorator:
+    def test_each_call_has_a_fake_of_its_own(self):
+        @netmind_mock.start(profile="observed")
+        def make(name, mock, *, prompt):
+            by_requests("POST", URL, json={"model": name, "config": {"prompt": prompt}})
+            mock.assert_created(model=name, prompt=prompt)
+            return len(mock.jobs)
+
+        assert (make("m", prompt="x"), make("n", prompt="y")) == (1, 1)
+        assert make.__name__ == "make"
+
+    @pytest.mark.parametrize("wrong", [lambda: None, type("C", (), {}), (lambda mock: (yield mock))])
+    def test_what_cannot_be_handed_a_fake_is_refused(self, wrong):
+        with pytest.raises(TypeError, match=r"netmind_mock\.start\(\)"):
+            netmind_mock.start()(wrong)
+
+    def test_async_functions_can_be_decorated(self):
+        @netmind_mock.start()
+        async def make(mock):
+            async with httpx.AsyncClient() as client:
+                await client.post(URL, json=BODY, headers=AUTHORIZED)
+            return len(mock.jobs)
+
+        assert asyncio.run(make()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"unused": "maybe"}, "unused: expected fail or ignore, got 'maybe'"),
+        ({"profile": "observd"}, "observd: no such profile"),
+        ({"base_url": "localhost:8000"}, "base_url: expected a URL such as https://api.netmind.ai, got"),
+        ({"duration": -1}, "duration is a number of seconds, 0 or more, not -1"),
+        ({"rules": "nowhere.toml"}, "nowhere.toml: cannot be read"),
+    ],
+)
+def test_a_fake_that_cannot_be_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        netmind_mock.start(**arguments)
+
+
+def test_polling_of_no_job_in_particular_needs_a_single_one(mock):
+    with pytest.raises(InvalidOrder, match="there are 0 jobs; say which"):
+        mock.polling()
+    with pytest.raises(InvalidOrder, match="expected a generation or its id, got int"):
+        mock.complete(3)
