@@ -8,7 +8,8 @@ from netmind_contracts.probing.probe import LOCAL, Probe
 from netmind_contracts.probing.recorder import Clock
 from netmind_contracts.probing.transport import Reply
 from netmind_mock import SteerableClock, create_app
-from netmind_mock.api.environ import HOLD
+from netmind_mock.api.request import KEY as REQUEST
+from netmind_mock.api.request import RequestContext
 
 KEY = "a-key-that-nobody-may-see"
 BASE_URL = "http://127.0.0.1:8000"
@@ -21,15 +22,19 @@ class WsgiTransport:
     def __init__(self, app, clock=None):
         self.client = Client(app)
         self.sent = []
-        # An answer that is to be sent later is sent when its moment has come: at once, on a clock that stands.
-        self.environ = {HOLD: lambda moment, _: clock.advance(moment - clock.now())} if clock else {}
+        self.clock = clock
 
     def send(self, method, url, headers, body, *, within, most_bytes):  # noqa: ARG002 - a call in process takes no time
         self.sent.append((method, url, body))
+        context = RequestContext(sends_later=self.clock is not None)
         answer = self.client.open(
             url.removeprefix(BASE_URL), base_url=BASE_URL, method=method, headers=dict(headers), data=body,
-            environ_overrides=self.environ,
+            environ_overrides={REQUEST: context},
         )  # fmt: skip
+        if (
+            context.held_until is not None
+        ):  # a response to be sent later is sent at once, on a clock that stands
+            self.clock.advance(context.held_until[0] - self.clock.now())
         content = answer.get_data()
         named = {name.lower(): value for name, value in answer.headers}
         return Reply(answer.status_code, named, content[:most_bytes], complete=len(content) <= most_bytes)

@@ -1,4 +1,4 @@
-"""Puts the rooms together into a Flask application, which any WSGI server can serve."""
+"""Puts the parts together into a Flask application, which any WSGI server can serve."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import MapAdapter
 
 from netmind_mock.api import wire
-from netmind_mock.api.environ import whole_answer
 from netmind_mock.api.files import files_routes
 from netmind_mock.api.generation import generation_routes, generation_views
-from netmind_mock.api.middleware import Door
+from netmind_mock.api.middleware import Middleware
+from netmind_mock.api.request import whole_response
 from netmind_mock.clock import Clock, SteerableClock
 from netmind_mock.control.routes import control_routes
 from netmind_mock.errors import HINT, ApiError, UnknownRoute, WrongMethod, hint, hint_of_status, hint_of_store
-from netmind_mock.fake import Rooms, World
+from netmind_mock.fake import Fake
 from netmind_mock.hosts import HostPolicy, parse_host
-from netmind_mock.jobs import ids
+from netmind_mock.jobs.ids import JobIds, user_id_of
 from netmind_mock.jobs.profile import Profile, load_profile
 from netmind_mock.journal.entries import MOST_ENTRIES, Journal
 from netmind_mock.journal.redaction import masking_of, secrets_of
 from netmind_mock.journal.shared import SharedJournal
 from netmind_mock.journal.spend import Prices
-from netmind_mock.simulation.accounts import Tenants
+from netmind_mock.simulation.accounts import Accounts
 from netmind_mock.simulation.load import Latency, Load, Queue, RateLimit
 from netmind_mock.stores import StoreUnavailable, open_store
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
     from flask import Request
 
-    from netmind_mock.api.environ import Whole
     from netmind_mock.api.generation import View
-    from netmind_mock.api.middleware import Shorter
+    from netmind_mock.api.middleware import DirectView
+    from netmind_mock.api.request import RequestContext, WholeResponse
     from netmind_mock.journal.entries import Note
     from netmind_mock.simulation.rules import Rule
     from netmind_mock.stores import JobStore
@@ -109,35 +109,33 @@ def create_app(  # noqa: PLR0913 - each has a name and a default
     keys = [wire.read_token(key) for key in api_keys]
     if isinstance(store, str):
         store = open_store(store)
-    tenants = Tenants(
+    accounts = Accounts(
         clock or SteerableClock(), store, seed=seed or 0, wire=frozenset(wire_faults), rules=tuple(rules)
     )
     notes = store.notes
-    journal = (
-        Journal(journal_entries)
-        if notes is None
-        else SharedJournal(notes, journal_entries, meanwhile=tenants.follow)
-    )
-    queue = None if capacity is None else Queue(store, capacity)
-    rooms = Rooms(
+    fake = Fake(
         profile=settled,
-        tenants=tenants,
         store=store,
-        ids=ids.JobIds(seed),
+        accounts=accounts,
+        journal=Journal(journal_entries)
+        if notes is None
+        else SharedJournal(notes, journal_entries, meanwhile=accounts.follow),
         hosts=host_policy(public_url, allowed_hosts),
+        ids=JobIds(seed),
         duration=duration,
-        accepted=frozenset(map(ids.user_id_of, keys)) if keys else None,
+        accepted=frozenset(map(user_id_of, keys)) if keys else None,
         strict_models=strict_models or settled.unknown_models == "refuse",
-        queue=queue,
+        load=load,
+        queue=None if capacity is None else Queue(store, capacity),
+        prices=prices or Prices(),
     )
-    world = World(settled, store, tenants, journal, prices or Prices(), queue)
-    return _flask_app(rooms, world, load, control_key, log)
+    return _flask_app(fake, control_key, log)
 
 
-def world_of(app: Flask) -> World:
-    """All that there is to steer of an application that ``create_app`` made."""
-    world: World = app.extensions["netmind_mock"]
-    return world
+def fake_of(app: Flask) -> Fake:
+    """Return the fake that an application serves which ``create_app`` made."""
+    fake: Fake = app.extensions["netmind_mock"]
+    return fake
 
 
 def host_policy(public_url: str, allowed_hosts: Iterable[str]) -> HostPolicy:
@@ -183,26 +181,20 @@ class _FakeFlask(Flask):
         return MapAdapter(self.url_map, "", "/", "", "http", path, environ["REQUEST_METHOD"])
 
 
-def _flask_app(
-    rooms: Rooms, world: World, load: Load, control_key: str | None, log: Callable[[Note], None] | None
-) -> Flask:
+def _flask_app(fake: Fake, control_key: str | None, log: Callable[[Note], None] | None) -> Flask:
     app = _FakeFlask("netmind_mock", static_folder=None, template_folder=None)
     app.json = _OrjsonProvider(app)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    views = generation_views(rooms)
+    views = generation_views(fake)
     app.register_blueprint(generation_routes(views))
-    app.register_blueprint(files_routes(rooms))
-    app.register_blueprint(control_routes(world, rooms.hosts, control_key))
-    app.extensions["netmind_mock"] = world
-    app.wsgi_app = Door(  # type: ignore[method-assign]
+    app.register_blueprint(files_routes(fake))
+    app.register_blueprint(control_routes(fake, control_key))
+    app.extensions["netmind_mock"] = fake
+    app.wsgi_app = Middleware(  # type: ignore[method-assign]
+        fake,
         app.wsgi_app,
-        world.tenants,
-        world.journal,
-        world.store,
-        rooms.profile,
-        views={name: _shorter(app, view) for name, view in views.items()},
-        load=load,
+        {name: _direct(app, view) for name, view in views.items()},
         unavailable=lambda error: lambda environ, start: _failed(app, environ, error)(environ, start),
         log=log,
     )
@@ -216,7 +208,7 @@ def _flask_app(
                 headers.append((HINT, hint_of_status(error.name)))
                 return {"message": f"{error.name}"}, error.code or 500, headers
             error = ours
-        status, body = wire.refusal(error, rooms.profile)
+        status, body = wire.refusal(error, fake.profile)
         masking = masking_of(secrets_of(request.environ))  # a refusal may quote what was sent
         return masking.document(body), status, [*headers, (HINT, masking.without_token(hint(error)))]
 
@@ -230,7 +222,7 @@ def _flask_app(
     return app
 
 
-def _shorter(app: Flask, view: View) -> Shorter:
+def _direct(app: Flask, view: View) -> DirectView:
     """A view without Flask around it, which takes as long again; None if somebody hooked into Flask."""
     hooked: tuple[dict[Any, list[Any]], ...] = (
         app.before_request_funcs,
@@ -241,18 +233,18 @@ def _shorter(app: Flask, view: View) -> Shorter:
 
     of_ours = sum(map(len, hooked))
 
-    def answer(environ: WSGIEnvironment, generation_id: str) -> Whole | None:
+    def respond(context: RequestContext, generation_id: str) -> WholeResponse | None:
         if sum(map(len, hooked)) != of_ours:
             return None
         try:
-            body, status = view(environ, generation_id)
+            body, status = view(context, generation_id)
         except Exception as error:  # noqa: BLE001 - Flask knows what becomes of it
-            return whole_answer(_failed(app, environ, error), environ)
+            return whole_response(_failed(app, context.environ, error), context.environ)
         content = orjson.dumps(body)
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
         return f"{status} {HTTPStatus(status).phrase}", headers, content
 
-    return answer
+    return respond
 
 
 def _failed(app: Flask, environ: WSGIEnvironment, error: Exception) -> Response:

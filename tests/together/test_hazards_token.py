@@ -17,7 +17,7 @@ from support import running_fake
 
 from netmind_client import GenerationClient, NetMindError
 from netmind_mock import create_app
-from netmind_mock.app import world_of
+from netmind_mock.app import fake_of
 from netmind_mock.stores import open_store
 from netmind_mock.stores.tables import metadata
 
@@ -79,7 +79,7 @@ def test_no_token_is_in_the_rows_of_postgresql(postgresql):
     with closing(open_store(postgresql)) as store:
         app = create_app(store=store, duration=0)
         tell(app.test_client())
-        world_of(app).journal.entries()  # has everything written
+        fake_of(app).journal.entries()  # has everything written
         engine = create_engine(postgresql.replace("://", "+psycopg://", 1), poolclass=NullPool)
         with engine.connect() as connection:
             rows = {table.name: connection.execute(select(table)).all() for table in metadata.sorted_tables}

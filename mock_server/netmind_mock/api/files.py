@@ -13,13 +13,13 @@ from flask import Blueprint, Response, request
 
 from netmind_mock import media
 from netmind_mock.api import wire
-from netmind_mock.api.environ import NOW
+from netmind_mock.api.request import KEY
 from netmind_mock.errors import ExpiredLink, UnknownFile
 from netmind_mock.jobs import ids
 from netmind_mock.jobs.job import Kind, Status, status_at
 
 if TYPE_CHECKING:
-    from netmind_mock.fake import Rooms
+    from netmind_mock.fake import Fake
     from netmind_mock.jobs.job import Job
 
 # A player asks for a film in many ranges: the last few files are kept, up to this many bytes.
@@ -32,10 +32,10 @@ class _File(NamedTuple):
     etag: str  # the MD5 of the content, as most object stores have it (assumed)
 
 
-def files_routes(rooms: Rooms) -> Blueprint:
+def files_routes(fake: Fake) -> Blueprint:
     """The download of result files, at the path that the profile gives them."""
     routes = Blueprint("files", __name__)
-    rule = rooms.profile.url_path.replace("{", "<").replace("}", ">")
+    rule = fake.profile.url_path.replace("{", "<").replace("}", ">")
     kept: LRUCache[tuple[str, int, int], _File] = LRUCache(
         _KEPT_BYTES, getsizeof=lambda file: len(file.content) + 1
     )
@@ -46,12 +46,12 @@ def files_routes(rooms: Rooms) -> Blueprint:
 
     @routes.get(rule)
     def download(file_id: str, user_id: str | None = None, file_name: str | None = None) -> Response:
-        now = request.environ[NOW]
+        now = request.environ[KEY].now
         job, index = find(file_id, now)
         output = job.plan.outputs[index]
         if user_id not in (None, job.user_id) or file_name not in (
             None,
-            wire.file_name(output, rooms.profile),
+            wire.file_name(output, fake.profile),
         ):
             raise UnknownFile
         if not _is_fresh(request.args.get(wire.EXPIRES, ""), job, now):
@@ -66,13 +66,13 @@ def files_routes(rooms: Rooms) -> Blueprint:
 
     def find(file_id: str, now: float) -> tuple[Job, int]:
         job_id, index = ids.file_of(file_id) or ("", 0)
-        job = rooms.store.get(job_id)
+        job = fake.store.get(job_id)
         if (
             job is None
             or job.is_deleted(now)
             or index >= len(job.plan.outputs)
             or status_at(job, now).status is not Status.COMPLETED
-            or (job.plan.outputs[index].kind is Kind.TEXT and rooms.profile.text_inline)
+            or (job.plan.outputs[index].kind is Kind.TEXT and fake.profile.text_inline)
         ):
             raise UnknownFile
         return job, index

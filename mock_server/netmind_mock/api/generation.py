@@ -1,4 +1,4 @@
-"""The imitated API: create, get, list, delete. What time it is, and whose request, the door says."""
+"""The four operations of the API: create, get, list and delete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 from flask import Blueprint, request
 
 from netmind_mock.api import wire
-from netmind_mock.api.environ import HOLD, JOB, NOW, ORDER, origin, read_body, tenant
+from netmind_mock.api.request import KEY, account_of, origin, read_body
 from netmind_mock.errors import ModelUnavailable, UnknownGeneration, UnknownModel
 from netmind_mock.jobs import ids
 from netmind_mock.jobs.catalogue import catalogue
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import WSGIEnvironment
 
-    from netmind_mock.fake import Rooms
+    from netmind_mock.api.request import RequestContext
+    from netmind_mock.fake import Fake
     from netmind_mock.jobs.plan import Request
     from netmind_mock.jobs.profile import Profile
 
-    View = Callable[[WSGIEnvironment, str], tuple[dict[str, Any], int]]
+    View = Callable[[RequestContext, str], tuple[dict[str, Any], int]]
 
 _log = logging.getLogger("netmind_mock")
 PATHS: Final = {
@@ -52,57 +53,55 @@ def generation_routes(views: Mapping[str, View]) -> Blueprint:
 
 
 def _of_request(view: View) -> Callable[..., tuple[dict[str, Any], int]]:
-    return lambda generation_id="": view(request.environ, generation_id)
+    return lambda generation_id="": view(request.environ[KEY], generation_id)
 
 
-def generation_views(rooms: Rooms) -> Mapping[str, View]:
-    """The four operations over ``rooms``, by name: from the environ, and the id in the path, to an answer.
+def generation_views(fake: Fake) -> Mapping[str, View]:
+    """The four operations over ``fake``, by name: from the request and the id in its path to a response.
 
     Any of them may raise ``ApiError`` and ``StoreUnavailable``.
     """
-    profile, store = rooms.profile, rooms.store
+    profile, store = fake.profile, fake.store
     listed = _Listed(profile)
     ok = profile.success_status
 
-    def create(environ: WSGIEnvironment, _: str) -> tuple[dict[str, Any], int]:
-        asked, job = _create(rooms, environ)
+    def create(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
+        asked, job = _create(fake, context)
         if asked.config.get("sync_mode") is True and asked.model in profile.sync_mode_models:
             done = job.created_at + ends_after(job.plan)
             if done == math.inf:  # a job that no time ends is answered as it is
-                return wire.created(job, profile, origin(rooms, environ)), ok
-            clock = rooms.tenants.clock(job.user_id)
-            hold = environ.get(HOLD)
-            hold(done, clock) if hold else clock.wait_until(done)
-            return wire.generation(job, done, profile, origin(rooms, environ)), ok
-        return wire.created(job, profile, origin(rooms, environ)), ok
+                return wire.created(job, profile, origin(fake, context)), ok
+            context.hold(done, fake.accounts.clock(job.user_id))
+            return wire.generation(job, done, profile, origin(fake, context)), ok
+        return wire.created(job, profile, origin(fake, context)), ok
 
-    def get(environ: WSGIEnvironment, generation_id: str) -> tuple[dict[str, Any], int]:
-        now = environ[NOW]
-        job = _find(rooms, generation_id, tenant(rooms, environ), now)
+    def get(context: RequestContext, generation_id: str) -> tuple[dict[str, Any], int]:
+        now = context.now
+        job = _find(fake, generation_id, account_of(fake, context), now)
         if now + CLOCK_GRAIN < job.created_at + job.plan.hidden_for:
             raise UnknownGeneration
         if len(job.polled_at) < job.plan.counts_polls:
             store.change(job.id, lambda before: polled(before, now))
             job = store.get(job.id) or job
             if has_ended(job, now):
-                _move_up(rooms, job.user_id, now)
-        return wire.generation(job, now, profile, origin(rooms, environ)), ok
+                _move_up(fake, job.user_id, now)
+        return wire.generation(job, now, profile, origin(fake, context)), ok
 
-    def list_(environ: WSGIEnvironment, _: str) -> tuple[dict[str, Any], int]:
-        now = environ[NOW]
-        from_here = origin(rooms, environ)
-        generations = listed.shown(store.page(tenant(rooms, environ)), now, from_here)
+    def list_(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
+        now = context.now
+        from_here = origin(fake, context)
+        generations = listed.shown(store.page(account_of(fake, context)), now, from_here)
         if profile.list_order == "newest_first":
             generations.reverse()
         return wire.generation_list(generations), ok
 
-    def delete(environ: WSGIEnvironment, generation_id: str) -> tuple[dict[str, Any], int]:
-        now = environ[NOW]
-        job = _find(rooms, generation_id, tenant(rooms, environ), now)
+    def delete(context: RequestContext, generation_id: str) -> tuple[dict[str, Any], int]:
+        now = context.now
+        job = _find(fake, generation_id, account_of(fake, context), now)
         before = store.change(job.id, lambda job: deleted(job, now))
         if before is None or not _visible(profile, before, now) or _overtaken(profile, before, now):
             raise UnknownGeneration
-        _move_up(rooms, job.user_id, now)
+        _move_up(fake, job.user_id, now)
         return wire.deleted(profile), ok
 
     return {"create": create, "get": get, "list": list_, "delete": delete}
@@ -149,42 +148,43 @@ class _Listed:
         return fragment
 
 
-def _create(rooms: Rooms, environ: WSGIEnvironment) -> tuple[Request, Job]:
+def _create(fake: Fake, context: RequestContext) -> tuple[Request, Job]:
     """What was asked for, and the job that it made."""
-    user_id = tenant(rooms, environ)
+    user_id = account_of(fake, context)
+    environ = context.environ
     wire.check_content_type(environ.get("CONTENT_TYPE", ""), environ.get("HTTP_CONTENT_ENCODING", ""))
-    asked = wire.read_create(read_body(environ))
-    _check_model(asked, rooms, environ)
+    asked = wire.read_create(read_body(context))
+    _check_model(asked, fake, environ)
     config = wire.pack_config(asked.config)
-    order = rooms.tenants.order_for(user_id, asked, environ.get(_SCENARIO))
-    plan = plan_for(asked, rooms.profile, rooms.duration, order)
-    job = Job(rooms.ids.next(), user_id, asked.model, config, environ[NOW], plan)
-    if rooms.queue is None:
-        job = _put(rooms, job)
+    order = fake.accounts.order_for(user_id, asked, environ.get(_SCENARIO))
+    plan = plan_for(asked, fake.profile, fake.duration, order)
+    job = Job(fake.ids.next(), user_id, asked.model, config, context.now, plan)
+    if fake.queue is None:
+        job = _put(fake, job)
     else:
-        with rooms.queue.turn:
-            job = _put(rooms, replace(job, plan=rooms.queue.planned(user_id, plan, environ[NOW])))
-    environ[JOB], environ[ORDER] = job.id, order
+        with fake.queue.turn:
+            job = _put(fake, replace(job, plan=fake.queue.planned(user_id, plan, context.now)))
+    context.job_id, context.order = job.id, order
     return asked, job
 
 
-def _put(rooms: Rooms, job: Job) -> Job:
+def _put(fake: Fake, job: Job) -> Job:
     """The job as it is kept."""
-    while not rooms.store.put(job):  # the ids of this seed are from an earlier start
-        job = replace(job, id=rooms.ids.next())
+    while not fake.store.put(job):  # the ids of this seed are from an earlier start
+        job = replace(job, id=fake.ids.next())
     return job
 
 
-def _move_up(rooms: Rooms, user_id: str, now: float) -> None:
+def _move_up(fake: Fake, user_id: str, now: float) -> None:
     """Let those who wait move up; what was asked for is done, also if that cannot be done now."""
-    if rooms.queue is not None:
+    if fake.queue is not None:
         with contextlib.suppress(StoreUnavailable):  # the next create that has to wait tries again
-            rooms.queue.move_up(user_id, now)
+            fake.queue.move_up(user_id, now)
 
 
-def _find(rooms: Rooms, generation_id: str, user_id: str, now: float) -> Job:
-    job = rooms.store.get(generation_id) if ids.is_job_id(generation_id) else None
-    if job is None or job.user_id != user_id or not _visible(rooms.profile, job, now):
+def _find(fake: Fake, generation_id: str, user_id: str, now: float) -> Job:
+    job = fake.store.get(generation_id) if ids.is_job_id(generation_id) else None
+    if job is None or job.user_id != user_id or not _visible(fake.profile, job, now):
         raise UnknownGeneration
     return job
 
@@ -206,12 +206,12 @@ def _listed(profile: Profile, job: Job, now: float) -> bool:
     return seen and _visible(profile, job, now)
 
 
-def _check_model(asked: Request, rooms: Rooms, environ: WSGIEnvironment) -> None:
-    if asked.model in rooms.profile.unavailable_models:
+def _check_model(asked: Request, fake: Fake, environ: WSGIEnvironment) -> None:
+    if asked.model in fake.profile.unavailable_models:
         raise ModelUnavailable(model=asked.model)
     if asked.model in catalogue():
         return
-    if rooms.strict_models:
+    if fake.strict_models:
         raise UnknownModel(model=asked.model)
     _log.warning(
         "model %s is not in the catalogue: taken for an image model (--strict-models refuses such models)",

@@ -1,7 +1,6 @@
-"""The door to the imitated API: where the clock is read, a fault strikes and a request is noted.
+"""The middleware around the API: it reads the clock, applies faults, and writes the journal.
 
-It is WSGI middleware around the imitated routes, which know nothing of it: they find the time and the tenant
-in the environ. The control plane goes past it.
+The operations behind it know nothing of any of that. The control API is passed through as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from netmind_mock.api import wire
-from netmind_mock.api.environ import BODY, DELIVER, HOLD, JOB, NOTE, NOW, ORDER, USER, read_body, whole_answer
+from netmind_mock.api.request import RequestContext, read_body, whole_response
 from netmind_mock.clock import SteerableClock
 from netmind_mock.errors import HINT, ApiError, hint_of_fault
 from netmind_mock.jobs import ids
@@ -29,118 +28,88 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from netmind_mock.api.environ import Application, Whole
+    from netmind_mock.api.request import Application, WholeResponse
     from netmind_mock.clock import Clock
-    from netmind_mock.jobs.profile import Profile
-    from netmind_mock.journal.shared import AnyJournal
-    from netmind_mock.simulation.accounts import Tenants
+    from netmind_mock.fake import Fake
     from netmind_mock.simulation.faults import Fault
-    from netmind_mock.simulation.load import Load, RateLimit
-    from netmind_mock.stores import JobStore
+    from netmind_mock.simulation.load import RateLimit
 
-    Shorter = Callable[[WSGIEnvironment, str], Whole | None]
+    DirectView = Callable[[RequestContext, str], WholeResponse | None]
 
 CONTROL: Final = "/__mock"
 
 _COLLECTION: Final = "/v1/generation"
 _ONE: Final = "/v1/generation/"
 _LIMITED: Final = ("create", "get", "list", "delete")
-_NOTHING: Final[Whole] = ("200 OK", [], b"")
+_NOT_CARRIED_OUT: Final[WholeResponse] = ("200 OK", [], b"")
 _RATE_LIMIT: Final = -1  # the number of the fault that it is
 _LAST_SECOND: Final = 253_402_300_799
 
 
-class Door:
-    """Answers requests with the application behind it, as the tests ordered."""
+class Middleware:
+    """WSGI middleware around the application that holds the API."""
 
     def __init__(
         self,
-        inner: Application,
-        tenants: Tenants,
-        journal: AnyJournal,
-        store: JobStore,
-        profile: Profile,
+        fake: Fake,
+        application: Application,
+        views: Mapping[str, DirectView],
         *,
-        views: Mapping[str, Shorter],
-        load: Load,
         unavailable: Callable[[StoreUnavailable], Application],
         log: Callable[[Note], None] | None,
     ) -> None:
-        """A door.
+        """Put the middleware around an application.
 
         Args:
-            inner: The application behind it.
-            tenants: What was ordered.
-            journal: Where requests are noted.
-            store: Where it is looked up whose a file is.
-            profile: Where files are.
-            views: The operations that need not go through the application, by name.
-            load: How late answers are, and how many are given.
-            unavailable: What answers instead of the application when the store is not to be had.
-            log: Called with each note.
+            fake: What the application serves.
+            application: The application.
+            views: The operations that can be called without going through the application, by name.
+            unavailable: From the error of a store to the application that responds in its place.
+            log: Called with what the journal has of each request.
         """
-        self._inner = inner
+        self._fake = fake
+        self._application = application
         self._views = views
-        self._load = load
         self._unavailable = unavailable
-        self._tenants = tenants
-        self._journal = journal
-        self._store = store
         self._log = log
-        self._files = profile.url_path.partition("{")[0]
+        self._files = fake.profile.url_path.partition("{")[0]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request; a delivery that is not plain is handed to whatever carries it."""
+        """Respond to a request; a response that a fault changed is sent as the server is able to."""
         path = environ.get("PATH_INFO", "")
         if path.startswith(CONTROL):
-            return self._inner(environ, start_response)
+            return self._application(environ, start_response)
         began = time.monotonic()
-        operation, job_id = self._operation(environ["REQUEST_METHOD"], path)
-        token = _token(environ.get("HTTP_AUTHORIZATION"))
-        inner, user_id, struck = self._inner, _user_id(token), None
+        context = RequestContext.of(environ)
+        context.operation, context.job_id = self._operation(environ["REQUEST_METHOD"], path)
+        context.user_id = _user_id(_token(environ.get("HTTP_AUTHORIZATION")))
+        application, struck = self._application, None
         try:
-            self._tenants.follow()
-            if operation == "file":
-                user_id = self._user_of_file(job_id)
-            clock = self._tenants.clock(user_id)
-            now = clock.now()
-            struck = self._tenants.strike(user_id, operation, job_id)
-            if struck is None and self._load.rate is not None:
-                struck = self._limited(self._load.rate, user_id, operation, now, clock)
+            struck = self._admit(context)
         except StoreUnavailable as error:
-            inner, clock = self._unavailable(error), self._tenants.clock(user_id)
-            now = clock.now()
-        if self._load.latency is not None:
-            _hold_back(environ, clock, now + self._load.latency.drawn(self._load.chance))
-        environ[NOW], environ[USER] = now, user_id
+            application = self._unavailable(error)
+            context.now = self._fake.accounts.clock(context.user_id).now()
+        self._delay(context)
         fault = None if struck is None else struck.fault
         reached = fault is None or fault.reaches
-        status, headers, body = self._answered(inner, environ, operation, job_id) if reached else _NOTHING
-        if fault is None and (order := environ.get(ORDER)) is not None:
-            fault = fault_of(order)
+        status, headers, body = self._carry_out(context, application) if reached else _NOT_CARRIED_OUT
+        if fault is None and context.order is not None:
+            fault = fault_of(context.order)
         delivery = Delivery(int(status[:3]), headers, body)
         if fault is not None:
-            delivery = fault.struck(delivery, self._tenants.seed, 0 if struck is None else struck.number)
+            delivery = fault.struck(
+                delivery, self._fake.accounts.seed, 0 if struck is None else struck.number
+            )
             if 400 <= delivery.status < 500:
                 hint = (HINT, hint_of_fault(_name(fault)))
                 delivery = delivery._replace(headers=[*delivery.headers, hint])
             status = f"{delivery.status} {_phrase(delivery.status)}"
-        delivery.headers.append(_date(int(now)))
-        self._note(environ, operation, environ.get(JOB, job_id), fault, delivery, began, reached=reached)
-        return _sent(status, delivery, environ, start_response)
-
-    def _answered(self, inner: Application, environ: WSGIEnvironment, operation: str, job_id: str) -> Whole:
-        """What the operation answers, straight from its view if it is asked for as it usually is."""
-        view = self._views.get(operation)
-        is_usual = view is not None and inner is self._inner and environ["REQUEST_METHOD"] != "HEAD"
-        if view is not None and is_usual and (job_id or operation in ("create", "list")):
-            answer = view(environ, job_id)
-            if answer is not None:
-                return answer
-        return whole_answer(inner, environ)
+        delivery.headers.append(_date(int(context.now)))
+        self._record(context, fault, delivery, began, reached=reached)
+        return _sent(status, delivery, context, start_response)
 
     def _operation(self, method: str, path: str) -> tuple[str, str]:
-        """What a request asks for, and the job that it is about."""
+        """Return the operation that a request asks for, and the job that it is about."""
         if path.startswith(_ONE):
             operation = {"GET": "get", "HEAD": "get", "DELETE": "delete"}.get(method, "other")
             named = path[len(_ONE) :]
@@ -152,98 +121,113 @@ class Door:
             return "file", next((found[0] for found in files if found), "")
         return "other", ""
 
-    def _user_of_file(self, job_id: str) -> str | None:
-        job = self._store.get(job_id)
-        return None if job is None else job.user_id
+    def _admit(self, context: RequestContext) -> Struck | None:
+        """Read the account's clock, and return the fault that the request meets, if there is one.
 
-    def _limited(
-        self, limit: RateLimit, user_id: str | None, operation: str, now: float, clock: Clock
-    ) -> Struck | None:
-        """What strikes a request that is over its account's limit."""
-        if user_id is None or operation not in _LIMITED:
+        Raises:
+            StoreUnavailable: The store cannot be read or written now.
+        """
+        fake = self._fake
+        fake.accounts.follow()
+        if context.operation == "file":  # which is asked for without a token
+            job = fake.store.get(context.job_id)
+            context.user_id = None if job is None else job.user_id
+        clock = fake.accounts.clock(context.user_id)
+        context.now = clock.now()
+        struck = fake.accounts.strike(context.user_id, context.operation, context.job_id)
+        if struck is None and fake.load.rate is not None:
+            struck = self._limit(fake.load.rate, context, clock)
+        return struck
+
+    def _limit(self, limit: RateLimit, context: RequestContext, clock: Clock) -> Struck | None:
+        """Count a request for its account, and return the refusal of one that is over the limit."""
+        if context.user_id is None or context.operation not in _LIMITED:
             return None
         waits: list[float] = []
 
         def take(kept: bytes | None) -> bytes:
-            unused_at, wait = limit.taken(float(kept or 0), now)
+            unused_at, wait = limit.taken(float(kept or 0), context.now)
             waits.append(wait)
             return repr(unused_at).encode()
 
-        self._store.amend("rate", user_id, take, told=False)
+        self._fake.store.amend("rate", context.user_id, take, told=False)
         if waits[-1] == 0:
             return None
-        # Whoever waits does so in real time.
+        # A client waits in real time.
         speed = clock.speed if isinstance(clock, SteerableClock) and not clock.frozen else 1.0
         retry_after = max(math.ceil(waits[-1] / speed), 1)
-        return Struck(new_fault(_RATE_LIMIT, operation, "status", code=429, retry_after=retry_after), 0)
+        return Struck(
+            new_fault(_RATE_LIMIT, context.operation, "status", code=429, retry_after=retry_after), 0
+        )
 
-    def _note(
-        self,
-        environ: WSGIEnvironment,
-        operation: str,
-        job_id: str,
-        fault: Fault | None,
-        delivery: Delivery,
-        began: float,
-        *,
-        reached: bool,
+    def _delay(self, context: RequestContext) -> None:
+        """Hold the response back by the latency; not on a clock that stands, where it would never be sent."""
+        load, clock = self._fake.load, self._fake.accounts.clock(context.user_id)
+        if load.latency is None or (isinstance(clock, SteerableClock) and clock.frozen):
+            return
+        context.hold(context.now + load.latency.drawn(load.chance), clock)
+
+    def _carry_out(self, context: RequestContext, application: Application) -> WholeResponse:
+        """Return the operation's response, by calling its view where that is all that Flask would do."""
+        view = self._views.get(context.operation)
+        is_usual = application is self._application and context.environ["REQUEST_METHOD"] != "HEAD"
+        if view is not None and is_usual and (context.job_id or context.operation in ("create", "list")):
+            response = view(context, context.job_id)
+            if response is not None:
+                return response
+        return whole_response(application, context.environ)
+
+    def _record(
+        self, context: RequestContext, fault: Fault | None, delivery: Delivery, began: float, *, reached: bool
     ) -> None:
-        order = environ.get(ORDER)
+        """Write the request and its response into the journal, and into the log."""
+        environ = context.environ
         query = environ.get("QUERY_STRING")
         path = environ["PATH_INFO"]
         headers = header_lines(environ)
         secrets = secrets_of(environ, headers)
-        environ[NOTE] = note = Note(
-            environ[USER],
-            environ[NOW],
+        context.note = note = Note(
+            context.user_id,
+            context.now,
             time.monotonic() - began,
-            operation,
+            context.operation,
             environ["REQUEST_METHOD"],
             f"{path}?{query}" if query else path,
             headers,
             secrets,
-            kept(_sent_body(environ, operation), secrets),
+            kept(_sent_body(context), secrets),
             delivery.status,
             lines_of(delivery.headers),
-            b"" if operation == "file" else delivery.body[:MOST_BODY_BYTES],
-            job_id,
-            "" if order is None else order.scenario,
+            b"" if context.operation == "file" else delivery.body[:MOST_BODY_BYTES],
+            context.job_id,
+            "" if context.order is None else context.order.scenario,
             "" if fault is None else _name(fault),
             delivery.arrives,
             reached,
         )
-        self._journal.add(note)
+        self._fake.journal.add(note)
         if self._log is not None:
             self._log(note)
 
 
 def _name(fault: Fault) -> str:
-    """What a fault is called in the journal: those that nobody ordered as such have no number."""
+    """What a fault is called in the journal: those that nobody asked for as such have no number."""
     return {0: "scenario answer_lost", _RATE_LIMIT: "rate limit"}.get(fault.number) or str(fault)
 
 
-def _hold_back(environ: WSGIEnvironment, clock: Clock, moment: float) -> None:
-    """Let the answer be sent at this moment; at once if the clock stands, for it would never come."""
-    if isinstance(clock, SteerableClock) and clock.frozen:
-        return
-    hold = environ.get(HOLD)
-    hold(moment, clock) if hold else clock.wait_until(moment)
-
-
-def _sent_body(environ: WSGIEnvironment, operation: str) -> bytes:
-    """What was sent; of a request that was not carried out, too."""
-    body = environ.get(BODY)
-    if body is None and operation == "create":
+def _sent_body(context: RequestContext) -> bytes:
+    """The body that was sent, also of a create that was not carried out."""
+    if context.body is None and context.operation == "create":
         try:
-            body = read_body(environ)
+            return read_body(context)
         except ApiError:
-            body = b""
-    return body or b""
+            pass
+    return context.body or b""
 
 
 @lru_cache(maxsize=1024)  # a client sends the same header with every request
 def _token(header: str | None) -> str:
-    """The token that was sent; empty if none was, or something else."""
+    """The API key that was sent; empty if none was, or something else."""
     try:
         return wire.read_token(header)
     except ApiError:
@@ -256,30 +240,30 @@ def _user_id(token: str) -> str | None:
 
 
 def _sent(
-    status: str, delivery: Delivery, environ: WSGIEnvironment, start_response: StartResponse
+    status: str, delivery: Delivery, context: RequestContext, start_response: StartResponse
 ) -> Iterable[bytes]:
     body = delivery.body
     if not delivery.is_plain:
-        if carry := environ.get(DELIVER):
-            carry(delivery)
+        if context.sends_later:
+            context.delivery = delivery
         else:
-            body = _carried_plainly(delivery)
+            body = _sent_plainly(delivery)
     start_response(status, delivery.headers)
     return [body]
 
 
-def _carried_plainly(delivery: Delivery) -> bytes:
-    """What arrives where nobody carries answers but WSGI itself, which knows no time and no connection.
+def _sent_plainly(delivery: Delivery) -> bytes:
+    """What arrives where WSGI alone sends the response, which knows no time and no connection.
 
     Raises:
         ConnectionResetError: Nothing does.
     """
     if not delivery.arrives and (delivery.sent in (None, -1)):
-        raise ConnectionResetError("the answer never arrives, as ordered")
+        raise ConnectionResetError("the response never arrives, as the fault says")
     return delivery.body[: delivery.sent]
 
 
-@lru_cache(maxsize=64)  # most answers of a second are of the same
+@lru_cache(maxsize=64)  # most responses of a second are of the same
 def _date(second: int) -> tuple[str, str]:
     """The header that says what time it is, by the jobs' clock; 9999 is the last year that it can."""
     return "Date", formatdate(min(second, _LAST_SECOND), usegmt=True)

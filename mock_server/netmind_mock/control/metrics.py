@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from netmind_mock.fake import World
+    from netmind_mock.fake import Fake
 
 
-def exposition(world: World) -> tuple[bytes, str]:
+def exposition(fake: Fake) -> tuple[bytes, str]:
     """The metrics as text, and its content type.
 
     Raises:
@@ -26,12 +26,12 @@ def exposition(world: World) -> tuple[bytes, str]:
         """Stands in for a registry of collectors that live on."""
 
         def collect(self) -> Iterator[Metric]:
-            return _families(world)
+            return _families(fake)
 
     return generate_latest(Once()), CONTENT_TYPE_PLAIN_0_0_4
 
 
-def _families(world: World) -> Iterator[Metric]:
+def _families(fake: Fake) -> Iterator[Metric]:
     from prometheus_client.core import (  # noqa: PLC0415
         CounterMetricFamily,
         GaugeMetricFamily,
@@ -41,15 +41,15 @@ def _families(world: World) -> Iterator[Metric]:
 
     about = {
         "version": version("netmind-testkit"),
-        "profile": world.profile.name,
-        "store": world.store.name,
+        "profile": fake.profile.name,
+        "store": fake.store.name,
     }
     yield InfoMetricFamily("netmind_mock", "What is served.", about)
     requests = CounterMetricFamily(
         "netmind_mock_requests", "Requests to the imitated API.", labels=["operation", "status"]
     )
     took: dict[str, tuple[int, float, int]] = defaultdict(lambda: (0, 0.0, 0))
-    for (operation, status), total in sorted(world.journal.totals().items()):
+    for (operation, status), total in sorted(fake.journal.totals().items()):
         requests.add_metric([operation, str(status)], total.requests)
         count, seconds, struck = took[operation]
         took[operation] = (count + total.requests, seconds + total.seconds, struck + total.struck)
@@ -67,16 +67,16 @@ def _families(world: World) -> Iterator[Metric]:
         struck_by.add_metric([operation], struck)
     yield summary
     yield struck_by
-    jobs, evicted = world.store.counts()
+    jobs, evicted = fake.store.counts()
     yield GaugeMetricFamily("netmind_mock_jobs", "Jobs that are kept.", value=jobs)
     yield CounterMetricFamily(
         "netmind_mock_jobs_evicted", "Jobs that were dropped: too many, or too old.", value=evicted
     )
-    entries, size = world.journal.size()
+    entries, size = fake.journal.size()
     yield GaugeMetricFamily("netmind_mock_journal_entries", "Requests in the journal.", value=entries)
     yield GaugeMetricFamily("netmind_mock_journal_bytes", "Bytes in the journal.", value=size)
     yield CounterMetricFamily(
         "netmind_mock_journal_dropped",
         "Requests that the journal had no room for.",
-        value=world.journal.dropped(),
+        value=fake.journal.dropped(),
     )

@@ -17,7 +17,7 @@ from netmind_mock.jobs.job import Job, Kind, deleted, ended, stages_until, statu
 from netmind_mock.journal import har
 from netmind_mock.journal.polling import judge_polling
 from netmind_mock.journal.spend import spend
-from netmind_mock.simulation.account import ActiveFault, Ordered, Tenant
+from netmind_mock.simulation.account import Account, ActiveFault, Ordered
 from netmind_mock.simulation.accounts import CLOCK
 from netmind_mock.simulation.faults import KINDS, OPERATIONS, fault
 from netmind_mock.simulation.rules import order_of, rule_of
@@ -39,7 +39,7 @@ from netmind_mock.validation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from netmind_mock.fake import World
+    from netmind_mock.fake import Fake
     from netmind_mock.journal.entries import Entry
 
     Payload = Mapping[str, Any]
@@ -59,17 +59,17 @@ class Operation(NamedTuple):
 
     method: str
     path: str
-    run: Callable[[World, str | None, Payload], Any]
+    run: Callable[[Fake, str | None, Payload], Any]
 
 
-def call(world: World, user_id: str | None, name: str, payload: Payload) -> Any:
+def call(fake: Fake, user_id: str | None, name: str, payload: Payload) -> Any:
     """Do what a test asks for.
 
     Raises:
         InvalidOrder: It cannot be done; the message says what can. ``NotThere`` if its object does not exist.
     """
-    world.tenants.follow()
-    return OPERATIONS_BY_NAME[name].run(world, user_id, payload)
+    fake.accounts.follow()
+    return OPERATIONS_BY_NAME[name].run(fake, user_id, payload)
 
 
 def _parameter(check: Check, default: Any = None) -> Parameter:
@@ -88,24 +88,24 @@ _JOURNAL = {"operation": _parameter(text), "limit": _parameter(integer(1, 1_000_
 _NEXT = {"times": _parameter(integer(1, 10_000), 1), "where": _parameter(text, "")}
 
 
-def _health(world: World, _user_id: str | None, _payload: Payload) -> Any:
-    jobs, evicted = world.store.counts()
+def _health(fake: Fake, _user_id: str | None, _payload: Payload) -> Any:
+    jobs, evicted = fake.store.counts()
     return {
         "status": "ok",
         "version": version("netmind-testkit"),
-        "profile": world.profile.name,
-        "store": world.store.name,
+        "profile": fake.profile.name,
+        "store": fake.store.name,
         "jobs": jobs,
         "evicted": evicted,
-        "faults": [kind for kind in KINDS if world.tenants.can_carry(kind)],
+        "faults": [kind for kind in KINDS if fake.accounts.can_carry(kind)],
     }
 
 
-def _reset(world: World, user_id: str | None, _payload: Payload) -> Any:
-    world.journal.collect()  # else what another process has not written yet would come back
-    world.store.forget(user_id, but=CLOCK)  # everybody's time goes on
-    world.journal.forget(user_id)
-    world.tenants.follow()
+def _reset(fake: Fake, user_id: str | None, _payload: Payload) -> Any:
+    fake.journal.collect()  # else what another process has not written yet would come back
+    fake.store.forget(user_id, but=CLOCK)  # everybody's time goes on
+    fake.journal.forget(user_id)
+    fake.accounts.follow()
     return {"for": _whom(user_id)}
 
 
@@ -114,8 +114,8 @@ def _whom(user_id: str | None) -> str:
     return "every account" if user_id is None else "this account"
 
 
-def _clock(world: World, user_id: str | None, _payload: Payload) -> Any:
-    clock = world.tenants.clock(user_id)
+def _clock(fake: Fake, user_id: str | None, _payload: Payload) -> Any:
+    clock = fake.accounts.clock(user_id)
     now = clock.now()
     shown = {"now": now, "utc": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S")}
     if isinstance(clock, SteerableClock):
@@ -123,7 +123,7 @@ def _clock(world: World, user_id: str | None, _payload: Payload) -> Any:
     return shown
 
 
-def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
+def _steer_clock(fake: Fake, user_id: str | None, payload: Payload) -> Any:
     asked = complete("clock", payload, _CLOCK)
     advance, speed = asked["advance"] or 0.0, asked["speed"]
     if advance > _MOST_STEERED_SECONDS or (speed is not None and not 0 < speed <= _MOST_STEERED_SECONDS):
@@ -142,35 +142,35 @@ def _steer_clock(world: World, user_id: str | None, payload: Payload) -> Any:
             clock.advance(advance)
 
     try:
-        world.tenants.steer(user_id, steer)
+        fake.accounts.steer(user_id, steer)
     except InvalidOrder:
         raise
     except ValueError as mistake:
         raise InvalidOrder(f"clock: {mistake}") from None
-    return _clock(world, user_id, {})
+    return _clock(fake, user_id, {})
 
 
-def _add_next_job(world: World, user_id: str | None, payload: Payload) -> Any:
+def _add_next_job(fake: Fake, user_id: str | None, payload: Payload) -> Any:
     asked = dict(payload)
     if conditions := sorted({"model", "prompt"} & set(asked)):
         raise InvalidOrder(
             f"next job: takes no {conditions[0]}, since it is for the next create; a rule does (every_job)"
         )
     options = complete("next-job", {name: asked.pop(name) for name in _NEXT if name in asked}, _NEXT)
-    ordered = Ordered(world.tenants.checked(order_of(asked)), options["where"], options["times"])
-    world.tenants.order(user_id, lambda tenant: tenant.next_jobs.append(ordered))
-    return _next_jobs(world, user_id, {})
+    ordered = Ordered(fake.accounts.checked(order_of(asked)), options["where"], options["times"])
+    fake.accounts.order(user_id, lambda tenant: tenant.next_jobs.append(ordered))
+    return _next_jobs(fake, user_id, {})
 
 
-def _next_jobs(world: World, user_id: str | None, _payload: Payload) -> Any:
-    waiting = world.tenants.of(user_id).next_jobs
+def _next_jobs(fake: Fake, user_id: str | None, _payload: Payload) -> Any:
+    waiting = fake.accounts.of(user_id).next_jobs
     shown = [
         {"scenario": str(order), "where": where} for order, where, times in waiting for _ in range(times)
     ]
     return {"for": _whom(user_id), "next_jobs": shown}
 
 
-def _scenarios(_world: World, _user_id: str | None, _payload: Payload) -> Any:
+def _scenarios(_fake: Fake, _user_id: str | None, _payload: Payload) -> Any:
     return {
         "scenarios": [
             {
@@ -197,24 +197,24 @@ def _described(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     return {name: {"about": one.about, "default": one.default} for name, one in parameters.items()}
 
 
-def _add_rule(world: World, user_id: str | None, payload: Payload) -> Any:
+def _add_rule(fake: Fake, user_id: str | None, payload: Payload) -> Any:
     asked = dict(payload)
     is_rest = complete("rule", {"otherwise": asked.pop("otherwise", False)}, _OTHERWISE)["otherwise"]
 
-    def add(tenant: Tenant) -> None:
+    def add(tenant: Account) -> None:
         rule = rule_of(asked, [] if is_rest else tenant.rules)
-        world.tenants.checked(rule.order)
+        fake.accounts.checked(rule.order)
         if is_rest:
             tenant.otherwise = rule.order
         else:
             tenant.rules.append(rule)
 
-    world.tenants.order(user_id, add)
-    return _rules(world, user_id, {})
+    fake.accounts.order(user_id, add)
+    return _rules(fake, user_id, {})
 
 
-def _rules(world: World, user_id: str | None, _payload: Payload) -> Any:
-    tenant = world.tenants.of(user_id)
+def _rules(fake: Fake, user_id: str | None, _payload: Payload) -> Any:
+    tenant = fake.accounts.of(user_id)
     return {
         "for": _whom(user_id),
         "rules": [
@@ -224,30 +224,30 @@ def _rules(world: World, user_id: str | None, _payload: Payload) -> Any:
     }
 
 
-def _clear_rules(world: World, user_id: str | None, _payload: Payload) -> Any:
-    def clear(tenant: Tenant) -> None:
+def _clear_rules(fake: Fake, user_id: str | None, _payload: Payload) -> Any:
+    def clear(tenant: Account) -> None:
         tenant.rules.clear()
         tenant.otherwise = None
 
-    world.tenants.order(user_id, clear)
-    return _rules(world, user_id, {})
+    fake.accounts.order(user_id, clear)
+    return _rules(fake, user_id, {})
 
 
-def _add_fault(world: World, user_id: str | None, payload: Payload) -> Any:
+def _add_fault(fake: Fake, user_id: str | None, payload: Payload) -> Any:
     asked = dict(payload)
     operation, kind, where = asked.pop("operation", None), asked.pop("kind", None), asked.pop("where", "")
 
-    def add(tenant: Tenant) -> None:
+    def add(tenant: Account) -> None:
         made = fault(tenant.numbered + 1, operation, kind, **asked)
-        world.tenants.check_wire(made.kind)
+        fake.accounts.check_wire(made.kind)
         tenant.numbered += 1
         tenant.faults.append(ActiveFault(made, str(where)[:_SHOWN_CHARACTERS]))
 
-    world.tenants.order(user_id, add)
-    return _faults(world, user_id, {})
+    fake.accounts.order(user_id, add)
+    return _faults(fake, user_id, {})
 
 
-def _faults(world: World, user_id: str | None, _payload: Payload) -> Any:
+def _faults(fake: Fake, user_id: str | None, _payload: Payload) -> Any:
     return {
         "for": _whom(user_id),
         "operations": OPERATIONS,
@@ -265,23 +265,23 @@ def _faults(world: World, user_id: str | None, _payload: Payload) -> Any:
                 "seen": active.seen,
                 "struck": active.struck,
             }
-            for active in world.tenants.of(user_id).faults
+            for active in fake.accounts.of(user_id).faults
         ],
     }
 
 
-def _clear_faults(world: World, user_id: str | None, _payload: Payload) -> Any:
-    world.tenants.order(user_id, lambda tenant: tenant.faults.clear())
-    return _faults(world, user_id, {})
+def _clear_faults(fake: Fake, user_id: str | None, _payload: Payload) -> Any:
+    fake.accounts.order(user_id, lambda tenant: tenant.faults.clear())
+    return _faults(fake, user_id, {})
 
 
-def _jobs(world: World, user_id: str | None, _payload: Payload) -> Any:
-    jobs = world.store.page(user_id)
-    return {"jobs": [_job(world, job) for job in reversed(jobs)]}
+def _jobs(fake: Fake, user_id: str | None, _payload: Payload) -> Any:
+    jobs = fake.store.page(user_id)
+    return {"jobs": [_job(fake, job) for job in reversed(jobs)]}
 
 
-def _job(world: World, job: Job) -> dict[str, Any]:
-    now = world.tenants.clock(job.user_id).now()
+def _job(fake: Fake, job: Job) -> dict[str, Any]:
+    now = fake.accounts.clock(job.user_id).now()
     return {
         "id": job.id,
         "user_id": job.user_id,
@@ -295,16 +295,16 @@ def _job(world: World, job: Job) -> dict[str, Any]:
     }
 
 
-def _found(world: World, user_id: str | None, job_id: Any) -> Job:
-    job = world.store.get(job_id) if isinstance(job_id, str) and ids.is_job_id(job_id) else None
+def _found(fake: Fake, user_id: str | None, job_id: Any) -> Job:
+    job = fake.store.get(job_id) if isinstance(job_id, str) and ids.is_job_id(job_id) else None
     if job is None or user_id not in (None, job.user_id):
         raise NotThere(f"job: no such generation as {str(job_id)[:60]!r} on this account")
     return job
 
 
-def _end(world: World, user_id: str | None, job_id: Any, failure: str | None) -> Any:
-    job = _found(world, user_id, job_id)
-    clock = world.tenants.clock(job.user_id)
+def _end(fake: Fake, user_id: str | None, job_id: Any, failure: str | None) -> Any:
+    job = _found(fake, user_id, job_id)
+    clock = fake.accounts.clock(job.user_id)
 
     def end(before: Job) -> Job:
         now = clock.now()  # only here, for somebody else may have ended it until a moment ago
@@ -314,71 +314,71 @@ def _end(world: World, user_id: str | None, job_id: Any, failure: str | None) ->
             raise InvalidOrder(f"job: generation {job.id} is {state} already")
         return ended(before, now, failure)
 
-    world.store.change(job.id, end)
-    _move_up(world, job.user_id, clock.now())
-    return _job(world, _found(world, user_id, job_id))
+    fake.store.change(job.id, end)
+    _move_up(fake, job.user_id, clock.now())
+    return _job(fake, _found(fake, user_id, job_id))
 
 
-def _move_up(world: World, user_id: str, now: float) -> None:
-    if world.queue is not None:
+def _move_up(fake: Fake, user_id: str, now: float) -> None:
+    if fake.queue is not None:
         with contextlib.suppress(StoreUnavailable):  # the next create that has to wait tries again
-            world.queue.move_up(user_id, now)
+            fake.queue.move_up(user_id, now)
 
 
-def _complete(world: World, user_id: str | None, payload: Payload) -> Any:
-    return _end(world, user_id, complete("complete", payload, _ONE)["id"], None)
+def _complete(fake: Fake, user_id: str | None, payload: Payload) -> Any:
+    return _end(fake, user_id, complete("complete", payload, _ONE)["id"], None)
 
 
-def _fail(world: World, user_id: str | None, payload: Payload) -> Any:
+def _fail(fake: Fake, user_id: str | None, payload: Payload) -> Any:
     asked = complete("fail", payload, _FAIL)
-    return _end(world, user_id, asked["id"], asked["reason"])
+    return _end(fake, user_id, asked["id"], asked["reason"])
 
 
-def _delete(world: World, user_id: str | None, payload: Payload) -> Any:
-    job = _found(world, user_id, complete("delete", payload, _ONE)["id"])
-    clock = world.tenants.clock(job.user_id)
-    world.store.change(job.id, lambda before: deleted(before, clock.now()))
-    _move_up(world, job.user_id, clock.now())
-    return _job(world, _found(world, user_id, job.id))
+def _delete(fake: Fake, user_id: str | None, payload: Payload) -> Any:
+    job = _found(fake, user_id, complete("delete", payload, _ONE)["id"])
+    clock = fake.accounts.clock(job.user_id)
+    fake.store.change(job.id, lambda before: deleted(before, clock.now()))
+    _move_up(fake, job.user_id, clock.now())
+    return _job(fake, _found(fake, user_id, job.id))
 
 
-def _expire_links(world: World, user_id: str | None, payload: Payload) -> Any:
-    job = _found(world, user_id, complete("expire-links", payload, _ONE)["id"])
-    now = world.tenants.clock(job.user_id).now()
-    world.store.change(job.id, lambda before: without_links(before, now))
-    return _job(world, _found(world, user_id, job.id))
+def _expire_links(fake: Fake, user_id: str | None, payload: Payload) -> Any:
+    job = _found(fake, user_id, complete("expire-links", payload, _ONE)["id"])
+    now = fake.accounts.clock(job.user_id).now()
+    fake.store.change(job.id, lambda before: without_links(before, now))
+    return _job(fake, _found(fake, user_id, job.id))
 
 
-def _entries(world: World, user_id: str | None, payload: Payload) -> list[Entry]:
+def _entries(fake: Fake, user_id: str | None, payload: Payload) -> list[Entry]:
     asked = complete("journal", payload, _JOURNAL)
     operation, limit = asked["operation"], asked["limit"]
     if operation is not None and operation not in (*OPERATIONS, "other"):
         known = dict.fromkeys((*OPERATIONS, "other"))
         raise InvalidOrder(f"journal: no such operation as {operation[:60]!r}; {nearest(operation, known)}")
-    return world.journal.entries(user_id, operation=operation, last=limit)
+    return fake.journal.entries(user_id, operation=operation, last=limit)
 
 
-def _journal(world: World, user_id: str | None, payload: Payload) -> Any:
-    entries = [entry.as_json() for entry in _entries(world, user_id, payload)]
-    return {"dropped": world.journal.dropped(user_id), "entries": entries}
+def _journal(fake: Fake, user_id: str | None, payload: Payload) -> Any:
+    entries = [entry.as_json() for entry in _entries(fake, user_id, payload)]
+    return {"dropped": fake.journal.dropped(user_id), "entries": entries}
 
 
-def _har(world: World, user_id: str | None, payload: Payload) -> Any:
-    return har.har_of(_entries(world, user_id, payload), version("netmind-testkit"))
+def _har(fake: Fake, user_id: str | None, payload: Payload) -> Any:
+    return har.har_of(_entries(fake, user_id, payload), version("netmind-testkit"))
 
 
-def _spend(world: World, user_id: str | None, _payload: Payload) -> Any:
-    creates = world.journal.entries(user_id, operation="create")
-    dropped = world.journal.dropped(user_id)
-    return spend(creates, world.prices, dropped=dropped, sure=world.told_of_losses).as_json()
+def _spend(fake: Fake, user_id: str | None, _payload: Payload) -> Any:
+    creates = fake.journal.entries(user_id, operation="create")
+    dropped = fake.journal.dropped(user_id)
+    return spend(creates, fake.prices, dropped=dropped, sure=fake.knows_losses).as_json()
 
 
-def _polling(world: World, user_id: str | None, payload: Payload) -> Any:
+def _polling(fake: Fake, user_id: str | None, payload: Payload) -> Any:
     asked = complete("polling", payload, _ONE)
-    job = _found(world, user_id, asked["id"])
-    entries = world.journal.entries(job.user_id, job_id=job.id)
-    words = {status.value: word for status, word in world.profile.words.items()}
-    return judge_polling(job.id, entries, words, dropped=world.journal.dropped(job.user_id)).as_json()
+    job = _found(fake, user_id, asked["id"])
+    entries = fake.journal.entries(job.user_id, job_id=job.id)
+    words = {status.value: word for status, word in fake.profile.words.items()}
+    return judge_polling(job.id, entries, words, dropped=fake.journal.dropped(job.user_id)).as_json()
 
 
 OPERATIONS_BY_NAME: Mapping[str, Operation] = {

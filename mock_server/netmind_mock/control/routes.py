@@ -17,7 +17,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from netmind_mock.api import wire
-from netmind_mock.api.environ import MAX_BODY_BYTES
+from netmind_mock.api.request import MAX_BODY_BYTES
 from netmind_mock.control.dashboard import routes as dashboard
 from netmind_mock.control.metrics import exposition
 from netmind_mock.control.operations import OPERATIONS_BY_NAME, NotThere, call
@@ -28,8 +28,7 @@ from netmind_mock.journal.redaction import masking_of, secrets_of
 from netmind_mock.validation import MOST_VALUES, InvalidOrder, is_dense
 
 if TYPE_CHECKING:
-    from netmind_mock.fake import World
-    from netmind_mock.hosts import HostPolicy
+    from netmind_mock.fake import Fake
     from netmind_mock.journal.redaction import Masking
 
     Answer = tuple[dict[str, Any], int]
@@ -52,23 +51,22 @@ class Refused(Exception):
         self.status = status
 
 
-def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprint:
+def control_routes(fake: Fake, key: str | None) -> Blueprint:
     """The control plane.
 
     Args:
-        world: What is steered.
-        hosts: Which Host headers are ours.
+        fake: What is steered.
         key: What the header ``X-Mock-Key`` has to hold; None if nothing has to.
     """
     routes = Blueprint("control", __name__, url_prefix="/__mock")
 
     @routes.before_request
     def guard() -> Response | None:
-        _check_source(hosts)
+        _check_source(fake)
         sent = request.headers.get(KEY_HEADER, "")
         if key is None or hmac.compare_digest(sent.encode(), key.encode()):
             return None
-        return _without_key(world, key)
+        return _without_key(fake, key)
 
     # One rule for all: a rule of its own for each operation takes Flask longer to compile than a test to run.
     # It takes methods that no operation has, so that the guard comes before the refusal of those.
@@ -76,15 +74,15 @@ def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprin
     @routes.route("/<path:path>", methods=_METHODS)
     def steer(path: str) -> Answer | Response:
         if dashboard.is_page(path):
-            return dashboard.answer_page(world, path, _base_url(), key)
+            return dashboard.answer_page(fake, path, _base_url(), key)
         if (request.method, path) == ("GET", "openapi.json"):
             return openapi_document(), 200
         if (request.method, path) == ("GET", "metrics"):
-            text, content_type = exposition(world)
+            text, content_type = exposition(fake)
             return Response(text, content_type=content_type)
         name, named = _operation(request.method, path)
         payload = _body() if request.method == "POST" else _query()
-        return call(world, _tenant(), name, {**payload, **named}), 200
+        return call(fake, _tenant(), name, {**payload, **named}), 200
 
     @routes.errorhandler(Refused)
     def refuse(refusal: Refused) -> Refusal:
@@ -102,21 +100,21 @@ def control_routes(world: World, hosts: HostPolicy, key: str | None) -> Blueprin
     return routes
 
 
-def _check_source(hosts: HostPolicy) -> None:
+def _check_source(fake: Fake) -> None:
     """Do nothing if the request is for the fake, and not of a page elsewhere.
 
     Raises:
         Refused: It is not.
     """
     host = parse_host(request.headers.get("Host", ""))
-    if host is None or not hosts.allows(host):
+    if host is None or not fake.hosts.allows(host):
         raise Refused(403, "this Host is not the fake's; use a loopback name, or serve with --allowed-host")
     origin = request.headers.get("Origin")
     if origin is not None and not dashboard.is_own(origin):
         raise Refused(403, "pages of other origins may not steer the fake")
 
 
-def _without_key(world: World, key: str) -> Response | None:
+def _without_key(fake: Fake, key: str) -> Response | None:
     """What is answered to a request without the key; None if it is answered as with it.
 
     Raises:
@@ -126,7 +124,7 @@ def _without_key(world: World, key: str) -> Response | None:
     if path in _WITHOUT_KEY or dashboard.is_let_in(request.cookies, key):
         return None
     if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
-        return dashboard.ask_key(world, _base_url())
+        return dashboard.ask_key(fake, _base_url())
     raise Refused(401, f"this server listens beyond loopback: send the key that it printed as {KEY_HEADER}")
 
 

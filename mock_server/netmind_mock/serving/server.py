@@ -26,7 +26,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 
-from netmind_mock.app import create_app, world_of
+from netmind_mock.app import create_app, fake_of
 from netmind_mock.clock import SteerableClock
 from netmind_mock.control.dashboard.views import FILES
 from netmind_mock.journal import access_log
@@ -261,11 +261,11 @@ def check(settings: Settings, public_url: str) -> None:
             f"--workers: {settings.workers} processes cannot share a memory; keep the jobs in a file with "
             "--store sqlite:///jobs.db, or in a database with --store postgresql://USER@HOST/DATABASE"
         )
-    world = world_of(build_app(settings, public_url))
-    clock = world.tenants.clock(None)
+    fake = fake_of(build_app(settings, public_url))
+    clock = fake.accounts.clock(None)
     if isinstance(clock, SteerableClock) and clock.speed != settings.speed:
-        world.tenants.steer(None, lambda clock: clock.set_speed(settings.speed))
-    world.store.close()
+        fake.accounts.steer(None, lambda clock: clock.set_speed(settings.speed))
+    fake.store.close()
 
 
 def _carried(settings: Settings) -> Iterable[str]:
@@ -291,7 +291,7 @@ def _load_in_worker(settings: Settings, public_url: str) -> Callable[..., Any]:
 
 def _write_journal(app: Flask) -> None:
     with contextlib.suppress(StoreUnavailable):
-        world_of(app).journal.finish()
+        fake_of(app).journal.finish()
 
 
 def _slow_path(app: Flask) -> Callable[[str], bool]:

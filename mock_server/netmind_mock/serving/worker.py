@@ -30,7 +30,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netmind_mock.api.environ import DELIVER, HOLD, MAX_BODY_BYTES, whole_answer
+from netmind_mock.api.request import KEY, MAX_BODY_BYTES, RequestContext, whole_response
 from netmind_mock.serving import wire_faults
 
 if TYPE_CHECKING:
@@ -215,8 +215,12 @@ class Lane:
         course = _Course(self._relay_secret)
         try:
             environ |= _BASE_ENVIRON  # nothing of granian's is among it
-            environ[HOLD], environ[DELIVER] = course.hold, course.deliver
-            status, headers, body = whole_answer(self._app, environ)
+            environ[KEY] = context = RequestContext(sends_later=True)
+            status, headers, body = whole_response(self._app, environ)
+            if context.held_until is not None:
+                course.hold(*context.held_until)
+            if context.delivery is not None:
+                course.deliver(context.delivery)
             answer = int(status[:3]), headers if course.told is None else [*headers, course.told], body
         except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer
             _log.exception("the application raised")
@@ -249,12 +253,12 @@ class _Course:
         return 0.0, _Afterwards(self.moment, self.wait)
 
     def hold(self, moment: float, clock: Clock) -> None:
-        """See ``routes.HOLD``; the latest moment counts."""
+        """Send the response no sooner; the latest moment counts."""
         if self.moment is None or moment > self.moment[0]:
             self.moment = moment, clock.now
 
     def deliver(self, delivery: Delivery) -> None:
-        """See ``routes.DELIVER``."""
+        """Send it as a fault has it."""
         if self._secret:
             self.told = wire_faults.told(delivery, self._secret)
         else:

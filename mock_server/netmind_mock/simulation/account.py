@@ -61,7 +61,7 @@ class ActiveFault:
 
 
 @dataclass(slots=True)
-class Tenant:
+class Account:
     """What was ordered for one tenant, or for everybody.
 
     Attributes:
@@ -88,7 +88,7 @@ class Tenant:
         return order
 
 
-def packed(tenant: Tenant) -> bytes:
+def packed(tenant: Account) -> bytes:
     """What ``unpacked`` reads."""
     return json.dumps(
         {
@@ -115,13 +115,13 @@ def check_size(document: bytes) -> None:
         )
 
 
-def unpacked(document: bytes | None) -> Tenant:
+def unpacked(document: bytes | None) -> Account:
     """What was ordered; nothing where nothing is kept."""
     if document is None:
-        return Tenant()
+        return Account()
     kept = json.loads(document)
     otherwise = kept["otherwise"]
-    return Tenant(
+    return Account(
         deque(Ordered(_order(*order), where, times) for *order, where, times in kept["next_jobs"]),
         [Rule(_order(*order), model, prompt) for *order, model, prompt in kept["rules"]],
         otherwise and _order(*otherwise),

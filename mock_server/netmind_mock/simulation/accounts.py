@@ -15,7 +15,7 @@ import orjson
 
 from netmind_mock.clock import ClockState, SteerableClock
 from netmind_mock.errors import InvalidBody
-from netmind_mock.simulation.account import Tenant, check_size, packed, unpacked
+from netmind_mock.simulation.account import Account, check_size, packed, unpacked
 from netmind_mock.simulation.faults import KINDS, Fault, fault_of
 from netmind_mock.simulation.rules import Rule, prompt_of
 from netmind_mock.simulation.scenarios import MOST_ORDER_CHARACTERS, Order, parse
@@ -40,7 +40,7 @@ _TAG_ENDS = "]]"
 CLOCK = "clock"
 _ORDERS = "orders"
 
-_NOTHING = Tenant()
+_NOTHING = Account()
 
 
 class Struck(NamedTuple):
@@ -50,7 +50,7 @@ class Struck(NamedTuple):
     number: int
 
 
-class Tenants:
+class Accounts:
     """All that was ordered. Safe to use from several threads.
 
     What asks the store may raise :class:`StoreUnavailable`; then nothing is done.
@@ -82,7 +82,7 @@ class Tenants:
         self._lock = threading.RLock()
         self._revision = 0
         self._clocks: dict[str, SteerableClock] = {}
-        self._ordered: dict[str, Tenant] = {}
+        self._ordered: dict[str, Account] = {}
         self._kept_clocks: dict[str, bytes] = {}  # as they were when this process last had the store's
         with contextlib.suppress(StoreUnavailable):  # what can be read can be served
             self._keep_clock()
@@ -104,11 +104,11 @@ class Tenants:
                     self._ordered[user_id] = unpacked(fact)
             self._revision = facts.revision
 
-    def of(self, user_id: str | None) -> Tenant:
+    def of(self, user_id: str | None) -> Account:
         """What was ordered for a tenant, or (None) for everybody, to be read."""
         return self._ordered.get(user_id or "", _NOTHING)
 
-    def order(self, user_id: str | None, how: Callable[[Tenant], object]) -> None:
+    def order(self, user_id: str | None, how: Callable[[Account], object]) -> None:
         """Change what is ordered for a tenant, or (None) for everybody.
 
         Raises:
@@ -119,7 +119,7 @@ class Tenants:
     def _change(
         self,
         user_id: str | None,
-        how: Callable[[Tenant], Result],
+        how: Callable[[Account], Result],
         check: Callable[[bytes], object] = lambda _: None,
     ) -> Result:
         """Change what is ordered, and return what ``how`` does."""
@@ -217,7 +217,7 @@ class Tenants:
         if not self._ordered:
             return self._standing_order(asked)
         for owner, tenant in self._concerned(user_id):
-            if tenant.next_jobs and (order := self._change(owner, Tenant.take_next_job)) is not None:
+            if tenant.next_jobs and (order := self._change(owner, Account.take_next_job)) is not None:
                 return order
         for _, tenant in self._concerned(user_id):
             for rule in tenant.rules:
@@ -232,7 +232,7 @@ class Tenants:
         if not self._ordered:
             return None
 
-        def first(tenant: Tenant) -> Struck | None:
+        def first(tenant: Account) -> Struck | None:
             for active in tenant.faults:
                 if self.can_carry(active.fault.kind) and active.strikes(self.seed, operation, job_id):
                     return Struck(active.fault, active.seen - 1)
@@ -265,7 +265,7 @@ class Tenants:
         except InvalidOrder as mistake:
             raise InvalidBody(detail=[{"loc": place, "msg": str(mistake), "type": "mock_order"}]) from None
 
-    def _concerned(self, user_id: str | None) -> Iterator[tuple[str | None, Tenant]]:
+    def _concerned(self, user_id: str | None) -> Iterator[tuple[str | None, Account]]:
         if user_id is not None and (own := self._ordered.get(user_id)) is not None:
             yield user_id, own
         if (everybody := self._ordered.get("")) is not None:

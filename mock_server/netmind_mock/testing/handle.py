@@ -20,7 +20,7 @@ from netmind_mock.validation import InvalidOrder, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from netmind_mock.fake import World
+    from netmind_mock.fake import Fake
     from netmind_mock.journal.entries import Entry
 
 
@@ -327,9 +327,9 @@ class Control(Protocol):
 class LocalControl:
     """Steers a fake in this process, for everybody."""
 
-    def __init__(self, world: World, check_used: Callable[[], None] = lambda: None) -> None:
-        """Steer this world; ``check_used`` raises if nobody can have used it."""
-        self._world = world
+    def __init__(self, fake: Fake, check_used: Callable[[], None] = lambda: None) -> None:
+        """Steer this fake; ``check_used`` raises if nobody can have used it."""
+        self._fake = fake
         self._check_used = check_used
 
     def call(self, name: str, payload: Mapping[str, Any] | None = None) -> Any:
@@ -337,14 +337,14 @@ class LocalControl:
         __tracebackhide__ = True
         self._check_used()
         try:
-            return call(self._world, None, name, payload or {})
+            return call(self._fake, None, name, payload or {})
         except InvalidOrder as mistake:  # told where the test ordered it, and not by our own frames
             raise type(mistake)(str(mistake)) from None
 
     def entries(self, operation: str | None = None) -> list[Entry]:
         """The journal's entries, oldest first."""
         self._check_used()
-        return self._world.journal.entries(operation=operation)
+        return self._fake.journal.entries(operation=operation)
 
 
 class HttpControl:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.app import create_app, world_of
+from netmind_mock.app import create_app, fake_of
 from netmind_mock.journal.entries import MOST_ENTRIES
 from netmind_mock.journal.spend import prices_from
 from netmind_mock.simulation.faults import KINDS
@@ -110,13 +110,13 @@ class Mock(Handle):
             wire_faults=KINDS,
         )
         self._is_used = self._is_started = False
-        world = replace(world_of(self.app), told_of_losses=True)
+        fake = replace(fake_of(self.app), knows_losses=True)
         super().__init__(
-            LocalControl(world, self._check_used),
+            LocalControl(fake, self._check_used),
             base_url.rstrip("/"),
             keys[0] if keys else API_KEY,
         )
-        self._carrier = Carrier(self.app, self.clock, Patience(max_polls), world.journal, self.base_url)
+        self._carrier = Carrier(self.app, self.clock, Patience(max_polls), fake.journal, self.base_url)
         self._unused = unused
         self._patch_sleep = patch_sleep
         self._requests_mock = requests_mock

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from netmind_mock.api.environ import DELIVER, HOLD, NOTE, whole_answer
+from netmind_mock.api.request import KEY, RequestContext, whole_response
 from netmind_mock.simulation.faults import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from netmind_mock.api.environ import Application
-    from netmind_mock.clock import Clock
+    from netmind_mock.api.request import Application
     from netmind_mock.journal.shared import AnyJournal
     from netmind_mock.testing.poll_limit import Patience
     from netmind_mock.testing.virtual_time import VirtualClock
@@ -135,19 +134,16 @@ class Carrier:
             WouldHang: Nothing would ever come, and nothing would end the wait.
         """
         __tracebackhide__ = True
-        moments: list[float] = []
-        deliveries: list[Delivery] = []
-
-        def hold(moment: float, clock: Clock) -> None:
-            moments.append(moment - clock.now())
-
         environ = self._environ(method, url, headers, body)
-        environ[HOLD], environ[DELIVER] = hold, deliveries.append
-        status, answer_headers, content = whole_answer(self._application, environ)
-        delivery = deliveries[0] if deliveries else Delivery(int(status[:3]), answer_headers, content)
+        environ[KEY] = context = RequestContext(sends_later=True)
+        status, answer_headers, content = whole_response(self._application, environ)
+        delivery = context.delivery or Delivery(int(status[:3]), answer_headers, content)
         seen = content if delivery.arrives else b""
         self._patience.saw(method, environ["PATH_INFO"], self.clock.now(), seen)
-        wait = sum(moments) + delivery.wait
+        wait = delivery.wait
+        if context.held_until is not None:
+            moment, clock = context.held_until
+            wait += max(moment - clock.now(), 0.0)
         failure: Exception | None = Broken(reset=delivery.reset) if delivery.sent == -1 else None
         if timeout is not None and wait > timeout:
             wait, failure = timeout, TimedOut(timeout)
@@ -157,11 +153,10 @@ class Carrier:
                 "API this client would hang for ever. Give the request a timeout."
             )
         steps = tuple(_steps(content, delivery, timeout))
-        note = environ.get(NOTE)
 
         def lost() -> None:
-            if note is not None:
-                self._journal.lost(note)
+            if context.note is not None:
+                self._journal.lost(context.note)
 
         if failure is not None or steps[-1].failure is not None:
             lost()

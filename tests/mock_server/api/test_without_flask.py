@@ -3,7 +3,7 @@
 import pytest
 
 from netmind_mock import SteerableClock, create_app
-from netmind_mock.app import world_of
+from netmind_mock.app import fake_of
 from netmind_mock.stores import StoreUnavailable
 
 AUTH = {"Authorization": "Bearer key"}
@@ -83,7 +83,7 @@ def test_a_store_that_is_gone_is_told_as_through_flask(monkeypatch):
     answers = []
     for flask in (False, True):
         app = fake(through_flask=flask)
-        monkeypatch.setattr(world_of(app).store, "page", gone)
+        monkeypatch.setattr(fake_of(app).store, "page", gone)
         answers.append(app.test_client().get("/v1/generation", headers=AUTH))
     assert [(answer.status_code, answer.json) for answer in answers] == [
         (503, {"message": "the fake's store cannot be read or written now: disk full"})
@@ -97,7 +97,7 @@ def test_a_mistake_of_ours_is_a_500_that_is_logged_as_through_flask(monkeypatch,
     answers = []
     for flask in (False, True):
         app = fake(through_flask=flask)
-        monkeypatch.setattr(world_of(app).store, "page", broken)
+        monkeypatch.setattr(fake_of(app).store, "page", broken)
         answers.append(app.test_client().get("/v1/generation", headers=AUTH))
     assert [(answer.status_code, answer.json) for answer in answers] == [
         (500, {"message": "Internal Server Error"})
@@ -111,6 +111,6 @@ def test_while_testing_a_mistake_of_ours_is_raised(monkeypatch):
 
     app = fake(through_flask=False)
     app.testing = True
-    monkeypatch.setattr(world_of(app).store, "page", broken)
+    monkeypatch.setattr(fake_of(app).store, "page", broken)
     with pytest.raises(LookupError, match="ours"):
         app.test_client().get("/v1/generation", headers=AUTH)

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from netmind_mock import create_app
-from netmind_mock.app import world_of
+from netmind_mock.app import fake_of
 from netmind_mock.stores import Limits, StoreUnavailable
 from netmind_mock.stores.memory import MemoryStore
 
@@ -85,5 +85,5 @@ def test_a_store_that_is_gone_is_503(client, monkeypatch):
     def gone():
         raise StoreUnavailable("disk I/O error")
 
-    monkeypatch.setattr(world_of(client.application).store, "counts", gone)
+    monkeypatch.setattr(fake_of(client.application).store, "counts", gone)
     assert client.get("/__mock/metrics").status_code == 503

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from netmind_mock import create_app
-from netmind_mock.app import world_of
+from netmind_mock.app import fake_of
 from netmind_mock.journal.entries import Journal, Note, entry_from_json, same_request
 from netmind_mock.journal.har import har_of
 
@@ -86,7 +86,7 @@ def test_no_entry_holds_the_token_that_its_request_carried(name):
     )
     client.post("/v1/generation", data=body, content_type="application/json", headers=headers)
     client.get(f"/v1/generation/{quote(spelled, safe='')}", query_string={"key": spelled}, headers=headers)
-    entries = world_of(app).journal.entries()
+    entries = fake_of(app).journal.entries()
     assert len(entries) == 2
     for text in (
         repr(entries),
@@ -108,14 +108,14 @@ def raw_base64_core(token):
 def test_a_token_of_another_form_is_masked_too(headers):
     app = create_app()
     app.test_client().get("/v1/generation", query_string={"key": TOKEN}, headers=headers)
-    assert TOKEN not in repr(world_of(app).journal.entries())
+    assert TOKEN not in repr(fake_of(app).journal.entries())
 
 
 def test_a_token_that_is_a_word_is_not_cut_out_of_honest_text():
     app = create_app()
     body = {"model": "m", "config": {"prompt": "make thumbnails"}}
     app.test_client().post("/v1/generation", json=body, headers={"Authorization": "Bearer thumbnails"})
-    (entry,) = world_of(app).journal.entries()
+    (entry,) = fake_of(app).journal.entries()
     assert (entry.config, entry.headers["authorization"]) == (
         {"prompt": "make thumbnails"},
         "Bearer [masked]",
@@ -131,7 +131,7 @@ def test_headers_count_and_are_cut():
     app = create_app()
     for _ in range(20):
         app.test_client().get("/v1/generation", headers={"X-Big": "x" * 200_000})
-    entries = world_of(app).journal.entries()
+    entries = fake_of(app).journal.entries()
     assert all(len(value) <= 16 * 1024 for entry in entries for value in entry.headers.values())
     journal = Journal(most_bytes=10_000)
     for number in range(10):
@@ -144,7 +144,7 @@ def test_long_texts_are_kept_by_their_hash_so_that_requests_are_told_apart():
     for image in ("a" * 200_000, "a" * 200_000 + "b"):
         body = {"model": "m", "config": {"prompt": "x", "image": image}}
         app.test_client().post("/v1/generation", json=body, headers={"Authorization": "any"})
-    one, other = world_of(app).journal.entries()
+    one, other = fake_of(app).journal.entries()
     assert (one.model, one.config["prompt"]) == ("m", "x")
     assert len(one.body) < 1000
     assert not same_request(one, other)
@@ -166,7 +166,7 @@ def test_what_form_a_token_had_is_told():
     client = app.test_client()
     for header in (f"Bearer {TOKEN}", TOKEN, None):
         client.get("/v1/generation", headers={"Authorization": header} if header else {})
-    told = [entry.headers.get("authorization") for entry in world_of(app).journal.entries()]
+    told = [entry.headers.get("authorization") for entry in fake_of(app).journal.entries()]
     assert told == ["Bearer [masked]", "[masked]", None]
 
 
@@ -174,7 +174,7 @@ def test_a_huge_body_is_cut_and_a_file_is_not_kept(make, completed):
     client = make()
     client.post("/v1/generation", data=b"x" * 3_000_000, headers={"Authorization": "a-token"})
     client.get(completed(client)["result"]["data"][0]["url"].removeprefix("http://localhost"))
-    entries = world_of(client.application).journal.entries()
+    entries = fake_of(client.application).journal.entries()
     file = entries[-1]
     assert len(entries[0].body) <= 64 * 1024
     assert (file.operation, file.answer, file.size > 1000) == ("file", "", True)
@@ -187,7 +187,7 @@ def test_a_long_text_that_is_cut_holds_no_half_of_the_token():
         prompt = "x" * start + TOKEN + "y" * 70_000
         body = {"model": "Qwen/Qwen-Image", "config": {"prompt": prompt}}
         client.post("/v1/generation", json=body, headers={"Authorization": f"Bearer {TOKEN}"})
-    for entry in world_of(client.application).journal.entries():
+    for entry in fake_of(client.application).journal.entries():
         assert "nm-S" not in entry.body
         assert len(entry.body) < 64 * 1024
 
@@ -196,5 +196,5 @@ def test_a_token_of_letters_alone_is_masked_where_it_is_no_word():
     client = create_app().test_client()
     for token, is_masked in (("abcdefghijklmnop", True), ("coffee", False)):
         client.get(f"/v1/generation?key={token}", headers={"Authorization": f"Bearer {token}"})
-        entry = world_of(client.application).journal.entries()[-1]
+        entry = fake_of(client.application).journal.entries()[-1]
         assert (token not in entry.path) == is_masked

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from netmind_mock import SteerableClock
-from netmind_mock.api.environ import DELIVER, HOLD, MAX_BODY_BYTES
+from netmind_mock.api.request import KEY, MAX_BODY_BYTES
 from netmind_mock.serving.worker import SMALL_BODY_BYTES, Held, Lane
 from netmind_mock.simulation.faults import Delivery
 
@@ -66,9 +66,9 @@ def app(environ, start_response):
     if path == "/broken":
         raise RuntimeError("broken")
     if path in ("/held", "/held-and-late"):
-        environ[HOLD](77.0, environ["clock"])
+        environ[KEY].hold(77.0, environ["clock"])
     if path in ("/late", "/held-and-late"):
-        environ[DELIVER](Delivery(200, [], b"", wait=0.2))
+        environ[KEY].delivery = Delivery(200, [], b"", wait=0.2)
     if path == "/busy":
         environ["began"].set()
         assert environ["finish"].wait(WITHIN)

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netmind_mock import InvalidOrder, create_app
-from netmind_mock.app import world_of
+from netmind_mock.app import fake_of
 from netmind_mock.simulation.account import (
     MOST_BYTES,
+    Account,
     ActiveFault,
     Ordered,
-    Tenant,
     check_size,
     packed,
     unpacked,
@@ -37,7 +37,7 @@ faults = st.sampled_from(
     )
 )
 tenants = st.builds(
-    Tenant,
+    Account,
     next_jobs=st.lists(st.builds(Ordered, orders, st.text(), st.integers(1, 10_000)), max_size=3).map(deque),
     rules=st.lists(st.builds(Rule, orders, st.none() | st.text(), st.none() | st.text()), max_size=3),
     otherwise=st.none() | orders,
@@ -54,17 +54,17 @@ def test_orders_come_back_as_they_were_packed(tenant):
 
 
 def test_where_nothing_is_kept_nothing_is_ordered():
-    assert unpacked(None) == Tenant()
+    assert unpacked(None) == Account()
 
 
 def test_a_next_job_for_several_creates_is_used_up_one_by_one():
-    tenant = Tenant(deque([Ordered(order("failed"), "here", 2), Ordered(order("stuck"))]))
+    tenant = Account(deque([Ordered(order("failed"), "here", 2), Ordered(order("stuck"))]))
     taken = [tenant.take_next_job() for _ in range(4)]
     assert taken == [order("failed"), order("failed"), order("stuck"), None]
 
 
 def test_more_than_there_is_room_for_is_refused_with_what_to_do():
-    tenant = Tenant(rules=[Rule(order("failed", reason="x" * 300), "m")] * (MOST_BYTES // 300))
+    tenant = Account(rules=[Rule(order("failed", reason="x" * 300), "m")] * (MOST_BYTES // 300))
     with pytest.raises(InvalidOrder, match=r"expected at most 256 KiB of orders for an account; clear the"):
         check_size(packed(tenant))
 
@@ -78,7 +78,7 @@ def test_orders_at_the_limit_are_carried_out_though_their_counts_grow():
         assert client.post("/__mock/faults", json=asked).status_code == 200
     first = client.post("/__mock/rules", json={"scenario": "slow", "prompt": ""})
     assert first.status_code == 200
-    store = world_of(client.application).store
+    store = fake_of(client.application).store
     room = MOST_BYTES - len(store.facts(0).changed["orders", ""])
     client.delete("/__mock/rules")
     for prompt, status in (("x" * (room + 1), 422), ("x" * room, 200)):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netmind_mock import MemoryStore, SteerableClock, create_app
-from netmind_mock.api.environ import HOLD
-from netmind_mock.app import world_of
+from netmind_mock.api.request import KEY, RequestContext
+from netmind_mock.app import fake_of
 from netmind_mock.simulation.load import Latency, RateLimit, begun
 from netmind_mock.stores import Limits, StoreUnavailable, open_store
 
@@ -87,10 +87,12 @@ def test_a_range_is_drawn_from_evenly_and_a_log_normal_one_around_its_median():
 class TestLatency:
     def held(self, app, path="/v1/generation", **extra):
         """By how much the answer is held back, and the answer."""
-        moments = []
-        environ = {HOLD: lambda moment, clock: moments.append(moment - clock.now()), **extra}
-        answer = app.test_client().get(path, headers=AUTH, environ_overrides=environ)
-        return moments, answer
+        context = RequestContext(sends_later=True)
+        answer = app.test_client().get(path, headers=AUTH, environ_overrides={KEY: context, **extra})
+        if context.held_until is None:
+            return [], answer
+        moment, clock = context.held_until
+        return [moment - clock.now()], answer
 
     def test_an_answer_is_held_back_on_the_clock_of_the_jobs(self):
         standing = SteerableClock(monotonic=lambda: 5.0)
@@ -225,7 +227,7 @@ class TestCapacity:
 
     def test_a_place_of_a_job_that_was_never_put_is_free_again(self, monkeypatch):
         fake = Fake(capacity=1)
-        store = world_of(fake.client.application).store
+        store = fake_of(fake.client.application).store
 
         def full(_):
             raise StoreUnavailable("disk full")
@@ -249,7 +251,7 @@ class TestCapacity:
     def test_what_cannot_move_up_now_does_with_the_next_create(self, monkeypatch):
         fake = Fake(capacity=1)
         first, second = fake.create(), fake.create()
-        queue = world_of(fake.client.application).queue
+        queue = fake_of(fake.client.application).queue
 
         def gone(*_, **__):
             raise StoreUnavailable("gone")
@@ -264,7 +266,7 @@ class TestCapacity:
     def test_a_job_that_ended_meanwhile_does_not_move_up(self, monkeypatch):
         fake = Fake(capacity=1)
         first, second = fake.create(), fake.create()
-        store = world_of(fake.client.application).store
+        store = fake_of(fake.client.application).store
         page = store.page
 
         def before_the_other(user_id):

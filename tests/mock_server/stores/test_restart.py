@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from netmind_mock import SteerableClock, create_app
-from netmind_mock.app import world_of
+from netmind_mock.app import fake_of
 from netmind_mock.stores import StoreUnavailable, open_store
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
@@ -117,7 +117,7 @@ class TestUnavailable:
     @pytest.fixture
     def client(self, monkeypatch):
         app = create_app()
-        store = world_of(app).store
+        store = fake_of(app).store
         client = app.test_client()
         done = create(create_app(store=store, duration=0).test_client())
         client.file = client.get(f"/v1/generation/{done['id']}", headers=AUTH).json["result"]["data"][0][
@@ -155,7 +155,7 @@ class TestUnavailable:
 
 def test_a_clock_that_could_not_be_kept_was_not_steered(monkeypatch):
     app = create_app()
-    client, store = app.test_client(), world_of(app).store
+    client, store = app.test_client(), fake_of(app).store
 
     def gone(*_):
         raise StoreUnavailable("disk I/O error")
@@ -170,7 +170,7 @@ def test_a_clock_that_could_not_be_kept_was_not_steered(monkeypatch):
 
 def test_a_reset_that_could_not_be_done_took_nothing_away(monkeypatch):
     app = create_app()
-    client, store = app.test_client(), world_of(app).store
+    client, store = app.test_client(), fake_of(app).store
     client.post("/__mock/rules", json={"scenario": "failed", "model": "*"})
 
     def gone(*_, **__):

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from netmind_mock import create_app
-from netmind_mock.app import world_of
+from netmind_mock.app import fake_of
 from netmind_mock.stores import KeptNote, StoreUnavailable, open_store
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
@@ -132,7 +132,7 @@ class TestOrders:
 def test_a_job_is_ended_by_hand_once_though_both_are_asked_at_the_same_moment(two, monkeypatch):
     one, other = two
     complete = f"/__mock/jobs/{create(one).json['id']}/complete"
-    store = world_of(one.application).store
+    store = fake_of(one.application).store
     change = store.change
 
     def after_the_other(job_id, how):
@@ -146,7 +146,7 @@ def test_a_job_is_ended_by_hand_once_though_both_are_asked_at_the_same_moment(tw
 def test_a_job_is_deleted_once_though_both_are_asked_at_the_same_moment(two, monkeypatch):
     one, other = two
     path = f"/v1/generation/{create(one).json['id']}"
-    store = world_of(one.application).store
+    store = fake_of(one.application).store
     change = store.change
 
     def after_the_other(job_id, how):
@@ -246,7 +246,7 @@ class TestJournal:
     def test_a_mistake_of_ours_does_not_end_it(self, two, monkeypatch, caplog):
         one, other = two
         create(one)
-        notes, told = world_of(one.application).store.notes, threading.Event()
+        notes, told = fake_of(one.application).store.notes, threading.Event()
 
         def broken(*_):
             told.set()
@@ -305,7 +305,7 @@ class TestJournal:
     def test_what_cannot_be_written_is_written_later(self, two, monkeypatch):
         one, other = two
         create(one)
-        notes = world_of(one.application).store.notes
+        notes = fake_of(one.application).store.notes
         with monkeypatch.context() as full:
 
             def gone(*_):

@@ -10,7 +10,7 @@ from netmind_mock.control.dashboard.views import moment, shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from netmind_mock.fake import World
+    from netmind_mock.fake import Fake
     from netmind_mock.journal.entries import Entry
 
 PAGE_LENGTH = 50
@@ -61,10 +61,10 @@ class Requests(NamedTuple):
     before: int
 
 
-def requests_of(world: World, query: Mapping[str, str]) -> Requests:
+def requests_of(fake: Fake, query: Mapping[str, str]) -> Requests:
     """The requests that fit ``operation``, ``status`` (such as 4 for 4xx) and ``text``, before ``before``."""
     operation = query.get("operation") or None
-    everything = world.journal.entries(operation=operation)
+    everything = fake.journal.entries(operation=operation)
     same = _duplicates(everything)
     fitting = [entry for entry in reversed(everything) if _fits(entry, query)]
     before = query.get("before", "")
@@ -74,7 +74,7 @@ def requests_of(world: World, query: Mapping[str, str]) -> Requests:
     return Requests(
         [_asked(entry, same.get(entry.number, 0)) for entry in page],
         len(fitting),
-        world.journal.dropped(),
+        fake.journal.dropped(),
         page[-1].number if len(fitting) > PAGE_LENGTH else 0,
     )
 

@@ -1,4 +1,4 @@
-"""From a world to a page of HTML."""
+"""From a fake to a page of HTML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import jinja2
 
-    from netmind_mock.fake import World
+    from netmind_mock.fake import Fake
     from netmind_mock.jobs.job import Job
 
 PAGES = (("", "Jobs"), ("pages/journal", "Journal"), ("pages/steer", "Clock and orders"))
@@ -31,23 +31,23 @@ _JSON = "-H 'Content-Type: application/json'"
 
 
 class Pages:
-    """The pages of a world, as a client reaches them at a base URL."""
+    """The pages of a fake, as a client reaches them at a base URL."""
 
-    def __init__(self, world: World, base_url: str, query: Mapping[str, str]) -> None:
-        self._world = world
+    def __init__(self, fake: Fake, base_url: str, query: Mapping[str, str]) -> None:
+        self._fake = fake
         self._base_url = base_url
         self._query = {name: query.get(name, "") for name in _FILTERS}
         self._before = query.get("before", "")
 
     def jobs(self) -> str:
         """The table of jobs."""
-        shown = views.jobs_of(self._world, {**self._query, "before": self._before})
+        shown = views.jobs_of(self._fake, {**self._query, "before": self._before})
         older = self._older(shown.before)
         return self._page("jobs.html", "Jobs", "", jobs=shown, statuses=STATUSES, older=older)
 
     def job(self, job: Job) -> str:
         """A job's own page."""
-        shown = views.shown_job(self._world, job, self._base_url)
+        shown = views.shown_job(self._fake, job, self._base_url)
         here = f"pages/jobs/{job.id}"
         curls = {
             "advance": self._curl("steer_clock", {"advance": shown.to_next}, own=shown.own_clock),
@@ -62,7 +62,7 @@ class Pages:
 
     def journal(self) -> str:
         """The journal."""
-        shown = requests_of(self._world, {**self._query, "before": self._before})
+        shown = requests_of(self._fake, {**self._query, "before": self._before})
         known = (*OPERATIONS, "other")
         older = self._older(str(shown.before or ""))
         return self._page(
@@ -71,9 +71,9 @@ class Pages:
 
     def steer(self) -> str:
         """The clock, and what is ordered."""
-        world = self._world
-        clock = call(world, None, "clock", {})
-        to_next = views.next_event(world.store.page(None), clock["now"])
+        fake = self._fake
+        clock = call(fake, None, "clock", {})
+        to_next = views.next_event(fake.store.page(None), clock["now"])
         curls = {
             "second": self._curl("steer_clock", {"advance": 1}),
             "minute": self._curl("steer_clock", {"advance": 60}),
@@ -86,7 +86,7 @@ class Pages:
             "clear_faults": self._curl("clear_faults", None),
             "reset": self._curl("reset", {}),
         }
-        known = call(world, None, "scenarios", {})
+        known = call(fake, None, "scenarios", {})
         return self._page(
             "steer.html",
             "Clock and orders",
@@ -95,10 +95,10 @@ class Pages:
             to_next=to_next,
             curls=curls,
             scenarios=known["scenarios"],
-            faults=[one for one in known["faults"] if world.tenants.can_carry(one["kind"])],
+            faults=[one for one in known["faults"] if fake.accounts.can_carry(one["kind"])],
             operations=OPERATIONS,
-            next_jobs=call(world, None, "next_jobs", {})["next_jobs"],
-            ordered=call(world, None, "faults", {})["faults"],
+            next_jobs=call(fake, None, "next_jobs", {})["next_jobs"],
+            ordered=call(fake, None, "faults", {})["faults"],
         )
 
     def message(self, message: str, back: str, *, asks_key: bool = False) -> str:
@@ -115,7 +115,7 @@ class Pages:
                 here=here,
                 pages=PAGES,
                 version=version("netmind-testkit"),
-                mode=views.mode_of(self._world, self._base_url),
+                mode=views.mode_of(self._fake, self._base_url),
                 query=self._query,
                 told="",
                 **shown,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Response, current_app, request
 
-from netmind_mock.api.environ import NOW
+from netmind_mock.api.request import RequestContext
 from netmind_mock.control.dashboard.render import Pages, text_of
 from netmind_mock.control.operations import OPERATIONS_BY_NAME, NotThere, call
 from netmind_mock.errors import ExpiredLink, UnknownFile
@@ -24,7 +24,7 @@ from netmind_mock.validation import InvalidOrder
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from netmind_mock.fake import World
+    from netmind_mock.fake import Fake
 
 KEY_COOKIE: Final = "netmind_mock_key"
 
@@ -47,11 +47,11 @@ def is_page(path: str) -> bool:
     return path == "" or path.startswith("pages/")
 
 
-def answer_page(world: World, path: str, base_url: str, key: str | None) -> Response:
+def answer_page(fake: Fake, path: str, base_url: str, key: str | None) -> Response:
     """The page at a path below ``/__mock/``, or what came of a form."""
-    pages = Pages(world, base_url, request.args)
+    pages = Pages(fake, base_url, request.args)
     if request.method == "POST":
-        return _answer_form(world, pages, path, key)
+        return _answer_form(fake, pages, path, key)
     if request.method not in ("GET", "HEAD"):
         return _html(pages.message(f"a page takes no {request.method}", "/__mock/"), 405)
     if path.removeprefix("pages/") in _FILES:
@@ -61,19 +61,20 @@ def answer_page(world: World, path: str, base_url: str, key: str | None) -> Resp
     if path in plain:
         return _html(plain[path]())
     if path.startswith("pages/files/"):
-        return _file(world, path.removeprefix("pages/files/"))
+        return _file(fake, path.removeprefix("pages/files/"))
     job_id = path.removeprefix("pages/jobs/")
-    job = world.store.get(job_id) if ids.is_job_id(job_id) else None
+    job = fake.store.get(job_id) if ids.is_job_id(job_id) else None
     if job is None:
         return _html(pages.message("nothing is here", "/__mock/"), 404)
     return _html(pages.job(job))
 
 
-def _file(world: World, file_id: str) -> Response:
+def _file(fake: Fake, file_id: str) -> Response:
     """A result file, as its own route answers it, past the door: nobody's client asked for it."""
     job_id, _ = ids.file_of(file_id) or ("", 0)
-    job = world.store.get(job_id)
-    request.environ[NOW] = world.tenants.clock(None if job is None else job.user_id).now()
+    job = fake.store.get(job_id)
+    clock = fake.accounts.clock(None if job is None else job.user_id)
+    RequestContext.of(request.environ).now = clock.now()
     try:
         download: Any = current_app.view_functions["files.download"]
         return current_app.make_response(download(file_id=file_id))
@@ -83,10 +84,10 @@ def _file(world: World, file_id: str) -> Response:
         return Response("no such file", 404, _HEADERS, content_type="text/plain")
 
 
-def ask_key(world: World, base_url: str) -> Response:
+def ask_key(fake: Fake, base_url: str) -> Response:
     """The page that asks for the key of ``/__mock/``."""
     message = "This fake listens beyond this machine. It printed a key when it was started."
-    page = Pages(world, base_url, {}).message(message, request.path, asks_key=True)
+    page = Pages(fake, base_url, {}).message(message, request.path, asks_key=True)
     return _html(page, 401)
 
 
@@ -104,7 +105,7 @@ def is_own(origin: str) -> bool:
     return scheme in ("http", "https") and host == request.headers.get("Host")
 
 
-def _answer_form(world: World, pages: Pages, path: str, key: str | None) -> Response:
+def _answer_form(fake: Fake, pages: Pages, path: str, key: str | None) -> Response:
     request.max_content_length = _MOST_FORM_BYTES
     back = _checked_back(request.form.get("back", ""))
     if not is_own(request.headers.get("Origin", "")):  # browsers say from whose page a form comes
@@ -115,7 +116,7 @@ def _answer_form(world: World, pages: Pages, path: str, key: str | None) -> Resp
         return _html(pages.message("nothing is here", back), 404)
     try:
         fields = {name: value for name, value in request.form.items() if name != "back"}
-        _do(world, fields)
+        _do(fake, fields)
     except NotThere as mistake:
         return _html(pages.message(str(mistake), back), 404)
     except InvalidOrder as mistake:
@@ -132,7 +133,7 @@ def _answer_key(pages: Pages, back: str, key: str | None) -> Response:
     return answer
 
 
-def _do(world: World, fields: dict[str, str]) -> None:
+def _do(fake: Fake, fields: dict[str, str]) -> None:
     """Do what a form asks for.
 
     Raises:
@@ -148,7 +149,7 @@ def _do(world: World, fields: dict[str, str]) -> None:
         payload["operation"] = fields.pop("fault_of")
     for name, value in fields.items():
         payload[name] = _value(value) if name in (*_NUMBERS, "freeze") else value
-    call(world, account or None, operation, payload)
+    call(fake, account or None, operation, payload)
 
 
 def _arguments(text: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the pages show, as plain values. Pure but for reading the world."""
+"""What the pages show, as plain values. Pure but for reading the fake."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netmind_mock.jobs.job import Kind, Status, has_ended, stages_until, status_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from netmind_mock.fake import World
+    from netmind_mock.fake import Fake
     from netmind_mock.jobs.job import Job
 
 FILTERS = ("status", "model", "account", "text")
@@ -111,14 +111,14 @@ class Shown(NamedTuple):
     own_clock: bool
 
 
-def mode_of(world: World, base_url: str) -> Mode:
+def mode_of(fake: Fake, base_url: str) -> Mode:
     """How the fake runs."""
-    return Mode(world.profile.name, clock_in_words(world), world.store.name, base_url)
+    return Mode(fake.profile.name, clock_in_words(fake), fake.store.name, base_url)
 
 
-def clock_in_words(world: World) -> str:
+def clock_in_words(fake: Fake) -> str:
     """Whether everybody's clock runs, and how fast."""
-    clock = world.tenants.clock(None)
+    clock = fake.accounts.clock(None)
     if not isinstance(clock, SteerableClock):
         return "a clock of its own"
     shown = moment(clock.now())
@@ -127,20 +127,20 @@ def clock_in_words(world: World) -> str:
     return f"real time, {shown}" if clock.speed == 1 else f"{clock.speed:g} times as fast, {shown}"
 
 
-def jobs_of(world: World, query: Mapping[str, str]) -> Jobs:
+def jobs_of(fake: Fake, query: Mapping[str, str]) -> Jobs:
     """The jobs that fit the filters ``status``, ``model``, ``account`` and ``text``, after ``before``."""
-    everybody = world.store.page(None)
+    everybody = fake.store.page(None)
     accounts = list(dict.fromkeys(job.user_id for job in reversed(everybody)))[:PAGE_LENGTH]
     fitting = everybody[::-1]
     if any(query.get(name) for name in FILTERS):
-        fitting = [job for job in fitting if _fits(world, job, query)]
+        fitting = [job for job in fitting if _fits(fake, job, query)]
     before = query.get("before", "")
     first = next((number for number, job in enumerate(fitting, 1) if job.id == before), 0) if before else 0
     page = fitting[first : first + PAGE_LENGTH]
-    polls = world.journal.polls([job.id for job in page])
+    polls = fake.journal.polls([job.id for job in page])
     more = first + PAGE_LENGTH < len(fitting)
     return Jobs(
-        [row_of(world, job, polls[job.id]) for job in page],
+        [row_of(fake, job, polls[job.id]) for job in page],
         len(fitting),
         len(everybody),
         page[-1].id if more else "",
@@ -148,7 +148,7 @@ def jobs_of(world: World, query: Mapping[str, str]) -> Jobs:
     )
 
 
-def _fits(world: World, job: Job, query: Mapping[str, str]) -> bool:
+def _fits(fake: Fake, job: Job, query: Mapping[str, str]) -> bool:
     account, model, text, status = (query.get(name, "") for name in ("account", "model", "text", "status"))
     if (account and job.user_id != account) or (model and model.lower() not in job.model.lower()):
         return False
@@ -156,20 +156,20 @@ def _fits(world: World, job: Job, query: Mapping[str, str]) -> bool:
         looked_through = f"{job.id} {job.model} {job.config.decode(errors='replace')}"
         if text.lower() not in looked_through.lower():
             return False
-    return not status or status_of(world, job) == status
+    return not status or status_of(fake, job) == status
 
 
-def status_of(world: World, job: Job) -> str:
+def status_of(fake: Fake, job: Job) -> str:
     """A job's status in our words; a deleted one's is ``deleted``."""
-    now = world.tenants.clock(job.user_id).now()
+    now = fake.accounts.clock(job.user_id).now()
     return "deleted" if job.is_deleted(now) else str(status_at(job, now).status)
 
 
-def row_of(world: World, job: Job, polls: int) -> Row:
+def row_of(fake: Fake, job: Job, polls: int) -> Row:
     """A job as a row."""
-    now = world.tenants.clock(job.user_id).now()
-    status = status_of(world, job)
-    results = results_of(world, job, now)
+    now = fake.accounts.clock(job.user_id).now()
+    status = status_of(fake, job)
+    results = results_of(fake, job, now)
     picture = next((result.path for result in results if result.kind == Kind.IMAGE), "")
     return Row(
         job.id,
@@ -179,23 +179,23 @@ def row_of(world: World, job: Job, polls: int) -> Row:
         _ICONS.get(status, "?"),
         duration(now - job.created_at),
         polls,
-        f"{world.prices.of(job.model):g}",
+        f"{fake.prices.of(job.model):g}",
         job.user_id,
         picture,
     )
 
 
-def shown_job(world: World, job: Job, base_url: str) -> Shown:
+def shown_job(fake: Fake, job: Job, base_url: str) -> Shown:
     """A job with its timeline, its request and its answer."""
-    clock = world.tenants.clock(job.user_id)
+    clock = fake.accounts.clock(job.user_id)
     now = clock.now()
-    entries = world.journal.entries(job.user_id, job_id=job.id)
+    entries = fake.journal.entries(job.user_id, job_id=job.id)
     polls = [entry.at for entry in entries if entry.operation == "get"]
     steps = _steps(job, now)
     span = _span(job, now)
     to_next = next_event([job], now)
     return Shown(
-        row=row_of(world, job, len(polls)),
+        row=row_of(fake, job, len(polls)),
         created=moment(job.created_at),
         scenario=job.plan.scenario,
         steps=steps,
@@ -204,17 +204,17 @@ def shown_job(world: World, job: Job, base_url: str) -> Shown:
         is_open=not has_ended(job, now),
         to_next=to_next,
         request=pretty({"model": job.model, "config": _config_of(job)}),
-        answer=pretty(wire.generation(job, now, world.profile, base_url)),
-        results=results_of(world, job, now),
-        own_clock=world.tenants.has_own_clock(job.user_id),
+        answer=pretty(wire.generation(job, now, fake.profile, base_url)),
+        results=results_of(fake, job, now),
+        own_clock=fake.accounts.has_own_clock(job.user_id),
     )
 
 
-def results_of(world: World, job: Job, now: float) -> list[Result]:
+def results_of(fake: Fake, job: Job, now: float) -> list[Result]:
     """What a completed job resulted in; nothing of others."""
     if job.is_deleted(now) or status_at(job, now).status is not Status.COMPLETED:
         return []
-    data = wire.generation(job, now, world.profile, "")["result"].get("data", [])
+    data = wire.generation(job, now, fake.profile, "")["result"].get("data", [])
     kinds = [output.kind for output in job.plan.outputs]
     texts = [wire.transcript(job) if kind is Kind.TEXT else "" for kind in kinds]
     return [

@@ -1,0 +1,133 @@
+"""One request to the API, on its way through the fake: a typed value under one key of the WSGI environ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from netmind_mock.api import wire
+from netmind_mock.errors import BadToken, BodyTooLarge
+from netmind_mock.jobs import ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import WSGIEnvironment
+
+    from netmind_mock.clock import Clock
+    from netmind_mock.fake import Fake
+    from netmind_mock.journal.entries import Note
+    from netmind_mock.simulation.faults import Delivery
+    from netmind_mock.simulation.scenarios import Order
+
+    Application = Callable[..., Iterable[bytes]]
+    Headers = list[tuple[str, str]]
+    WholeResponse = tuple[str, Headers, bytes]  # the status line, the headers and the body
+
+KEY: Final = "netmind_mock.request"
+MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """What is known of one request. The middleware makes it, unless the server has made one before.
+
+    Attributes:
+        environ: The WSGI environ.
+        sends_later: Whether the server reads ``held_until`` and ``delivery`` once it has the response. Other
+            servers know neither, so the middleware waits itself, and sends what it can.
+        operation: ``create``, ``get``, ``list``, ``delete``, ``file`` or ``other``.
+        now: When it arrived, in seconds since the epoch, on the account's clock.
+        user_id: The account; None without an API key.
+        body: What was read of the body; None if nothing was.
+        job_id: The job that it is about, or that it created; empty if there is none.
+        order: The scenario that was asked for the job it created.
+        note: What the journal has of it.
+        held_until: The moment, on which clock, before which the response is not to be sent.
+        delivery: How the response is to arrive, where a fault changed that.
+    """
+
+    environ: WSGIEnvironment = field(init=False, repr=False)
+    sends_later: bool = False
+    operation: str = "other"
+    now: float = 0.0
+    user_id: str | None = None
+    body: bytes | None = None
+    job_id: str = ""
+    order: Order | None = None
+    note: Note | None = None
+    held_until: tuple[float, Clock] | None = None
+    delivery: Delivery | None = None
+
+    @classmethod
+    def of(cls, environ: WSGIEnvironment) -> RequestContext:
+        """Return the context of a request, and make one where the server has not."""
+        context: RequestContext | None = environ.get(KEY)
+        if context is None:
+            context = environ[KEY] = cls()
+        context.environ = environ
+        return context
+
+    def hold(self, moment: float, clock: Clock) -> None:
+        """Do not send the response before ``moment``. The latest moment counts."""
+        if not self.sends_later:
+            clock.wait_until(moment)
+        elif self.held_until is None or moment > self.held_until[0]:
+            self.held_until = moment, clock
+
+
+def account_of(fake: Fake, context: RequestContext) -> str:
+    """Return the account that a request belongs to.
+
+    Raises:
+        MissingToken: No API key was sent.
+        BadToken: The API key is not accepted.
+    """
+    user_id = context.user_id
+    if user_id is None:
+        user_id = ids.user_id_of(wire.read_token(context.environ.get("HTTP_AUTHORIZATION")))
+    if fake.accepted is not None and user_id not in fake.accepted:
+        raise BadToken
+    return user_id
+
+
+def origin(fake: Fake, context: RequestContext) -> str:
+    """Return what this request's result URLs begin with."""
+    environ = context.environ
+    return fake.hosts.origin(environ["wsgi.url_scheme"], environ.get("HTTP_HOST", ""))
+
+
+def read_body(context: RequestContext) -> bytes:
+    """Read the request's body, and keep it for the journal.
+
+    Raises:
+        BodyTooLarge: It is over ``MAX_BODY_BYTES``; no more than that is read.
+        InvalidBody: It ended before the length that was announced.
+    """
+    environ = context.environ
+    announced = environ.get("CONTENT_LENGTH") or ""
+    length = int(announced) if announced.isdecimal() else None
+    if length is None and not environ.get("wsgi.input_terminated"):
+        return b""
+    if length is not None and length > MAX_BODY_BYTES:
+        raise BodyTooLarge(limit=MAX_BODY_BYTES)
+    body = bytes(environ["wsgi.input"].read(MAX_BODY_BYTES + 1 if length is None else length))
+    context.body = body
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge(limit=MAX_BODY_BYTES)
+    if length is not None and len(body) < length:
+        raise wire.body_cut_short(len(body), length)
+    return body
+
+
+def whole_response(application: Application, environ: dict[str, Any]) -> WholeResponse:
+    """Call a WSGI application, and return its whole response."""
+    head: list[Any] = []
+    body = application(environ, lambda status, headers, _exc_info=None: head.extend((status, headers)))
+    if type(body) is list and len(body) == 1:  # as nearly all are; a list has nothing to close
+        return head[-2], head[-1], body[0]
+    try:
+        content = b"".join(body)
+    finally:
+        if close := getattr(body, "close", None):
+            close()
+    return head[-2], head[-1], content
