@@ -202,6 +202,7 @@ class Middleware:
             context.job_id,
             "" if context.order is None else context.order.scenario,
             "" if fault is None else _name(fault),
+            "" if fault is None else fault.kind,
             delivery.arrives,
             reached,
         )

@@ -51,6 +51,7 @@ class Note(NamedTuple):
     job_id: str
     scenario: str
     fault: str
+    fault_kind: str
     arrives: bool
     reached: bool
 
@@ -76,6 +77,7 @@ class Entry:
         job_id: The generation that it is about; empty if there is none.
         scenario: What was ordered for a created job; empty if nothing was.
         fault: The fault that struck; empty if none did.
+        fault_kind: Its kind, such as ``delay``; empty if none did.
         arrived: Whether the answer was sent whole.
         reached: Whether the request was carried out, as opposed to lost or refused by a fault on its way.
     """
@@ -96,6 +98,7 @@ class Entry:
     job_id: str
     scenario: str
     fault: str
+    fault_kind: str
     arrived: bool
     reached: bool
 
@@ -321,6 +324,7 @@ def entry_of(number: int, note: Note) -> Entry:
         job_id=note.job_id,
         scenario=note.scenario,
         fault=note.fault,
+        fault_kind=note.fault_kind,
         arrived=note.arrives,
         reached=note.reached,
     )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from netmind_mock.journal.entries import Entry
 
+# Kinds of faults by which a client whose timeout is shorter may lose a response.
+_LATE = ("delay", "dribble")
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
@@ -109,7 +112,7 @@ def _twice(paid: Sequence[Entry], *, sure: bool) -> Iterator[Twice]:
 
 def _is_lost(entry: Entry, *, sure: bool) -> bool:
     """Whether the client may not have learned of the job."""
-    late = not sure and (": delay of" in entry.fault or ": dribble of" in entry.fault)
+    late = not sure and entry.fault_kind in _LATE
     return not entry.arrived or entry.job_id not in entry.answer or late
 
 

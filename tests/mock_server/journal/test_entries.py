@@ -18,7 +18,7 @@ def note(number, user_id="u", body=b"", answer=b""):
     return Note(
         user_id=user_id, at=float(number), seconds=0.0, operation="get", method="GET", path=f"/{number}", headers="",
         token="", body=body, status=200, answer_headers="Content-Type: text/plain", answer=answer, job_id="",
-        scenario="", fault="", arrives=True, reached=True,
+        scenario="", fault="", fault_kind="", arrives=True, reached=True,
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ class Diary:
                     "user_id": "u", "at": float(at), "seconds": 0.0, "operation": operation, "method": "GET", "path": "/",
                     "headers": "", "token": "", "body": body, "status": status,
                     "answer_headers": "\n".join(["Content-Type: application/json", *headers]), "answer": document, "job_id": job,
-                    "scenario": "", "fault": "", "arrives": True, "reached": True, **more,
+                    "scenario": "", "fault": "", "fault_kind": "", "arrives": True, "reached": True, **more,
                 }
             )
         )  # fmt: skip
@@ -191,16 +191,22 @@ class TestSpend:
         diary = Diary().create(arrives=False, fault="fault 1").create().create()
         assert len(self.spent(diary).twice) == 1
 
-    @pytest.mark.parametrize(
-        "fault", ["fault 1: delay of create (seconds=3)", "fault 1: content_type of create"]
-    )
-    def test_an_answer_that_was_received_is_not_lost_however_it_suffered(self, fault):
-        diary = Diary().create(fault=fault).create()
+    @pytest.mark.parametrize("kind", ["delay", "content_type"])
+    def test_an_answer_that_was_received_is_not_lost_however_it_suffered(self, kind):
+        diary = Diary().create(fault=f"fault 1: {kind} of create", fault_kind=kind).create()
         assert spend(diary.journal.entries(), Prices(), sure=True).twice == ()
 
     def test_a_late_answer_may_be_lost_where_nobody_knows(self):
-        diary = Diary().create(fault="fault 1: delay of create (seconds=3)").create()
+        diary = Diary().create(fault="fault 1: delay of create (seconds=3)", fault_kind="delay").create()
         assert len(self.spent(diary).twice) == 1
+
+    def test_the_words_of_a_fault_decide_nothing(self):
+        diary = (
+            Diary()
+            .create(fault="fault 1: status of create (message=: delay of)", fault_kind="status")
+            .create()
+        )
+        assert self.spent(diary).twice == ()
 
     def test_an_answer_that_does_not_name_the_job_is_lost(self):
         diary = (
