@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench bench-peers soak compare-clients contract mutants clean lock
+.PHONY: help install demo serve test check bench bench-peers soak compare-clients contract docs-tables mutants clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ ifdef BASE_URL
 else
 	@$(BIN)/python -m pytest -n 0 --no-cov tests/together/test_openapi.py $(ARGS)
 endif
+
+docs-tables: $(STAMP) ## write the tables of the docs that are generated from the code
+	@$(BIN)/python scripts/docs_tables.py
 
 mutants: $(STAMP) ## let fakes that each break one claim be judged, and print which are noticed
 	@PYTHONPATH=tests $(BIN)/python -m mutants

@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import docs_tables
 import pytest
 from PIL import Image
 from support import ROOT, running_fake, wait_for_file
+
+from netmind_mock.simulation.faults import KINDS
+from netmind_mock.simulation.scenarios import SCENARIOS
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -145,6 +149,18 @@ def test_every_block_says_its_language(document):
 def test_every_link_leads_somewhere(document):
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", docs_tables.DOCUMENTS, ids=lambda document: document.name)
+def test_the_tables_are_as_the_code_has_them(document):
+    """``make docs-tables`` writes them."""
+    text = document.read_text(encoding="utf-8")
+    assert docs_tables.with_tables(text) == text
+
+
+def test_every_scenario_and_every_kind_of_fault_is_in_a_table():
+    tables = "".join(document.read_text(encoding="utf-8") for document in docs_tables.DOCUMENTS)
+    assert [name for name in (*SCENARIOS, *KINDS) if f"| `{name}` |" not in tables] == []
 
 
 def test_the_readme_lists_every_option():

@@ -1,12 +1,15 @@
-"""The table of faults: what can go wrong with an answer on its way, as pure changes of it.
+"""Faults: what can go wrong with a response on its way. Each kind is a pure change of a response.
 
-A fault turns the ``Delivery`` of an answer into another; whatever carries the answers (a socket,
-``requests``, ``httpx``) reads from the delivery when each byte arrives, and whether it does.
+A fault turns the ``Delivery`` of a response into another; what sends the responses (a socket, ``requests``,
+``httpx``) reads from the delivery when each byte arrives, and whether it does. To add a kind, write a
+function at the end of this module: its name is the kind's, and its docstring is what
+``netmind-mock scenarios``, the control API and the docs say of it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import math
 import random
 import types
@@ -18,7 +21,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from netmind_mock.validation import (
-    Check,
     Expected,
     InvalidOrder,
     Parameter,
@@ -43,7 +45,7 @@ Headers = list[tuple[str, str]]
 
 
 class Delivery(NamedTuple):
-    """An answer, and how it arrives.
+    """A response, and how it arrives.
 
     Attributes:
         status: The HTTP status.
@@ -65,7 +67,7 @@ class Delivery(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it arrives as any answer does."""
+        """Whether it arrives as any response does."""
         return self.wait == 0 and self.over == 0 and self.sent is None
 
     @property
@@ -74,7 +76,7 @@ class Delivery(NamedTuple):
         return self.wait < math.inf and (self.sent is None or self.sent >= len(self.body))
 
 
-Strike = Callable[[Delivery, Mapping[str, Any], random.Random], Delivery]
+Change = Callable[..., Delivery]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,42 @@ class Kind:
 
     Attributes:
         about: What happens, in one sentence.
-        operations: Those that it can be ordered for.
+        operations: Those that it can be applied to.
         parameters: Its arguments. ``reaches`` says whether the request is carried out first.
-        strike: From the delivery, the arguments and a source of chance to what is delivered instead.
-        needs_wire: Whether more than the answer's content changes, so that whatever carries it has to help.
+        change: From the delivery, a source of chance and the arguments to what is delivered instead.
+        needs_wire: Whether more than the response's content changes, so that what sends it has to help.
     """
 
     about: str
     operations: tuple[str, ...]
     parameters: Mapping[str, Parameter]
-    strike: Strike
+    change: Change
     needs_wire: bool
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def kind(
+    operations: tuple[str, ...] = OPERATIONS,
+    *,
+    wire: bool = False,
+    **parameters: Parameter,
+) -> Callable[[Change], Change]:
+    """Register a function as a kind of fault.
+
+    Args:
+        operations: Those that it can be applied to.
+        wire: Whether what sends the response has to help.
+        parameters: The arguments that can be given. The function gets all of them by name but ``reaches``.
+    """
+
+    def register(change: Change) -> Change:
+        about = inspect.getdoc(change) or ""
+        KINDS[change.__name__] = Kind(about, operations, types.MappingProxyType(parameters), change, wire)
+        return change
+
+    return register
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +165,8 @@ class Fault:
 
     def struck(self, delivery: Delivery, seed: int, count: int) -> Delivery:
         """What is delivered instead."""
-        return KINDS[self.kind].strike(delivery, self.arguments, _chance(seed, -self.number, count))
+        arguments = {name: value for name, value in self.arguments.items() if name != "reaches"}
+        return KINDS[self.kind].change(delivery, _chance(seed, -self.number, count), **arguments)
 
 
 def _chance(seed: int, number: int, count: int) -> random.Random:
@@ -207,6 +235,9 @@ def fault_of(order: Order) -> Fault | None:
     return fault(0, "create", kind, **arguments)
 
 
+# What the kinds below have in common
+
+
 def _header(value: Any) -> str:
     if (
         not isinstance(value, str)
@@ -217,6 +248,17 @@ def _header(value: Any) -> str:
     ):
         raise Expected("a header's value of at most 500 printable ASCII characters")
     return value
+
+
+def _code(default: int, lowest: int, highest: int = 599) -> Parameter:
+    return Parameter(integer(lowest, highest), default, f"the HTTP status, {lowest} to {highest}")
+
+
+def _reaches(default: bool) -> Parameter:
+    return Parameter(boolean, default, "whether the request is carried out, though this is the response")
+
+
+_SHARE = Parameter(_share, 0.5, "the share of the body that arrives")
 
 
 def _with_content(
@@ -231,11 +273,9 @@ def _with_body(delivery: Delivery, body: bytes) -> Delivery:
     return delivery._replace(headers=[*headers, ("Content-Length", str(len(body)))], body=body)
 
 
-def _status(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    code, retry_after = arguments["code"], arguments["retry_after"]
-    body = orjson.dumps({"message": arguments["message"] or _phrase(code)})
-    extra = () if retry_after is None else (("Retry-After", _plain(retry_after)),)
-    return _with_content(delivery, code, "application/json", body, *extra)
+def _part(delivery: Delivery, share: float) -> int:
+    """A share of the body's bytes, at least one less than all."""
+    return max(min(int(len(delivery.body) * share), len(delivery.body) - 1), 0)
 
 
 def _plain(seconds: float) -> str:
@@ -249,147 +289,105 @@ def _phrase(code: int) -> str:
         return f"Status {code}"
 
 
-def _delay(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    return delivery._replace(wait=delivery.wait + arguments["seconds"])
+# The kinds
 
 
-def _hang(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    asked = arguments["seconds"]
-    return delivery._replace(wait=math.inf if asked is None else asked, sent=-1)
+@kind(
+    code=_code(503, 200),
+    retry_after=Parameter(optional(seconds), None, "seconds for a Retry-After header"),
+    message=Parameter(optional(text), None, "the body's message"),
+    reaches=_reaches(False),
+)
+def status(
+    delivery: Delivery, _: random.Random, code: int, retry_after: float | None, message: str | None
+) -> Delivery:
+    """Responds with an HTTP status, with Retry-After if asked."""
+    body = orjson.dumps({"message": message or _phrase(code)})
+    extra = () if retry_after is None else (("Retry-After", _plain(retry_after)),)
+    return _with_content(delivery, code, "application/json", body, *extra)
 
 
-def _dribble(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    return delivery._replace(over=arguments["seconds"])
+@kind(wire=True, seconds=Parameter(seconds, 5.0, "seconds"))
+def delay(delivery: Delivery, _: random.Random, seconds: float) -> Delivery:
+    """Responds late."""
+    return delivery._replace(wait=delivery.wait + seconds)
 
 
-def _reset(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
+@kind(
+    wire=True,
+    seconds=Parameter(optional(seconds), None, "seconds after which the connection is closed"),
+    reaches=_reaches(True),
+)
+def hang(delivery: Delivery, _: random.Random, seconds: float | None) -> Delivery:
+    """Never responds; or closes the connection after some seconds."""
+    return delivery._replace(wait=math.inf if seconds is None else seconds, sent=-1)
+
+
+@kind(wire=True, seconds=Parameter(seconds, 30.0, "seconds for all"))
+def dribble(delivery: Delivery, _: random.Random, seconds: float) -> Delivery:
+    """Sends the body a few bytes at a time."""
+    return delivery._replace(over=seconds)
+
+
+@kind(
+    wire=True,
+    when=Parameter(
+        choice("request", "before", "during", "after"),
+        "before",
+        "request (it is not carried out), or before, during or after the response",
+    ),
+)
+def reset(delivery: Delivery, _: random.Random, when: str) -> Delivery:
+    """Resets the connection."""
     sent = {"request": -1, "before": -1, "during": len(delivery.body) // 2, "after": len(delivery.body)}
-    return delivery._replace(sent=sent[arguments["when"]], reset=True)
+    return delivery._replace(sent=sent[when], reset=True)
 
 
-def _truncate(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    return delivery._replace(sent=_part(delivery, arguments))
+@kind(wire=True, share=_SHARE)
+def truncate(delivery: Delivery, _: random.Random, share: float) -> Delivery:
+    """Announces the whole body, and closes the connection early."""
+    return delivery._replace(sent=_part(delivery, share))
 
 
-def _part(delivery: Delivery, arguments: Mapping[str, Any]) -> int:
-    """A share of the body's bytes, at least one less than all."""
-    return max(min(int(len(delivery.body) * arguments["share"]), len(delivery.body) - 1), 0)
-
-
-def _short(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    return _with_body(delivery, delivery.body[: _part(delivery, arguments)])
-
-
-def _malformed_json(delivery: Delivery, _arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
+@kind(_JSON_OPERATIONS)
+def malformed_json(delivery: Delivery, _: random.Random) -> Delivery:
+    """Responds with JSON that breaks off."""
     return _with_body(delivery, delivery.body[: len(delivery.body) // 2] or b"{")
 
 
-def _html(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    title = f"{arguments['code']} {_phrase(arguments['code'])}"
+@kind(code=_code(502, 200), reaches=_reaches(False))
+def html(delivery: Delivery, _: random.Random, code: int) -> Delivery:
+    """Responds with an HTML page, as a gateway does."""
+    title = f"{code} {_phrase(code)}"
     page = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    return _with_content(delivery, arguments["code"], "text/html", page.encode())
+    return _with_content(delivery, code, "text/html", page.encode())
 
 
-def _content_type(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
+@kind(type=Parameter(_header, "text/html", "the Content-Type"))
+def content_type(delivery: Delivery, _: random.Random, type: str) -> Delivery:  # noqa: A002 - as it is called outside
+    """Responds with another Content-Type."""
     headers = [(name, value) for name, value in delivery.headers if name.lower() != "content-type"]
-    return delivery._replace(headers=[("Content-Type", arguments["type"]), *headers])
+    return delivery._replace(headers=[("Content-Type", type), *headers])
 
 
-def _redirect(delivery: Delivery, arguments: Mapping[str, Any], _chance: random.Random) -> Delivery:
-    return _with_content(delivery, arguments["code"], "text/plain", b"", ("Location", arguments["location"]))
+@kind(
+    code=_code(302, 300, 399), location=Parameter(_header, "/login", "the Location"), reaches=_reaches(False)
+)
+def redirect(delivery: Delivery, _: random.Random, code: int, location: str) -> Delivery:
+    """Redirects."""
+    return _with_content(delivery, code, "text/plain", b"", ("Location", location))
 
 
-def _corrupt(delivery: Delivery, arguments: Mapping[str, Any], chance: random.Random) -> Delivery:
+@kind(_FILES, share=_SHARE)
+def short(delivery: Delivery, _: random.Random, share: float) -> Delivery:
+    """Sends a part of the file as if it were all."""
+    return _with_body(delivery, delivery.body[: _part(delivery, share)])
+
+
+@kind(_FILES, count=Parameter(integer(1, 1_000_000), 16, "how many bytes"))
+def corrupt(delivery: Delivery, chance: random.Random, count: int) -> Delivery:
+    """Changes some bytes of the file."""
     content = bytearray(delivery.body)
-    for _ in range(arguments["count"] if content else 0):
+    for _ in range(count if content else 0):
         content[chance.randrange(len(content))] ^= chance.randint(1, 255)
     return delivery._replace(body=bytes(content))
-
-
-def _kind(
-    about: str,
-    strike: Strike,
-    operations: tuple[str, ...] = OPERATIONS,
-    *,
-    wire: bool = False,
-    **parameters: Parameter,
-) -> Kind:
-    return Kind(about, operations, types.MappingProxyType(parameters), strike, wire)
-
-
-def _code(default: int, lowest: int = 400, highest: int = 599) -> Parameter:
-    return Parameter(integer(lowest, highest), default, f"the HTTP status, {lowest} to {highest}")
-
-
-def _reaches(default: bool) -> Parameter:
-    return Parameter(boolean, default, "whether the request is carried out, though this is answered")
-
-
-def _wait(check: Check, default: float | None, about: str) -> Parameter:
-    return Parameter(check, default, about)
-
-
-_SHARE = Parameter(_share, 0.5, "the share of the body that arrives")
-
-KINDS: Mapping[str, Kind] = types.MappingProxyType(
-    {
-        "status": _kind(
-            "Answers an HTTP status, with Retry-After if asked.",
-            _status,
-            code=_code(503, 100 + 100),
-            retry_after=Parameter(optional(seconds), None, "seconds for a Retry-After header"),
-            message=Parameter(optional(text), None, "the body's message"),
-            reaches=_reaches(False),
-        ),
-        "delay": _kind("Answers late.", _delay, wire=True, seconds=_wait(seconds, 5.0, "seconds")),
-        "hang": _kind(
-            "Never answers; or closes the connection after some seconds.",
-            _hang,
-            wire=True,
-            seconds=_wait(optional(seconds), None, "seconds after which the connection is closed"),
-            reaches=_reaches(True),
-        ),
-        "dribble": _kind(
-            "Sends the body a few bytes at a time.",
-            _dribble,
-            wire=True,
-            seconds=_wait(seconds, 30.0, "seconds for all"),
-        ),
-        "reset": _kind(
-            "Resets the connection.",
-            _reset,
-            wire=True,
-            when=Parameter(
-                choice("request", "before", "during", "after"),
-                "before",
-                "request (it is not carried out), or before, during or after the answer",
-            ),
-        ),
-        "truncate": _kind(
-            "Announces the whole body, and closes the connection early.", _truncate, wire=True, share=_SHARE
-        ),
-        "malformed_json": _kind("Answers JSON that breaks off.", _malformed_json, _JSON_OPERATIONS),
-        "html": _kind(
-            "Answers an HTML page, as a gateway does.", _html, code=_code(502, 200), reaches=_reaches(False)
-        ),
-        "content_type": _kind(
-            "Answers with another Content-Type.",
-            _content_type,
-            type=Parameter(_header, "text/html", "the Content-Type"),
-        ),
-        "redirect": _kind(
-            "Redirects.",
-            _redirect,
-            code=_code(302, 300, 399),
-            location=Parameter(_header, "/login", "the Location"),
-            reaches=_reaches(False),
-        ),
-        "short": _kind("Sends a part of the file as if it were all.", _short, _FILES, share=_SHARE),
-        "corrupt": _kind(
-            "Changes some bytes of the file.",
-            _corrupt,
-            _FILES,
-            count=Parameter(integer(1, 1_000_000), 16, "how many bytes"),
-        ),
-    }
-)

@@ -1,0 +1,63 @@
+"""Write the tables of the docs that are generated from the code, between their markers.
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. ``make docs-tables`` runs this;
+a test fails where a table is not as the code has it.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from netmind_mock.simulation.faults import KINDS
+from netmind_mock.simulation.scenarios import SCENARIOS
+from netmind_mock.validation import Parameter
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = (ROOT / "docs" / "testing.md",)
+
+_TABLE = re.compile(r"<!-- table: ([a-z ]+) -->\n.*?<!-- end of table -->", re.DOTALL)
+
+
+def scenarios() -> str:
+    """Return the table of scenarios."""
+    rows = [(f"`{one.name}`", one.about, one.level, _arguments(one.parameters)) for one in SCENARIOS.values()]
+    return _table(("scenario", "what happens to the job", "level", "arguments"), rows)
+
+
+def faults() -> str:
+    """Return the table of faults."""
+    rows = [
+        (f"`{name}`", one.about, ", ".join(one.operations), _arguments(one.parameters))
+        for name, one in KINDS.items()
+    ]
+    return _table(("kind", "what happens to the response", "of", "arguments"), rows)
+
+
+TABLES = {"scenarios": scenarios, "faults": faults}
+
+
+def with_tables(text: str) -> str:
+    """Return a document with its tables as the code has them now."""
+    return _TABLE.sub(
+        lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}<!-- end of table -->", text
+    )
+
+
+def _arguments(parameters: Mapping[str, Parameter]) -> str:
+    return "; ".join(f"`{name}{_default(one.default)}`: {one.about}" for name, one in parameters.items())
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return ""
+    return f"={value:g}" if isinstance(value, float) else f"={value}"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    for document in DOCUMENTS:
+        document.write_text(with_tables(document.read_text(encoding="utf-8")), encoding="utf-8")
