@@ -19,7 +19,7 @@ from netmind_mock.api.middleware import Middleware
 from netmind_mock.api.request import whole_response
 from netmind_mock.clock import Clock, SteerableClock
 from netmind_mock.control.routes import control_routes
-from netmind_mock.errors import HINT, ApiError, UnknownRoute, WrongMethod, hint, hint_of_status, hint_of_store
+from netmind_mock.errors import HINT, ApiError, UnknownRoute, WrongMethod, hint_line
 from netmind_mock.fake import Fake
 from netmind_mock.hosts import HostPolicy, parse_host
 from netmind_mock.jobs.ids import JobIds, user_id_of
@@ -205,16 +205,20 @@ def _flask_app(fake: Fake, control_key: str | None, log: Callable[[Note], None] 
             headers = [(name, value) for name, value in error.get_headers() if name.lower() != "content-type"]
             ours = _in_our_words(error)
             if ours is None:
-                headers.append((HINT, hint_of_status(error.name)))
+                headers.append((HINT, hint_line(f"HTTP refuses this request: {error.name}")))
                 return {"message": f"{error.name}"}, error.code or 500, headers
             error = ours
         status, body = wire.refusal(error, fake.profile)
         masking = masking_of(secrets_of(request.environ))  # a refusal may quote what was sent
-        return masking.document(body), status, [*headers, (HINT, masking.without_token(hint(error)))]
+        return masking.document(body), status, [*headers, (HINT, masking.without_token(error.hint_line()))]
 
     def cannot_keep(error: StoreUnavailable) -> tuple[Any, int, list[tuple[str, str]]]:
         message = f"the fake's store cannot be read or written now: {error}"
-        return {"message": message}, 503, [(HINT, hint_of_store(message))]
+        return (
+            {"message": message},
+            503,
+            [(HINT, hint_line(f"{message}; nothing was done", "docs/serving.md"))],
+        )
 
     app.register_error_handler(StoreUnavailable, cannot_keep)
     app.register_error_handler(ApiError, refuse)

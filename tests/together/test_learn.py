@@ -208,4 +208,4 @@ def test_what_was_not_seen_is_left_out(tmp_path):
     ]  # fmt: skip
     file = tmp_path / "free.toml"
     file.write_text(profile_of(free), encoding="utf-8")
-    assert load_profile(str(file)).unknown_route.status == 403
+    assert load_profile(str(file)).errors["unknown_route"].status == 403

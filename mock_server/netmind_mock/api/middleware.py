@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from netmind_mock.api import wire
 from netmind_mock.api.request import RequestContext, read_body, whole_response
 from netmind_mock.clock import SteerableClock
-from netmind_mock.errors import HINT, ApiError, hint_of_fault
+from netmind_mock.errors import HINT, ApiError, hint_line
 from netmind_mock.jobs import ids
 from netmind_mock.journal.entries import Note, lines_of
 from netmind_mock.journal.redaction import MOST_BODY_BYTES, header_lines, kept, secrets_of
@@ -101,7 +101,7 @@ class Middleware:
                 delivery, self._fake.accounts.seed, 0 if struck is None else struck.number
             )
             if 400 <= delivery.status < 500:
-                hint = (HINT, hint_of_fault(_name(fault)))
+                hint = (HINT, hint_line(f"{_name(fault)}, as ordered", "docs/testing.md"))
                 delivery = delivery._replace(headers=[*delivery.headers, hint])
             status = f"{delivery.status} {_phrase(delivery.status)}"
         delivery.headers.append(_date(int(context.now)))

@@ -140,7 +140,7 @@ def deleted(profile: Profile) -> dict[str, Any]:
 
 def refusal(error: ApiError, profile: Profile) -> tuple[int, Any]:
     """HTTP status and JSON body of a refusal, as the profile has them."""
-    status, body = profile.refusal(error)
+    status, body = profile.errors[error.key]
     return status, _filled(body, error.facts)
 
 

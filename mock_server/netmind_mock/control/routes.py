@@ -21,7 +21,7 @@ from netmind_mock.api.request import MAX_BODY_BYTES
 from netmind_mock.control.dashboard import routes as dashboard
 from netmind_mock.control.metrics import exposition
 from netmind_mock.control.operations import OPERATIONS_BY_NAME, NotThere, call
-from netmind_mock.errors import HINT, ApiError, BadToken, hint_of_control
+from netmind_mock.errors import HINT, ApiError, BadToken, hint_line
 from netmind_mock.hosts import parse_host
 from netmind_mock.jobs import ids
 from netmind_mock.journal.redaction import masking_of, secrets_of
@@ -136,7 +136,7 @@ def _base_url() -> str:
 def refused(message: str, status: int) -> Refusal:
     """A refusal; what is wrong stands in the body, and as everywhere in the hint. A token is not quoted."""
     message = _masking().without_token(message)
-    return {"message": message}, status, [(HINT, hint_of_control(message))]
+    return {"message": message}, status, [(HINT, hint_line(message, "docs/control.md"))]
 
 
 def _masking() -> Masking:

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from netmind_mock.errors import REFUSALS
 from netmind_mock.jobs.job import Status
 from netmind_mock.validation import (
     Check,
@@ -23,6 +24,7 @@ from netmind_mock.validation import (
     checked,
     choice,
     integer,
+    optional,
     read_toml,
     seconds,
     text,
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from importlib.resources.abc import Traversable
 
-    from netmind_mock.errors import ApiError
 
 SHIPPED = ("documented", "observed")
 
@@ -157,11 +158,19 @@ def _extra(value: Any) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The facts that the fake acts on. ``facts`` holds each with its level and source, by its key."""
+    """The facts that the fake acts on.
+
+    Attributes:
+        name: Of the shipped profile, or as its file has it.
+        description: For people.
+        facts: Each fact with its level and source, by its key, such as ``delete.message``.
+        errors: How each refusal of ``errors.REFUSALS`` looks, by its key.
+    """
 
     name: str
     description: str
     facts: Mapping[str, Fact]
+    errors: Mapping[str, Refusal]
     success_status: int = _fact("success.status", integer(200, 299))
     words: Mapping[Status, str] = _fact("statuses.words", _words)
     stages: tuple[Share, ...] = _fact("statuses.stages", _stages)
@@ -182,28 +191,12 @@ class Profile:
     delete_message: str = _fact("delete.message", text)
     delete_leaves: str = _fact("delete.leaves", choice("gone", "tombstone"))
     list_order: str = _fact("list.order", choice("newest_first", "oldest_first"))
-    missing_token: Refusal = _fact("errors.missing_token", _refusal)
-    bad_token: Refusal = _fact("errors.bad_token", _refusal)
-    unknown_generation: Refusal = _fact("errors.unknown_generation", _refusal)
-    unknown_model: Refusal = _fact("errors.unknown_model", _refusal)
-    model_unavailable: Refusal = _fact("errors.model_unavailable", _refusal)
-    unknown_route: Refusal = _fact("errors.unknown_route", _refusal)
-    wrong_method: Refusal = _fact("errors.wrong_method", _refusal)
-    body_too_large: Refusal = _fact("errors.body_too_large", _refusal)
-    wrong_content_type: Refusal = _fact("errors.wrong_content_type", _refusal)
-    invalid_body: Refusal = _fact("errors.invalid_body", _refusal)
-    unknown_file: Refusal = _fact("errors.unknown_file", _refusal)
-    expired_link: Refusal = _fact("errors.expired_link", _refusal)
-
-    def refusal(self, error: ApiError) -> Refusal:
-        """How this profile refuses."""
-        return getattr(self, error.key)  # type: ignore[no-any-return]
 
 
-_CHECKS: dict[str, tuple[str, Check]] = {
-    entry.metadata["key"]: (entry.name, entry.metadata["check"])
-    for entry in fields(Profile)
-    if entry.metadata
+_ATTRIBUTES = {entry.metadata["key"]: entry.name for entry in fields(Profile) if entry.metadata}
+_CHECKS: dict[str, Check] = {
+    **{entry.metadata["key"]: entry.metadata["check"] for entry in fields(Profile) if entry.metadata},
+    **{f"errors.{key}": _refusal for key in REFUSALS},
 }
 
 
@@ -214,12 +207,12 @@ def load_profile(name_or_file: str) -> Profile:
         InvalidFile: There is no such profile, or its file holds a mistake; the message names the file, the
             key, what was expected and what came.
     """
-    return _shipped(name_or_file) if name_or_file in SHIPPED else _load(name_or_file, seen=())
+    return _shipped(name_or_file) if name_or_file in SHIPPED else _profile(name_or_file)
 
 
 @cache
 def _shipped(name: str) -> Profile:
-    return _load(name, seen=())
+    return _profile(name)
 
 
 def shipped_profile(name: str) -> Traversable:
@@ -227,52 +220,57 @@ def shipped_profile(name: str) -> Traversable:
     return resources.files("netmind_mock.jobs").joinpath("profiles", f"{name}.toml")
 
 
-def _load(name_or_file: str, seen: tuple[str, ...]) -> Profile:
-    if name_or_file in SHIPPED:
-        source: Path | Traversable = shipped_profile(name_or_file)
-    elif (source := Path(name_or_file)).suffix != ".toml" and not source.exists():
-        raise InvalidFile(f"{name_or_file}: no such profile; give {' or '.join(SHIPPED)}, or a TOML file")
-    place = name_or_file if name_or_file in SHIPPED else str(Path(name_or_file).resolve())
-    if place in seen:
-        raise InvalidFile(f"{name_or_file}: extends: expected a profile that does not lead back to this one")
-    content = read_toml(source)
-    label = name_or_file
-    name = checked(label, "name", content.pop("name", Path(name_or_file).stem), text)
-    description = checked(label, "description", content.pop("description", ""), text)
-    extends = checked(
-        label,
-        "extends",
-        content.pop("extends", None if name_or_file == "documented" else "documented"),
-        lambda value: value if value is None else text(value),
+def _profile(name_or_file: str) -> Profile:
+    """Return the profile of a file and of what it extends; their values have to fit one another, too."""
+    loaded = _load(name_or_file, seen=())
+    values = loaded.values
+    profile = Profile(
+        name=loaded.name,
+        description=loaded.description,
+        facts=types.MappingProxyType(loaded.facts),
+        errors=types.MappingProxyType({key: values[f"errors.{key}"] for key in REFUSALS}),
+        **{attribute: values[key] for key, attribute in _ATTRIBUTES.items()},
     )
-    stated = _facts(label, content, "")
-    values = {
-        _CHECKS[key][0]: checked(label, f"{key}.value", fact.value, _CHECKS[key][1])
-        for key, fact in stated.items()
-    }
+    if "{file_name}" in profile.url_path and not profile.file_name:
+        wanted = "a name, since result.url_path holds {file_name}"
+        raise InvalidFile(f"{name_or_file}: result.file_name.value: expected {wanted}, got ''")
+    return profile
+
+
+class _Loaded(NamedTuple):
+    """What a file states and inherits: its facts, and their checked values, by key."""
+
+    name: str
+    description: str
+    facts: dict[str, Fact]
+    values: dict[str, Any]
+
+
+def _load(label: str, seen: tuple[str, ...]) -> _Loaded:
+    """Load a profile by its name or file, and what it extends. ``seen`` are those that extend it."""
+    if label in SHIPPED:
+        source: Path | Traversable = shipped_profile(label)
+    elif (source := Path(label)).suffix != ".toml" and not source.exists():
+        raise InvalidFile(f"{label}: no such profile; give {' or '.join(SHIPPED)}, or a TOML file")
+    place = label if label in SHIPPED else str(Path(label).resolve())
+    if place in seen:
+        raise InvalidFile(f"{label}: extends: expected a profile that does not lead back to this one")
+    content = read_toml(source)
+    name = checked(label, "name", content.pop("name", Path(label).stem), text)
+    description = checked(label, "description", content.pop("description", ""), text)
+    usual = None if label == "documented" else "documented"
+    extends = checked(label, "extends", content.pop("extends", usual), optional(text))
+    facts = _facts(label, content, "")
+    values = {key: checked(label, f"{key}.value", fact.value, _CHECKS[key]) for key, fact in facts.items()}
     if extends is None:
-        missing = sorted(set(_CHECKS) - set(stated))
+        missing = sorted(set(_CHECKS) - set(facts))
         if missing:
             raise InvalidFile(
                 f"{label}: {missing[0]}: expected this fact, or extends = a profile that has it"
             )
-        return _whole(label, name, description, stated, values)
-    if extends not in SHIPPED:
-        extends = str(Path(name_or_file).parent / extends)
-    base = _load(extends, (*seen, place))
-    inherited = {attribute: getattr(base, attribute) for attribute, _ in _CHECKS.values()}
-    return _whole(label, name, description, {**base.facts, **stated}, {**inherited, **values})
-
-
-def _whole(
-    label: str, name: str, description: str, facts: dict[str, Fact], values: dict[str, Any]
-) -> Profile:
-    """The profile of these values, which have to fit one another, too."""
-    profile = Profile(name=name, description=description, facts=types.MappingProxyType(facts), **values)
-    if "{file_name}" in profile.url_path and not profile.file_name:
-        wanted = "a name, since result.url_path holds {file_name}"
-        raise InvalidFile(f"{label}: result.file_name.value: expected {wanted}, got ''")
-    return profile
+        return _Loaded(name, description, facts, values)
+    base = _load(extends if extends in SHIPPED else str(Path(label).parent / extends), (*seen, place))
+    return _Loaded(name, description, {**base.facts, **facts}, {**base.values, **values})
 
 
 def _facts(label: str, table: dict[str, Any], prefix: str) -> dict[str, Fact]:
