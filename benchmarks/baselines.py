@@ -1,26 +1,30 @@
-"""What the fake is measured against, on granian with one thread, which is its fastest."""
+"""What the fake is measured against: the least that an application can do on the same server."""
 
 import argparse
-import functools
-import threading
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from flask import Flask
-from granian.constants import HTTPModes, Interfaces
 
-from netmind_mock.serving.server import _ServerOnSocket, _tell_when_ready, listen
-
-
-def bare(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The least that a WSGI application can do."""
-    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "2")])
-    return [b"{}"]
+from netmind_mock.api.request import whole_response
+from netmind_mock.options import Options
+from netmind_mock.serving.server import config_of, listen
+from netmind_mock.serving.worker import environ_of
 
 
-def empty_flask() -> Callable[..., Iterable[bytes]]:
-    """The least that a Flask application can do, at the fake's own routes."""
+async def bare(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """The least that an ASGI application can do."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+        return
+    if scope["method"] == "POST":
+        await receive()
+    await _respond(send, 200, [("content-type", "application/json"), ("content-length", "2")], b"{}")
+
+
+def empty_flask() -> Any:
+    """The least that a Flask application can do, at the fake's own routes, called as the fake is."""
     app = Flask("empty")
 
     @app.get("/v1/generation/<generation_id>")
@@ -31,13 +35,28 @@ def empty_flask() -> Callable[..., Iterable[bytes]]:
     def create() -> str:
         return "{}"
 
-    # A list, as granian wants it, spares the view a stream of one piece.
-    return lambda environ, start_response: list(app(environ, start_response))
+    async def respond(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
+        if scope["method"] == "POST":
+            await receive()
+        status, headers, body = whole_response(app, environ_of(scope))
+        await _respond(send, int(status[:3]), headers, body)
+
+    return respond
 
 
-def load(name: str) -> Callable[..., Iterable[bytes]]:
-    """One of the applications."""
-    return {"bare": lambda: bare, "flask": empty_flask}[name]()
+async def _live(receive: Any, send: Any) -> None:
+    for moment in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{moment}.complete"})
+
+
+async def _respond(send: Any, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    encoded = [(name.encode(), value.encode()) for name, value in headers]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})
 
 
 def main() -> None:
@@ -45,19 +64,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=["bare", "flask"])
     parser.add_argument("--ready-file", type=Path, required=True)
-    options = parser.parse_args()
+    given = parser.parse_args()
     listener = listen("127.0.0.1", 0)
     host, port = listener.getsockname()
-    server = _ServerOnSocket(
-        listener,
-        interface=Interfaces.WSGI,
-        http=HTTPModes.http1,
-        blocking_threads=1,
-        log_enabled=False,
-    )
-    tell = functools.partial(options.ready_file.write_text, f"http://{host}:{port}")
-    threading.Thread(target=_tell_when_ready, args=(listener, tell), daemon=True).start()
-    server.serve(target_loader=functools.partial(load, options.name), wrap_loader=False)
+    given.ready_file.write_text(f"http://{host}:{port}")  # whoever comes now waits in the listener's queue
+    app = bare if given.name == "bare" else empty_flask()
+    uvicorn.Server(config_of(Options(), app)).run(sockets=[listener])
 
 
 if __name__ == "__main__":

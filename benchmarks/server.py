@@ -77,14 +77,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         fake = [*FAKE, "--port", "0", "--duration", "0"]
         servers = [
-            stack.enter_context(serving("bare WSGI function", baseline("bare"), Path(folder, "1"))),
+            stack.enter_context(serving("bare ASGI function", baseline("bare"), Path(folder, "1"))),
             stack.enter_context(serving("empty Flask view", baseline("flask"), Path(folder, "2"))),
             stack.enter_context(serving("the fake", fake, Path(folder, "3"))),
             stack.enter_context(
                 serving("the fake, `--journal 0`", [*fake, "--journal", "0"], Path(folder, "4"))
-            ),
-            stack.enter_context(
-                serving("the fake, `--wire-faults`", [*fake, "--wire-faults"], Path(folder, "5"))
             ),
         ]
         compare(servers, load, options.rounds, options.seconds)
@@ -154,7 +151,7 @@ def serving(name: str, command: list[str], ready_file: Path, *, wait: bool = Tru
             while wait and not ready_file.exists():
                 time.sleep(0.01)
             base_url = ready_file.read_text().strip() if wait else ""
-            yield Server(name, base_url, worker_of(process.pid) if wait else 0)
+            yield Server(name, base_url, process.pid if wait else 0)
         finally:
             process.terminate()
 
@@ -251,12 +248,6 @@ def free_port() -> int:
     """A port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
-
-
-def worker_of(process: int) -> int:
-    """The worker of a granian process (Linux)."""
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return int(children[0]) if children else process
 
 
 def resident_bytes(process: int) -> int:

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
-import psutil
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,8 +31,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from databases import postgresql_server  # noqa: E402 - from where it is found now
 from linearizability import Account, history_of, is_linearizable, told  # noqa: E402
-from server import Server, new_job, resident_bytes, threads, worker_of, wrk  # noqa: E402
-from support import TOKEN, create_until, running_fake  # noqa: E402
+from server import Server, new_job, resident_bytes, threads, wrk  # noqa: E402
+from support import TOKEN, create_until, running_fake, workers_of  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,7 +117,7 @@ def one_kill(store: str, chance: random.Random) -> tuple[set[str], dict[str, str
         while len(acknowledged) < CREATORS:
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.3))
-        workers = psutil.Process(process.pid).children()
+        workers = workers_of(process)
         for worker in chance.sample(workers, chance.choice((1, 1, 2))):
             worker.kill()
         time.sleep(chance.uniform(0, 0.1))
@@ -165,7 +164,7 @@ def slope(number: int) -> Figure:
     load = wrk if os.access("/usr/bin/wrk", os.X_OK) else threads
     sizes: list[tuple[int, int]] = []
     with serving("--max-jobs", "10000", "--duration", "0") as (base_url, process):
-        server = Server("the fake", base_url, worker_of(process.pid))
+        server = Server("the fake", base_url, process.pid)
         sent = 0
         while sent < number:
             sent += load(server, "POST", "/v1/generation", 1).count

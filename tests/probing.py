@@ -44,7 +44,7 @@ def fake(**options):
     """The fake and its clock, which stands."""
     clock = SteerableClock(wall=lambda: NOON)
     clock.freeze()
-    return create_app(**{"clock": clock, "seed": 7, "duration": 20, "api_keys": [KEY], **options}), clock
+    return create_app(**{"clock": clock, "seed": 7, "duration": 20, "api_key": [KEY], **options}), clock
 
 
 def probe_of(app, clock, *, budget=3, transport=None, requests=(), sleep=None, **options):

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +67,15 @@ def running_fake(folder: Path, *options: str):
     ]
     with started(command) as process:
         yield wait_for_file(ready_file, process), process
+
+
+def workers_of(process):
+    """The workers of a command: its children, but for the one by which multiprocessing cleans up."""
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.ZombieProcess):
+            found += [child] if "spawn_main" in " ".join(child.cmdline()) else []
+    return found
 
 
 # What a connection has sent of a request that it never finishes.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -24,13 +26,15 @@ from netmind_mock.fake import Fake
 from netmind_mock.hosts import HostPolicy, parse_host
 from netmind_mock.jobs.ids import JobIds, user_id_of
 from netmind_mock.jobs.profile import Profile, load_profile
-from netmind_mock.journal.entries import MOST_ENTRIES, Journal
+from netmind_mock.journal.entries import Journal
 from netmind_mock.journal.redaction import masking_of, secrets_of
 from netmind_mock.journal.shared import SharedJournal
-from netmind_mock.journal.spend import Prices
+from netmind_mock.journal.spend import Prices, prices_from
+from netmind_mock.options import APP, options_from
 from netmind_mock.simulation.accounts import Accounts
 from netmind_mock.simulation.load import Latency, Load, Queue, RateLimit
-from netmind_mock.stores import StoreUnavailable, open_store
+from netmind_mock.simulation.rules import rules_from
+from netmind_mock.stores import Limits, StoreUnavailable, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,116 +46,109 @@ if TYPE_CHECKING:
     from netmind_mock.api.middleware import DirectView
     from netmind_mock.api.request import RequestContext, WholeResponse
     from netmind_mock.journal.entries import Note
-    from netmind_mock.simulation.rules import Rule
+    from netmind_mock.options import Options
     from netmind_mock.stores import JobStore
 
+# What result URLs begin with where the Host of a request is not allowed, and nothing else is said.
+_PUBLIC_URL = "http://127.0.0.1:8000"
 
-def create_app(  # noqa: PLR0913 - each has a name and a default
+
+def create_app(
     *,
-    profile: str | Profile = "documented",
-    duration: float = 2.0,
+    profile: str | Profile | None = None,
+    store: str | JobStore | None = None,
     clock: Clock | None = None,
-    store: JobStore | str = "memory",
-    seed: int | None = None,
-    api_keys: Iterable[str] = (),
-    strict_models: bool = False,
-    public_url: str = "http://127.0.0.1:8000",
-    allowed_hosts: Iterable[str] = (),
-    rules: Iterable[Rule] = (),
-    prices: Prices | None = None,
-    journal_entries: int = MOST_ENTRIES,
-    latency: str | None = None,
-    capacity: int | None = None,
-    rate_limit: str | None = None,
     wire_faults: Iterable[str] = (),
-    control_key: str | None = None,
     log: Callable[[Note], None] | None = None,
+    **options: Any,
 ) -> Flask:
-    """The fake as a WSGI application.
+    """Return the fake as a WSGI application.
 
     Args:
         profile: How the API behaves: ``documented``, ``observed``, a TOML file's path, or a Profile.
-        duration: How long a job takes, in seconds.
+        store: Where jobs are kept: ``memory``, ``sqlite:///FILE``, ``postgresql://USER@HOST/DATABASE``, or a
+            store that is open.
         clock: Where time comes from; by default one that runs in real time.
-        store: Where jobs are kept: one that is open, or ``memory``, ``sqlite:///FILE`` or
-            ``postgresql://USER@HOST/DATABASE``.
-        seed: Gives the same job ids, in the same order, for the same seed.
-        api_keys: The tokens that are accepted, each a tenant of its own. None given: every token is.
-        strict_models: Refuse models that are not in the catalogue.
-        public_url: What result URLs begin with where the request's own host is not allowed.
-        allowed_hosts: Hosts beyond loopback that result URLs may be built from: ``name`` or ``name:port``.
-        rules: Standing orders, as ``rules_from`` reads them from a file.
-        prices: What a create costs, as ``prices_from`` reads it from a file.
-        journal_entries: How many requests are remembered at most; 0 for none.
-        latency: How late answers come, in seconds of the jobs' clock: ``0.2``, ``0.1-0.5`` or
-            ``lognormal:MEDIAN,SIGMA``.
-        capacity: How many jobs of an account run at once; the others stay pending.
-        rate_limit: How many requests an account may make: ``10/s``, ``60/m`` or ``1000/h``.
-        wire_faults: The kinds of faults that whatever carries the answers carries out itself.
-        control_key: What ``/__mock/`` wants in the header ``X-Mock-Key``; None if nothing.
-        log: Called with what is noted of each request to the imitated API.
+        wire_faults: The kinds of faults that the server which serves the application can apply.
+        log: Called with what the journal has of each request to the API.
+        options: Any other option of :class:`netmind_mock.options.Options` that an application can have,
+            such as ``duration=5``.
 
     Raises:
-        InvalidFile: The profile does not exist or holds a mistake.
-        ValueError: ``duration`` is negative, a host is not one, the store cannot be opened, or another
-            argument is not as it has to be.
+        InvalidFile: The profile does not exist or holds a mistake, or an option has a value that it does not
+            take.
+        ValueError: The store cannot be opened.
+        ApiError: An API key holds white space.
+    """
+    if isinstance(profile, str):
+        options["profile"] = profile
+    if isinstance(store, str):
+        options["store"] = store
+    return app_of(
+        options_from(APP, **options),
+        profile=profile if isinstance(profile, Profile) else None,
+        store=None if isinstance(store, str) else store,
+        clock=clock,
+        wire_faults=wire_faults,
+        log=log,
+    )
+
+
+def app_of(
+    options: Options,
+    *,
+    profile: Profile | None = None,
+    store: JobStore | None = None,
+    clock: Clock | None = None,
+    wire_faults: Iterable[str] = (),
+    log: Callable[[Note], None] | None = None,
+) -> Flask:
+    """Return the application of these options; what else is given takes the place of the option of its name.
+
+    Raises:
+        InvalidFile: The profile, rules or prices hold a mistake.
+        ValueError: The store cannot be opened.
+        ApiError: An API key holds white space.
     """
     load = Load(
-        None if latency is None else Latency.parsed(latency),
-        None if rate_limit is None else RateLimit.parsed(rate_limit),
-        random.Random(seed),  # noqa: S311 - not a secret
+        None if options.latency is None else Latency.parsed(options.latency),
+        None if options.rate_limit is None else RateLimit.parsed(options.rate_limit),
+        random.Random(options.seed),  # noqa: S311 - not a secret
     )
-    if capacity is not None and capacity < 1:
-        raise ValueError(f"capacity: expected a number of jobs, 1 or more, got {capacity!r}")
-    if not 0 <= duration < float("inf"):
-        raise ValueError(f"duration is a number of seconds, 0 or more, not {duration!r}")
-    settled = profile if isinstance(profile, Profile) else load_profile(profile)
-    keys = [wire.read_token(key) for key in api_keys]
-    if isinstance(store, str):
-        store = open_store(store)
+    profile = profile or load_profile(options.profile)
+    keys = [wire.read_token(key) for key in options.api_key]
+    rules = () if options.rules is None else rules_from(Path(options.rules))
+    prices = Prices() if options.prices is None else prices_from(Path(options.prices))
+    limits = Limits(options.max_jobs, math.inf if options.retain is None else options.retain)
+    store = store or open_store(options.store, limits)
     accounts = Accounts(
-        clock or SteerableClock(), store, seed=seed or 0, wire=frozenset(wire_faults), rules=tuple(rules)
+        clock or SteerableClock(), store, seed=options.seed or 0, wire=frozenset(wire_faults), rules=rules
     )
     notes = store.notes
+    hosts = map(parse_host, options.allowed_host)
     fake = Fake(
-        profile=settled,
+        profile=profile,
         store=store,
         accounts=accounts,
-        journal=Journal(journal_entries)
+        journal=Journal(options.journal)
         if notes is None
-        else SharedJournal(notes, journal_entries, meanwhile=accounts.follow),
-        hosts=host_policy(public_url, allowed_hosts),
-        ids=JobIds(seed),
-        duration=duration,
+        else SharedJournal(notes, options.journal, meanwhile=accounts.follow),
+        hosts=HostPolicy(options.public_url or _PUBLIC_URL, frozenset(filter(None, hosts))),
+        ids=JobIds(options.seed),
+        duration=options.duration,
         accepted=frozenset(map(user_id_of, keys)) if keys else None,
-        strict_models=strict_models or settled.unknown_models == "refuse",
+        strict_models=options.strict_models or profile.unknown_models == "refuse",
         load=load,
-        queue=None if capacity is None else Queue(store, capacity),
-        prices=prices or Prices(),
+        queue=None if options.capacity is None else Queue(store, options.capacity),
+        prices=prices,
     )
-    return _flask_app(fake, control_key, log)
+    return _flask_app(fake, options.control_key, log)
 
 
 def fake_of(app: Flask) -> Fake:
     """Return the fake that an application serves which ``create_app`` made."""
     fake: Fake = app.extensions["netmind_mock"]
     return fake
-
-
-def host_policy(public_url: str, allowed_hosts: Iterable[str]) -> HostPolicy:
-    """Which hosts may stand in result URLs.
-
-    Raises:
-        ValueError: One of ``allowed_hosts`` is not ``name`` or ``name:port``.
-    """
-    allowed = set()
-    for text in allowed_hosts:
-        host = parse_host(text)
-        if host is None:
-            wanted = "a host such as example.org or example.org:8000"
-            raise ValueError(f"allowed host: expected {wanted}, got {text!r}")
-        allowed.add(host)
-    return HostPolicy(public_url.rstrip("/"), frozenset(allowed))
 
 
 class _OrjsonProvider(JSONProvider):

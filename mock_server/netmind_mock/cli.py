@@ -1,12 +1,12 @@
-"""The command ``netmind-mock``; each option of ``serve`` is also an environment variable and a TOML key."""
+"""The command ``netmind-mock``."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import tempfile
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,22 +14,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netmind_mock.errors import ApiError
-from netmind_mock.hosts import is_loopback, parse_host
+from netmind_mock.hosts import is_loopback
 from netmind_mock.jobs.catalogue import catalogue
 from netmind_mock.jobs.profile import SHIPPED, shipped_profile
-from netmind_mock.journal import access_log
-from netmind_mock.journal.entries import MOST_ENTRIES
+from netmind_mock.options import PREFIX, SERVE, Options, check_variables, options_of
 from netmind_mock.simulation.faults import KINDS
 from netmind_mock.simulation.scenarios import SCENARIOS
-from netmind_mock.stores import Limits, StoreUnavailable
-from netmind_mock.validation import InvalidFile, read_toml, shown, unknown_key
+from netmind_mock.stores import StoreUnavailable
+from netmind_mock.validation import Expected, InvalidFile, read_toml, unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from netmind_mock.options import Option
     from netmind_mock.validation import Parameter
-
-_PUBLIC_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*)?")
 
 
 class _Refused(click.ClickException):
@@ -47,53 +45,53 @@ def main() -> None:
     """
 
 
-def _option(flag: str, **attributes: Any) -> Callable[[Any], Any]:
-    name = flag.removeprefix("--").upper().replace("-", "_")
-    return click.option(flag, envvar=f"NETMIND_MOCK_{name}", show_envvar=True, **attributes)
+class _Value(click.ParamType[Any]):
+    """The values of an option of the fake, from text."""
+
+    def __init__(self, option: Option) -> None:
+        self._option = option
+        self.name = {int: "integer", float: "number"}.get(option.kind, "text")
+
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> Any:
+        """Return the value of a text; what a file has is checked already."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._option.read(value)
+        except Expected as expected:
+            where = f"{self._option.flag} ({self._option.variable})"
+            raise _Refused(f"{where}: expected {expected}, got {self._option.got(value)}") from None
+
+
+def _serve_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command a flag for each option that it takes."""
+    for option in reversed(options_of(SERVE).values()):
+        attributes: dict[str, Any] = (
+            {"is_flag": True} if option.kind is bool else {"type": _Value(option), "multiple": option.several}
+        )
+        about = f"{option.about[0].upper()}{option.about[1:]}."
+        command = click.option(
+            option.flag, default=option.default, envvar=option.variable, show_envvar=True, help=about,
+            show_default=option.default_shown or not option.several, **attributes,
+        )(command)  # fmt: skip
+    return command
 
 
 def _read_config(context: click.Context, _parameter: click.Parameter, file: Path | None) -> None:
     """Make the keys of a TOML file the options' defaults; flags and environment variables come first."""
-    if file is None:
-        return
-    options = {
-        option.name: option for option in context.command.params if option.name not in ("config", "help")
-    }
+    known = options_of(SERVE)
     try:
-        content = read_toml(file)
+        check_variables(os.environ)
+        content = {} if file is None else read_toml(file)
         for key, value in content.items():
-            if key not in options:
-                raise unknown_key(file, key, filter(None, options))
-            _check_value(context, file, options[key], value)
+            if key not in known:
+                raise unknown_key(file, key, known)
+            if file is not None and key in ("profile", "rules", "prices") and str(value).endswith(".toml"):
+                value = str(file.parent / value)  # noqa: PLW2901 - from the file that has it, as with extends
+            content[key] = known[key].checked(file, value)
     except InvalidFile as error:
         raise _Refused(str(error)) from None
-    for key in ("profile", "rules", "prices"):
-        if str(content.get(key, "")).endswith(
-            ".toml"
-        ):  # as with extends in a profile, from the file that has it
-            content[key] = str(file.parent / content[key])
     context.default_map = content
-
-
-def _check_value(context: click.Context, file: Path, option: click.Parameter, value: Any) -> None:
-    kinds: tuple[type, ...] = {"integer": (int,), "float": (int, float), "boolean": (bool,)}.get(
-        option.type.name.removesuffix(" range"), (str,)
-    )
-    several = isinstance(option, click.Option) and option.multiple
-    values = value if several and isinstance(value, list) else [value]
-    well_typed = isinstance(value, list) is several and all(
-        isinstance(item, kinds) and (isinstance(item, bool) is (kinds == (bool,))) for item in values
-    )
-    if not well_typed:
-        kind = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}[kinds[-1]]
-        expected = f"a list, each of it {kind}" if several else kind
-        got = type(value).__name__ if option.name in ("store", "control_key") else shown(value)
-        raise InvalidFile(f"{file}: {option.name}: expected {expected}, got {got}")
-    try:
-        for item in values:
-            option.type.convert(item, option, context)
-    except click.BadParameter as error:
-        raise InvalidFile(f"{file}: {option.name}: {error.message}") from None
 
 
 @main.command(context_settings={"show_default": True})
@@ -103,201 +101,46 @@ def _check_value(context: click.Context, file: Path, option: click.Parameter, va
     is_eager=True,
     expose_value=False,
     callback=_read_config,
-    envvar="NETMIND_MOCK_CONFIG",
+    envvar=f"{PREFIX}CONFIG",
     show_envvar=True,
     help="TOML file with any of these options as keys, such as duration = 5.",
 )
-@_option("--host", default="127.0.0.1", help="Address to listen on.")
-@_option("--port", default=8000, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one.")
-@_option(
-    "--ready-file",
-    type=click.Path(dir_okay=False),
-    help="Write the base URL to this file once the server answers.",
-)
-@_option(
-    "--store",
-    default="memory",
-    help="Where jobs are kept: memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
-)
-@_option(
-    "--workers",
-    default=1,
-    type=click.IntRange(1, 64),
-    help="Processes that answer; more than one need a store other than memory.",
-)
-@_option(
-    "--max-jobs",
-    default=Limits().max_jobs,
-    type=click.IntRange(1),
-    help="How many jobs are kept at most; the oldest are evicted.",
-)
-@_option(
-    "--retain",
-    type=click.FloatRange(0, min_open=True),
-    show_default="never",
-    help="Seconds after which a job is evicted.",
-)
-@_option("--profile", default="documented", help="How the API behaves: documented, observed, or a TOML file.")
-@_option("--duration", default=2.0, type=click.FloatRange(0, 1e9), help="How long a job takes, in seconds.")
-@_option(
-    "--speed",
-    default=1.0,
-    type=click.FloatRange(0, 1e6, min_open=True),
-    help="Seconds that pass in a real one.",
-)
-@_option(
-    "--seed", type=click.IntRange(0), help="Give the same job ids, in the same order, for the same seed."
-)
-@_option(
-    "--api-key",
-    multiple=True,
-    help="Accept this token (repeatable). Without: every token is a tenant of its own.",
-)
-@_option("--strict-models", is_flag=True, help="Refuse models that are not in the catalogue.")
-@_option(
-    "--public-url",
-    callback=lambda _context, _option, url: _checked_public_url(url),
-    help="What result URLs begin with for requests whose Host is not allowed.",
-)
-@_option(
-    "--allowed-host",
-    multiple=True,
-    help="Host beyond loopback that result URLs may be built from (repeatable).",
-)
-@_option(
-    "--rules",
-    type=click.Path(exists=True, dir_okay=False),
-    help="TOML file of rules: which jobs go which way.",
-)
-@_option(
-    "--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file of what each model's jobs cost."
-)
-@_option(
-    "--journal",
-    default=MOST_ENTRIES,
-    type=click.IntRange(0, 10_000_000),
-    help="How many requests are remembered at most.",
-)
-@_option(
-    "--latency",
-    show_default="none",
-    help="Seconds by which answers come late: 0.2, a range 0.1-0.5, or lognormal:MEDIAN,SIGMA.",
-)
-@_option(
-    "--capacity",
-    type=click.IntRange(1, 100_000),
-    show_default="any number",
-    help="How many jobs of an account run at once; the others stay pending.",
-)
-@_option(
-    "--rate-limit",
-    show_default="none",
-    help="How many requests an account may make, such as 10/s, 60/m or 1000/h; then 429.",
-)
-@_option(
-    "--log",
-    default=access_log.NONE,
-    type=click.Choice(access_log.FORMATS),
-    help="Write a line on stderr for each request to the imitated API.",
-)
-@_option("--wire-faults", is_flag=True, help="Also carry out faults of the connection; answers slower.")
-@_option(
-    "--control-key",
-    help="What /__mock/ wants as X-Mock-Key; without it, beyond loopback, one is made up and printed.",
-)
-@_option(
-    "--fd",
-    type=click.IntRange(0),
-    help="Serve on this inherited, listening socket instead of --host and --port.",
-)
-@_option(
-    "--end-with-stdin", is_flag=True, help="End when standard input is closed, as by the end of a parent."
-)
-def serve(  # noqa: PLR0913 - click hands over each option by its name
-    *,
-    store: str,
-    workers: int,
-    max_jobs: int,
-    retain: float | None,
-    host: str,
-    port: int,
-    ready_file: str | None,
-    profile: str,
-    duration: float,
-    speed: float,
-    seed: int | None,
-    api_key: tuple[str, ...],
-    strict_models: bool,
-    public_url: str | None,
-    allowed_host: tuple[str, ...],
-    rules: str | None,
-    prices: str | None,
-    journal: int,
-    latency: str | None,
-    capacity: int | None,
-    rate_limit: str | None,
-    log: str,
-    wire_faults: bool,
-    control_key: str | None,
-    fd: int | None,
-    end_with_stdin: bool,
-) -> None:
+@_serve_options
+def serve(**given: Any) -> None:
     """Serve the fake until Ctrl-C or SIGTERM."""
-    # granian takes 0.1 s to import; --help and mistakes should not wait for it.
+    # uvicorn takes 0.1 s to import; --help and mistakes should not wait for it.
     from netmind_mock.serving import server  # noqa: PLC0415
 
     try:
-        listener = server.listen(host, port) if fd is None else server.adopt(fd)
-        host = host if fd is None else listener.getsockname()[0]
+        options = Options(**given)
+        address = (options.host, options.port)
+        listener = server.listen(*address) if options.fd is None else server.adopt(options.fd)
+        host = options.host if options.fd is None else listener.getsockname()[0]
         base_url = _base_url(host, listener.getsockname()[1])
-        made_up = control_key is None and not is_loopback(host)
-        settings = server.Settings(
-            store=store,
-            workers=workers,
-            max_jobs=max_jobs,
-            retain=retain,
-            profile=profile,
-            duration=duration,
-            speed=speed,
-            seed=seed,
-            api_keys=api_key,
-            strict_models=strict_models,
-            allowed_hosts=(*allowed_host, *_own_host(host)),
-            rules=rules,
-            prices=prices,
-            journal=journal,
-            latency=latency,
-            capacity=capacity,
-            rate_limit=rate_limit,
-            control_key=secrets.token_urlsafe(16) if made_up else control_key,
-            log=log,
-            wire_faults=wire_faults,
-            end_with_stdin=end_with_stdin,
+        is_generated = options.control_key is None and not is_loopback(host)
+        options = replace(
+            options,
+            public_url=options.public_url or base_url,
+            allowed_host=(*options.allowed_host, *_own_host(host)),
+            control_key=secrets.token_urlsafe(16) if is_generated else options.control_key,
         )
-        server.check(settings, public_url or base_url)
+        app = server.served_app(options)
     except ApiError:
         raise _Refused("--api-key: expected a token without white space in it") from None
     except (server.CannotListen, ValueError) as error:
         raise _Refused(str(error)) from None
     except StoreUnavailable as error:
         raise _Refused(f"store: it cannot be read or written now: {error}") from None
-    banner = _banner(base_url, profile, duration / speed, keys_given=bool(api_key))
-    if made_up:
-        banner += f"  /__mock/ wants the header X-Mock-Key: {settings.control_key}\n"
-    with _ready_file(ready_file) as write_ready_file:
+    banner = _banner(base_url, options)
+    if is_generated:
+        banner += f"  /__mock/ wants the header X-Mock-Key: {options.control_key}\n"
+    with _ready_file(options.ready_file) as write_ready_file:
 
         def on_ready() -> None:
             write_ready_file(base_url)
             click.echo(banner)
 
-        server.serve(settings, listener, public_url or base_url, on_ready)
-
-
-def _checked_public_url(text: str | None) -> str | None:
-    found = _PUBLIC_URL.fullmatch(text or "")
-    if text is not None and (found is None or parse_host(found[1]) is None):
-        raise _Refused(f"--public-url: expected a URL such as https://mock.example.org, got {shown(text)}")
-    return text
+        server.serve(options, app, listener, on_ready)
 
 
 def _base_url(host: str, port: int) -> str:
@@ -311,13 +154,14 @@ def _own_host(host: str) -> tuple[str, ...]:
     return () if host in ("", "0.0.0.0", "::") else (f"[{host}]" if ":" in host else host,)  # noqa: S104 - compared
 
 
-def _banner(base_url: str, profile: str, seconds: float, *, keys_given: bool) -> str:
-    key = "<one of your --api-key>" if keys_given else "any-token"
+def _banner(base_url: str, options: Options) -> str:
+    key = "<one of your --api-key>" if options.api_key else "any-token"
+    takes = f"a job takes {options.duration / options.speed:g} s"
     body = '{"model": "Qwen/Qwen-Image", "config": {"prompt": "Generate a cup of coffee"}}'
     return "\n".join(
         [
             f"netmind-mock {version('netmind-testkit')}: a fake of NetMind's generation API on {base_url}",
-            f"profile {profile}, a job takes {seconds:g} s. Look at it: {base_url}/__mock/ (Ctrl-C ends it)",
+            f"profile {options.profile}, {takes}. Dashboard: {base_url}/__mock/ (Ctrl-C ends it)",
             "",
             f"  export NETMIND_BASE_URL={base_url} NETMIND_API_KEY='{key}'",
             '  curl "$NETMIND_BASE_URL/v1/generation" -H "Authorization: Bearer $NETMIND_API_KEY" \\',

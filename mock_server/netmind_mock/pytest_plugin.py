@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import difflib
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from netmind_mock.options import LIVE, PYTEST, check_variables, options_of
+from netmind_mock.validation import Expected, InvalidFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -20,54 +23,6 @@ if TYPE_CHECKING:
     from netmind_mock.testing.virtual_time import VirtualClock
 
 
-class _Option(NamedTuple):
-    read: Callable[[str], Any]
-    about: str
-    live: bool = True  # whether the served fake takes it, too
-
-
-def _whether(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-        raise ValueError("expected true or false")
-    return word in ("true", "1", "yes", "on")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError("expected a number") from None
-
-
-def _whole_number(text: str) -> int:
-    if not text.strip().isdecimal():
-        raise ValueError("expected a whole number")
-    return int(text)
-
-
-def _fail_or_ignore(text: str) -> str:
-    if text not in ("fail", "ignore"):
-        raise ValueError("expected fail or ignore")
-    return text
-
-
-_OPTIONS = {
-    "profile": _Option(str, "how the API behaves: documented, observed, or a TOML file"),
-    "duration": _Option(_number, "how long a job takes, in seconds"),
-    "seed": _Option(_whole_number, "decides job ids, and what chance decides"),
-    "rules": _Option(str, "TOML file of rules: which jobs go which way"),
-    "prices": _Option(str, "TOML file of what each model's jobs cost"),
-    "strict_models": _Option(_whether, "refuse models that are not in the catalogue"),
-    "base_url": _Option(str, "the address that the fake in process answers for", live=False),
-    "max_polls": _Option(
-        _whole_number, "how often one job may be polled before the test is ended", live=False
-    ),
-    "patch_sleep": _Option(_whether, "couple time.sleep and asyncio.sleep in every test", live=False),
-    "unused": _Option(
-        _fail_or_ignore, "fail or ignore orders for a next job that no create used", live=False
-    ),
-}
 _MARK = (
     "netmind(scenario=None, sleep=False, **arguments): for the fixtures netmind_mock and netmind_server: "
     "what becomes of the test's jobs; sleep=True couples time.sleep and asyncio.sleep to the virtual clock"
@@ -77,9 +32,8 @@ _MARK = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the fake."""
     group = parser.getgroup("netmind mock", "fake of NetMind's generation API (netmind_mock)")
-    for name, option in _OPTIONS.items():
-        dashed = name.replace("_", "-")
-        group.addoption(f"--netmind-mock-{dashed}", metavar="VALUE", help=option.about)
+    for name, option in options_of(PYTEST).items():
+        group.addoption(f"--netmind-mock-{option.flag[2:]}", metavar="VALUE", help=option.about)
         parser.addini(f"netmind_mock_{name}", option.about)
 
 
@@ -117,13 +71,11 @@ def netmind_clock(netmind_mock: Mock) -> VirtualClock:
 @pytest.fixture(scope="session")
 def netmind_server_process(pytestconfig: pytest.Config) -> Iterator[LiveServer]:
     """The server that the tests of this process share."""
-    from netmind_mock.testing.live import LiveServer, NotStarted  # noqa: PLC0415 - as the module says
+    from netmind_mock.testing.live import LiveServer  # noqa: PLC0415 - as the module says
 
-    options = _options(pytestconfig)
-    try:
-        server = LiveServer({name: options[name] for name in options if _OPTIONS[name].live}).start()
-    except NotStarted as error:
-        raise pytest.UsageError(f"netmind_server: {error}") from None
+    stated = _options(pytestconfig)
+    options = {name: stated[name] for name in stated if name in options_of(LIVE)}
+    server = _made(lambda: LiveServer(**options).start())
     try:
         yield server
     finally:
@@ -170,25 +122,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _options(config: pytest.Config) -> dict[str, Any]:
     """The options that are stated anywhere."""
+    try:
+        check_variables(os.environ)
+    except InvalidFile as mistake:
+        raise pytest.UsageError(f"netmind_mock: {mistake}") from None
     options = {}
-    for name, option in _OPTIONS.items():
-        variable = f"NETMIND_MOCK_{name.upper()}"
+    for name, option in options_of(PYTEST).items():
         stated = (
             config.getoption(f"netmind_mock_{name}")
-            or os.environ.get(variable)
+            or os.environ.get(option.variable)
             or config.getini(f"netmind_mock_{name}")
         )
         if stated:
+            file = config.rootpath / stated  # wherever pytest was started
+            if name in ("rules", "prices", "profile") and file.is_file():
+                stated = str(file)
             try:
                 options[name] = option.read(stated)
-            except ValueError as mistake:
+            except Expected as expected:
                 raise pytest.UsageError(
-                    f"netmind_mock_{name}: {option.about}: {mistake}, got {stated!r}"
+                    f"netmind_mock_{name}: {option.about}: expected {expected}, got {stated!r}"
                 ) from None
-    for name in ("rules", "prices", "profile"):
-        file = config.rootpath / str(options.get(name, ""))
-        if name in options and file.is_file():  # wherever pytest was started
-            options[name] = str(file)
     return options
 
 
@@ -226,7 +180,7 @@ def _order(
         advice = (
             f"did you mean {near[0]}?" if near else "there are scenario, with its own arguments, and sleep"
         )
-        if name in _OPTIONS:
+        if name in options_of(PYTEST):
             advice = f"it is an option, netmind_mock_{name}, and an argument of netmind_mock.start()"
         raise pytest.UsageError(f"{request.node.nodeid}: netmind({name}=…): {advice}")
     if scenario is not None:

@@ -54,16 +54,17 @@ def unknown_key(file: object, key: str, known: Iterable[str]) -> InvalidFile:
     return InvalidFile(f"{file}: {key}: no such key; {hint}")
 
 
-def checked(file: object, key: str, value: Any, check: Check) -> Any:
-    """``check(value)``.
+def checked(file: object, key: str, value: Any, check: Check, *, is_secret: bool = False) -> Any:
+    """Return ``check(value)``.
 
     Raises:
-        InvalidFile: The check says what it expected instead.
+        InvalidFile: The check says what it expected instead. A secret value is not shown.
     """
     try:
         return check(value)
     except Expected as error:
-        raise InvalidFile(f"{file}: {key}: expected {error}, got {shown(value)}") from None
+        got = type(value).__name__ if is_secret else shown(value)
+        raise InvalidFile(f"{file}: {key}: expected {error}, got {got}") from None
 
 
 def shown(value: object) -> str:

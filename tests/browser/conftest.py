@@ -44,7 +44,7 @@ def browser():
 @pytest.fixture
 def served(tmp_path):
     """The base URL of a fake whose jobs take a minute."""
-    with running_fake(tmp_path, "--duration", "60", "--wire-faults") as (base_url, _):
+    with running_fake(tmp_path, "--duration", "60") as (base_url, _):
         yield base_url
 
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from netmind_mock import cli
+from netmind_mock.app import fake_of
 from netmind_mock.jobs.profile import SHIPPED
 from netmind_mock.serving import server
 
@@ -14,9 +15,11 @@ from netmind_mock.serving import server
 VALUES = {
     "host": ("127.0.0.2", '"127.0.0.2"'),
     "port": ("8765", "8765"),
+    "fd": ("7", "7"),
     "ready_file": ("ready.txt", '"ready.txt"'),
-    "store": ("sqlite:///jobs.db", '"sqlite:///jobs.db"'),
+    "end_with_stdin": ("true", "true"),
     "workers": ("2", "2"),
+    "store": ("sqlite:///jobs.db", '"sqlite:///jobs.db"'),
     "max_jobs": ("1000", "1000"),
     "retain": ("3600.0", "3600"),
     "profile": ("observed", '"observed"'),
@@ -34,10 +37,7 @@ VALUES = {
     "capacity": ("4", "4"),
     "rate_limit": ("60/m", '"60/m"'),
     "log": ("json", '"json"'),
-    "wire_faults": ("true", "true"),
     "control_key": ("a-control-key", '"a-control-key"'),
-    "fd": ("7", "7"),
-    "end_with_stdin": ("true", "true"),
 }
 OPTIONS = [option for option in cli.serve.params if option.name not in ("config", "help")]
 
@@ -59,9 +59,9 @@ def served(monkeypatch, tmp_path):
     monkeypatch.setattr(server, "listen", Listener)
     monkeypatch.setattr(server, "adopt", lambda fd: Listener("127.0.0.1", 9000 + fd))
 
-    def serve(settings, listener, public_url, on_ready):
-        host, port = listener.getsockname()
-        given.update(settings=settings, host=host, port=port, public_url=public_url)
+    def serve(options, app, listener, on_ready):
+        fake_of(app).store.close()
+        given.update(options=options, address=listener.getsockname())
         on_ready()
 
     monkeypatch.setattr(server, "serve", serve)
@@ -94,8 +94,7 @@ def test_flag_variable_and_key_are_one(served, tmp_path, option):
         by_key.output
     )
     assert given_by_flag == given_by_variable == given_by_key
-    if option.name != "ready_file":
-        assert given_by_flag != given_by_default
+    assert given_by_flag != given_by_default
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
@@ -110,7 +109,7 @@ def test_a_flag_comes_before_a_variable_before_a_key(served, tmp_path):
     _, given = served(
         "--config", str(config), "--duration", "3", NETMIND_MOCK_DURATION="2", NETMIND_MOCK_SPEED="2"
     )
-    assert (given["settings"].duration, given["settings"].speed, given["settings"].seed) == (3, 2, 1)
+    assert (given["options"].duration, given["options"].speed, given["options"].seed) == (3, 2, 1)
 
 
 def test_several_keys_can_be_given_in_each_way(served, tmp_path):
@@ -121,7 +120,7 @@ def test_several_keys_can_be_given_in_each_way(served, tmp_path):
         served(NETMIND_MOCK_API_KEY="a b"),
         served("--config", str(config)),
     ):
-        assert given["settings"].api_keys == ("a", "b")
+        assert given["options"].api_key == ("a", "b")
 
 
 def test_a_profile_is_looked_for_beside_the_file_that_names_it(served, tmp_path):
@@ -129,20 +128,20 @@ def test_a_profile_is_looked_for_beside_the_file_that_names_it(served, tmp_path)
     (tmp_path / "sub" / "mine.toml").write_text('name = "mine"')
     (tmp_path / "sub" / "config.toml").write_text('profile = "mine.toml"')
     result, given = served("--config", "sub/config.toml")
-    assert (result.exit_code, given["settings"].profile) == (0, "sub/mine.toml")
+    assert (result.exit_code, given["options"].profile) == (0, "sub/mine.toml")
 
 
 MISTAKES = {
     "prot = 1": "prot: no such key; did you mean port?",
     "xyzzy = 1": "xyzzy: no such key; known are allowed_host, api_key, capacity, control_key",
-    'port = "8000"': "port: expected a whole number, got '8000'",
-    "port = 99999": "port: 99999 is not in the range 0<=x<=65535",
-    "port = true": "port: expected a whole number, got True",
-    'duration = "long"': "duration: expected a number, got 'long'",
-    "duration = -1": "duration: -1.0 is not in the range",
+    'port = "8000"': "port: expected a whole number from 0 to 65535, got '8000'",
+    "port = 99999": "port: expected a whole number from 0 to 65535, got 99999",
+    "port = true": "port: expected a whole number from 0 to 65535, got True",
+    'duration = "long"': "duration: expected a number from 0 to 1e+09, got 'long'",
+    "duration = -1": "duration: expected a number from 0 to 1e+09, got -1",
     "strict_models = 1": "strict_models: expected true or false, got 1",
-    'api_key = "k"': "api_key: expected a list, each of it a string, got 'k'",
-    "api_key = [1]": "api_key: expected a list, each of it a string, got [1]",
+    "api_key = 7": "api_key: expected a list, got int",
+    "api_key = [1]": "api_key: expected a string, got int",
     "host = 1": "host: expected a string, got 1",
     "port = ": "not valid TOML: Invalid value",
 }
@@ -169,15 +168,15 @@ def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(serv
         (["--api-key", ""], "Error: --api-key: expected a token without white space in it\n"),
         (
             ["--public-url", "http://["],
-            "Error: --public-url: expected a URL such as https://mock.example.org, got 'http://['\n",
+            "Error: --public-url (NETMIND_MOCK_PUBLIC_URL): expected a URL such as https://mock.example.org, got 'http://['\n",
         ),
         (
             ["--public-url", "mock.example"],
-            "Error: --public-url: expected a URL such as https://mock.example.org, got 'mock.example'\n",
+            "Error: --public-url (NETMIND_MOCK_PUBLIC_URL): expected a URL such as https://mock.example.org, got 'mock.example'\n",
         ),
         (
             ["--allowed-host", "http://x"],
-            "Error: allowed host: expected a host such as example.org or example.org:8000, got 'http://x'\n",
+            "Error: --allowed-host (NETMIND_MOCK_ALLOWED_HOST): expected a host such as example.org or example.org:8000, got 'http://x'\n",
         ),
         (
             ["--store", "mongodb://h"],
@@ -210,14 +209,14 @@ def test_a_mistake_on_the_command_line_is_told_in_a_sentence(served, arguments, 
 )
 def test_the_base_url_is_one_that_a_client_can_use(served, host, base_url):
     result, given = served("--host", host, "--port", "1")
-    assert given["public_url"] == base_url
+    assert given["options"].public_url == base_url
     assert base_url in result.output
 
 
 def test_the_host_that_is_listened_on_may_stand_in_urls(served):
-    assert served("--host", "fake.lan")[1]["settings"].allowed_hosts == ("fake.lan",)
-    assert served("--host", "fe80::1")[1]["settings"].allowed_hosts == ("[fe80::1]",)
-    assert served("--host", "0.0.0.0")[1]["settings"].allowed_hosts == ()  # noqa: S104 - nothing listens
+    assert served("--host", "fake.lan")[1]["options"].allowed_host == ("fake.lan",)
+    assert served("--host", "fe80::1")[1]["options"].allowed_host == ("[fe80::1]",)
+    assert served("--host", "0.0.0.0")[1]["options"].allowed_host == ()  # noqa: S104 - nothing listens
 
 
 def test_a_shipped_profile_is_printed_whole():
@@ -241,3 +240,14 @@ def test_several_workers_on_a_memory_are_refused_with_what_to_do(served):
         "Error: --workers: 2 processes cannot share a memory; keep the jobs in a file with "
         "--store sqlite:///jobs.db, or in a database with --store postgresql://USER@HOST/DATABASE\n"
     )
+
+
+def test_a_variable_that_is_no_option_is_refused_with_the_nearest(served):
+    result, given = served(NETMIND_MOCK_DURATON="2")
+    sentence = "Error: environment: NETMIND_MOCK_DURATON: no such key; did you mean NETMIND_MOCK_DURATION?\n"
+    assert (result.exit_code, result.output, given) == (2, sentence, {})
+
+
+def test_an_option_of_the_tests_is_no_mistake_in_the_environment(served):
+    result, _ = served(NETMIND_MOCK_MAX_POLLS="7")
+    assert result.exit_code == 0

@@ -123,7 +123,7 @@ def test_every_block_runs_as_it_stands(document, tmp_path):
     for name in ("reader", "first", "second"):
         (tmp_path / name).mkdir()
     with (
-        running_fake(tmp_path / "first", "--wire-faults") as (documented, _),
+        running_fake(tmp_path / "first") as (documented, _),
         running_fake(tmp_path / "second", "--profile", "observed", "--duration", "0.5") as (observed, _),
     ):
         reader = Reader(

@@ -30,7 +30,7 @@ def test_every_job_that_was_acknowledged_survives_a_kill(tmp_path, store_url, mo
             assert process.poll() is None
             stop.wait(0.01)
         stop.wait(moment)
-        worker_of(process).kill()
+        process.kill()
         stop.set()
         for thread in creating:
             thread.join()
@@ -79,7 +79,7 @@ def test_a_disk_that_is_full_is_told_loses_nothing_and_may_have_room_again(tmp_p
         requests.Session() as session,
     ):
         session.headers["Authorization"] = f"Bearer {TOKEN}"
-        worker = worker_of(process)
+        worker = psutil.Process(process.pid)
         before = worker.rlimit(psutil.RLIMIT_FSIZE)
         worker.rlimit(psutil.RLIMIT_FSIZE, (1_000_000, before[1]))  # no file of its own grows beyond
         acknowledged = []
@@ -96,12 +96,11 @@ def test_a_disk_that_is_full_is_told_loses_nothing_and_may_have_room_again(tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["alone", "workers", "relay"])
+@pytest.mark.parametrize("how", ["alone", "workers"])
 def test_what_is_being_answered_at_the_end_is_answered(tmp_path, how):
     more = {
         "alone": (),
         "workers": ("--workers", "2", "--store", f"sqlite:///{tmp_path}/jobs.db"),
-        "relay": ("--wire-faults",),
     }[how]
     with (
         running_fake(tmp_path, "--latency", "0.7", *more) as (base_url, process),
@@ -114,12 +113,6 @@ def test_what_is_being_answered_at_the_end_is_answered(tmp_path, how):
         answer = asked.getresponse()
         assert (answer.status, answer.read()) == (200, b'{"generation_list":[]}')
         assert process.wait(20) == 0
-
-
-def worker_of(process):
-    """The worker process of a served fake."""
-    [worker] = psutil.Process(process.pid).children()
-    return worker
 
 
 @pytest.mark.slow

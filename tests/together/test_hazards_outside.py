@@ -103,9 +103,7 @@ def _is_inside(host):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options", [(), ("--wire-faults", "--store", "sqlite")], ids=["plain", "relay and SQLite"]
-)
+@pytest.mark.parametrize("options", [(), ("--store", "sqlite")], ids=["memory", "SQLite"])
 def test_no_request_makes_the_fake_connect_anywhere(tmp_path, options):
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(_HOOK)
@@ -143,7 +141,7 @@ def _can_trace():
 @pytest.mark.slow
 @pytest.mark.skipif(not _can_trace(), reason="no strace, or it may not trace here")
 def test_the_kernel_sees_no_connection_beyond_loopback_either(tmp_path):
-    """What is not Python, such as the server's own Rust, tells no audit hook."""
+    """What is not Python, such as the event loop, tells no audit hook."""
     ready, calls = tmp_path / "ready", tmp_path / "calls"
     trace = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,execve", "-o", str(calls)]
     serve = [sys.executable, "-m", "netmind_mock", "serve", "--port", "0", "--ready-file", str(ready)]

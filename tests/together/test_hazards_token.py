@@ -165,7 +165,7 @@ REFUSALS += [{"kind": kind} for kind in ("html", "not_json", "reset", "truncate"
 @pytest.mark.slow
 def test_no_token_is_in_an_exception_of_the_client(tmp_path):
     raised = []
-    with running_fake(tmp_path, "--duration", "0", "--wire-faults") as (base_url, _):
+    with running_fake(tmp_path, "--duration", "0") as (base_url, _):
         client = GenerationClient(CANARY, base_url, request_timeout=5, sleep=lambda _: None)
         raised.append(repr(client))
         for fault in REFUSALS:

@@ -30,7 +30,7 @@ SHORT = settings(
 
 def endpoint_of(profile="documented", wrap=lambda app: app, store=MemoryStore):
     def endpoint():
-        app, clock = fake(profile=profile, duration=100, api_keys=TOKENS, store=store())
+        app, clock = fake(profile=profile, duration=100, api_key=TOKENS, store=store())
         transport = WsgiTransport(wrap(app), clock)
         return Endpoint(
             transport=transport, base_url=BASE_URL, tokens=TOKENS, wait=clock.advance, timeless=True
@@ -114,7 +114,7 @@ class Foreign:
 
     def __init__(self):
         self.creates = 0
-        app, self.clock = fake(api_keys=TOKENS)
+        app, self.clock = fake(api_key=TOKENS)
         self.behind = WsgiTransport(app)
 
     def send(self, method, url, headers, body, **limits):

@@ -49,9 +49,9 @@ def test_every_public_thing_is_explained(name):
         ("netmind_contracts", ["flask", "jsonschema", "requests", "netmind_client", "netmind_mock"]),
         (
             "netmind_mock",
-            ["jsonschema", "PIL", "granian", "av", "requests", "netmind_client", "hypothesis", "pytest"],
+            ["jsonschema", "PIL", "uvicorn", "av", "requests", "netmind_client", "hypothesis", "pytest"],
         ),
-        ("netmind_mock.cli", ["granian", "jsonschema", "PIL", "av"]),
+        ("netmind_mock.cli", ["uvicorn", "jsonschema", "PIL", "av"]),
         (
             "netmind_mock.pytest_plugin",
             ["flask", "requests", "responses", "httpx", "orjson", "netmind_mock.app"],

@@ -176,7 +176,7 @@ def test_code_that_was_never_called_is_told_from_code_that_asks_elsewhere():
 
 
 def test_one_match_is_enough_where_one_is_asked_for_whatever_was_dropped():
-    with netmind_mock.start(journal_entries=1) as mock:
+    with netmind_mock.start(journal=1) as mock:
         for _ in range(3):
             GenerationClient().create("Qwen/Qwen-Image", {"prompt": "x"})
         mock.assert_created(times=None, prompt="x")
@@ -184,7 +184,7 @@ def test_one_match_is_enough_where_one_is_asked_for_whatever_was_dropped():
 
 
 def test_a_journal_that_was_too_small_is_said_to_be():
-    with netmind_mock.start(journal_entries=1) as mock:
+    with netmind_mock.start(journal=1) as mock:
         for _ in range(3):
             GenerationClient().create("Qwen/Qwen-Image", {"prompt": "x"})
         with pytest.raises(AssertionError, match="the journal had no room for 2 earlier requests"):

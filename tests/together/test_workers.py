@@ -4,10 +4,9 @@ import signal
 import threading
 from collections import Counter
 
-import psutil
 import pytest
 import requests
-from support import TOKEN, create_until, running_fake
+from support import TOKEN, create_until, running_fake, workers_of
 
 from netmind_client import GenerationClient
 
@@ -28,10 +27,6 @@ def order(base_url, path, **asked):
 
 def ask(base_url, path):
     return requests.get(f"{base_url}/__mock/{path}", headers=AUTH, timeout=10).json()
-
-
-def workers_of(process):
-    return psutil.Process(process.pid).children()
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def contracts() -> None:
 
 def mock() -> None:
     clock = SteerableClock(speed=60)
-    app = create_app(profile="observed", clock=clock, store=MemoryStore(), api_keys=["key"], seed=1)
+    app = create_app(profile="observed", clock=clock, store=MemoryStore(), api_key=["key"], seed=1)
     assert_type(app, Flask)
     assert_type(load_profile("documented"), Profile)
     assert_type(clock.now(), float)
@@ -79,7 +79,7 @@ def testing(fixture: Mock, served: LiveMock) -> None:
         assert_type(opened, Mock)
         assert_type(opened.clock, VirtualClock)
         assert_type(opened.clock.elapsed, float)
-    with LiveServer({"profile": "observed"}) as server, server.tenant() as tenant:
+    with LiveServer(profile="observed") as server, server.tenant() as tenant:
         assert_type(tenant, LiveMock)
     for handle in (fixture, served):
         handle.next_job("failed", after=3, reason="x")

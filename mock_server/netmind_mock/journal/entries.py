@@ -330,11 +330,6 @@ def entry_of(number: int, note: Note) -> Entry:
     )
 
 
-def entry_from_json(document: Mapping[str, Any]) -> Entry:
-    """An entry from the control API's JSON."""
-    return Entry(**document)
-
-
 def same_request(one: Entry, other: Entry) -> bool:
     """Whether two creates ask for the same: their JSON is equal."""
     return (one.json == other.json) if one.json is not None else one.body == other.body

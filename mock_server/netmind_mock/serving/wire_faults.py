@@ -1,198 +1,147 @@
-"""Carries bytes between clients and the server, and does to an answer on its way what a fault ordered.
+"""Connection faults: what a response suffers on a socket, as its ``Delivery`` says.
 
-The server behind it knows HTTP and no sockets: it cannot reset a connection, or send half an answer. So an
-answer that a fault struck comes with a header that says how it is to arrive; the relay takes the header off,
-and has it arrive so. All else is passed on as it comes, unread.
+An ASGI server knows no resets and no half responses. So its connections are handed to the worker with each
+request, and what cannot be said in ASGI is done to the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import math
 import socket
 import struct
-import threading
-from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 if TYPE_CHECKING:
+    from netmind_mock.serving.worker import Message, Receive, Scope, Send
     from netmind_mock.simulation.faults import Delivery
 
-HEADER = "x-netmind-mock-delivery"
+CONNECTION: Final = "netmind_mock.connection"  # the key of a scope's extensions
+MAX_HEAD_BYTES: Final = 64 * 1024
+HEAD_SECONDS: Final = 30.0  # in which a head that has begun has to be whole
 
-_PART_BYTES = 64 * 1024
-_HEAD_ENDS = b"\r\n\r\n"
-_MOST_HEAD_BYTES = 64 * 1024
-_HALF_CLOSED_SECONDS = 10.0  # for which a client that sends no more may wait for its answer
-_NO_ROOM_SECONDS = 0.05
-_CHUNKS = 20  # in which a body arrives that dribbles
-_LINGER_SECONDS = 1.0  # for which a client that is still sending may read its answer
-_BEFORE_RESET_SECONDS = 0.02  # so that what was sent is read before the reset
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
-
-
-class _Course(NamedTuple):
-    """How an answer is to arrive; see ``faults.Delivery``. ``length`` is that of the body, in bytes."""
-
-    length: int
-    wait: float | None
-    over: float
-    sent: int | None
-    reset: bool
+_CHUNKS: Final = 20  # in which a body arrives that dribbles
+_BEFORE_RESET_SECONDS: Final = 0.02  # so that what was sent is read before the reset
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
+_HEAD_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+)
 
 
-def told(delivery: Delivery, secret: str) -> tuple[str, str]:
-    """The header that tells the relay how an answer is to arrive."""
-    wait = None if delivery.wait == math.inf else delivery.wait
-    course = _Course(len(delivery.body), wait, delivery.over, delivery.sent, delivery.reset)
-    return HEADER, f"{secret} {json.dumps(course._asdict())}"
+class Connection(HttpToolsProtocol):
+    """A client's connection: uvicorn's, with a bound on the request's head, and with faults."""
+
+    _heads = 0  # that are complete
+    _head_bytes = 0  # of one that is not
+    _head_timer: asyncio.TimerHandle | None = None
+    _in_head = True
+    _hangs = False
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and refuse a head that does not end."""
+        was_in_head, heads = self._in_head, self._heads
+        super().data_received(data)
+        if not (was_in_head and self._in_head) or self._heads != heads:
+            self._begin_head()
+            return
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._begin_head()
+        super().connection_lost(exc)
+
+    def _begin_head(self) -> None:
+        self._head_bytes = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def on_headers_complete(self) -> None:
+        """Hand this connection on with the request."""
+        self._in_head, self._heads = False, self._heads + 1
+        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Expect the next request."""
+        super().on_message_complete()
+        self._in_head = True
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Go on for a client that sends no more and still waits for its response."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body or self._hangs:
+            return False
+        cycle.keep_alive = False
+        return True
+
+    def hang(self) -> None:
+        """Send nothing more. A client that closes its side is gone from now on."""
+        self._hangs = True
+
+    def end(self, *, reset: bool) -> None:
+        """End the connection in order, or by a reset."""
+        if not reset:
+            self.transport.close()
+            return
+        line = self.transport.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
 
 
-class Relay:
-    """Listens on a socket, on a thread of its own, and passes everything on to a server."""
+async def deliver(
+    delivery: Delivery, head: Message, body: bytes, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Send a response as its delivery says.
 
-    def __init__(self, listener: socket.socket, upstream: tuple[str, int], secret: str) -> None:
-        """Not running yet.
-
-        Args:
-            listener: Where clients come to; it is listening.
-            upstream: Host and port of the server.
-            secret: What a header has to begin with to be followed, so that nobody else can steer the relay.
-        """
-        self._listener = listener
-        self._upstream = upstream
-        self._family = socket.AF_INET6 if ":" in upstream[0] else socket.AF_INET
-        self._mark = f"{HEADER}: {secret} ".encode()
-
-    def start(self) -> None:
-        """Carry from now on, until the process ends."""
-        threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True).start()
-
-    async def _run(self) -> None:
-        self._listener.setblocking(False)
-        loop = asyncio.get_running_loop()
-        carrying = set()  # a task that nobody holds may be collected
-        while True:
-            try:
-                client, _ = await loop.sock_accept(self._listener)
-            except OSError:  # no file descriptor is left; some will be when connections end
-                await asyncio.sleep(_NO_ROOM_SECONDS)
-                continue
-            task = loop.create_task(self._carry(client))
-            carrying.add(task)
-            task.add_done_callback(carrying.discard)
-
-    async def _carry(self, client: socket.socket) -> None:
-        with contextlib.ExitStack() as ends:
-            ends.enter_context(client)
-            try:
-                server = ends.enter_context(socket.socket(self._family))
-            except OSError:
-                return
-            for end in (client, server):
-                end.setblocking(False)
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            try:
-                await asyncio.get_running_loop().sock_connect(server, self._upstream)
-            except OSError:
-                return
-            there = asyncio.ensure_future(_pass_on(client, server))
-            back = asyncio.ensure_future(self._answer(server, client))
-            await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
-            client_is_gone = there.done() and there.result() is _Gone.CLIENT
-            if client_is_gone:  # or has only said that it will send no more, and still reads
-                with contextlib.suppress(OSError):
-                    server.shutdown(socket.SHUT_WR)
-                await asyncio.wait((back,), timeout=_HALF_CLOSED_SECONDS)
-            elif there.done():  # the server has answered before all was sent
-                await asyncio.wait((back,))
-            there.cancel()
-            back.cancel()
-            await asyncio.gather(there, back, return_exceptions=True)
-            if not client_is_gone and not (back.done() and not back.cancelled() and back.result()):
-                await _let_read(client)
-
-    async def _answer(self, server: socket.socket, client: socket.socket) -> bool:
-        """Pass answers on until one ends the connection, or there are no more; whether one reset it."""
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError):
-            while part := await loop.sock_recv(server, _PART_BYTES):
-                head = part[:_MOST_HEAD_BYTES].partition(_HEAD_ENDS)[0]
-                if not part.startswith(b"HTTP/1.1 ") or self._mark not in head.lower():
-                    await loop.sock_sendall(client, part)
-                    continue
-                end = await self._struck(part, server, client)
-                if end is not None:
-                    return end
-        return False
-
-    async def _struck(self, part: bytes, server: socket.socket, client: socket.socket) -> bool | None:
-        """Have an answer arrive as told; None if the connection goes on, else whether it is reset."""
-        loop = asyncio.get_running_loop()
-        head, _, body = part.partition(_HEAD_ENDS)
-        lines = head.split(b"\r\n")
-        told_line = next(line for line in lines if line.lower().startswith(self._mark))
-        course = _Course(**json.loads(told_line[len(self._mark) :]))
-        while len(body) < course.length:
-            more = await loop.sock_recv(server, _PART_BYTES)
-            if not more:
-                return False
-            body += more
-        if course.wait is None:
-            await asyncio.Event().wait()  # until the client is gone
-        else:
-            await asyncio.sleep(course.wait)
-        if course.sent != -1:
-            head = b"\r\n".join(line for line in lines if line is not told_line)
-            await loop.sock_sendall(client, head + _HEAD_ENDS)
-            await _dribble(body[: course.sent], course.length, course.over, client)
-        if course.sent is None:
-            return None
-        if course.reset:
-            await asyncio.sleep(_BEFORE_RESET_SECONDS)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        return course.reset
+    Args:
+        delivery: When each byte is sent, and where it ends.
+        head: The response's first ASGI message.
+        body: The response's body.
+        scope: The request's, with its connection.
+        receive: Of ASGI.
+        send: Of ASGI.
+    """
+    connection: Connection = scope["extensions"][CONNECTION]
+    if delivery.sent == -1:
+        connection.hang()
+    if delivery.wait == math.inf:
+        await _gone(receive)
+        return
+    await asyncio.sleep(delivery.wait)
+    if delivery.sent != -1:
+        await send(head)
+        await _send_body(body[: delivery.sent], len(body), delivery, send)
+    if delivery.sent is None:
+        return
+    if delivery.reset:
+        await asyncio.sleep(_BEFORE_RESET_SECONDS)
+    connection.end(reset=delivery.reset)
+    await _gone(receive)
 
 
-class _Gone(Enum):
-    """Who does not take part any more."""
-
-    CLIENT = "client"
-    SERVER = "server"
-
-
-async def _pass_on(client: socket.socket, server: socket.socket) -> _Gone:
-    """Pass on what the client sends, until one of the two is gone; a client that has closed is."""
-    loop = asyncio.get_running_loop()
-    while True:
-        try:
-            part = await loop.sock_recv(client, _PART_BYTES)
-        except OSError:
-            return _Gone.CLIENT
-        if not part:
-            return _Gone.CLIENT
-        try:
-            await loop.sock_sendall(server, part)
-        except OSError:
-            return _Gone.SERVER
+async def _send_body(part: bytes, length: int, delivery: Delivery, send: Send) -> None:
+    """Send a part of a body, in one piece or over some seconds; the last piece where it is all of it."""
+    size = max(math.ceil(length / _CHUNKS), 1) if delivery.over else max(len(part), 1)
+    for start in range(0, len(part) or 1, size):
+        if delivery.over:
+            await asyncio.sleep(delivery.over * size / max(length, 1))
+        is_last = delivery.sent is None and start + size >= len(part)
+        await send(
+            {"type": "http.response.body", "body": part[start : start + size], "more_body": not is_last}
+        )
 
 
-async def _let_read(client: socket.socket) -> None:
-    """End the connection in order: a client that is still sending would lose its answer by a reset."""
-    with contextlib.suppress(OSError, asyncio.TimeoutError):
-        client.shutdown(socket.SHUT_WR)
-        async with asyncio.timeout(_LINGER_SECONDS):
-            while await asyncio.get_running_loop().sock_recv(client, _PART_BYTES):
-                pass
-
-
-async def _dribble(body: bytes, whole: int, seconds: float, client: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    size = max(math.ceil(whole / _CHUNKS), 1) if seconds else max(len(body), 1)
-    pause = seconds * size / max(whole, 1)
-    for start in range(0, len(body), size):
-        if seconds:
-            await asyncio.sleep(pause)
-        await loop.sock_sendall(client, body[start : start + size])
+async def _gone(receive: Receive) -> None:
+    """Return once the client is gone."""
+    message: dict[str, Any] = {"type": ""}
+    while message["type"] != "http.disconnect":
+        message = dict(await receive())

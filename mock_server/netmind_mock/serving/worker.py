@@ -1,62 +1,190 @@
-"""One lane for the quick; whoever has to wait steps aside.
+"""Responds to requests on an event loop: the fake's WSGI application as an ASGI application.
 
-Python runs on one thread at a time, so granian answers twice as fast with one thread as with many that
-contend for the interpreter. But on one thread whatever waits holds up everybody. So requests are answered
-in a lane, by one thread after the other, and nothing waits in the lane:
+Python runs one thread at a time, so a request is answered where it arrives: on the loop, by calling the WSGI
+application there. Nothing may wait on the loop, though, or every client would:
 
-* An answer that is to be sent later (``HOLD``) is computed in the lane; one thread sends all of these.
-* A result file, which takes long to render, is answered on a thread of its own.
-* A body that is large, or of unknown length, is read beside the lane, by a thread that is not in it.
-* A small body is read in the lane, since it has nearly always arrived together with its head.
-* An owner that is at one thing for longer than ``STALL_SECONDS`` (a little more on an idle server), such as a
-  body that does not come or a database that does not answer, loses the lane to another thread, and goes on
-  beside it. While there is such a thread, bodies are read beside the lane.
-
-granian calls a :class:`Lane` on its own threads, of which it starts one more whenever all are at work. A body
-has to be read on the thread that brought it, before that returns to granian. The lane's owner returns for
-the next request. A thread that brings one while the owner is at work hands it over and stays, as a deputy,
-until the lane needs another owner: so that only one thread competes for the interpreter.
+* A body is awaited. Any number of clients may be in the middle of sending one.
+* A response that is to be sent later (``sync_mode``, latency, a fault) is computed at once, and awaited.
+* What takes long runs in threads: result files, lists, the control API and the dashboard, large bodies, and
+  everything where the store is a database, which may respond slowly or not at all.
 """
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import gc
 import heapq
 import io
 import itertools
 import logging
 import sys
-import threading
-import time
-from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
+from netmind_mock.api.middleware import CONTROL
 from netmind_mock.api.request import KEY, MAX_BODY_BYTES, RequestContext, whole_response
+from netmind_mock.app import fake_of
+from netmind_mock.control.dashboard.views import FILES
 from netmind_mock.serving import wire_faults
+from netmind_mock.stores import MEMORY, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, MutableMapping
 
+    from flask import Flask
+
+    from netmind_mock.api.request import WholeResponse
     from netmind_mock.clock import Clock
-    from netmind_mock.simulation.faults import Delivery
 
-    Environ = dict[str, Any]
-    Headers = list[tuple[str, str]]
-    Answer = tuple[int, Headers, bytes]
-    Now = Callable[[], float]
-    Moment = tuple[float, Now]  # what a clock has to show, and the clock
+    Message = MutableMapping[str, Any]
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
 
-THREADS = 128
-SMALL_BODY_BYTES = 64 * 1024
-STALL_SECONDS = 0.02
+SMALL_BODY_BYTES: Final = 64 * 1024
 
-_IDLE_WATCH_SECONDS = 0.1
-_HELD_TICK_SECONDS = 0.005
-_JSON: Headers = [("content-type", "application/json")]
-_COME_AGAIN: Headers = [*_JSON, ("retry-after", "1")]
-_TOO_MANY = b'{"message":"Too many requests whose bodies have not arrived"}'
-_BASE_ENVIRON: dict[str, Any] = {
+_LIST: Final = "/v1/generation"
+_MOST_THREADS: Final = 128  # a database that hangs is given up after 20 s; until then each request takes one
+_MOST_FILES_AT_ONCE: Final = 16
+_HELD_TICK_SECONDS: Final = 0.005
+_NEW_OBJECTS: Final = 5_000  # that the garbage collector looks at in one pass
+_FAILED: Final[WholeResponse] = (
+    "500 Internal Server Error",
+    [("Content-Type", "application/json"), ("Content-Length", "42")],
+    b'{"message": "Internal error of the fake."}',
+)
+
+_log = logging.getLogger("netmind_mock")
+
+
+class Disconnected(Exception):
+    """The client is gone before its request was whole."""
+
+
+class Worker:
+    """The fake as an ASGI application, for one event loop."""
+
+    def __init__(self, app: Flask) -> None:
+        """Serve an application that ``create_app`` made."""
+        fake = fake_of(app)
+        self._app = app
+        self._journal = fake.journal
+        self._in_threads = fake.store.name != MEMORY
+        self._files = fake.profile.url_path.partition("{")[0], FILES
+        self._held = Held()
+        self._threads = ThreadPoolExecutor(_MOST_THREADS, "netmind-mock")
+        self._file_threads = ThreadPoolExecutor(_MOST_FILES_AT_ONCE, "netmind-mock-file")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to a request, or see to the start and the end of serving."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        try:
+            environ = environ_of(scope)
+            if environ["REQUEST_METHOD"] == "POST":
+                environ["wsgi.input"] = io.BytesIO(await _body(environ, receive))
+            environ[KEY] = context = RequestContext(sends_later=True)
+            status, headers, body = await self._response(environ)
+            if context.held_until is not None:
+                await self._held.until(*context.held_until)
+        except Disconnected:
+            return
+        except Exception:  # noqa: BLE001 - the last resort: a client is never left without a response
+            _log.exception("the application raised")
+            context, (status, headers, body) = RequestContext(), _FAILED
+        head = {
+            "type": "http.response.start",
+            "status": int(status[:3]),
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+        }
+        if context.delivery is None:
+            await send(head)
+            await send({"type": "http.response.body", "body": body})
+        else:
+            await wire_faults.deliver(context.delivery, head, body, scope, receive, send)
+
+    async def _response(self, environ: dict[str, Any]) -> WholeResponse:
+        path = environ["PATH_INFO"]
+        threads = self._threads
+        if path.startswith(self._files):
+            threads = self._file_threads
+        elif not (self._in_threads or _takes_long(environ, path)):
+            return whole_response(self._app, environ)
+        call = functools.partial(whole_response, self._app, environ)
+        return await asyncio.get_running_loop().run_in_executor(threads, call)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()  # that serving begins
+        _tune_collector()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()  # that it ends
+        for threads in (self._threads, self._file_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+        try:
+            self._journal.finish()
+        except StoreUnavailable as error:
+            _log.warning("the last requests are not in the journal: %s", error)
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _takes_long(environ: dict[str, Any], path: str) -> bool:
+    if path.startswith(CONTROL) or (path == _LIST and environ["REQUEST_METHOD"] != "POST"):
+        return True
+    body = environ["wsgi.input"]
+    return body is not _NO_BODY and body.getbuffer().nbytes > SMALL_BODY_BYTES
+
+
+class _Waiting(NamedTuple):
+    """A response that waits for a moment; ``number`` keeps those of the same moment in their order."""
+
+    moment: float
+    number: int
+    come: asyncio.Future[None]
+
+
+class Held:
+    """Responses that wait for moments of clocks. One task looks at the clocks, and is there while any wait.
+
+    A clock can be steered at any time, also from other threads and processes: no timer of the loop will do.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._waiting: dict[Clock, list[_Waiting]] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    async def until(self, moment: float, clock: Clock) -> None:
+        """Return once the clock shows the moment."""
+        come = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting.setdefault(clock, []), _Waiting(moment, next(self._numbers), come))
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        await come
+
+    async def _look(self) -> None:
+        while self._waiting:
+            for clock, waiting in list(self._waiting.items()):
+                now = clock.now()
+                while waiting and waiting[0].moment <= now:
+                    come = heapq.heappop(waiting).come
+                    if not come.done():  # cancelled at the end of serving
+                        come.set_result(None)
+                if not waiting:
+                    del self._waiting[clock]
+            await asyncio.sleep(_HELD_TICK_SECONDS)
+        self._looking = None
+
+
+_NO_BODY: Final = io.BytesIO()  # which nothing is ever written to
+_BASE_ENVIRON: Final[dict[str, Any]] = {
     "SCRIPT_NAME": "",
+    "CONTENT_TYPE": "",
+    "CONTENT_LENGTH": "",
     "wsgi.errors": sys.stderr,
+    "wsgi.input": _NO_BODY,
     "wsgi.input_terminated": True,
     "wsgi.multiprocess": False,
     "wsgi.multithread": True,
@@ -64,273 +192,64 @@ _BASE_ENVIRON: dict[str, Any] = {
     "wsgi.version": (1, 0),
 }
 
-_log = logging.getLogger("netmind_mock")
+
+def environ_of(scope: Scope) -> dict[str, Any]:
+    """Return the WSGI environ of an ASGI request, with an empty body."""
+    environ = _BASE_ENVIRON.copy()
+    for name, value in scope["headers"]:
+        key, text = _key(name), value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if environ.get(key) else text
+    raw_path: bytes = scope["raw_path"]
+    path = unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path
+    environ["REQUEST_METHOD"] = scope["method"]
+    environ["PATH_INFO"] = path.decode("latin-1")
+    environ["QUERY_STRING"] = scope["query_string"].decode("latin-1")
+    environ["SERVER_PROTOCOL"] = f"HTTP/{scope['http_version']}"
+    environ["SERVER_NAME"], port = scope["server"]
+    environ["SERVER_PORT"] = str(port)
+    environ["REMOTE_ADDR"] = scope["client"][0] if scope["client"] else ""
+    environ["wsgi.url_scheme"] = scope["scheme"]
+    return environ
 
 
-class Reply(Protocol):
-    """What granian hands out with a request: the answer may be sent from any thread, at any time, once."""
-
-    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send the answer."""
-        ...
+@functools.lru_cache(maxsize=256)
+def _key(header: bytes) -> str:
+    name = header.decode("latin-1").upper().replace("-", "_")
+    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
 
-class Lane:
-    """Answers requests with a WSGI application, as granian's WSGI worker calls it.
+async def _body(environ: dict[str, Any], receive: Receive) -> bytes:
+    """Return a request's body; nothing of one that is over the limit, which the application refuses unread.
 
-    ``_owner`` is the thread that the lane belongs to, also while it waits for granian's next request
-    (``_working`` is false then). It is None after the owner stepped aside, until another takes over.
+    Raises:
+        Disconnected: The client is gone.
     """
-
-    def __init__(
-        self,
-        app: Callable[..., Iterable[bytes]],
-        slow_path: Callable[[str], bool],
-        threads: int = THREADS,
-        relay_secret: str = "",
-    ) -> None:
-        """An empty lane.
-
-        Args:
-            app: The WSGI application.
-            slow_path: Whether requests for a path take long enough to be answered on a thread of their own.
-            threads: How many threads granian may call the lane on.
-            relay_secret: That of the relay before the server, which carries out how answers arrive; empty if
-                there is none.
-        """
-        self._relay_secret = relay_secret
-        self._app = app
-        self._held = Held()
-        self._slow_path = slow_path
-        self._most_beside = threads - 2
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-        self._owner: int | None = None
-        self._working = False
-        self._busy_since: float | None = None  # since when the owner has been at one thing
-        self._beside: set[int] = set()  # threads that read a body, or answer, beside the lane
-        self._watched = False  # whether a deputy looks after the owner
-        self._waiting: deque[tuple[Reply, Environ]] = deque()
-
-    def __call__(self, reply: Reply, environ: Environ) -> None:
-        """Answer a request, now or later; return when this thread is wanted for the next."""
-        me = threading.get_ident()
-        try:
-            self._serve(me, reply, environ)
-        except BaseException:
-            with self._lock:
-                self._beside.discard(me)
-                if self._owner == me:  # leave the lane to a deputy, or to the next thread
-                    self._owner, self._working, self._busy_since = None, False, None
-                    self._changed.notify()
-            raise
-
-    def _serve(self, me: int, reply: Reply, environ: Environ) -> None:
-        length = _body_length(environ)
-        if length and not self._read_body(me, environ, length):
-            reply.response_bytes(503, [*_COME_AGAIN, ("connection", "close")], _TOO_MANY)
-            return
-        with self._lock:
-            self._waiting.append((reply, environ))
-            if self._working and self._owner != me:
-                self._stand_by(me)
-            else:
-                self._owner, self._working = me, True
-        while request := self._next_request(me):
-            self._drive(*request)
-
-    def _next_request(self, me: int) -> tuple[Reply, Environ] | None:
-        """What this thread does next; None if that is to ask granian."""
-        with self._lock:
-            if self._owner != me:  # it lost the lane while it answered
-                self._beside.discard(me)
-                return None
-            if self._waiting:
-                self._busy_since = time.monotonic()
-                return self._waiting.popleft()
-            self._working, self._busy_since = False, None
-            return None
-
-    def _stand_by(self, me: int) -> None:
-        """Wait, as a deputy, until the lane needs an owner, and be it. Deputies but one sleep."""
-        while self._owner is not None and not self._stalled():
-            if self._watched:
-                self._changed.wait()
-                continue
-            self._watched = True
-            self._changed.wait(STALL_SECONDS if self._working else _IDLE_WATCH_SECONDS)
-            self._watched = False
-        if self._owner is not None:  # it waits for something: from now on it does so beside the lane
-            self._beside.add(self._owner)
-        self._owner, self._working, self._busy_since = me, True, None
-        self._changed.notify()
-
-    def _stalled(self) -> bool:
-        """Whether the owner has been at one thing for too long."""
-        since = self._busy_since
-        return since is not None and time.monotonic() - since >= STALL_SECONDS
-
-    def _read_body(self, me: int, environ: Environ, length: int) -> bool:
-        """Put the whole body in the place of its stream; False if too many wait for theirs already.
-
-        A body that is over the limit is left where it is: the application refuses it unread.
-        """
-        if length > MAX_BODY_BYTES:
-            return True
-        with self._lock:
-            in_lane = 0 < length <= SMALL_BODY_BYTES and not self._beside and not self._working
-            if in_lane:
-                self._owner, self._working = me, True
-                self._busy_since = time.monotonic()
-            elif len(self._beside) >= self._most_beside:
-                return False
-            else:
-                self._beside.add(me)
-                if self._owner == me:  # leave the lane to a deputy
-                    self._owner, self._working = None, False
-                    self._changed.notify()
-        try:
-            content = environ["wsgi.input"].read(length if length > 0 else MAX_BODY_BYTES + 1)
-            environ["wsgi.input"] = io.BytesIO(content)
-        finally:
-            with self._lock:
-                self._beside.discard(me)
-                if self._owner == me:
-                    self._busy_since = None
-        return True
-
-    def _drive(self, reply: Reply, environ: Environ) -> None:
-        """Answer a request on this thread, or start one for it; if that fails, answer that it did."""
-        try:
-            if self._slow_path(environ["PATH_INFO"]):
-                threading.Thread(target=self._answer, args=(reply, environ), daemon=True).start()
-            else:
-                self._answer(reply, environ)
-        except RuntimeError:  # the machine has no thread left
-            _log.exception("a request could not be answered")
-            reply.response_bytes(503, _COME_AGAIN, b'{"message":"The fake is out of threads"}')
-
-    def _answer(self, reply: Reply, environ: Environ) -> None:
-        """Run the application and send its answer, or have it sent when its moment has come."""
-        course = _Course(self._relay_secret)
-        try:
-            environ |= _BASE_ENVIRON  # nothing of granian's is among it
-            environ[KEY] = context = RequestContext(sends_later=True)
-            status, headers, body = whole_response(self._app, environ)
-            if context.held_until is not None:
-                course.hold(*context.held_until)
-            if context.delivery is not None:
-                course.deliver(context.delivery)
-            answer = int(status[:3]), headers if course.told is None else [*headers, course.told], body
-        except Exception:  # noqa: BLE001 - the last resort: a client is never left without an answer
-            _log.exception("the application raised")
-            answer = 500, _JSON, b'{"message":"Internal error of the fake"}'
-        moment = course.due
-        if moment is None:
-            reply.response_bytes(*answer)
-        else:
-            self._held.add(moment, reply, answer)
+    announced = environ["CONTENT_LENGTH"]
+    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+        return b""
+    body, more = b"", True
+    while more and len(body) <= MAX_BODY_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        body = body + message["body"] if body else message["body"]
+        more = message["more_body"]
+    return body
 
 
-class _Course:
-    """How one answer is to be sent: once a clock has come to a moment, or as the relay is told."""
+def _tune_collector() -> None:
+    """Spare the garbage collector what lives long, which is jobs: its pauses slow create down most.
 
-    __slots__ = ("_secret", "moment", "told", "wait")
-
-    def __init__(self, relay_secret: str) -> None:
-        self._secret = relay_secret
-        self.moment: Moment | None = None
-        self.told: tuple[str, str] | None = None
-        self.wait: float | None = None  # real seconds after that
-
-    @property
-    def due(self) -> Moment | None:
-        """When the answer is to be sent; None for now."""
-        if self.wait is None:
-            return self.moment
-        if self.moment is None:
-            return time.monotonic() + self.wait, time.monotonic
-        return 0.0, _Afterwards(self.moment, self.wait)
-
-    def hold(self, moment: float, clock: Clock) -> None:
-        """Send the response no sooner; the latest moment counts."""
-        if self.moment is None or moment > self.moment[0]:
-            self.moment = moment, clock.now
-
-    def deliver(self, delivery: Delivery) -> None:
-        """Send it as a fault has it."""
-        if self._secret:
-            self.told = wire_faults.told(delivery, self._secret)
-        else:
-            self.wait = delivery.wait
+    What is left after two collections is looked at no more. It is freed as ever when nothing refers to it;
+    only cycles that come apart later would stay, and jobs are in none.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, 2, 1000)
+    if _freeze_what_stays not in gc.callbacks:
+        gc.callbacks.append(_freeze_what_stays)
 
 
-class _Afterwards:
-    """Shows 0 or more once a clock has come to a moment, and some real seconds have passed since."""
-
-    def __init__(self, moment: Moment, wait: float) -> None:
-        self._moment, self._clock_now = moment
-        self._wait = wait
-        self._until: float | None = None
-
-    def __call__(self) -> float:
-        if self._until is None:
-            if self._clock_now() < self._moment:
-                return -1.0
-            self._until = time.monotonic() + self._wait
-        return time.monotonic() - self._until
-
-
-class Held:
-    """Answers that are to be sent later. One thread sends them all, and is there while there are any."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._numbers = itertools.count()
-        # By the clock that each waits for: clocks can be steered, each by itself.
-        self._answers: dict[Now, list[tuple[float, int, Reply, Answer]]] = {}
-        self._sending = False
-
-    def add(self, moment: Moment, reply: Reply, answer: Answer) -> None:
-        """Send the answer once the moment has come.
-
-        Raises:
-            RuntimeError: The machine has no thread left.
-        """
-        with self._lock:
-            if not self._sending:
-                threading.Thread(target=self._send, daemon=True).start()
-                self._sending = True
-            queue = self._answers.setdefault(moment[1], [])
-            heapq.heappush(queue, (moment[0], next(self._numbers), reply, answer))
-
-    def _send(self) -> None:
-        pause = threading.Event()
-        while due := self._due():
-            for _, _, reply, answer in due[0]:
-                reply.response_bytes(*answer)
-            pause.wait(_HELD_TICK_SECONDS)
-
-    def _due(self) -> tuple[list[tuple[float, int, Reply, Answer]]] | None:
-        """The answers whose moment has come, in a tuple; None if there are no more to wait for."""
-        with self._lock:
-            if not self._answers:
-                self._sending = False
-                return None
-            due = []
-            for now, queue in list(self._answers.items()):
-                while queue and queue[0][0] <= now():
-                    due.append(heapq.heappop(queue))
-                if not queue:
-                    del self._answers[now]
-            return (due,)
-
-
-def _body_length(environ: Environ) -> int:
-    """How many bytes of body a POST announces, 0 for none; -1 if it has one and does not say."""
-    if environ["REQUEST_METHOD"] != "POST":
-        return 0
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        return -1
-    length: str = environ.get("CONTENT_LENGTH", "")
-    return int(length) if length.isdecimal() else 0
+def _freeze_what_stays(phase: str, facts: dict[str, int]) -> None:
+    if phase == "stop" and facts["generation"] > 0:
+        gc.freeze()

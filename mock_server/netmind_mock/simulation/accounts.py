@@ -192,8 +192,8 @@ class Accounts:
         """
         if not self.can_carry(kind):
             raise InvalidOrder(
-                f"fault {kind}: whatever carries this fake's answers cannot do that; "
-                "start it with netmind-mock serve --wire-faults, or in process with netmind_mock.start()"
+                f"fault {kind}: the server of this fake cannot apply faults of the connection; "
+                "start it with netmind-mock serve, or in process with netmind_mock.start()"
             )
 
     def order_for(self, user_id: str, asked: Request, header: str | None) -> Order | None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from typing import TYPE_CHECKING, Any
 
-from netmind_mock.control.operations import OPERATIONS_BY_NAME, call
-from netmind_mock.journal.entries import Entry, entry_from_json
+from netmind_mock.control.operations import call
 from netmind_mock.journal.polling import Polling, polling_from_json
 from netmind_mock.journal.spend import Spend, spend_from_json
 from netmind_mock.simulation.faults import OPERATIONS
@@ -18,7 +14,7 @@ from netmind_mock.testing.assertions import Seen, assert_created, assert_times
 from netmind_mock.validation import InvalidOrder, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from netmind_mock.fake import Fake
     from netmind_mock.journal.entries import Entry
@@ -58,10 +54,35 @@ class Handle:
     api_key: str
     _if_nothing_came = ""
 
-    def __init__(self, control: Control, base_url: str, api_key: str) -> None:
-        self._control = control
+    def __init__(self, fake: Fake, user_id: str | None, base_url: str, api_key: str) -> None:
+        """Control a fake.
+
+        Args:
+            fake: The fake.
+            user_id: The only account that it is about; None for all.
+            base_url: Where its API is.
+            api_key: An API key that is accepted.
+        """
+        self._fake = fake
+        self._user_id = user_id
         self.base_url = base_url
         self.api_key = api_key
+
+    def _call(self, name: str, payload: Mapping[str, Any] | None = None) -> Any:
+        """Call an operation of the control API, and return its JSON."""
+        __tracebackhide__ = True
+        self._check_used()
+        try:
+            return call(self._fake, self._user_id, name, payload or {})
+        except InvalidOrder as mistake:  # raised where the test asked for it, and not by our own frames
+            raise type(mistake)(str(mistake)) from None
+
+    def _entries(self, operation: str | None = None) -> list[Entry]:
+        self._check_used()
+        return self._fake.journal.entries(self._user_id, operation=operation)
+
+    def _check_used(self) -> None:
+        """Raise if no client can have called the fake."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.base_url!r})"
@@ -80,9 +101,7 @@ class Handle:
             InvalidOrder: There is no such scenario or argument; with the nearest that there is.
         """
         __tracebackhide__ = True
-        self._control.call(
-            "add_next_job", {**arguments, "scenario": scenario, "times": times, "where": _caller()}
-        )
+        self._call("add_next_job", {**arguments, "scenario": scenario, "times": times, "where": _caller()})
 
     def every_job(
         self, scenario: str, /, *, model: str | None = None, prompt: str | None = None, **arguments: Any
@@ -95,7 +114,7 @@ class Handle:
         __tracebackhide__ = True
         conditions = {"model": model, "prompt": prompt}
         stated = {name: value for name, value in conditions.items() if value is not None}
-        self._control.call("add_rule", {**stated, **arguments, "scenario": scenario})
+        self._call("add_rule", {**stated, **arguments, "scenario": scenario})
 
     def otherwise(self, scenario: str, /, **arguments: Any) -> None:
         """Order what becomes of the jobs that nothing else is ordered for; the mark of a test does so.
@@ -104,11 +123,11 @@ class Handle:
             InvalidOrder: There is no such scenario or argument.
         """
         __tracebackhide__ = True
-        self._control.call("add_rule", {**arguments, "scenario": scenario, "otherwise": True})
+        self._call("add_rule", {**arguments, "scenario": scenario, "otherwise": True})
 
     def clear_rules(self) -> None:
         """Take away what was ordered for every job."""
-        self._control.call("clear_rules")
+        self._call("clear_rules")
 
     def fault(self, operation: str, kind: str = "status", /, **arguments: Any) -> None:
         """Let something go wrong with the answers of an operation; by default with the next one.
@@ -123,11 +142,11 @@ class Handle:
         """
         __tracebackhide__ = True
         asked = {**arguments, "operation": operation, "kind": kind, "where": _caller()}
-        self._control.call("add_fault", asked)
+        self._call("add_fault", asked)
 
     def clear_faults(self) -> None:
         """Take all faults away."""
-        self._control.call("clear_faults")
+        self._call("clear_faults")
 
     def complete(self, job: Any) -> None:
         """Complete a job now: a ``by_hand`` one, or any that has not ended.
@@ -136,7 +155,7 @@ class Handle:
             InvalidOrder: There is no such job, or it has ended.
         """
         __tracebackhide__ = True
-        self._control.call("complete", {"id": _id_of(job)})
+        self._call("complete", {"id": _id_of(job)})
 
     def fail(self, job: Any, reason: str = "Failed by hand") -> None:
         """Let a job fail now, with its last log line.
@@ -145,11 +164,11 @@ class Handle:
             InvalidOrder: There is no such job, or it has ended.
         """
         __tracebackhide__ = True
-        self._control.call("fail", {"id": _id_of(job), "reason": reason})
+        self._call("fail", {"id": _id_of(job), "reason": reason})
 
     def reset(self) -> None:
         """Forget jobs, orders and journal."""
-        self._control.call("reset")
+        self._call("reset")
 
     # What happened
 
@@ -158,13 +177,13 @@ class Handle:
         """The jobs, oldest first."""
         return [
             JobState(job["id"], job["model"], job["status"], job["scenario"], job["deleted_at"] is not None)
-            for job in reversed(self._control.call("jobs")["jobs"])
+            for job in reversed(self._call("jobs")["jobs"])
         ]
 
     @property
     def journal(self) -> Sequence[Entry]:
         """Every request and its answer, oldest first."""
-        return self._control.entries()
+        return self._entries()
 
     def requests(self, operation: str) -> Sequence[Entry]:
         """The requests of an operation, oldest first.
@@ -176,12 +195,12 @@ class Handle:
         if operation not in _EVERY_OPERATION:
             hint = nearest(operation, _EVERY_OPERATION)
             raise InvalidOrder(f"requests: no such operation as {operation[:60]!r}; {hint}")
-        return self._control.entries(operation)
+        return self._entries(operation)
 
     @property
     def spend(self) -> Spend:
         """What the jobs would have cost, by the price table; without one, each create costs 1."""
-        return spend_from_json(self._control.call("spend"))
+        return spend_from_json(self._call("spend"))
 
     def polling(self, job: Any = None) -> Polling:
         """How a job was polled; by default the only one.
@@ -190,17 +209,17 @@ class Handle:
             InvalidOrder: There is no such job, or several and none is named.
         """
         __tracebackhide__ = True
-        return polling_from_json(self._control.call("polling", {"id": _id_of(job or self._only_job())}))
+        return polling_from_json(self._call("polling", {"id": _id_of(job or self._only_job())}))
 
     def unused(self) -> Sequence[str]:
         """The orders that came to nothing, each with the place where it was written.
 
         Those for a next job that no create used, and faults for so many requests that struck none.
         """
-        waiting = self._control.call("next_jobs")["next_jobs"]
+        waiting = self._call("next_jobs")["next_jobs"]
         faults = [
             one
-            for one in self._control.call("faults")["faults"]
+            for one in self._call("faults")["faults"]
             if one["times"] is not None and one["probability"] == 1 and not one["struck"]
         ]
         return [
@@ -275,7 +294,7 @@ class Handle:
         )
 
     def _seen(self) -> Seen:
-        dropped: int = self._control.call("journal", {"limit": 1})["dropped"]
+        dropped: int = self._call("journal", {"limit": 1})["dropped"]
         return Seen(self.journal, dropped, self._if_nothing_came)
 
     def _only_job(self) -> str:
@@ -303,83 +322,3 @@ def _caller() -> str:
     while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-_WITHIN_SECONDS = 30.0
-
-
-class Control(Protocol):
-    """What a test may do to a fake, for one tenant or for everybody."""
-
-    def call(self, name: str, payload: Mapping[str, Any] | None = None) -> Any:
-        """Do an operation of ``steering``, and return its JSON.
-
-        Raises:
-            InvalidOrder: It cannot be done; the message says what can.
-        """
-        ...
-
-    def entries(self, operation: str | None = None) -> list[Entry]:
-        """The journal's entries, oldest first."""
-        ...
-
-
-class LocalControl:
-    """Steers a fake in this process, for everybody."""
-
-    def __init__(self, fake: Fake, check_used: Callable[[], None] = lambda: None) -> None:
-        """Steer this fake; ``check_used`` raises if nobody can have used it."""
-        self._fake = fake
-        self._check_used = check_used
-
-    def call(self, name: str, payload: Mapping[str, Any] | None = None) -> Any:
-        """Do an operation."""
-        __tracebackhide__ = True
-        self._check_used()
-        try:
-            return call(self._fake, None, name, payload or {})
-        except InvalidOrder as mistake:  # told where the test ordered it, and not by our own frames
-            raise type(mistake)(str(mistake)) from None
-
-    def entries(self, operation: str | None = None) -> list[Entry]:
-        """The journal's entries, oldest first."""
-        self._check_used()
-        return self._fake.journal.entries(operation=operation)
-
-
-class HttpControl:
-    """Steers a served fake, for the tenant of a token."""
-
-    def __init__(self, base_url: str, token: str) -> None:
-        self._host = urlsplit(base_url).netloc
-        self._token = token
-
-    def call(self, name: str, payload: Mapping[str, Any] | None = None) -> Any:
-        """Do an operation, over HTTP and past whatever intercepts ``requests`` or ``httpx``."""
-        __tracebackhide__ = True
-        operation = OPERATIONS_BY_NAME[name]
-        asked = dict(payload or {})
-        path = "/__mock/" + operation.path
-        if "{id}" in path:
-            path = path.replace("{id}", quote(str(asked.pop("id")), safe=""))
-        body = None
-        headers = {"Authorization": f"Bearer {self._token}"}
-        if operation.method == "POST":
-            body, headers["Content-Type"] = json.dumps(asked), "application/json"
-        elif asked:
-            path += "?" + urlencode({key: value for key, value in asked.items() if value is not None})
-        connection = http.client.HTTPConnection(self._host, timeout=_WITHIN_SECONDS)
-        try:
-            connection.request(operation.method, path, body, headers)
-            answer = connection.getresponse()
-            document = json.loads(answer.read())
-        finally:
-            connection.close()
-        if answer.status != 200:
-            raise InvalidOrder(document["message"])
-        return document
-
-    def entries(self, operation: str | None = None) -> list[Entry]:
-        """The journal's entries, oldest first."""
-        asked = {} if operation is None else {"operation": operation}
-        return [entry_from_json(entry) for entry in self.call("journal", asked)["entries"]]

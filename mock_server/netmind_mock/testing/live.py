@@ -1,36 +1,32 @@
-"""A served fake for clients in any language: one process, and a tenant of its own for every test."""
+"""A served fake for clients in any language: a server on a thread, and an account for every test."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
+import threading
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.testing.handle import Handle, HttpControl
+from netmind_mock.app import app_of, fake_of
+from netmind_mock.clock import SteerableClock
+from netmind_mock.jobs.ids import user_id_of
+from netmind_mock.options import LIVE, options_from
+from netmind_mock.simulation.faults import KINDS
+from netmind_mock.testing.handle import Handle
 from netmind_mock.testing.mock import environment
 from netmind_mock.validation import InvalidOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable
     from types import TracebackType
 
-_READY_WITHIN_SECONDS = 30.0
+    from netmind_mock.fake import Fake
+
 _END_WITHIN_SECONDS = 5.0
 
 
-class NotStarted(RuntimeError):
-    """The server did not start; the message holds what it printed."""
-
-
 class LiveServer:
-    """A server process on a port of its own, which listens before it starts, so that nobody can take it.
+    """A server on a port of its own, on a thread of this process.
 
     Attributes:
         base_url: Where it is.
@@ -38,48 +34,49 @@ class LiveServer:
 
     base_url: str
 
-    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
-        """Not started yet.
+    def __init__(self, **options: Any) -> None:
+        """Set up a server; it listens once it is started, such as by ``with``.
 
         Args:
-            options: Of ``netmind-mock serve``, such as ``{"profile": "observed", "strict_models": True}``.
-        """
-        self._options = dict(options or {})
-        self._undo = contextlib.ExitStack()
-
-    def start(self) -> LiveServer:
-        """Start, and return once it answers.
+            options: The options of :class:`netmind_mock.options.Options` that it can have, such as
+                ``profile="observed"``.
 
         Raises:
-            NotStarted: It did not; with its own words, such as what is wrong with a profile.
+            InvalidFile: There is no such option, or it does not take the value.
         """
-        with contextlib.ExitStack() as undo:
-            listener = undo.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
-            folder = Path(undo.enter_context(tempfile.TemporaryDirectory()))
-            output = undo.enter_context((folder / "output").open("w+"))
-            command = [sys.executable, "-m", "netmind_mock", "serve", "--wire-faults", *_flags(self._options)]
-            command.append("--end-with-stdin")
-            command += ["--fd", str(listener.fileno()), "--ready-file", str(folder / "ready")]
-            variables = {
-                name: value for name, value in os.environ.items() if not name.startswith("NETMIND_MOCK_")
-            }
-            process = undo.enter_context(
-                subprocess.Popen(  # noqa: S603 - our own command
-                    command,
-                    pass_fds=[listener.fileno()],
-                    stdin=subprocess.PIPE,  # which ends with this process, however that ends
-                    stdout=output,
-                    stderr=output,
-                    env=variables,
-                )
-            )
-            undo.callback(_end, process)
-            self.base_url = _wait_until_ready(process, folder)
-            self._undo = undo.pop_all()
+        self._options = options_from(LIVE, **options)
+        self._undo = contextlib.ExitStack()
+        self._fake: Fake
+
+    def start(self) -> LiveServer:
+        """Listen, and respond from now on.
+
+        Raises:
+            InvalidFile: A profile, rules or prices hold a mistake.
+        """
+        import uvicorn  # noqa: PLC0415 - 0.1 s, which only a served fake needs
+
+        from netmind_mock.serving.server import config_of, listen  # noqa: PLC0415 - brings the above along
+        from netmind_mock.serving.worker import Worker  # noqa: PLC0415
+
+        app = app_of(self._options, clock=SteerableClock(speed=self._options.speed), wire_faults=KINDS)
+        self._fake = fake_of(app)
+        listener = listen("127.0.0.1", 0)
+        host, port = listener.getsockname()
+        self.base_url = f"http://{host}:{port}"
+        server = uvicorn.Server(config_of(self._options, Worker(app)))
+        thread = threading.Thread(target=server.run, args=([listener],), name="netmind-mock", daemon=True)
+        thread.start()
+
+        def stop() -> None:
+            server.should_exit = True
+            thread.join(_END_WITHIN_SECONDS)
+
+        self._undo.callback(stop)
         return self
 
     def stop(self) -> None:
-        """End the process."""
+        """Respond no more."""
         self._undo.close()
 
     def __enter__(self) -> LiveServer:
@@ -91,39 +88,41 @@ class LiveServer:
         self.stop()
 
     def tenant(self) -> LiveMock:
-        """A new account on it, whose jobs, orders, clock and journal are its own."""
-        return LiveMock(self.base_url, f"netmind-mock-{secrets.token_hex(12)}")
+        """Return a new account on it, whose jobs, scenarios, faults, clock and journal are its own."""
+        return LiveMock(
+            self._fake, self.base_url, f"netmind-mock-{secrets.token_hex(12)}", unused=self._options.unused
+        )
 
 
-class RemoteClock:
-    """A tenant's clock on a served fake. It runs in real time until it is steered."""
+class LiveClock:
+    """An account's clock on a served fake. It runs in real time until it is steered."""
 
-    def __init__(self, control: HttpControl) -> None:
-        self._control = control
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
 
     def now(self) -> float:
-        """The time, in seconds since the epoch."""
-        now: float = self._control.call("clock")["now"]
+        """Return the time, in seconds since the epoch."""
+        now: float = self._call("clock")["now"]
         return now
 
     def advance(self, seconds: float) -> None:
         """Send the clock forward.
 
         Raises:
-            InvalidOrder: ``seconds`` is negative, or no number.
+            InvalidOrder: ``seconds`` is negative, or not a number.
         """
-        self._control.call("steer_clock", {"advance": seconds})
+        self._call("steer_clock", {"advance": seconds})
 
     def freeze(self) -> None:
-        """Let the clock stand; it can still be sent forward."""
-        self._control.call("steer_clock", {"freeze": True})
+        """Stop the clock; it can still be sent forward."""
+        self._call("steer_clock", {"freeze": True})
 
     def resume(self) -> None:
         """Let the clock run again."""
-        self._control.call("steer_clock", {"freeze": False})
+        self._call("steer_clock", {"freeze": False})
 
     def patch_sleep(self) -> None:
-        """There is no such thing on a served fake.
+        """Refuse: there is no such thing on a served fake.
 
         Raises:
             InvalidOrder: Always.
@@ -133,12 +132,12 @@ class RemoteClock:
         )
 
     def set_speed(self, speed: float) -> None:
-        """Let ``speed`` seconds pass in a real one.
+        """Let ``speed`` simulated seconds pass in a real one.
 
         Raises:
             InvalidOrder: ``speed`` is not a positive number.
         """
-        self._control.call("steer_clock", {"speed": speed})
+        self._call("steer_clock", {"speed": speed})
 
 
 class LiveMock(Handle):
@@ -148,17 +147,16 @@ class LiveMock(Handle):
         clock: Its time.
     """
 
-    clock: RemoteClock
+    clock: LiveClock
     _if_nothing_came = (
         "does the code under test read NETMIND_BASE_URL and NETMIND_API_KEY, and was it called? "
         "Each token is an account of its own, and this is about that of NETMIND_API_KEY"
     )
 
-    def __init__(self, base_url: str, api_key: str, *, unused: str = "fail") -> None:
-        """An account on the server at ``base_url``; it exists by being used."""
-        control = HttpControl(base_url, api_key)
-        super().__init__(control, base_url, api_key)
-        self.clock = RemoteClock(control)
+    def __init__(self, fake: Fake, base_url: str, api_key: str, *, unused: str = "fail") -> None:
+        """Control the account of an API key; it exists by being used."""
+        super().__init__(fake, user_id_of(api_key), base_url, api_key)
+        self.clock = LiveClock(self._call)
         self._unused = unused
         self._undo = contextlib.ExitStack()
 
@@ -179,33 +177,3 @@ class LiveMock(Handle):
                 self.assert_all_used()
         finally:
             self.reset()
-
-
-def _flags(options: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in options.items():
-        flag = "--" + name.replace("_", "-")
-        if value is True:
-            yield flag
-        elif value not in (None, False):
-            for one in value if isinstance(value, list | tuple) else [value]:
-                yield from (flag, str(one))
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path) -> str:
-    deadline = time.monotonic() + _READY_WITHIN_SECONDS
-    file = folder / "ready"
-    while not file.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            words = (folder / "output").read_text(errors="replace").strip()
-            raise NotStarted(f"the fake did not start: {words or 'it said nothing'}")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.01)
-    return file.read_text().strip()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_END_WITHIN_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()

@@ -8,15 +8,13 @@ import importlib.util
 import inspect
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.app import create_app, fake_of
-from netmind_mock.journal.entries import MOST_ENTRIES
-from netmind_mock.journal.spend import prices_from
+from netmind_mock.app import app_of, fake_of
+from netmind_mock.jobs.profile import Profile
+from netmind_mock.options import START, options_from
 from netmind_mock.simulation.faults import KINDS
-from netmind_mock.simulation.rules import rules_from
-from netmind_mock.testing.handle import Handle, LocalControl
+from netmind_mock.testing.handle import Handle
 from netmind_mock.testing.poll_limit import Patience
 from netmind_mock.testing.transport import Carrier
 from netmind_mock.testing.virtual_time import VirtualClock
@@ -28,11 +26,8 @@ if TYPE_CHECKING:
     import responses
     from flask import Flask
 
-    from netmind_mock.jobs.profile import Profile
 
-BASE_URL = "https://api.netmind.ai"
 API_KEY = "netmind-mock-token"
-MOST_POLLS = 1000
 
 
 class Mock(Handle):
@@ -42,22 +37,14 @@ class Mock(Handle):
 
     Args:
         profile: How the API behaves: ``documented``, ``observed``, a TOML file's path, or a Profile.
-        duration: How long a job takes, in seconds of the virtual clock.
-        seed: Decides job ids, and what chance decides: the same seed, the same run.
-        rules: A TOML file of rules: which jobs go which way.
-        prices: A TOML file of what each model's jobs cost.
-        base_url: The API's address, for which it answers.
-        api_keys: The tokens that are accepted; none given: every token is.
-        strict_models: Refuse models that are not in the catalogue.
-        max_polls: How often one job may be polled before the test is ended; 0 for any number.
-        journal_entries: How many requests are remembered at most.
-        unused: ``fail`` or ``ignore`` orders for a next job that no create used.
-        patch_sleep: Couple ``time.sleep`` and ``asyncio.sleep`` to the virtual clock.
         requests_mock: The mock of ``responses`` to be used; by default its own default one.
+        options: The options of :class:`netmind_mock.options.Options` that a fake in process can have:
+            ``duration`` (in seconds of the virtual clock), ``seed``, ``rules``, ``prices``, ``base_url``,
+            ``api_key``, ``strict_models``, ``max_polls``, ``journal``, ``unused`` and ``patch_sleep``.
 
     Raises:
-        InvalidFile: A profile, rules or prices hold a mistake.
-        ValueError: Another argument has a value that it cannot have.
+        InvalidFile: There is no such option, or it does not take the value; a profile, rules or prices hold a
+            mistake.
 
     Attributes:
         clock: Its time, which passes only when a test or code that sleeps lets it.
@@ -69,56 +56,33 @@ class Mock(Handle):
         "In process, only requests and httpx are answered"
     )
 
-    def __init__(  # noqa: PLR0913 - each has a name and a default
+    def __init__(
         self,
         *,
-        profile: str | Profile = "documented",
-        duration: float = 2.0,
-        seed: int = 0,
-        rules: str | os.PathLike[str] | None = None,
-        prices: str | os.PathLike[str] | None = None,
-        base_url: str = BASE_URL,
-        api_keys: Iterable[str] = (),
-        strict_models: bool = False,
-        max_polls: int = MOST_POLLS,
-        journal_entries: int = MOST_ENTRIES,
-        unused: str = "fail",
-        patch_sleep: bool = False,
+        profile: str | Profile | None = None,
         requests_mock: responses.RequestsMock | None = None,
+        **options: Any,
     ) -> None:
         """Set up a fake, as the class says; it answers once it is started, such as by ``with``."""
-        self._arguments = {
-            name: value for name, value in locals().items() if name not in ("self", "__class__")
-        }
-        keys = tuple(api_keys)
-        if not base_url.startswith(("http://", "https://")):
-            raise ValueError(f"base_url: expected a URL such as {BASE_URL}, got {base_url!r}")
-        if unused not in ("fail", "ignore"):
-            raise ValueError(f"unused: expected fail or ignore, got {unused!r}")
+        self._arguments = {"profile": profile, "requests_mock": requests_mock, **options}
+        if isinstance(profile, str):
+            options["profile"] = profile
+        checked = options_from(START, **{"seed": 0, **options})
         self.clock = VirtualClock()
-        self.app: Flask = create_app(
-            profile=profile,
-            duration=duration,
+        self.app: Flask = app_of(
+            replace(checked, public_url=checked.base_url),
+            profile=profile if isinstance(profile, Profile) else None,
             clock=self.clock,
-            seed=seed,
-            api_keys=keys,
-            strict_models=strict_models,
-            public_url=base_url,
-            rules=() if rules is None else rules_from(Path(rules)),
-            prices=None if prices is None else prices_from(Path(prices)),
-            journal_entries=journal_entries,
             wire_faults=KINDS,
         )
         self._is_used = self._is_started = False
         fake = replace(fake_of(self.app), knows_losses=True)
-        super().__init__(
-            LocalControl(fake, self._check_used),
-            base_url.rstrip("/"),
-            keys[0] if keys else API_KEY,
-        )
-        self._carrier = Carrier(self.app, self.clock, Patience(max_polls), fake.journal, self.base_url)
-        self._unused = unused
-        self._patch_sleep = patch_sleep
+        keys = checked.api_key
+        super().__init__(fake, None, checked.base_url, keys[0] if keys else API_KEY)
+        patience = Patience(checked.max_polls)
+        self._carrier = Carrier(self.app, self.clock, patience, fake.journal, self.base_url)
+        self._unused = checked.unused
+        self._patch_sleep = checked.patch_sleep
         self._requests_mock = requests_mock
         self._undo = contextlib.ExitStack()
 

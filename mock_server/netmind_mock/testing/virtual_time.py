@@ -35,6 +35,7 @@ _KEEP_REAL_TIME = (
         "hypothesis",
         "pytest_timeout",
         "netmind_mock",
+        "uvicorn",
     }
 ) - {"test"}
 _NANO = 1_000_000_000

@@ -189,7 +189,7 @@ class TestUrls:
         assert answer.json["result"]["data"][0]["url"].startswith("https://mock.example/files/")
 
     def test_may_begin_with_a_host_that_was_allowed(self, make, create, clock):
-        client = make(allowed_hosts=["mock.internal"])
+        client = make(allowed_host=["mock.internal"])
         job = create(client)
         clock.advance(2)
         answer = client.get(

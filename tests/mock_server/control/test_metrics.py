@@ -14,7 +14,7 @@ AUTH = {"Authorization": "Bearer key"}
 
 @pytest.fixture
 def client():
-    return create_app(store=MemoryStore(Limits(max_jobs=2)), journal_entries=3).test_client()
+    return create_app(store=MemoryStore(Limits(max_jobs=2)), journal=3).test_client()
 
 
 def samples(client):

@@ -242,7 +242,7 @@ def test_faults_can_be_taken_away(api, post):
 def test_a_fault_that_nobody_can_carry_out_is_refused(make):
     refused = make().post("/__mock/faults", json={"operation": "get", "kind": "reset"})
     assert refused.status_code == 422
-    assert "start it with netmind-mock serve --wire-faults" in refused.json["message"]
+    assert "start it with netmind-mock serve" in refused.json["message"]
 
 
 def test_a_scenario_that_loses_its_answer_is_refused_where_nobody_can_lose_it(make):

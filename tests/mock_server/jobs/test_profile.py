@@ -40,7 +40,9 @@ class TestEveryShippedProfile:
         ]
 
     def test_answers_an_unknown_id_as_assumed(self, name):
-        assert load_profile(name).errors["unknown_generation"] == Refusal(404, {"message": "Generation not found"})
+        assert load_profile(name).errors["unknown_generation"] == Refusal(
+            404, {"message": "Generation not found"}
+        )
 
 
 def test_documented_goes_from_pending_to_completed():

@@ -8,7 +8,7 @@ import pytest
 
 from netmind_mock import create_app
 from netmind_mock.app import fake_of
-from netmind_mock.journal.entries import Journal, Note, entry_from_json, same_request
+from netmind_mock.journal.entries import Entry, Journal, Note, same_request
 from netmind_mock.journal.har import har_of
 
 TOKEN = "nm-Secret/Token+123=="
@@ -58,7 +58,7 @@ def test_an_entry_is_the_same_after_json():
     journal = Journal()
     journal.add(note(1, body=b'{"model": "m"}'))
     entry = journal.entries()[0]
-    assert entry_from_json(json.loads(json.dumps(entry.as_json()))) == entry
+    assert Entry(**json.loads(json.dumps(entry.as_json()))) == entry
     assert entry.model == "m"
 
 

@@ -1,370 +1,288 @@
-"""The lane: one thread at a time, and nobody who waits holds up another."""
+"""Requests are answered on the loop, what takes long in threads, and what is to be sent later is awaited."""
 
-import queue
+import asyncio
+import json
 import threading
 
 import pytest
 
-from netmind_mock import SteerableClock
+from netmind_mock import SteerableClock, create_app
 from netmind_mock.api.request import KEY, MAX_BODY_BYTES
-from netmind_mock.serving.worker import SMALL_BODY_BYTES, Held, Lane
-from netmind_mock.simulation.faults import Delivery
+from netmind_mock.serving.wire_faults import CONNECTION
+from netmind_mock.serving.worker import SMALL_BODY_BYTES, Held, Worker, environ_of
 
-WITHIN = 10.0  # seconds after which a test gives up; none takes that long unless it fails
+BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
+SYNC = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
+ONE = "/v1/generation"
+WITHIN = 10.0
 
 
-class Reply:
-    """Keeps the answer that the lane sends."""
+def scope(method="GET", path=ONE, headers=(), query=b""):
+    sent = {b"authorization": b"Bearer key", b"content-type": b"application/json"}
+    return {
+        "type": "http", "http_version": "1.1", "method": method, "raw_path": path.encode("latin-1"), "query_string": query,
+        "scheme": "http", "server": ("127.0.0.1", 8000), "client": ("127.0.0.1", 50_000),
+        "headers": [*sent.items(), *headers],
+    }  # fmt: skip
 
-    def __init__(self):
-        self._answers = queue.Queue()
 
-    def response_bytes(self, status, headers, body):
-        self._answers.put((status, dict(headers), body))
+class Client:
+    """One request to a worker: sends its body in parts, and keeps what is sent back."""
+
+    def __init__(self, worker, method="GET", path=ONE, body=b"", *, headers=(), parts=None):
+        self.worker, self.sent = worker, []
+        length = [] if parts is not None else [(b"content-length", b"%d" % len(body))]
+        self.scope = scope(method, path, [*length, *headers])
+        self.parts = asyncio.Queue()
+        parts = [body] if parts is None else parts
+        for number, part in enumerate(parts, 1):
+            self.send_part(part, more=number < len(parts))
+
+    def send_part(self, part, *, more):
+        self.parts.put_nowait({"type": "http.request", "body": part, "more_body": more})
+
+    def disconnect(self):
+        self.parts.put_nowait({"type": "http.disconnect"})
+
+    async def __call__(self):
+        async def send(message):
+            self.sent.append(message)
+
+        await asyncio.wait_for(self.worker(self.scope, self.parts.get, send), WITHIN)
+        return self
 
     @property
-    def answer(self):
-        return self._answers.get(timeout=WITHIN)
+    def status(self):
+        return self.sent[0]["status"]
 
     @property
-    def answered(self):
-        return not self._answers.empty()
+    def json(self):
+        return json.loads(self.sent[1]["body"])
 
 
-class Stream:
-    """A body that arrives when the test says so."""
-
-    def __init__(self, content):
-        self.content = content
-        self.asked = threading.Event()
-        self.arrive = threading.Event()
-
-    def read(self, size):
-        self.reader = threading.get_ident()
-        self.asked.set()
-        assert self.arrive.wait(WITHIN)
-        return self.content[:size]
-
-
-def standing_clock():
-    clock = SteerableClock(wall=lambda: 0.0)
+@pytest.fixture
+def clock():
+    clock = SteerableClock()
     clock.freeze()
     return clock
 
 
-def environ(path="/", method="GET", **more):
-    asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", "clock": standing_clock()}
-    return {**asked, **more}
+@pytest.fixture
+def app(clock):
+    return create_app(profile="observed", duration=60, clock=clock)
 
 
-def with_body(stream, length=4, path="/"):
-    return environ(path, "POST", **{"wsgi.input": stream, "CONTENT_LENGTH": str(length)})
+@pytest.fixture
+def threads(app, monkeypatch):
+    """The thread that each request was answered on, by its path."""
+    seen, answer = {}, app.wsgi_app
+
+    def noting(environ, start):
+        seen[environ["REQUEST_METHOD"], environ["PATH_INFO"]] = threading.get_ident()
+        return answer(environ, start)
+
+    monkeypatch.setattr(app, "wsgi_app", noting)
+    return seen
 
 
-def app(environ, start_response):
-    path = environ["PATH_INFO"]
-    if path == "/broken":
+def post(worker, document=BODY, **options):
+    return Client(worker, "POST", body=json.dumps(document).encode(), **options)
+
+
+class TestWhere:
+    def ask(self, app, *requests):
+        async def ask():
+            for request in requests:
+                await request(Worker(app))()
+
+        asyncio.run(ask())
+
+    def test_a_create_and_a_get_are_answered_on_the_loop(self, app, threads):
+        self.ask(app, post, lambda worker: Client(worker, path=f"{ONE}/{'0' * 32}"))
+        assert set(threads.values()) == {threading.get_ident()}
+
+    @pytest.mark.parametrize("path", [ONE, "/__mock/health", "/__mock/", "/files/u/inference/file-x/n"])
+    def test_what_may_take_long_is_answered_in_a_thread(self, app, threads, path):
+        self.ask(app, lambda worker: Client(worker, path=path))
+        assert threading.get_ident() not in threads.values()
+
+    def test_a_large_body_is_read_as_json_in_a_thread(self, app, threads):
+        body = {"model": "m", "config": {"prompt": "x" * SMALL_BODY_BYTES}}
+        self.ask(app, lambda worker: post(worker, body))
+        assert threads[("POST", ONE)] != threading.get_ident()
+
+    def test_over_a_database_everything_is_answered_in_threads(self, tmp_path, monkeypatch):
+        app = create_app(store=f"sqlite:///{tmp_path}/jobs.db")
+        seen, answer = [], app.wsgi_app
+        noting = lambda environ, start: seen.append(threading.get_ident()) or answer(environ, start)  # noqa: E731
+        monkeypatch.setattr(app, "wsgi_app", noting)
+        self.ask(app, post)
+        assert threading.get_ident() not in seen
+
+
+class TestBodies:
+    def run(self, app, **request):
+        async def run():
+            return await Client(Worker(app), "POST", **request)()
+
+        return asyncio.run(run())
+
+    def test_a_body_in_parts_is_put_together(self, app):
+        text = json.dumps(BODY).encode()
+        answered = self.run(
+            app, parts=[text[:10], text[10:20], text[20:]], headers=[(b"transfer-encoding", b"chunked")]
+        )
+        assert (answered.status, answered.json["status"]) == (200, "pending")
+
+    def test_a_body_over_the_limit_is_refused_unread(self, app):
+        length = [(b"content-length", b"%d" % (MAX_BODY_BYTES + 1))]
+
+        async def run():
+            client = Client(Worker(app), "POST", parts=[])
+            client.scope["headers"] = scope()["headers"] + length
+            return await client()
+
+        assert asyncio.run(run()).status == 413
+
+    def test_no_more_than_the_limit_is_read_of_a_body_without_end(self, app):
+        async def run():
+            client = Client(Worker(app), "POST", parts=[b"x" * 1_000_000] * 30)
+            client.scope["headers"] = [*scope()["headers"], (b"transfer-encoding", b"chunked")]
+            return await client()
+
+        answered = asyncio.run(run())
+        assert (answered.status, answered.parts.qsize()) == (413, 30 - 11)
+
+    def test_a_client_that_is_gone_before_its_body_creates_nothing(self, app):
+        async def run():
+            worker = Worker(app)
+            client = Client(worker, "POST", parts=[b"{"])
+            client.parts = asyncio.Queue()
+            client.send_part(b'{"model', more=True)
+            client.disconnect()
+            await client()
+            return client.sent, (await Client(worker)()).json
+
+        assert asyncio.run(run()) == ([], {"generation_list": []})
+
+    def test_hundreds_of_bodies_that_do_not_come_hold_up_nobody(self, app):
+        async def run():
+            worker = Worker(app)
+            waiting = [Client(worker, "POST", parts=[]) for _ in range(500)]
+            tasks = [asyncio.create_task(client()) for client in waiting]
+            await asyncio.sleep(0)
+            answered = await post(worker)()
+            for client in waiting:
+                client.disconnect()
+            await asyncio.gather(*tasks)
+            return answered.status
+
+        assert asyncio.run(run()) == 200
+
+
+class TestLater:
+    def test_a_create_that_waits_is_answered_once_its_job_is_completed(self, app, clock):
+        async def run():
+            worker = Worker(app)
+            waiting = asyncio.create_task(post(worker, SYNC)())
+            assert (await post(worker)()).status == 200
+            assert not waiting.done()
+            clock.advance(60)
+            return (await waiting).json["status"]
+
+        assert asyncio.run(run()) == "completed"
+
+    def test_a_delay_is_in_real_time(self, clock):
+        async def run():
+            loop = asyncio.get_running_loop()
+            began, client = loop.time(), post(Worker(app))
+            client.scope["extensions"] = {CONNECTION: None}
+            await client()
+            return loop.time() - began
+
+        app = create_app(profile="observed", clock=clock, wire_faults=["delay"])
+        app.test_client().post(
+            "/__mock/faults", json={"operation": "create", "kind": "delay", "seconds": 0.05}
+        )
+        assert asyncio.run(run()) >= 0.05
+
+    def test_each_clock_has_its_own_moments_and_equal_ones_keep_their_order(self):
+        one, other, came = SteerableClock(), SteerableClock(), []
+        one.freeze()
+        other.freeze()
+
+        async def wait(held, name, moment, clock):
+            await held.until(moment, clock)
+            came.append(name)
+
+        async def run():
+            held = Held()
+            later = one.now() + 10
+            tasks = [
+                asyncio.create_task(wait(held, name, moment, clock))
+                for name, moment, clock in [
+                    ("third", later + 5, one), ("first", later, one), ("second", later, one), ("other", other.now() + 1, other),
+                ]
+            ]  # fmt: skip
+            await asyncio.sleep(0)
+            other.advance(1)
+            await asyncio.wait_for(tasks[3], WITHIN)
+            assert came == ["other"]
+            one.advance(20)
+            await asyncio.wait_for(asyncio.gather(*tasks), WITHIN)
+
+        asyncio.run(run())
+        assert came == ["other", "first", "second", "third"]
+
+
+def test_an_application_that_raises_is_answered_with_500(app, monkeypatch, caplog):
+    def broken(*_):
         raise RuntimeError("broken")
-    if path in ("/held", "/held-and-late"):
-        environ[KEY].hold(77.0, environ["clock"])
-    if path in ("/late", "/held-and-late"):
-        environ[KEY].delivery = Delivery(200, [], b"", wait=0.2)
-    if path == "/busy":
-        environ["began"].set()
-        assert environ["finish"].wait(WITHIN)
-    body = environ["wsgi.input"].read(10).decode() if environ["REQUEST_METHOD"] == "POST" else ""
-    start_response("200 OK", [("x-thread", str(threading.get_ident()))])
-    return [f"{path} {body}".strip().encode()]
+
+    monkeypatch.setattr(app, "wsgi_app", broken)
+
+    async def run():
+        return await post(Worker(app))()
+
+    answered = asyncio.run(run())
+    assert (answered.status, answered.json) == (500, {"message": "Internal error of the fake."})
+    assert "broken" in caplog.text
 
 
-@pytest.fixture
-def lane():
-    return Lane(app, slow_path=lambda path: path.startswith("/slow"), threads=4)
+def test_the_journal_is_written_when_serving_ends(tmp_path):
+    store = f"sqlite:///{tmp_path}/jobs.db"
+    app = create_app(store=store)
+
+    async def run():
+        worker, came, said = Worker(app), asyncio.Queue(), []
+        for kind in ("lifespan.startup", "lifespan.shutdown"):
+            came.put_nowait({"type": kind})
+
+        async def send(message):
+            said.append(message["type"])
+            if message["type"] == "lifespan.startup.complete":
+                await Client(worker)()
+
+        await worker({"type": "lifespan"}, came.get, send)
+        return said
+
+    assert asyncio.run(run()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    journal = create_app(store=store).test_client().get("/__mock/journal").json
+    assert [entry["operation"] for entry in journal["entries"]] == ["list"]
 
 
-@pytest.fixture
-def call(lane):
-    """Calls the lane on a thread, as granian does; returns the reply and the thread."""
-    threads = []
+class TestEnviron:
+    def test_a_path_is_bytes_as_wsgi_has_them(self):
+        assert environ_of(scope(path="/a%2Fb/%C3%A4/%ff"))["PATH_INFO"] == "/a/b/\xc3\xa4/\xff"
 
-    def call(environ):
-        reply = Reply()
-        thread = threading.Thread(target=lane, args=(reply, environ), daemon=True)
-        threads.append(thread)
-        thread.start()
-        return reply, thread
+    def test_headers_of_one_name_are_joined(self):
+        environ = environ_of(scope(headers=[(b"x-a", b"1"), (b"x-a", b"2"), (b"x-b", b"caf\xe9")]))
+        assert (environ["HTTP_X_A"], environ["HTTP_X_B"]) == ("1,2", "caf\xe9")
 
-    return call
-
-
-def test_a_request_is_answered_on_the_thread_that_brought_it(lane):
-    reply = Reply()
-    lane(reply, environ("/quick"))
-    assert reply.answer == (200, {"x-thread": str(threading.get_ident())}, b"/quick")
-
-
-def test_a_body_that_is_there_is_read_in_the_lane(lane):
-    stream = Stream(b"body")
-    stream.arrive.set()
-    reply = Reply()
-    lane(reply, with_body(stream))
-    assert reply.answer[2] == b"/ body"
-
-
-def test_an_application_that_raises_is_answered_with_500(lane, caplog):
-    reply = Reply()
-    lane(reply, environ("/broken"))
-    assert reply.answer == (
-        500,
-        {"content-type": "application/json"},
-        b'{"message":"Internal error of the fake"}',
-    )
-    assert "the application raised" in caplog.text
-
-
-def test_an_answer_that_is_held_does_not_keep_the_lane(lane):
-    held, quick, clock = Reply(), Reply(), standing_clock()
-    lane(held, environ("/held", clock=clock))
-    lane(quick, environ("/quick"))
-    assert quick.answer[2] == b"/quick"
-    assert not held.answered
-    clock.advance(77)
-    assert held.answer[2] == b"/held"
-
-
-def test_held_answers_wait_for_their_own_clocks(lane):
-    one, other = standing_clock(), standing_clock()
-    first, second = Reply(), Reply()
-    lane(first, environ("/held", clock=one))
-    lane(second, environ("/held", clock=other))
-    other.advance(77)
-    assert second.answer[2] == b"/held"
-    assert not first.answered
-    one.advance(77)
-    assert first.answer[2] == b"/held"
-
-
-def test_a_delivery_that_waits_is_held_in_real_time(lane):
-    late, quick = Reply(), Reply()
-    lane(late, environ("/late"))
-    lane(quick, environ("/quick"))
-    assert quick.answer[2] == b"/quick"
-    assert late.answer[2] == b"/late"
-
-
-def test_a_delivery_that_waits_does_so_after_the_clock_has_come(lane):
-    reply, clock = Reply(), standing_clock()
-    lane(reply, environ("/held-and-late", clock=clock))
-    quick = Reply()
-    lane(quick, environ("/late"))
-    assert quick.answer[2] == b"/late"
-    assert not reply.answered  # in real time it would be due as well
-    clock.advance(77)
-    assert reply.answer[2] == b"/held-and-late"
-
-
-def test_a_slow_path_is_answered_on_a_thread_of_its_own(lane):
-    reply = Reply()
-    lane(reply, environ("/slow/file"))
-    assert reply.answer[1]["x-thread"] != str(threading.get_ident())
-
-
-def test_a_body_that_does_not_come_holds_up_nobody(call):
-    stalled = Stream(b"late")
-    late, _ = call(with_body(stalled))
-    assert stalled.asked.wait(WITHIN)
-    for number in range(3):
-        reply, _ = call(environ(f"/quick{number}"))
-        assert reply.answer[2] == f"/quick{number}".encode()
-    assert not late.answered
-    stalled.arrive.set()
-    assert late.answer[2] == b"/ late"
-
-
-def test_an_answer_that_takes_long_holds_up_nobody(call):
-    began, finish = threading.Event(), threading.Event()
-    busy, thread = call(environ("/busy", began=began, finish=finish))
-    assert began.wait(WITHIN)
-    for number in range(3):
-        reply, _ = call(environ(f"/quick{number}"))
-        assert reply.answer[2] == f"/quick{number}".encode()
-    assert not busy.answered
-    finish.set()
-    assert busy.answer[2] == b"/busy"
-    thread.join(WITHIN)  # it goes back to granian
-    assert not thread.is_alive()
-    again, _ = call(environ("/quick"))
-    assert again.answer[2] == b"/quick"
-
-
-def test_whatever_takes_long_the_last_thread_answers_the_others(call):
-    streams = [Stream(b"late") for _ in range(3)]
-    replies = []
-    for stream in streams:  # the first in the lane, the others beside it: as many as may be
-        replies.append(call(with_body(stream))[0])
-        assert stream.asked.wait(WITHIN)
-    for _ in range(2):
-        quick, _ = call(environ("/quick"))
-        assert quick.answer[2] == b"/quick"
-    for stream, reply in zip(streams, replies, strict=True):
-        stream.arrive.set()
-        assert reply.answer[2] == b"/ late"
-
-
-def test_while_a_body_is_missing_others_are_read_beside_the_lane(call):
-    streams = [Stream(b"late") for _ in range(2)]
-    replies = []
-    for stream in streams:
-        replies.append(call(with_body(stream))[0])
-        assert stream.asked.wait(WITHIN)
-        quick, _ = call(environ("/quick"))
-        assert quick.answer[2] == b"/quick"
-    for stream, reply in zip(streams, replies, strict=True):
-        stream.arrive.set()
-        assert reply.answer[2] == b"/ late"
-
-
-@pytest.mark.parametrize(
-    "more", [{"CONTENT_LENGTH": str(SMALL_BODY_BYTES + 1)}, {"HTTP_TRANSFER_ENCODING": "chunked"}]
-)
-def test_a_large_or_endless_body_is_read_beside_the_lane(call, more):
-    stream = Stream(b"big")
-    big, _ = call({**environ("/", "POST"), "wsgi.input": stream, **more})
-    assert stream.asked.wait(WITHIN)
-    quick, _ = call(environ("/quick"))
-    assert quick.answer[2] == b"/quick"
-    stream.arrive.set()
-    assert big.answer[2] == b"/ big"
-
-
-def test_a_body_is_read_on_the_thread_that_brought_it(call):
-    """granian waits, with the interpreter locked, for a body that another thread still reads."""
-    began, finish = threading.Event(), threading.Event()
-    busy, _ = call(environ("/busy", began=began, finish=finish))
-    assert began.wait(WITHIN)
-    stream = Stream(b"body")
-    stream.arrive.set()
-    reply, thread = call(with_body(stream))
-    assert stream.asked.wait(WITHIN)
-    assert stream.reader == thread.ident
-    finish.set()
-    assert (busy.answer[2], reply.answer[2]) == (b"/busy", b"/ body")
-
-
-def test_a_body_over_the_limit_is_left_to_the_application_unread(lane):
-    class Unread:
-        def read(self, size):
-            return b"%d" % size
-
-    reply = Reply()
-    lane(reply, with_body(Unread(), MAX_BODY_BYTES + 1))
-    assert reply.answer[2] == b"/ 10"
-
-
-def test_when_too_many_bodies_are_missing_the_next_is_refused_and_gets_go_on(call):
-    streams = [Stream(b"late") for _ in range(2)]
-    replies = []
-    for stream in streams:
-        replies.append(call(with_body(stream, SMALL_BODY_BYTES + 1))[0])
-        assert stream.asked.wait(WITHIN)
-    refused, _ = call(with_body(Stream(b"never read")))
-    status, headers, body = refused.answer
-    assert (status, headers["retry-after"]) == (503, "1")
-    assert body == b'{"message":"Too many requests whose bodies have not arrived"}'
-    quick, _ = call(environ("/quick"))
-    assert quick.answer[2] == b"/quick"
-    for stream in streams:
-        stream.arrive.set()
-    assert [reply.answer[2] for reply in replies] == [b"/ late", b"/ late"]
-    again = Stream(b"body")
-    again.arrive.set()
-    accepted, _ = call(with_body(again, SMALL_BODY_BYTES + 1))
-    assert accepted.answer[0] == 200
-
-
-def test_held_answers_are_sent_in_the_order_of_their_moments_by_one_thread():
-    now, sent = [0.0], queue.Queue()
-
-    class Named:
-        def __init__(self, name):
-            self.name = name
-
-        def response_bytes(self, *_):
-            sent.put((self.name, threading.get_ident()))
-
-    held = Held()
-
-    def clock():
-        return now[0]
-
-    for name, moment in (("late", 20.0), ("soon", 10.0), ("soon as well", 10.0)):
-        held.add((moment, clock), Named(name), (200, [], b""))
-    now[0] = 10.0
-    first, second = sent.get(timeout=WITHIN), sent.get(timeout=WITHIN)
-    now[0] = 20.0
-    third = sent.get(timeout=WITHIN)
-    assert [name for name, _ in (first, second, third)] == ["soon", "soon as well", "late"]
-    assert len({thread for _, thread in (first, second, third)}) == 1
-
-
-class Broken:
-    """A body that breaks when it is read."""
-
-    def read(self, _size):
-        raise OSError("cut")
-
-
-def call_and_fail(lane, reply, asked):
-    """Calls the lane on a thread of its own, and takes what it raises."""
-    failures = []
-
-    def run():
-        try:
-            lane(reply, asked)
-        except OSError as error:
-            failures.append(str(error))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(WITHIN)
-    return failures
-
-
-@pytest.mark.parametrize("length", [4, SMALL_BODY_BYTES + 1])
-def test_a_body_that_breaks_leaves_the_lane_to_others(lane, call, length):
-    assert call_and_fail(lane, Reply(), with_body(Broken(), length)) == ["cut"]
-    reply, _ = call(environ("/quick"))
-    assert reply.answer[2] == b"/quick"
-
-
-def test_an_answer_that_cannot_be_sent_leaves_the_lane_to_others(lane, call):
-    class Gone:
-        def response_bytes(self, *_):
-            raise OSError("gone")
-
-    assert call_and_fail(lane, Gone(), environ("/quick")) == ["gone"]
-    reply, _ = call(environ("/quick"))
-    assert reply.answer[2] == b"/quick"
-
-
-@pytest.mark.parametrize("path", ["/slow/file", "/held"])
-def test_where_there_is_no_thread_left_the_request_is_answered_and_the_lane_goes_on(
-    lane, monkeypatch, caplog, path
-):
-    def start(_thread):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr("netmind_mock.serving.worker.threading.Thread.start", start)
-    refused, quick = Reply(), Reply()
-    lane(refused, environ(path))
-    lane(quick, environ("/quick"))
-    assert (refused.answer[0], quick.answer[0]) == (503, 200)
-    assert "a request could not be answered" in caplog.text
-
-
-def test_many_threads_at_once_are_all_answered(call):
-    streams = [Stream(b"body") for _ in range(30)]
-    for stream in streams:
-        stream.arrive.set()
-    replies = [call(with_body(stream, path=f"/{number}"))[0] for number, stream in enumerate(streams)]
-    assert [reply.answer[2] for reply in replies] == [f"/{number} body".encode() for number in range(30)]
+    def test_it_says_where_the_request_went_and_came_from(self):
+        environ = environ_of(scope(query=b"a=%41"))
+        said = {name: environ[name] for name in ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "QUERY_STRING")}
+        assert said == {
+            "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", "REMOTE_ADDR": "127.0.0.1", "QUERY_STRING": "a=%41",
+        }  # fmt: skip
+        assert (environ["CONTENT_TYPE"], KEY in environ) == ("application/json", False)

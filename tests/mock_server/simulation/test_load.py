@@ -280,7 +280,7 @@ class TestCapacity:
         assert fake.statuses([second]) == "completed"
 
     def test_what_is_no_capacity_is_refused(self):
-        with pytest.raises(ValueError, match="capacity: expected a number of jobs, 1 or more, got 0"):
+        with pytest.raises(ValueError, match="capacity: expected a whole number from 1 to 100000, got 0"):
             create_app(capacity=0)
 
 

@@ -218,7 +218,7 @@ class TestJournal:
         assert [client.get("/__mock/spend", headers=AUTH).json["creates"] for client in two] == [2, 2]
 
     def test_it_keeps_so_many_of_both_together(self, start):
-        one, other = start(journal_entries=5), start(journal_entries=5)
+        one, other = start(journal=5), start(journal=5)
         for client in (one, other) * 4:
             create(client)
         answer = other.get("/__mock/journal", headers=AUTH).json
@@ -226,7 +226,7 @@ class TestJournal:
         assert [entry["number"] for entry in answer["entries"]] == [4, 5, 6, 7, 8]
 
     def test_without_a_journal_requests_are_counted_alone(self, start):
-        one = start(journal_entries=0)
+        one = start(journal=0)
         create(one)
         answer = one.get("/__mock/journal").json
         assert answer["entries"] == []
@@ -235,8 +235,8 @@ class TestJournal:
 
     @pytest.mark.parametrize(("most", "dropped", "numbers"), [(0, 20, []), (5, 15, [16, 17, 18, 19, 20])])
     def test_what_is_cut_before_it_is_written_is_counted_as_in_memory(self, start, most, dropped, numbers):
-        one = start(journal_entries=most)
-        in_memory = create_app(journal_entries=most).test_client()
+        one = start(journal=most)
+        in_memory = create_app(journal=most).test_client()
         for client in (one, in_memory):
             for _ in range(20):
                 create(client)

@@ -40,7 +40,7 @@ class TestWhoLearnsOfAJob:
         mock.assert_billed_once()
 
     def test_what_the_journal_dropped_is_not_vouched_for(self):
-        with netmind_mock.start(journal_entries=2) as mock:
+        with netmind_mock.start(journal=2) as mock:
             for _ in range(3):
                 by_requests("POST", URL, json=BODY)
             with pytest.raises(AssertionError, match="nobody knows whether anything was paid for twice"):

@@ -1,9 +1,14 @@
 """The served fake: a tenant for each test, and the same orders and verdicts as in process."""
 
+import contextlib
+import http.client
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import httpx
 import pytest
@@ -13,18 +18,17 @@ from asking import by_httpx, by_httpx_async, by_requests
 import netmind_mock
 from netmind_client import GenerationClient, GenerationFailed
 from netmind_mock import InvalidOrder, LiveServer
-from netmind_mock.testing.live import NotStarted
 
 pytestmark = pytest.mark.slow
+
+REAL_MONOTONIC = (time.monotonic,)  # in a tuple, where no virtual clock finds it
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup of coffee"}}
 
 
 @pytest.fixture(scope="module")
 def server():
-    with LiveServer(
-        {"profile": "observed", "duration": 780, "api_key": [], "strict_models": False, "seed": None}
-    ) as server:
+    with LiveServer(profile="observed", duration=780) as server:
         yield server
 
 
@@ -133,29 +137,75 @@ def test_a_leftover_order_fails_the_block(server):
 
 
 def test_a_server_that_cannot_start_says_why():
-    with pytest.raises(
-        NotStarted,
-        match="the fake did not start: Error: nowhere: no such profile; give documented or observed",
-    ):
-        LiveServer({"profile": "nowhere"}).start()
+    with pytest.raises(ValueError, match="nowhere: no such profile; give documented or observed"):
+        LiveServer(profile="nowhere").start()
 
 
-def test_a_server_ends_with_whoever_started_it():
+def test_an_option_that_does_not_exist_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match=r"LiveServer: duraton: no such key; did you mean duration\?"):
+        LiveServer(duraton=3)
+
+
+def test_a_server_ends_with_its_process():
     script = (
         "import os, signal, netmind_mock; server = netmind_mock.LiveServer().start(); "
         "print(server.base_url, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    url = killed.stdout.strip()
-    assert any(is_gone(url) or threading.Event().wait(0.05) for _ in range(200))
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{killed.stdout.strip()}/__mock/health", timeout=5)
 
 
-def is_gone(url):
-    try:
-        requests.get(f"{url}/__mock/health", timeout=5)
-    except requests.ConnectionError:
-        return True
-    return False
+def test_a_server_outlives_an_interrupt_of_the_test(server):
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert requests.get(f"{server.base_url}/__mock/health", timeout=5).json()["status"] == "ok"
+
+
+def test_a_virtual_clock_does_not_reach_a_server(server):
+    """Its thread keeps real time while another test's clock stands."""
+    with netmind_mock.start(patch_sleep=True) as virtual, server.tenant() as mock:
+        mock.next_job("completed after=0.3")
+        job = post(mock)
+        assert get(mock, job)["status"] == "pending"
+        until = REAL_MONOTONIC[0]() + 10
+        while get(mock, job)["status"] == "pending":
+            assert REAL_MONOTONIC[0]() < until
+        assert virtual.clock.elapsed == 0
+
+
+def test_a_thousand_accounts_in_a_row_leave_nothing():
+    with LiveServer(duration=0) as server:
+        for _ in range(1000):
+            with server.tenant() as mock:
+                post(mock)
+        assert requests.get(f"{server.base_url}/__mock/jobs", timeout=5).json()["jobs"] == []
+        assert threading.active_count() < 30
+
+
+def test_servers_that_are_stopped_leave_no_thread():
+    before = threading.active_count()
+    for _ in range(3):
+        with LiveServer() as server:
+            assert requests.get(f"{server.base_url}/__mock/health", timeout=5).ok
+    assert any(threading.active_count() <= before or threading.Event().wait(0.05) for _ in range(100))
+
+
+def post(mock):
+    """Create a job past whatever intercepts libraries."""
+    connection = http.client.HTTPConnection(mock.base_url.removeprefix("http://"), timeout=10)
+    with contextlib.closing(connection):
+        headers = {"Authorization": mock.api_key, "Content-Type": "application/json"}
+        connection.request("POST", "/v1/generation", json.dumps(BODY), headers)
+        return json.loads(connection.getresponse().read())["id"]
+
+
+def get(mock, job):
+    """Get a job, likewise."""
+    connection = http.client.HTTPConnection(mock.base_url.removeprefix("http://"), timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", f"/v1/generation/{job}", headers={"Authorization": mock.api_key})
+        return json.loads(connection.getresponse().read())
 
 
 LOST = [

@@ -81,7 +81,7 @@ class TestAnswering:
         assert made.generation.results[0].url.startswith("https://gateway.example/netmind/files/")
 
     def test_a_token_that_is_not_accepted_is_refused(self):
-        with netmind_mock.start(api_keys=["the-key"]) as mock:
+        with netmind_mock.start(api_key=["the-key"]) as mock:
             assert os.environ["NETMIND_API_KEY"] == mock.api_key == "the-key"
             refused = requests.get(URL, headers=AUTHORIZED, timeout=5)
         assert refused.status_code == 401
@@ -347,11 +347,12 @@ class TestDecorator:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"unused": "maybe"}, "unused: expected fail or ignore, got 'maybe'"),
+        ({"unused": "maybe"}, 'unused: expected one of "fail", "ignore", got'),
         ({"profile": "observd"}, "observd: no such profile"),
-        ({"base_url": "localhost:8000"}, "base_url: expected a URL such as https://api.netmind.ai, got"),
-        ({"duration": -1}, "duration is a number of seconds, 0 or more, not -1"),
-        ({"rules": "nowhere.toml"}, "nowhere.toml: cannot be read"),
+        ({"base_url": "localhost:8000"}, "base_url: expected a URL such as https://mock.example.org, got"),
+        ({"duration": -1}, "duration: expected a number from 0 to 1e"),
+        ({"duraton": 1}, "netmind_mock.start: duraton: no such key; did you mean duration?"),
+        ({"rules": "nowhere.toml"}, "rules: expected a file that exists, got 'nowhere.toml'"),
     ],
 )
 def test_a_fake_that_cannot_be_is_refused(arguments, message):

@@ -1,0 +1,386 @@
+"""Every option of the fake, once: its default, what it does, which values it takes, and where it can be set.
+
+Flags of ``netmind-mock serve``, environment variables, keys of its TOML file, pytest's ini values and flags,
+and the arguments of ``create_app``, ``start`` and ``LiveServer`` are derived from the fields of
+:class:`Options`. To add an option, add a field here, and use it where it takes effect.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import types
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from netmind_mock.hosts import parse_host
+from netmind_mock.validation import (
+    Check,
+    Expected,
+    InvalidFile,
+    boolean,
+    checked,
+    choice,
+    integer,
+    optional,
+    shown,
+    text,
+    unknown_key,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PREFIX: Final = "NETMIND_MOCK_"
+MEMORY: Final = "memory"
+
+# Where an option can be set.
+SERVE: Final = "netmind-mock serve"  # as a flag, an environment variable, and a key of its TOML file
+PYTEST: Final = "pytest"  # as an ini value, a flag and an environment variable
+START: Final = "netmind_mock.start"
+LIVE: Final = "netmind_mock.LiveServer"
+APP: Final = "create_app"
+_EVERYWHERE: Final = (SERVE, PYTEST, START, LIVE, APP)
+
+_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What is to be known of one option.
+
+    Attributes:
+        name: Its name in Python, in TOML files and behind ``NETMIND_MOCK_``.
+        default: Its value where it is not set.
+        about: What it does, in half a sentence.
+        check: Which values it takes.
+        kind: What its text is read as: ``str``, ``int``, ``float`` or ``bool``.
+        places: Where it can be set.
+        several: Whether it has any number of values.
+        default_shown: What the default is called in a help text.
+        is_secret: Whether its value is not to be shown.
+    """
+
+    name: str
+    default: Any
+    about: str
+    check: Check
+    kind: type
+    places: tuple[str, ...]
+    several: bool
+    default_shown: str
+    is_secret: bool
+
+    @property
+    def flag(self) -> str:
+        """The flag of ``netmind-mock serve``, such as ``--max-jobs``."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.name.upper()
+
+    def checked(self, label: object, value: Any) -> Any:
+        """Return a value as the option has it.
+
+        Raises:
+            InvalidFile: The option does not take it; the message says where it stands, and what was expected.
+        """
+        if not self.several:
+            return checked(label, self.name, value, self.check, is_secret=self.is_secret)
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list | tuple):
+            raise InvalidFile(f"{label}: {self.name}: expected a list, got {self.got(value)}")
+        return tuple(checked(label, self.name, one, self.check, is_secret=self.is_secret) for one in values)
+
+    def read(self, value: str) -> Any:
+        """Return one value from text, as of a flag, an environment variable or an ini value.
+
+        Raises:
+            Expected: The option does not take it.
+        """
+        return self.check(_from_text(value, self.kind))
+
+    def got(self, value: object) -> str:
+        """Return a value as a message may show it."""
+        return type(value).__name__ if self.is_secret else shown(value)
+
+
+def _from_text(value: str, kind: type) -> Any:
+    """The value that a text stands for; the text itself where it stands for none, for the check to refuse."""
+    word = value.strip().lower()
+    if kind is bool and word in (*_TRUE, *_FALSE):
+        return word in _TRUE
+    try:
+        return kind(value) if kind in (int, float) else value
+    except ValueError:
+        return value
+
+
+def _number(lowest: float, highest: float, *, above: bool = False) -> Check:
+    def check(value: Any) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not lowest <= value <= highest or (above and value == lowest):
+            bound = f"above {lowest:g}" if above else f"from {lowest:g}"
+            most = "" if highest == math.inf else f"{' and' if above else ''} to {highest:g}"
+            raise Expected(f"a number {bound}{most}")
+        return float(value)
+
+    return check
+
+
+def _file(value: Any) -> str:
+    if not isinstance(value, str | os.PathLike) or not Path(value).is_file():
+        raise Expected("a file that exists")
+    return os.fspath(value)
+
+
+def _host(value: Any) -> str:
+    if not isinstance(value, str) or parse_host(value) is None:
+        raise Expected("a host such as example.org or example.org:8000")
+    return value
+
+
+def _url(value: Any) -> str:
+    try:
+        parts = urlsplit(value if isinstance(value, str) else "")
+        is_url = parts.scheme in ("http", "https") and parse_host(parts.netloc) is not None
+    except ValueError:
+        is_url = False
+    if not is_url or parts.query or parts.fragment:
+        raise Expected("a URL such as https://mock.example.org")
+    return str(value).rstrip("/")
+
+
+def _option(
+    default: Any,
+    about: str,
+    check: Check = text,
+    *,
+    kind: type = str,
+    places: tuple[str, ...] = (SERVE, LIVE, APP),
+    several: bool = False,
+    shown: str = "",
+    is_secret: bool = False,
+) -> Any:
+    if default is None:
+        check = optional(check)
+    about_it = {
+        "default": default,
+        "about": about,
+        "check": check,
+        "kind": kind,
+        "places": places,
+        "several": several,
+        "default_shown": shown,
+        "is_secret": is_secret,
+    }
+    return field(default=default, repr=not is_secret, metadata=about_it)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of a fake, checked; those that are not given have their defaults.
+
+    Raises:
+        InvalidFile: An option has a value that it does not take; the message says what was expected.
+    """
+
+    host: str = _option("127.0.0.1", "address to listen on", places=(SERVE,))
+    port: int = _option(
+        8000, "port to listen on; 0 picks a free one", integer(0, 65_535), kind=int, places=(SERVE,)
+    )
+    fd: int | None = _option(
+        None,
+        "serve on this inherited, listening socket instead of a host and port",
+        integer(0, 1 << 20),
+        kind=int,
+        places=(SERVE,),
+    )
+    ready_file: str | None = _option(
+        None, "write the base URL to this file once the server responds", places=(SERVE,)
+    )
+    end_with_stdin: bool = _option(
+        False,
+        "exit when standard input closes, for example when the parent process ends",
+        boolean,
+        kind=bool,
+        places=(SERVE,),
+    )
+    workers: int = _option(
+        1,
+        "number of processes; more than one need a store other than memory",
+        integer(1, 64),
+        kind=int,
+        places=(SERVE,),
+    )
+    store: str = _option(
+        MEMORY,
+        "where jobs are kept: memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE",
+        is_secret=True,
+    )
+    max_jobs: int = _option(1_000_000, "limit on jobs; the oldest are evicted", integer(1, 1 << 53), kind=int)
+    retain: float | None = _option(
+        None,
+        "seconds after which a job is evicted",
+        _number(0, math.inf, above=True),
+        kind=float,
+        shown="never",
+    )
+    profile: str = _option(
+        "documented", "how the API behaves: documented, observed, or a TOML file", places=_EVERYWHERE
+    )
+    duration: float = _option(
+        2.0, "how long a job takes, in seconds", _number(0, 1e9), kind=float, places=_EVERYWHERE
+    )
+    speed: float = _option(
+        1.0,
+        "simulated seconds per real second",
+        _number(0, 1e6, above=True),
+        kind=float,
+        places=(SERVE, LIVE),
+    )
+    seed: int | None = _option(
+        None,
+        "the same seed gives the same job ids, and the same chance",
+        integer(0, 1 << 63),
+        kind=int,
+        places=_EVERYWHERE,
+        shown="none; 0 inside a test",
+    )
+    api_key: tuple[str, ...] = _option(
+        (),
+        "accept this API key, each an account of its own (repeatable)",
+        places=(SERVE, START, LIVE, APP),
+        several=True,
+        shown="every key",
+        is_secret=True,
+    )
+    strict_models: bool = _option(
+        False, "refuse models that are not in the catalogue", boolean, kind=bool, places=_EVERYWHERE
+    )
+    public_url: str | None = _option(
+        None,
+        "base of result URLs when the request's Host header is not in --allowed-host",
+        _url,
+        shown="the address listened on",
+    )
+    allowed_host: tuple[str, ...] = _option(
+        (),
+        "host beyond loopback that result URLs may be built from (repeatable)",
+        _host,
+        several=True,
+        shown="loopback",
+    )
+    rules: str | None = _option(
+        None, "TOML file of rules: which jobs get which scenario", _file, places=_EVERYWHERE
+    )
+    prices: str | None = _option(
+        None, "TOML file of what each model's jobs cost", _file, places=_EVERYWHERE, shown="1 a job"
+    )
+    journal: int = _option(
+        10_000,
+        "limit on requests in the journal; 0 for none",
+        integer(0, 10_000_000),
+        kind=int,
+        places=(SERVE, START, LIVE, APP),
+    )
+    latency: str | None = _option(
+        None, "simulated latency in seconds: 0.2, a range 0.1-0.5, or lognormal:MEDIAN,SIGMA", shown="none"
+    )
+    capacity: int | None = _option(
+        None,
+        "limit on concurrent jobs of an account; the others stay pending",
+        integer(1, 100_000),
+        kind=int,
+        shown="none",
+    )
+    rate_limit: str | None = _option(
+        None, "limit on requests of an account, such as 10/s, 60/m or 1000/h; then 429", shown="none"
+    )
+    log: str = _option(
+        "none",
+        "write a line on stderr for each request to the API: none, text or json",
+        choice("none", "text", "json"),
+        places=(SERVE,),
+    )
+    control_key: str | None = _option(
+        None,
+        "key required in the X-Mock-Key header for /__mock/",
+        shown="generated beyond loopback",
+        is_secret=True,
+    )
+    base_url: str = _option(
+        "https://api.netmind.ai",
+        "the address that the fake responds for inside a test",
+        _url,
+        places=(PYTEST, START),
+    )
+    max_polls: int = _option(
+        1000,
+        "limit on polls of one job, after which the test is ended; 0 for none",
+        integer(0, 1 << 53),
+        kind=int,
+        places=(PYTEST, START),
+    )
+    patch_sleep: bool = _option(
+        False,
+        "make time.sleep and asyncio.sleep use the virtual clock in every test",
+        boolean,
+        kind=bool,
+        places=(PYTEST, START),
+    )
+    unused: str = _option(
+        "fail",
+        "fail or ignore: what happens to a test whose scenarios or faults were never used",
+        choice("fail", "ignore"),
+        places=(PYTEST, START, LIVE),
+    )
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for name, option in OPTIONS.items():
+            object.__setattr__(self, name, option.checked("options", getattr(self, name)))
+
+
+OPTIONS: Final[Mapping[str, Option]] = types.MappingProxyType(
+    {one.name: Option(one.name, **one.metadata) for one in fields(Options)}
+)
+
+
+def options_of(place: str) -> dict[str, Option]:
+    """Return the options that can be set in a place, by name."""
+    return {name: option for name, option in OPTIONS.items() if place in option.places}
+
+
+def options_from(place: str, **given: Any) -> Options:
+    """Return options from the arguments of a function.
+
+    Args:
+        place: Which function's: ``START``, ``LIVE`` or ``APP``.
+        given: The arguments.
+
+    Raises:
+        InvalidFile: There is no such option, or it does not take the value; with the nearest name.
+    """
+    known = options_of(place)
+    for name, value in given.items():
+        if name not in known:
+            raise unknown_key(place, name, known)
+        given[name] = known[name].checked(place, value)
+    return Options(**given)
+
+
+def check_variables(variables: Iterable[str]) -> None:
+    """Refuse environment variables that look like the fake's and are none of its options.
+
+    Raises:
+        InvalidFile: There is one; the message names the nearest that exists.
+    """
+    known = {option.variable for option in OPTIONS.values()} | {f"{PREFIX}CONFIG"}
+    for variable in variables:
+        if variable.startswith(PREFIX) and variable not in known:
+            raise unknown_key("environment", variable, known)
