@@ -20,7 +20,7 @@ from netmind_mock.stores import open_store
 OTHER = {"Authorization": "Bearer a-token-of-another"}
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "Seventeen herons at dusk"}}
 
-GETS = sorted(path for method, path, _ in OPERATIONS_BY_NAME.values() if method == "GET")
+GETS = sorted(one.path for one in OPERATIONS_BY_NAME.values() if one.method == "GET")
 PAGES = ["", "pages/journal", "pages/steer", "pages/jobs/{id}", "metrics", "openapi.json"]
 
 
@@ -70,7 +70,7 @@ class TestToken:
 
 
 ROUTES = sorted(
-    {(method, path.replace("{id}", "0" * 32)) for method, path, _ in OPERATIONS_BY_NAME.values()}
+    {(one.method, one.path.replace("{id}", "0" * 32)) for one in OPERATIONS_BY_NAME.values()}
     | {("GET", path.replace("{id}", "0" * 32)) for path in PAGES}
     | {
         ("POST", "pages/do"),

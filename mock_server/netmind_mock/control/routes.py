@@ -1,4 +1,4 @@
-"""HTTP over ``steering``: everything under ``/__mock/``, and who may use it.
+"""HTTP over the operations: everything under ``/__mock/``, and who may use it.
 
 A page in a browser must not steer the fake of whoever is looking at it: a Host that is not ours, and an
 Origin that is not the fake itself, are refused; bodies are JSON, which no form can send. A server that
@@ -39,7 +39,6 @@ KEY_HEADER: Final = "X-Mock-Key"
 # What a page needs that asks for the key.
 _WITHOUT_KEY = ("pages/key", "pages/page.css", "pages/page.js")
 _METHODS = ("GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "TRACE")
-_WHOLE_NUMBERS = frozenset({"limit"})
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -182,10 +181,7 @@ def _tenant() -> str | None:
 
 
 def _query() -> dict[str, Any]:
-    return {
-        name: int(value) if name in _WHOLE_NUMBERS and value.isdecimal() and len(value) < 10 else value
-        for name, value in request.args.items()
-    }
+    return request.args.to_dict()
 
 
 def _body() -> dict[str, Any]:

@@ -127,12 +127,12 @@ class Pages:
 
     def _curl(self, operation: str, payload: Any, job_id: str = "", *, own: bool = False) -> str:
         """The command that does the same."""
-        method, path, _ = OPERATIONS_BY_NAME[operation]
-        command = f"curl {self._base_url}/__mock/{path.replace('{id}', job_id)}"
+        one = OPERATIONS_BY_NAME[operation]
+        command = f"curl {self._base_url}/__mock/{one.path.replace('{id}', job_id)}"
         if own:  # only its account can steer it
             command += ' -H "Authorization: Bearer $NETMIND_API_KEY"'
         if payload is None:
-            return f"{command} -X {method}"
+            return f"{command} -X {one.method}"
         return f"{command} {_JSON} -d {shlex.quote(orjson.dumps(payload).decode())}"
 
 
