@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import re
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -20,6 +19,7 @@ from netmind_mock.api import wire
 from netmind_mock.api.request import MAX_BODY_BYTES
 from netmind_mock.control.dashboard import routes as dashboard
 from netmind_mock.control.metrics import exposition
+from netmind_mock.control.openapi import openapi_document
 from netmind_mock.control.operations import OPERATIONS_BY_NAME, NotThere, call
 from netmind_mock.errors import HINT, ApiError, BadToken, hint_of_control
 from netmind_mock.hosts import parse_host
@@ -140,13 +140,6 @@ def refused(message: str, status: int) -> Refusal:
 
 def _masking() -> Masking:
     return masking_of(secrets_of(request.environ))
-
-
-def openapi_document() -> dict[str, Any]:
-    """The OpenAPI description of the control plane."""
-    file = resources.files("netmind_mock.control").joinpath("openapi.json")
-    document: dict[str, Any] = orjson.loads(file.read_bytes())
-    return document
 
 
 _ROUTES: Final = {
