@@ -19,7 +19,7 @@ from netmind_mock.api.generation import generation_routes, generation_views
 from netmind_mock.api.middleware import Middleware
 from netmind_mock.api.request import whole_response
 from netmind_mock.clock import Clock, SteerableClock
-from netmind_mock.control.routes import control_routes
+from netmind_mock.control.routes import control
 from netmind_mock.errors import HINT, ApiError, UnknownRoute, WrongMethod, hint, hint_of_status, hint_of_store
 from netmind_mock.fake import Fake
 from netmind_mock.hosts import HostPolicy, parse_host
@@ -191,6 +191,7 @@ class _FakeFlask(Flask):
     """Flask, which routes without looking at the Host."""
 
     url_rule_class = _RouteRule
+    jinja_options = {"trim_blocks": True, "lstrip_blocks": True}  # noqa: RUF012 - as in Flask
 
     def create_url_adapter(self, request: Request | None) -> routing.MapAdapter | None:
         """Routes by path and method alone: what the Host header says is never looked at."""
@@ -209,7 +210,8 @@ def _flask_app(fake: Fake, control_key: str | None, log: Callable[[Note], None] 
     views = generation_views(fake)
     app.register_blueprint(generation_routes(views))
     app.register_blueprint(files_routes(fake))
-    app.register_blueprint(control_routes(fake, control_key))
+    app.config["CONTROL_KEY"] = control_key
+    app.register_blueprint(control)
     app.extensions["netmind_mock"] = fake
     app.wsgi_app = Middleware(  # type: ignore[method-assign]
         fake,

@@ -76,7 +76,7 @@ ROUTES = sorted(
         ("POST", "pages/do"),
         ("POST", "pages/key"),
         ("GET", "nothing-here"),
-        ("GET", "pages/page.js"),
+        ("GET", "pages/static/page.js"),
         ("GET", "pages/files/file-0"),
     }
 )
@@ -197,8 +197,8 @@ class TestForeignPages:
 
     def test_no_answer_lets_other_pages_read_it(self, client):
         for method, path in ROUTES:
-            answer = client.open(f"/__mock/{path}", method=method)
-            assert not [name for name, _ in answer.headers if name.startswith("Access-Control")], path
+            with client.open(f"/__mock/{path}", method=method) as answer:
+                assert not [name for name, _ in answer.headers if name.startswith("Access-Control")], path
 
 
 TRAVERSALS = [

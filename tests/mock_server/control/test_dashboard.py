@@ -7,7 +7,6 @@ import pytest
 
 import netmind_mock
 from netmind_mock import SteerableClock, create_app
-from netmind_mock.control.dashboard.render import text_of
 from netmind_mock.control.operations import OPERATIONS_BY_NAME
 from netmind_mock.jobs.catalogue import catalogue
 
@@ -32,9 +31,9 @@ class Fake:
         return self.client.post("/v1/generation", json=body(**asked), headers=headers).json["id"]
 
     def page(self, path="", status=200, **options):
-        answer = self.client.get(f"/__mock/{path}", **options)
-        assert answer.status_code == status, answer.text
-        return answer.text
+        with self.client.get(f"/__mock/{path}", **options) as answer:
+            assert answer.status_code == status, answer.text
+            return answer.text
 
     def press(self, status=303, **fields):
         answer = self.client.post("/__mock/pages/do", data=fields, headers=OWN)
@@ -277,8 +276,10 @@ class TestCurl:
 
 class TestGuards:
     def test_every_page_forbids_what_is_not_its_own(self, fake):
-        for path in ("", "pages/journal", "pages/steer", "pages/page.css", "pages/page.js"):
-            headers = fake.client.get(f"/__mock/{path}").headers
+        for path in ("", "pages/journal", "pages/steer", "pages/static/page.css", "pages/static/page.js"):
+            with fake.client.get(f"/__mock/{path}") as answer:
+                headers = answer.headers
+            assert answer.status_code == 200
             assert headers["Content-Security-Policy"].startswith("default-src 'self';")
             assert "unsafe" not in headers["Content-Security-Policy"]
             assert headers["X-Content-Type-Options"] == "nosniff"
@@ -292,7 +293,8 @@ class TestGuards:
         assert len(fake.client.get("/__mock/jobs").json["jobs"]) == 1
 
     @pytest.mark.parametrize(
-        "back", ["http://evil.example", "//evil.example", "/__mock/\\evil", "javascript:1", ""]
+        "back",
+        ["http://evil.example", "//evil.example", "/__mock/\\evil", "/__mock/\rX: y", "javascript:1", ""],
     )
     def test_no_form_leads_elsewhere(self, fake, back):
         assert fake.press(operation="reset", back=back).location == "/__mock/"
@@ -306,7 +308,7 @@ class TestGuards:
         asked = fake.page(status=401, headers={"Accept": "text/html"})
         assert 'name="key" type="password"' in asked
         assert fake.client.get("/__mock/jobs").status_code == 401
-        assert fake.client.get("/__mock/pages/page.css").status_code == 200
+        assert "--ink" in fake.page("pages/static/page.css")
         wrong = fake.client.post("/__mock/pages/key", data={"key": "other", "back": "/__mock/"}, headers=OWN)
         assert (wrong.status_code, "That is not the key." in wrong.text) == (401, True)
         assert (
@@ -322,6 +324,47 @@ class TestGuards:
         assert "the-key" not in cookie
         assert fake.client.get("/__mock/").status_code == 200
 
+    @pytest.mark.parametrize("sent", ["\xe9", "\xc3\xa9", '"\\303\\251"', "\xed\xa0\x80", ""])
+    def test_a_cookie_that_is_no_key_lets_nobody_in(self, sent):
+        client = create_app(control_key="the-key").test_client(use_cookies=False)
+        cookie = {"HTTP_COOKIE": f"netmind_mock_key={sent}"}
+        assert client.get("/__mock/jobs", environ_overrides=cookie).status_code == 401
+
+    def test_who_has_not_given_the_key_is_shown_nothing_of_the_fake(self):
+        fake = Fake(control_key="the-key", profile="observed")
+        for path in ("", "jobs", "pages/x"):
+            page = fake.page(path, status=401, headers={"Accept": "text/html"})
+            assert 'name="key" type="password"' in page
+            assert not re.search("observed|Clock</dt>|Store|NETMIND_BASE_URL", page), path
+
+    @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+    def test_who_comes_from_elsewhere_is_shown_nothing_of_the_fake(self, headers):
+        fake = Fake(profile="observed")
+        for path in ("", "pages/journal", "pages/x"):
+            page = fake.page(path, status=403, headers=headers)
+            assert not re.search("observed|Clock</dt>|Store|NETMIND_BASE_URL", page), path
+
+    @pytest.mark.parametrize("path", ["", "pages/journal", "pages/steer", "pages/do", "pages/nothing"])
+    def test_a_page_takes_no_method_that_a_browser_does_not_send(self, fake, path):
+        answer = fake.client.put(f"/__mock/{path}")
+        assert (answer.status_code, "a page takes no PUT" in answer.text) == (405, True)
+
+    def test_no_argument_of_a_page_changes_where_its_links_lead(self, fake):
+        for number in range(60):
+            fake.create(prompt=f"door {number}")
+        page = fake.page("?text=door&_scheme=javascript&_external=1&_anchor=x&_method=POST")
+        assert re.search(r'rel="next" href="([^"]+)"', page)[1].startswith("/__mock/?text=door&amp;before=")
+        assert "javascript:" not in page
+
+    def test_a_picture_that_has_not_changed_is_not_sent_again(self, fake):
+        fake.create()
+        fake.clock.advance(10)
+        [picture] = re.findall(r'<img src="([^"]+)"', fake.page())
+        headers = fake.client.get(picture).headers
+        assert headers["Cache-Control"] == "no-cache"
+        again = fake.client.get(picture, headers={"If-None-Match": headers["ETag"]})
+        assert again.status_code == 304
+
     def test_a_page_that_has_not_changed_is_not_sent_again(self, fake):
         tag = fake.client.get("/__mock/").headers["ETag"]
         assert fake.client.get("/__mock/", headers={"If-None-Match": tag}).status_code == 304
@@ -329,8 +372,8 @@ class TestGuards:
         assert fake.client.get("/__mock/", headers={"If-None-Match": tag}).status_code == 200
 
     @pytest.mark.parametrize("name", ["page.css", "page.js"])
-    def test_what_the_pages_bring_along_is_small(self, name):
-        assert len(text_of(name).encode()) <= 10_000
+    def test_what_the_pages_bring_along_is_small(self, fake, name):
+        assert 1_000 < len(fake.page(f"pages/static/{name}").encode()) <= 10_000
 
 
 def test_what_a_person_looks_at_is_not_in_the_journal(fake):

@@ -23,7 +23,7 @@ FILES = "/__mock/pages/files/"
 PAGE_LENGTH = 50
 MOST_SHOWN_CHARACTERS = 120
 _MOST_JSON_CHARACTERS = 20_000
-_ICONS = {
+ICONS = {
     "pending": "○",
     "initializing": "◔",
     "processing": "◑",
@@ -39,7 +39,6 @@ class Mode(NamedTuple):
     profile: str
     clock: str
     store: str
-    base_url: str
 
 
 class Row(NamedTuple):
@@ -111,9 +110,9 @@ class Shown(NamedTuple):
     own_clock: bool
 
 
-def mode_of(fake: Fake, base_url: str) -> Mode:
-    """How the fake runs."""
-    return Mode(fake.profile.name, clock_in_words(fake), fake.store.name, base_url)
+def mode_of(fake: Fake) -> Mode:
+    """Return how the fake runs."""
+    return Mode(fake.profile.name, clock_in_words(fake), fake.store.name)
 
 
 def clock_in_words(fake: Fake) -> str:
@@ -176,7 +175,7 @@ def row_of(fake: Fake, job: Job, polls: int) -> Row:
         shortened(job.model),
         shortened(_prompt_of(job)),
         status,
-        _ICONS.get(status, "?"),
+        ICONS.get(status, "?"),
         duration(now - job.created_at),
         polls,
         f"{fake.prices.of(job.model):g}",
@@ -260,7 +259,7 @@ def _steps(job: Job, now: float) -> list[Step]:
         right = _place(later[0], span) if later else 1000.0
         status = str(stage.status)
         is_reached = number < len(reached)
-        icon = _ICONS.get(status, "?")
+        icon = ICONS.get(status, "?")
         steps.append(Step(status, icon, duration(begin), left, max(right - left, 2.0), is_reached))
     return steps
 
