@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from netmind_mock.control.dashboard.views import Shown
 
+_EXAMPLE = '{"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup of tea"}}'
 _JSON = "-H 'Content-Type: application/json'"
 
 
@@ -30,14 +31,14 @@ def curl_of(base_url: str, operation: str, payload: Mapping[str, Any]) -> str:
     return f"{command} {_JSON} -d {shlex.quote(orjson.dumps(body).decode())}"
 
 
-def create_of(shown: Shown) -> str:
-    """Return the command that creates a job's like."""
+def create_of(request: str = _EXAMPLE) -> str:
+    """Return the command that sends a create request."""
     where = '"$NETMIND_BASE_URL/v1/generation" -H "Authorization: Bearer $NETMIND_API_KEY"'
-    return f"curl {where} {_JSON} -d {shlex.quote(shown.request)}"
+    return f"curl {where} {_JSON} -d {shlex.quote(request)}"
 
 
 def pytest_of(shown: Shown) -> str:
-    """Return a test that creates a job's like, which goes as this job did."""
+    """Return a test that creates the same job, and lets it go the same way."""
     scenario = f"    netmind_mock.next_job({shown.scenario!r})\n" if shown.scenario else ""
     return (
         "import requests\n\n\n"

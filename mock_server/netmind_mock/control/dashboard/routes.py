@@ -85,7 +85,7 @@ def refuse(error: HTTPException | InvalidOrder) -> ResponseReturnValue:
 def jobs() -> str:
     """Show the table of jobs."""
     shown = views.jobs_of(current_fake(), request.args)
-    return render_template("jobs.html", jobs=shown, statuses=views.ICONS)
+    return render_template("jobs.html", jobs=shown, statuses=views.ICONS, create=commands.create_of())
 
 
 @dashboard.get("/pages/jobs/<job_id>")
@@ -96,7 +96,7 @@ def job(job_id: str) -> str:
     if found is None:
         abort(404, "nothing is here")
     shown = views.shown_job(fake, found, base_url())
-    create, test = commands.create_of(shown), commands.pytest_of(shown)
+    create, test = commands.create_of(shown.request), commands.pytest_of(shown)
     return render_template("job.html", job=shown, create=create, test=test)
 
 
@@ -109,7 +109,7 @@ def journal() -> str:
 
 @dashboard.get("/pages/steer")
 def steer() -> str:
-    """Show the clock, and what was asked for."""
+    """Show the clock, the scenarios that are queued, and the faults."""
     fake = current_fake()
     clock = call(fake, None, "clock", {})
     known = call(fake, None, "scenarios", {})

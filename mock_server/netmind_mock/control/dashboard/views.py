@@ -105,7 +105,7 @@ class Shown(NamedTuple):
     is_open: bool
     to_next: float | None
     request: str
-    answer: str
+    response: str
     results: list[Result]
     own_clock: bool
 
@@ -123,7 +123,7 @@ def clock_in_words(fake: Fake) -> str:
     shown = moment(clock.now())
     if clock.frozen:
         return f"frozen at {shown}"
-    return f"real time, {shown}" if clock.speed == 1 else f"{clock.speed:g} times as fast, {shown}"
+    return f"real time, {shown}" if clock.speed == 1 else f"{clock.speed:g} times real time, {shown}"
 
 
 def jobs_of(fake: Fake, query: Mapping[str, str]) -> Jobs:
@@ -185,7 +185,7 @@ def row_of(fake: Fake, job: Job, polls: int) -> Row:
 
 
 def shown_job(fake: Fake, job: Job, base_url: str) -> Shown:
-    """A job with its timeline, its request and its answer."""
+    """Return a job with its timeline, its request and its current response."""
     clock = fake.accounts.clock(job.user_id)
     now = clock.now()
     entries = fake.journal.entries(job.user_id, job_id=job.id)
@@ -203,7 +203,7 @@ def shown_job(fake: Fake, job: Job, base_url: str) -> Shown:
         is_open=not has_ended(job, now),
         to_next=to_next,
         request=pretty({"model": job.model, "config": _config_of(job)}),
-        answer=pretty(wire.generation(job, now, fake.profile, base_url)),
+        response=pretty(wire.generation(job, now, fake.profile, base_url)),
         results=results_of(fake, job, now),
         own_clock=fake.accounts.has_own_clock(job.user_id),
     )
