@@ -34,7 +34,6 @@ check: $(STAMP) ## format, lint, types, rooms, wheel
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/openapi-spec-validator contracts/netmind_contracts/data/openapi.json
-	@$(BIN)/openapi-spec-validator mock_server/netmind_mock/control/openapi.json
 	@$(BIN)/python scripts/check_wheel.py
 
 bench: $(STAMP) ## measure the contract suite, the client, the fixtures, the stores, and the fake beside a bare WSGI function

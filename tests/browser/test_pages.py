@@ -45,7 +45,7 @@ def test_there_are_150_hostile_strings():
 
 def test_a_job_appears_completes_and_shows_its_picture_without_a_reload(page, create):
     page.goto("/__mock/")
-    page.get_by_text("No job is here yet").wait_for()
+    page.get_by_text("No jobs yet").wait_for()
     job = create("A cup of tea")
     page.get_by_role("row", name="A cup of tea").get_by_text("pending").wait_for()
     page.get_by_role("link", name=f"{job[:8]}…").click()
@@ -106,24 +106,24 @@ def test_every_button_of_the_clock_and_orders_does_what_it_says(page, api, creat
     assert api("GET", "/__mock/clock")["speed"] == 7
     page.get_by_role("combobox", name="Scenario").select_option("failed")
     page.get_by_role("textbox", name="Arguments").first.fill("after=3")
-    press("Order it")
-    page.get_by_text("1 ordered.").wait_for()
-    page.get_by_role("combobox", name="Of").select_option("get")
+    press("Add scenario")
+    page.get_by_text("1 scenario queued.").wait_for()
+    page.get_by_role("combobox", name="Operation").select_option("get")
     page.get_by_role("combobox", name="Fault").select_option("status")
     page.get_by_role("textbox", name="Arguments").last.fill("code=418")
-    press("Order a fault")
-    page.get_by_text("struck 0 of 1").wait_for()
-    press("Clear the faults")
-    page.get_by_text("None ordered.").wait_for()
-    press("Drop all jobs, orders and the journal")
-    page.get_by_text("0 ordered.").wait_for()
+    press("Add fault")
+    page.get_by_text("applied 0 of 1").wait_for()
+    press("Remove all faults")
+    page.get_by_text("No faults.").wait_for()
+    press("Drop all jobs, scenarios, faults and the journal")
+    page.get_by_text("No scenarios queued.").wait_for()
     assert api("GET", "/__mock/jobs")["jobs"] == []
 
 
 def test_a_mistake_is_told_where_the_person_is(page):
     page.goto("/__mock/pages/steer")
     page.get_by_role("textbox", name="Arguments").first.fill("nonsense")
-    page.get_by_role("button", name="Order it").click()
+    page.get_by_role("button", name="Add scenario").click()
     page.get_by_role("status").get_by_text("expected name=value").wait_for()
     assert page.url.endswith("/__mock/pages/steer")
     assert page.get_by_role("textbox", name="Arguments").first.input_value() == "nonsense"

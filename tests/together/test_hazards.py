@@ -20,7 +20,7 @@ from netmind_mock.stores import open_store
 OTHER = {"Authorization": "Bearer a-token-of-another"}
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "Seventeen herons at dusk"}}
 
-GETS = sorted(path for method, path, _ in OPERATIONS_BY_NAME.values() if method == "GET")
+GETS = sorted(one.path for one in OPERATIONS_BY_NAME.values() if one.method == "GET")
 PAGES = ["", "pages/journal", "pages/steer", "pages/jobs/{id}", "metrics", "openapi.json"]
 
 
@@ -70,13 +70,13 @@ class TestToken:
 
 
 ROUTES = sorted(
-    {(method, path.replace("{id}", "0" * 32)) for method, path, _ in OPERATIONS_BY_NAME.values()}
+    {(one.method, one.path.replace("{id}", "0" * 32)) for one in OPERATIONS_BY_NAME.values()}
     | {("GET", path.replace("{id}", "0" * 32)) for path in PAGES}
     | {
         ("POST", "pages/do"),
         ("POST", "pages/key"),
         ("GET", "nothing-here"),
-        ("GET", "pages/page.js"),
+        ("GET", "pages/static/page.js"),
         ("GET", "pages/files/file-0"),
     }
 )
@@ -197,8 +197,8 @@ class TestForeignPages:
 
     def test_no_answer_lets_other_pages_read_it(self, client):
         for method, path in ROUTES:
-            answer = client.open(f"/__mock/{path}", method=method)
-            assert not [name for name, _ in answer.headers if name.startswith("Access-Control")], path
+            with client.open(f"/__mock/{path}", method=method) as answer:
+                assert not [name for name, _ in answer.headers if name.startswith("Access-Control")], path
 
 
 TRAVERSALS = [

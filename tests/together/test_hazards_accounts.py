@@ -39,9 +39,9 @@ def test_nothing_of_a_tenants_job_shows_to_another(store_url):
         one = f"/v1/generation/{job['id']}"
         asked = [("GET", "/v1/generation"), ("GET", one), ("DELETE", one), ("HEAD", one)]
         asked += [
-            (method, f"/__mock/{path.replace('{id}', job['id'])}")
-            for method, path, _ in OPERATIONS_BY_NAME.values()
-            if path not in ("reset", "scenarios", "health")
+            (one.method, f"/__mock/{one.path.replace('{id}', job['id'])}")
+            for one in OPERATIONS_BY_NAME.values()
+            if one.path not in ("reset", "scenarios", "health")
         ]
         for method, path in asked:
             sent = {"json": {}} if method == "POST" else {}
@@ -92,13 +92,13 @@ def test_what_another_orders_and_resets_leaves_a_tenants_as_it_was(store_url):
             "add_fault": {"operation": "get", "kind": "status", "code": 503, "job": job["id"]},
             "steer_clock": {"advance": 1000},
         }
-        for name, (method, path, _) in OPERATIONS_BY_NAME.items():
-            if method != "GET":
-                asked = path.replace("{id}", job["id"])
+        for name, one in OPERATIONS_BY_NAME.items():
+            if one.method != "GET":
+                asked = one.path.replace("{id}", job["id"])
                 answer = fake.open(
-                    f"/__mock/{asked}", method=method, json=orders.get(name, {}), headers=OTHER
+                    f"/__mock/{asked}", method=one.method, json=orders.get(name, {}), headers=OTHER
                 )
-                assert answer.status_code == (404 if "{id}" in path else 200), (name, answer.json)
+                assert answer.status_code == (404 if "{id}" in one.path else 200), (name, answer.json)
         for method in ("GET", "DELETE"):
             assert fake.open(f"/v1/generation/{job['id']}", method=method, headers=OTHER).status_code in (
                 404,

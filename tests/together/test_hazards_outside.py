@@ -83,11 +83,11 @@ def _ask_for_everything(base_url):
                 if "url" in result:
                     assert session.get(result["url"], timeout=60).status_code == 200
         job_id = job.json()["id"]
-        for method, path, _ in OPERATIONS_BY_NAME.values():
-            if path != "reset":
-                sent = {"json": {"where": AWAY[0]}} if method == "POST" else {}
-                url = f"{base_url}/__mock/{path.replace('{id}', job_id)}"
-                assert session.request(method, url, timeout=30, **sent).status_code < 500
+        for one in OPERATIONS_BY_NAME.values():
+            if one.path != "reset":
+                sent = {"json": {"where": AWAY[0]}} if one.method == "POST" else {}
+                url = f"{base_url}/__mock/{one.path.replace('{id}', job_id)}"
+                assert session.request(one.method, url, timeout=30, **sent).status_code < 500
         for path in ("", "pages/journal", f"pages/jobs/{job_id}", "metrics", "openapi.json"):
             assert session.get(f"{base_url}/__mock/{path}", timeout=30).status_code == 200
         foreign = {"Host": "example.org", "Authorization": "Bearer http://example.org"}

@@ -1,210 +1,142 @@
-"""HTTP over ``steering``: everything under ``/__mock/``, and who may use it.
+"""HTTP over the operations: everything under ``/__mock/``, behind one guard.
 
-A page in a browser must not steer the fake of whoever is looking at it: a Host that is not ours, and an
-Origin that is not the fake itself, are refused; bodies are JSON, which no form can send. A server that
-listens beyond loopback wants its key, too.
+The dashboard is a blueprint inside this one, so the guard and the headers hold for its pages as well. Every
+refusal is an ``abort`` or an ``InvalidOrder``; here it becomes JSON, on the dashboard a page.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from flask import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Response, abort, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from netmind_mock.api import wire
 from netmind_mock.api.request import MAX_BODY_BYTES
-from netmind_mock.control.dashboard import routes as dashboard
+from netmind_mock.control.current import current_fake, redacted, refusal_of
+from netmind_mock.control.dashboard.routes import WITHOUT_KEY, dashboard, key_page
+from netmind_mock.control.guard import KEY_HEADER, METHODS, check_source, has_key
 from netmind_mock.control.metrics import exposition
-from netmind_mock.control.operations import OPERATIONS_BY_NAME, NotThere, call
-from netmind_mock.errors import HINT, ApiError, BadToken, hint_line
-from netmind_mock.hosts import parse_host
+from netmind_mock.control.openapi import openapi_document
+from netmind_mock.control.operations import OPERATIONS_BY_NAME, call
+from netmind_mock.errors import HINT, ApiError, hint_line
 from netmind_mock.jobs import ids
-from netmind_mock.journal.redaction import masking_of, secrets_of
 from netmind_mock.validation import MOST_VALUES, InvalidOrder, is_dense
 
 if TYPE_CHECKING:
-    from netmind_mock.fake import Fake
-    from netmind_mock.journal.redaction import Masking
+    from flask.typing import ResponseReturnValue
 
-    Answer = tuple[dict[str, Any], int]
-    Refusal = tuple[dict[str, Any], int, list[tuple[str, str]]]
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers leave out a form's Origin
+    "Cache-Control": "no-store",
+}
+_PATHS: Final = {
+    name: re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", one.path))
+    for name, one in OPERATIONS_BY_NAME.items()
+}
 
-KEY_HEADER: Final = "X-Mock-Key"
-
-# What a page needs that asks for the key.
-_WITHOUT_KEY = ("pages/key", "pages/page.css", "pages/page.js")
-_METHODS = ("GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "TRACE")
-_WHOLE_NUMBERS = frozenset({"limit"})
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
-
-
-class Refused(Exception):
-    """A request that may not steer the fake: an HTTP status, and what to do instead."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+control = Blueprint("control", __name__, url_prefix="/__mock")
+control.register_blueprint(dashboard)
 
 
-def control_routes(fake: Fake, key: str | None) -> Blueprint:
-    """The control plane.
-
-    Args:
-        fake: What is steered.
-        key: What the header ``X-Mock-Key`` has to hold; None if nothing has to.
-    """
-    routes = Blueprint("control", __name__, url_prefix="/__mock")
-
-    @routes.before_request
-    def guard() -> Response | None:
-        _check_source(fake)
-        sent = request.headers.get(KEY_HEADER, "")
-        if key is None or hmac.compare_digest(sent.encode(), key.encode()):
-            return None
-        return _without_key(fake, key)
-
-    # One rule for all: a rule of its own for each operation takes Flask longer to compile than a test to run.
-    # It takes methods that no operation has, so that the guard comes before the refusal of those.
-    @routes.route("/", defaults={"path": ""}, methods=_METHODS, strict_slashes=False)
-    @routes.route("/<path:path>", methods=_METHODS)
-    def steer(path: str) -> Answer | Response:
-        if dashboard.is_page(path):
-            return dashboard.answer_page(fake, path, _base_url(), key)
-        if (request.method, path) == ("GET", "openapi.json"):
-            return openapi_document(), 200
-        if (request.method, path) == ("GET", "metrics"):
-            text, content_type = exposition(fake)
-            return Response(text, content_type=content_type)
-        name, named = _operation(request.method, path)
-        payload = _body() if request.method == "POST" else _query()
-        return call(fake, _tenant(), name, {**payload, **named}), 200
-
-    @routes.errorhandler(Refused)
-    def refuse(refusal: Refused) -> Refusal:
-        return refused(str(refusal), refusal.status)
-
-    @routes.errorhandler(InvalidOrder)
-    def mistaken(mistake: InvalidOrder) -> Refusal:
-        return refused(str(mistake), 404 if isinstance(mistake, NotThere) else 422)
-
-    @routes.errorhandler(ApiError)
-    def no_token(_error: ApiError) -> Refusal:
-        wanted = "expected a token, bare or as Bearer TOKEN; leave the header out for all accounts"
-        return refused(f"Authorization: {wanted}", 401)
-
-    return routes
-
-
-def _check_source(fake: Fake) -> None:
-    """Do nothing if the request is for the fake, and not of a page elsewhere.
-
-    Raises:
-        Refused: It is not.
-    """
-    host = parse_host(request.headers.get("Host", ""))
-    if host is None or not fake.hosts.allows(host):
-        raise Refused(403, "this Host is not the fake's; use a loopback name, or serve with --allowed-host")
-    origin = request.headers.get("Origin")
-    if origin is not None and not dashboard.is_own(origin):
-        raise Refused(403, "pages of other origins may not steer the fake")
-
-
-def _without_key(fake: Fake, key: str) -> Response | None:
-    """What is answered to a request without the key; None if it is answered as with it.
-
-    Raises:
-        Refused: It is not answered.
-    """
-    path = request.path.removeprefix("/__mock/")
-    if path in _WITHOUT_KEY or dashboard.is_let_in(request.cookies, key):
+@control.before_request
+def guard() -> ResponseReturnValue | None:
+    """Refuse a request that may not use the control API; ask a person for the key."""
+    check_source()
+    if request.endpoint in WITHOUT_KEY or has_key():
         return None
-    if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
-        return dashboard.ask_key(fake, _base_url())
-    raise Refused(401, f"this server listens beyond loopback: send the key that it printed as {KEY_HEADER}")
+    if request.method != "GET" or "text/html" not in request.headers.get("Accept", ""):
+        abort(401, f"this server listens beyond loopback: send the key that it printed as {KEY_HEADER}")
+    return key_page(request.path), 401
 
 
-def _base_url() -> str:
-    """Where this request reached the fake."""
-    return request.host_url.removesuffix("/")
+@control.after_request
+def secure(response: Response) -> Response:
+    """Forbid a browser to run, frame or keep what it was sent; a view may have said otherwise."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
 
 
-def refused(message: str, status: int) -> Refusal:
-    """A refusal; what is wrong stands in the body, and as everywhere in the hint. A token is not quoted."""
-    message = _masking().without_token(message)
-    return {"message": message}, status, [(HINT, hint_line(message, "docs/control.md"))]
+@control.errorhandler(HTTPException)
+@control.errorhandler(InvalidOrder)
+def refuse(error: HTTPException | InvalidOrder) -> ResponseReturnValue:
+    """Return a refusal as JSON. What is wrong stands in the body, and in the hint as everywhere."""
+    message, status = refusal_of(error)
+    return {"message": message}, status, {HINT: hint_line(message, "docs/control.md")}
 
 
-def _masking() -> Masking:
-    return masking_of(secrets_of(request.environ))
+@control.get("/openapi.json")
+def openapi() -> ResponseReturnValue:
+    """Return the OpenAPI document."""
+    return openapi_document()
 
 
-def openapi_document() -> dict[str, Any]:
-    """The OpenAPI description of the control plane."""
-    file = resources.files("netmind_mock.control").joinpath("openapi.json")
-    document: dict[str, Any] = orjson.loads(file.read_bytes())
+@control.get("/metrics")
+def metrics() -> ResponseReturnValue:
+    """Return the metrics."""
+    text, content_type = exposition(current_fake())
+    return Response(text, content_type=content_type)
+
+
+# One route for all operations: with one each, a test that makes an application would wait for Flask to
+# compile them all. It takes methods that no operation has, so that the guard comes before their refusal.
+@control.route("/<path:path>", methods=METHODS)
+def operation(path: str) -> ResponseReturnValue:
+    """Do the operation that a method and a path stand for."""
+    name, named = _operation(request.method, path)
+    payload = _body() if request.method == "POST" else request.args.to_dict()
+    document: dict[str, Any] = call(current_fake(), _account(), name, {**payload, **named})
     return document
 
 
-_ROUTES: Final = {
-    name: (operation.method, re.compile(_PLACEHOLDER.sub(r"(?P<\1>[^/]+)", operation.path)))
-    for name, operation in OPERATIONS_BY_NAME.items()
-}
-
-
 def _operation(method: str, path: str) -> tuple[str, dict[str, str]]:
-    """The operation that a method and a path below ``/__mock/`` stand for, and what the path names."""
-    allowed = set()
-    for name, (wanted, pattern) in _ROUTES.items():
-        found = pattern.fullmatch(path)
-        if found and wanted == method:
-            return name, found.groupdict()
-        if found:
-            allowed.add(wanted)
-    if allowed:
-        raise Refused(405, f"this path takes {' and '.join(sorted(allowed))}")
-    raise Refused(404, "nothing is here; /__mock/openapi.json describes what is")
+    """Return the name of an operation, and the arguments in its path."""
+    found = {name: match for name, pattern in _PATHS.items() if (match := pattern.fullmatch(path))}
+    methods = {OPERATIONS_BY_NAME[name].method: name for name in found}
+    if not methods:
+        abort(404, "nothing is here; /__mock/openapi.json describes what is")
+    if method not in methods:
+        abort(405, description=f"this path takes {' and '.join(sorted(methods))}")
+    return methods[method], found[methods[method]].groupdict()
 
 
-def _tenant() -> str | None:
-    """Whose token the request carries; without one it is about everybody."""
+def _account() -> str | None:
+    """Return the account whose API key the request carries; None without one, which means all accounts."""
     header = request.headers.get("Authorization")
     if header is None:
         return None
-    token = wire.read_token(header)
-    if not token:
-        raise BadToken
-    return ids.user_id_of(token)
-
-
-def _query() -> dict[str, Any]:
-    return {
-        name: int(value) if name in _WHOLE_NUMBERS and value.isdecimal() and len(value) < 10 else value
-        for name, value in request.args.items()
-    }
+    try:
+        return ids.user_id_of(wire.read_token(header))
+    except ApiError:
+        wanted = "expected a token, bare or as Bearer TOKEN; leave the header out for all accounts"
+        abort(401, f"Authorization: {wanted}")
 
 
 def _body() -> dict[str, Any]:
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise Refused(413, f"expected a body of at most {MAX_BODY_BYTES} bytes")
+    """Return the JSON object that was sent."""
+    request.max_content_length = MAX_BODY_BYTES
     if request.mimetype != "application/json":
-        raise Refused(
-            415,
-            "expected Content-Type: application/json and a body such as {}: no page's form can send that",
-        )
+        wanted = "expected Content-Type: application/json and a body such as {}"
+        abort(415, f"{wanted}: no page's form can send that")
     try:
         body = request.get_data() or b"{}"
-        if is_dense(body):
-            raise Refused(413, f"expected a JSON object of at most {MOST_VALUES} values")
-        document = orjson.loads(body)
-    except (orjson.JSONDecodeError, HTTPException) as error:
-        raise Refused(400, f"expected a JSON object: {error}") from None
+        document = None if is_dense(body) else orjson.loads(body)
+    except RequestEntityTooLarge:
+        abort(413, f"expected a body of at most {MAX_BODY_BYTES} bytes")
+    except orjson.JSONDecodeError as error:
+        abort(400, f"expected a JSON object: {error}")
+    if document is None:
+        abort(413, f"expected a JSON object of at most {MOST_VALUES} values")
     if not isinstance(document, dict):
-        raise Refused(400, f"expected a JSON object, got {type(document).__name__}")
-    if isinstance(where := document.get("where"), str):  # whence an order came, for people to read
-        document["where"] = _masking().without_token(where)
+        abort(400, f"expected a JSON object, got {type(document).__name__}")
+    if isinstance(where := document.get("where"), str):  # shown to people
+        document["where"] = redacted(where)
     return document

@@ -7,7 +7,6 @@ import pytest
 
 import netmind_mock
 from netmind_mock import SteerableClock, create_app
-from netmind_mock.control.dashboard.render import text_of
 from netmind_mock.control.operations import OPERATIONS_BY_NAME
 from netmind_mock.jobs.catalogue import catalogue
 
@@ -32,9 +31,9 @@ class Fake:
         return self.client.post("/v1/generation", json=body(**asked), headers=headers).json["id"]
 
     def page(self, path="", status=200, **options):
-        answer = self.client.get(f"/__mock/{path}", **options)
-        assert answer.status_code == status, answer.text
-        return answer.text
+        with self.client.get(f"/__mock/{path}", **options) as answer:
+            assert answer.status_code == status, answer.text
+            return answer.text
 
     def press(self, status=303, **fields):
         answer = self.client.post("/__mock/pages/do", data=fields, headers=OWN)
@@ -54,7 +53,7 @@ def text_in(page):
 
 class TestJobs:
     def test_before_there_are_any_it_says_what_to_do(self, fake):
-        assert "No job is here yet: create one, and it appears" in text_in(fake.page())
+        assert "No jobs yet. Try: curl" in text_in(fake.page())
 
     def test_a_row_says_what_a_person_wants_to_know(self, fake):
         job = fake.create(prompt="A cup of tea")
@@ -184,10 +183,10 @@ class TestJournal:
         fake.client.post("/__mock/faults", json={"operation": "list", "kind": "malformed_json"}, headers=AUTH)
         fake.client.get("/v1/generation", headers=AUTH)
         shown = text_in(fake.page("pages/journal"))
-        assert "asks for the same as 1: paid twice" in shown
-        assert "request model (type): expected a string, came the integer 5" in shown
+        assert "same request as 1: billed twice" in shown
+        assert "request model (type): expected a string, got the integer 5" in shown
         assert "malformed_json of list" in shown
-        assert "answer (the whole body) (type): expected an object, came null" in shown
+        assert "response (the whole body) (type): expected an object, got null" in shown
 
     def test_what_is_as_it_should_be_is_not_warned_of(self, fake):
         for profile in ("documented", "observed"):
@@ -208,7 +207,7 @@ class TestJournal:
         assert fake.page(older).count("<summary>bodies") == 10
         assert "1 requests" in text_in(fake.page("pages/journal?status=4"))
         assert "1 requests" in text_in(fake.page("pages/journal?text=number+007"))
-        assert "No request that fits" in text_in(fake.page("pages/journal?text=nothing"))
+        assert "No request matches." in text_in(fake.page("pages/journal?text=nothing"))
 
 
 class TestSteer:
@@ -226,10 +225,10 @@ class TestSteer:
         )
         fake.press(operation="add_fault", fault_of="get", kind="status", arguments="code=429", times="3")
         page = text_in(fake.page("pages/steer"))
-        assert "2 ordered. failed after=3 reason='no GPU'" in page
-        assert "status of get: struck 0 of 3" in page
+        assert "2 scenarios queued. failed after=3 reason='no GPU'" in page
+        assert "status of get: applied 0 of 3 times" in page
         fake.press(operation="clear_faults")
-        assert "None ordered" in fake.page("pages/steer")
+        assert "No faults." in fake.page("pages/steer")
         fake.press(operation="reset")
         assert fake.client.get("/__mock/jobs").json["jobs"] == []
 
@@ -277,8 +276,10 @@ class TestCurl:
 
 class TestGuards:
     def test_every_page_forbids_what_is_not_its_own(self, fake):
-        for path in ("", "pages/journal", "pages/steer", "pages/page.css", "pages/page.js"):
-            headers = fake.client.get(f"/__mock/{path}").headers
+        for path in ("", "pages/journal", "pages/steer", "pages/static/page.css", "pages/static/page.js"):
+            with fake.client.get(f"/__mock/{path}") as answer:
+                headers = answer.headers
+            assert answer.status_code == 200
             assert headers["Content-Security-Policy"].startswith("default-src 'self';")
             assert "unsafe" not in headers["Content-Security-Policy"]
             assert headers["X-Content-Type-Options"] == "nosniff"
@@ -292,7 +293,8 @@ class TestGuards:
         assert len(fake.client.get("/__mock/jobs").json["jobs"]) == 1
 
     @pytest.mark.parametrize(
-        "back", ["http://evil.example", "//evil.example", "/__mock/\\evil", "javascript:1", ""]
+        "back",
+        ["http://evil.example", "//evil.example", "/__mock/\\evil", "/__mock/\rX: y", "javascript:1", ""],
     )
     def test_no_form_leads_elsewhere(self, fake, back):
         assert fake.press(operation="reset", back=back).location == "/__mock/"
@@ -306,7 +308,7 @@ class TestGuards:
         asked = fake.page(status=401, headers={"Accept": "text/html"})
         assert 'name="key" type="password"' in asked
         assert fake.client.get("/__mock/jobs").status_code == 401
-        assert fake.client.get("/__mock/pages/page.css").status_code == 200
+        assert "--ink" in fake.page("pages/static/page.css")
         wrong = fake.client.post("/__mock/pages/key", data={"key": "other", "back": "/__mock/"}, headers=OWN)
         assert (wrong.status_code, "That is not the key." in wrong.text) == (401, True)
         assert (
@@ -322,6 +324,47 @@ class TestGuards:
         assert "the-key" not in cookie
         assert fake.client.get("/__mock/").status_code == 200
 
+    @pytest.mark.parametrize("sent", ["\xe9", "\xc3\xa9", '"\\303\\251"', "\xed\xa0\x80", ""])
+    def test_a_cookie_that_is_no_key_lets_nobody_in(self, sent):
+        client = create_app(control_key="the-key").test_client(use_cookies=False)
+        cookie = {"HTTP_COOKIE": f"netmind_mock_key={sent}"}
+        assert client.get("/__mock/jobs", environ_overrides=cookie).status_code == 401
+
+    def test_who_has_not_given_the_key_is_shown_nothing_of_the_fake(self):
+        fake = Fake(control_key="the-key", profile="observed")
+        for path in ("", "jobs", "pages/x"):
+            page = fake.page(path, status=401, headers={"Accept": "text/html"})
+            assert 'name="key" type="password"' in page
+            assert not re.search("observed|Clock</dt>|Store|NETMIND_BASE_URL|<script", page), path
+
+    @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+    def test_who_comes_from_elsewhere_is_shown_nothing_of_the_fake(self, headers):
+        fake = Fake(profile="observed")
+        for path in ("", "pages/journal", "pages/x"):
+            page = fake.page(path, status=403, headers=headers)
+            assert not re.search("observed|Clock</dt>|Store|NETMIND_BASE_URL|<script", page), path
+
+    @pytest.mark.parametrize("path", ["", "pages/journal", "pages/steer", "pages/do", "pages/nothing"])
+    def test_a_page_takes_no_method_that_a_browser_does_not_send(self, fake, path):
+        answer = fake.client.put(f"/__mock/{path}")
+        assert (answer.status_code, "a page takes no PUT" in answer.text) == (405, True)
+
+    def test_no_argument_of_a_page_changes_where_its_links_lead(self, fake):
+        for number in range(60):
+            fake.create(prompt=f"door {number}")
+        page = fake.page("?text=door&_scheme=javascript&_external=1&_anchor=x&_method=POST")
+        assert re.search(r'rel="next" href="([^"]+)"', page)[1].startswith("/__mock/?text=door&amp;before=")
+        assert "javascript:" not in page
+
+    def test_a_picture_that_has_not_changed_is_not_sent_again(self, fake):
+        fake.create()
+        fake.clock.advance(10)
+        [picture] = re.findall(r'<img src="([^"]+)"', fake.page())
+        headers = fake.client.get(picture).headers
+        assert headers["Cache-Control"] == "no-cache"
+        again = fake.client.get(picture, headers={"If-None-Match": headers["ETag"]})
+        assert again.status_code == 304
+
     def test_a_page_that_has_not_changed_is_not_sent_again(self, fake):
         tag = fake.client.get("/__mock/").headers["ETag"]
         assert fake.client.get("/__mock/", headers={"If-None-Match": tag}).status_code == 304
@@ -329,8 +372,8 @@ class TestGuards:
         assert fake.client.get("/__mock/", headers={"If-None-Match": tag}).status_code == 200
 
     @pytest.mark.parametrize("name", ["page.css", "page.js"])
-    def test_what_the_pages_bring_along_is_small(self, name):
-        assert len(text_of(name).encode()) <= 10_000
+    def test_what_the_pages_bring_along_is_small(self, fake, name):
+        assert 1_000 < len(fake.page(f"pages/static/{name}").encode()) <= 10_000
 
 
 def test_what_a_person_looks_at_is_not_in_the_journal(fake):

@@ -424,6 +424,17 @@ def test_a_reset_of_everything_is_an_empty_fake(api, post, get, create):
     assert (get("jobs", headers={})["jobs"], get("faults", headers={})["faults"]) == ([], [])
 
 
+@pytest.mark.parametrize(("name", "one"), OPERATIONS_BY_NAME.items())
+def test_an_argument_that_an_operation_does_not_have_is_refused(api, create, post, get, name, one):
+    """A DELETE of one fault would else have cleared all of them."""
+    path = one.path.replace("{id}", create(api)["id"])
+    post("faults", {"operation": "get", "kind": "status"})
+    sent = {"json": {"numbr": 1}} if one.method == "POST" else {"query_string": {"numbr": 1}}
+    refused = api.open(f"/__mock/{path}", method=one.method, headers=AUTHORIZED, **sent)
+    assert refused.status_code == 422, name
+    assert len(get("faults")["faults"]) == 1
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

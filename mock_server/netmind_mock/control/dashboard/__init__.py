@@ -1,1 +1,1 @@
-"""The page to look at: what the fake is doing, and the buttons to change it. HTML from a Fake, no HTTP."""
+"""The dashboard: pages that show what the fake is doing, with buttons to change it."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 PAGE_LENGTH = 50
 _MOST_VIOLATIONS = 5
-# The schema of a usual answer, by operation.
-_ANSWERS = {
+# The schema of a successful response, by operation.
+_RESPONSES = {
     "create": "generation-fields",
     "get": "generation-fields",
     "list": "generation-list",
@@ -25,13 +25,13 @@ _ANSWERS = {
 
 
 class Broken(NamedTuple):
-    """A violation of the contract: in whose message, where, which rule, what was expected and what came."""
+    """A violation of the contract: in which message, where, which rule, the expected and the actual value."""
 
     message: str
     where: str
     rule: str
     expected: str
-    came: str
+    actual: str
 
 
 class Asked(NamedTuple):
@@ -49,7 +49,7 @@ class Asked(NamedTuple):
     broken: list[Broken]
     same_as: int
     body: str
-    answer: str
+    response: str
 
 
 class Requests(NamedTuple):
@@ -106,7 +106,7 @@ def _asked(entry: Entry, same_as: int) -> Asked:
         entry.operation,
         entry.method,
         shortened(entry.path),
-        str(entry.status) if entry.arrived else f"{entry.status}, lost on the way",
+        str(entry.status) if entry.arrived else f"{entry.status}, not received",
         f"{entry.seconds * 1000:.1f}",
         entry.job_id,
         entry.fault,
@@ -118,12 +118,12 @@ def _asked(entry: Entry, same_as: int) -> Asked:
 
 
 def _broken(entry: Entry) -> Iterable[Broken]:
-    """What of the request and of a usual answer breaks its schema."""
+    """What of the request and of a successful response violates its schema."""
     if entry.operation == "create":
         yield from _violations("request", "create-request", entry.json)
-    schema = _ANSWERS.get(entry.operation)
+    schema = _RESPONSES.get(entry.operation)
     if schema is not None and 200 <= entry.status < 300 and entry.method != "HEAD":
-        yield from _violations("answer", schema, entry.answer_json)
+        yield from _violations("response", schema, entry.answer_json)
 
 
 def _violations(message: str, schema: str, document: Any) -> Iterable[Broken]:

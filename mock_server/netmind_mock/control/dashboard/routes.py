@@ -1,198 +1,190 @@
-"""HTTP over ``dashboard``: the pages under ``/__mock/``, for people with a browser.
+"""The pages under ``/__mock/``, for people with a browser: each page is a route.
 
-The guards of the control plane hold. A page's form sends what a form can, so it counts only with an Origin,
-which has to be the fake's own: no page of another site can send that. Where ``/__mock/`` wants a key, a
-person gives it once, and the browser keeps a digest of it until it is closed.
+The guard of the control API holds. A page's form sends what a form can, so it counts only with the fake's own
+Origin, which no page of another site can send.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import shlex
-from typing import TYPE_CHECKING, Any, Final
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from flask import Response, current_app, request
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
 
 from netmind_mock.api.request import RequestContext
-from netmind_mock.control.dashboard.render import Pages, text_of
-from netmind_mock.control.operations import OPERATIONS_BY_NAME, NotThere, call
+from netmind_mock.control.current import base_url, current_fake, refusal_of
+from netmind_mock.control.dashboard import commands, views
+from netmind_mock.control.dashboard.forms import arguments_of
+from netmind_mock.control.dashboard.journal import requests_of
+from netmind_mock.control.guard import KEY_COOKIE, METHODS, digest_of, is_from_own_page, is_key
+from netmind_mock.control.operations import OPERATIONS_BY_NAME, call
 from netmind_mock.errors import ExpiredLink, UnknownFile
 from netmind_mock.jobs import ids
+from netmind_mock.simulation.faults import OPERATIONS
 from netmind_mock.validation import InvalidOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from flask.typing import ResponseReturnValue
 
-    from netmind_mock.fake import Fake
+# What the page that asks for the key needs itself.
+WITHOUT_KEY: Final = frozenset({"control.dashboard.static", "control.dashboard.give_key"})
 
-KEY_COOKIE: Final = "netmind_mock_key"
-
-_FILES = {"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
-_NUMBERS = ("advance", "speed", "times")
+_FILTERS = ("status", "model", "account", "text", "operation")
 _MOST_FORM_BYTES = 64 * 1024
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with none, browsers leave out a form's Origin
-    "Cache-Control": "no-store",
-}
+
+dashboard = Blueprint(
+    "dashboard",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/pages/static",
+)
 
 
-def is_page(path: str) -> bool:
-    """Whether a path below ``/__mock/`` is a page's."""
-    return path == "" or path.startswith("pages/")
-
-
-def answer_page(fake: Fake, path: str, base_url: str, key: str | None) -> Response:
-    """The page at a path below ``/__mock/``, or what came of a form."""
-    pages = Pages(fake, base_url, request.args)
-    if request.method == "POST":
-        return _answer_form(fake, pages, path, key)
-    if request.method not in ("GET", "HEAD"):
-        return _html(pages.message(f"a page takes no {request.method}", "/__mock/"), 405)
-    if path.removeprefix("pages/") in _FILES:
-        name = path.removeprefix("pages/")
-        return Response(text_of(name), content_type=_FILES[name], headers=_HEADERS)
-    plain = {"": pages.jobs, "pages/journal": pages.journal, "pages/steer": pages.steer}
-    if path in plain:
-        return _html(plain[path]())
-    if path.startswith("pages/files/"):
-        return _file(fake, path.removeprefix("pages/files/"))
-    job_id = path.removeprefix("pages/jobs/")
-    job = fake.store.get(job_id) if ids.is_job_id(job_id) else None
-    if job is None:
-        return _html(pages.message("nothing is here", "/__mock/"), 404)
-    return _html(pages.job(job))
-
-
-def _file(fake: Fake, file_id: str) -> Response:
-    """A result file, as its own route answers it, past the door: nobody's client asked for it."""
-    job_id, _ = ids.file_of(file_id) or ("", 0)
-    job = fake.store.get(job_id)
-    clock = fake.accounts.clock(None if job is None else job.user_id)
-    RequestContext.of(request.environ).now = clock.now()
-    try:
-        download: Any = current_app.view_functions["files.download"]
-        return current_app.make_response(download(file_id=file_id))
-    except ExpiredLink:
-        return Response("this link has expired", 403, _HEADERS, content_type="text/plain")
-    except UnknownFile:
-        return Response("no such file", 404, _HEADERS, content_type="text/plain")
-
-
-def ask_key(fake: Fake, base_url: str) -> Response:
-    """The page that asks for the key of ``/__mock/``."""
-    message = "This fake listens beyond this machine. It printed a key when it was started."
-    page = Pages(fake, base_url, {}).message(message, request.path, asks_key=True)
-    return _html(page, 401)
-
-
-def digest_of(key: str) -> str:
-    """What a browser keeps of a key."""
-    return hashlib.blake2b(key.encode(), digest_size=16, person=b"netmind-pages").hexdigest()
-
-
-def is_own(origin: str) -> bool:
-    """Whether an Origin is the fake's own, as a browser reaches it, by TLS perhaps.
-
-    Pages of other schemes, such as those of apps (``capacitor://localhost``), are not.
-    """
-    scheme, _, host = origin.partition("://")
-    return scheme in ("http", "https") and host == request.headers.get("Host")
-
-
-def _answer_form(fake: Fake, pages: Pages, path: str, key: str | None) -> Response:
+@dashboard.before_request
+def check_form() -> None:
+    """Refuse a form that no page of the fake has sent: browsers say in the Origin whose page it was."""
     request.max_content_length = _MOST_FORM_BYTES
-    back = _checked_back(request.form.get("back", ""))
-    if not is_own(request.headers.get("Origin", "")):  # browsers say from whose page a form comes
-        return _html(pages.message("this form was not sent by a page of the fake", back), 403)
-    if path == "pages/key":
-        return _answer_key(pages, back, key)
-    if path != "pages/do":
-        return _html(pages.message("nothing is here", back), 404)
+    if request.method == "POST" and not is_from_own_page():
+        abort(403, "this form was not sent by a page of the fake")
+
+
+@dashboard.after_request
+def tag(response: Response) -> Response:
+    """Send a page that has not changed only once."""
+    if response.status_code == 200 and response.mimetype == "text/html":
+        response.add_etag()
+        response.make_conditional(request)
+    return response
+
+
+@dashboard.app_context_processor
+def _shared() -> dict[str, Any]:
+    """Return what the templates share: functions, since a page of a refusal may show nothing of the fake."""
+    return {
+        "version": version("netmind-testkit"),
+        "base_url": base_url,
+        "mode": lambda: views.mode_of(current_fake()),
+        "curl": lambda operation, payload: commands.curl_of(base_url(), operation, payload),
+        "filters": {name: request.args[name] for name in _FILTERS if request.args.get(name)},
+    }
+
+
+@dashboard.errorhandler(HTTPException)
+@dashboard.errorhandler(InvalidOrder)
+def refuse(error: HTTPException | InvalidOrder) -> ResponseReturnValue:
+    """Show what could not be done, and why."""
+    message, status = refusal_of(error)
+    # A form that was refused as such is not looked into.
+    back = url_for(".jobs") if isinstance(error, HTTPException) else _back()
+    return render_template("message.html", message=message, back=back), status
+
+
+@dashboard.get("/", strict_slashes=False)
+def jobs() -> str:
+    """Show the table of jobs."""
+    shown = views.jobs_of(current_fake(), request.args)
+    return render_template("jobs.html", jobs=shown, statuses=views.ICONS, create=commands.create_of())
+
+
+@dashboard.get("/pages/jobs/<job_id>")
+def job(job_id: str) -> str:
+    """Show one job."""
+    fake = current_fake()
+    found = fake.store.get(job_id) if ids.is_job_id(job_id) else None
+    if found is None:
+        abort(404, "nothing is here")
+    shown = views.shown_job(fake, found, base_url())
+    create, test = commands.create_of(shown.request), commands.pytest_of(shown)
+    return render_template("job.html", job=shown, create=create, test=test)
+
+
+@dashboard.get("/pages/journal")
+def journal() -> str:
+    """Show the requests, and what is wrong with them."""
+    shown = requests_of(current_fake(), request.args)
+    return render_template("journal.html", requests=shown, operations=(*OPERATIONS, "other"))
+
+
+@dashboard.get("/pages/steer")
+def steer() -> str:
+    """Show the clock, the scenarios that are queued, and the faults."""
+    fake = current_fake()
+    clock = call(fake, None, "clock", {})
+    known = call(fake, None, "scenarios", {})
+    return render_template(
+        "steer.html",
+        clock=clock,
+        to_next=views.next_event(fake.store.page(None), clock["now"]),
+        scenarios=known["scenarios"],
+        kinds=[one for one in known["faults"] if fake.accounts.can_carry(one["kind"])],
+        operations=OPERATIONS,
+        next_jobs=call(fake, None, "next_jobs", {})["next_jobs"],
+        faults=call(fake, None, "faults", {})["faults"],
+    )
+
+
+@dashboard.get("/pages/files/<file_id>")
+def file(file_id: str) -> Response:
+    """Return a result file as its own route does, past the middleware: no client asked for it."""
+    fake = current_fake()
+    job_id, _ = ids.file_of(file_id) or ("", 0)
+    found = fake.store.get(job_id)
+    clock = fake.accounts.clock(None if found is None else found.user_id)
+    RequestContext.of(request.environ).now = clock.now()
+    download: Any = current_app.view_functions["files.download"]
     try:
-        fields = {name: value for name, value in request.form.items() if name != "back"}
-        _do(fake, fields)
-    except NotThere as mistake:
-        return _html(pages.message(str(mistake), back), 404)
-    except InvalidOrder as mistake:
-        return _html(pages.message(str(mistake), back), 422)
-    return Response("", 303, {**_HEADERS, "Location": back})
+        response = current_app.make_response(download(file_id=file_id))
+    except ExpiredLink:
+        abort(403, "this link has expired")
+    except UnknownFile:
+        abort(404, "no such file")
+    response.cache_control.no_cache = True  # a browser may keep it, but asks whether it is still there
+    return response
 
 
-def _answer_key(pages: Pages, back: str, key: str | None) -> Response:
-    given = request.form.get("key", "")
-    if key is None or not hmac.compare_digest(given.encode(), key.encode()):
-        return _html(pages.message("That is not the key.", back, asks_key=key is not None), 401)
-    answer = Response("", 303, {**_HEADERS, "Location": back})
-    answer.set_cookie(KEY_COOKIE, digest_of(key), path="/__mock", httponly=True, samesite="Strict")
-    return answer
-
-
-def _do(fake: Fake, fields: dict[str, str]) -> None:
-    """Do what a form asks for.
-
-    Raises:
-        InvalidOrder: It cannot be done.
-    """
-    operation, account = fields.pop("operation", ""), fields.pop("account", "")
+@dashboard.post("/pages/do")
+def do() -> ResponseReturnValue:
+    """Do what a button asks for, and show its page again."""
+    fields = request.form.to_dict()
+    operation, account, _ = (fields.pop(name, "") for name in ("operation", "account", "back"))
     if operation not in OPERATIONS_BY_NAME:
         raise InvalidOrder("form: there is no such operation")
     if account and not ids.is_job_id(account):  # both are 32 digits
         raise InvalidOrder("form: there is no such account")
-    payload: dict[str, Any] = _arguments(fields.pop("arguments", ""))
-    if "fault_of" in fields:
-        payload["operation"] = fields.pop("fault_of")
-    for name, value in fields.items():
-        payload[name] = _value(value) if name in (*_NUMBERS, "freeze") else value
-    call(fake, account or None, operation, payload)
+    call(current_fake(), account or None, operation, arguments_of(fields))
+    return redirect(_back(), 303)
 
 
-def _arguments(text: str) -> dict[str, Any]:
-    """``code=503 message="no GPU"`` as arguments.
-
-    Raises:
-        InvalidOrder: It is not of this form.
-    """
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        words = ["?"]
-    pairs = [word.partition("=") for word in words]
-    if not all(name and equals for name, equals, _ in pairs):
-        raise InvalidOrder(f"arguments: expected name=value, such as code=503, got {text[:60]!r}")
-    return {name: _value(value) for name, _, value in pairs}
+@dashboard.post("/pages/key")
+def give_key() -> ResponseReturnValue:
+    """Take the key from a person, and let the browser keep its digest."""
+    given = request.form.get("key", "")
+    if not is_key(given):
+        return key_page(_back(), "That is not the key."), 401
+    response = redirect(_back(), 303)
+    response.set_cookie(KEY_COOKIE, digest_of(given), path="/__mock", httponly=True, samesite="Strict")
+    return response
 
 
-def _value(text: str) -> Any:
-    """A number or a truth, where the text is one."""
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def key_page(back: str, message: str = "") -> str:
+    """Return the page that asks for the key, on the way to the page at ``back``."""
+    return render_template("key.html", back=back, message=message)
 
 
-def _checked_back(path: str) -> str:
-    """Where a form's page was, if it was one of these."""
-    return path if path.startswith("/__mock/") and "\\" not in path and "\n" not in path else "/__mock/"
+# The routes above come first, for what they take.
+@dashboard.route("/", methods=METHODS, strict_slashes=False)
+@dashboard.route("/pages/<path:_>", methods=METHODS)
+def nothing(_: str = "") -> NoReturn:
+    """Refuse a path that is no page's, or a method that pages do not take."""
+    if request.method in ("GET", "POST"):
+        abort(404, "nothing is here")
+    abort(405, description=f"a page takes no {request.method}")
 
 
-def _html(page: str, status: int = 200) -> Response:
-    answer = Response(page, status, _HEADERS, content_type="text/html; charset=utf-8")
-    answer.set_etag(hashlib.blake2b(page.encode(), digest_size=16).hexdigest())
-    if status == 200:
-        answer.make_conditional(request)
-    return answer
-
-
-def is_let_in(cookies: Mapping[str, str], key: str) -> bool:
-    """Whether a browser was given the key."""
-    return hmac.compare_digest(cookies.get(KEY_COOKIE, ""), digest_of(key))
+def _back() -> str:
+    """Return where a form's page was, if that was one of these pages; else the first one."""
+    path = request.form.get("back", "")
+    is_own = path.startswith("/__mock/") and "\\" not in path and path.isprintable()
+    return path if is_own else url_for(".jobs")

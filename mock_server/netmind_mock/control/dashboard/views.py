@@ -23,7 +23,7 @@ FILES = "/__mock/pages/files/"
 PAGE_LENGTH = 50
 MOST_SHOWN_CHARACTERS = 120
 _MOST_JSON_CHARACTERS = 20_000
-_ICONS = {
+ICONS = {
     "pending": "○",
     "initializing": "◔",
     "processing": "◑",
@@ -39,7 +39,6 @@ class Mode(NamedTuple):
     profile: str
     clock: str
     store: str
-    base_url: str
 
 
 class Row(NamedTuple):
@@ -106,14 +105,14 @@ class Shown(NamedTuple):
     is_open: bool
     to_next: float | None
     request: str
-    answer: str
+    response: str
     results: list[Result]
     own_clock: bool
 
 
-def mode_of(fake: Fake, base_url: str) -> Mode:
-    """How the fake runs."""
-    return Mode(fake.profile.name, clock_in_words(fake), fake.store.name, base_url)
+def mode_of(fake: Fake) -> Mode:
+    """Return how the fake runs."""
+    return Mode(fake.profile.name, clock_in_words(fake), fake.store.name)
 
 
 def clock_in_words(fake: Fake) -> str:
@@ -124,7 +123,7 @@ def clock_in_words(fake: Fake) -> str:
     shown = moment(clock.now())
     if clock.frozen:
         return f"frozen at {shown}"
-    return f"real time, {shown}" if clock.speed == 1 else f"{clock.speed:g} times as fast, {shown}"
+    return f"real time, {shown}" if clock.speed == 1 else f"{clock.speed:g} times real time, {shown}"
 
 
 def jobs_of(fake: Fake, query: Mapping[str, str]) -> Jobs:
@@ -176,7 +175,7 @@ def row_of(fake: Fake, job: Job, polls: int) -> Row:
         shortened(job.model),
         shortened(_prompt_of(job)),
         status,
-        _ICONS.get(status, "?"),
+        ICONS.get(status, "?"),
         duration(now - job.created_at),
         polls,
         f"{fake.prices.of(job.model):g}",
@@ -186,7 +185,7 @@ def row_of(fake: Fake, job: Job, polls: int) -> Row:
 
 
 def shown_job(fake: Fake, job: Job, base_url: str) -> Shown:
-    """A job with its timeline, its request and its answer."""
+    """Return a job with its timeline, its request and its current response."""
     clock = fake.accounts.clock(job.user_id)
     now = clock.now()
     entries = fake.journal.entries(job.user_id, job_id=job.id)
@@ -204,7 +203,7 @@ def shown_job(fake: Fake, job: Job, base_url: str) -> Shown:
         is_open=not has_ended(job, now),
         to_next=to_next,
         request=pretty({"model": job.model, "config": _config_of(job)}),
-        answer=pretty(wire.generation(job, now, fake.profile, base_url)),
+        response=pretty(wire.generation(job, now, fake.profile, base_url)),
         results=results_of(fake, job, now),
         own_clock=fake.accounts.has_own_clock(job.user_id),
     )
@@ -260,7 +259,7 @@ def _steps(job: Job, now: float) -> list[Step]:
         right = _place(later[0], span) if later else 1000.0
         status = str(stage.status)
         is_reached = number < len(reached)
-        icon = _ICONS.get(status, "?")
+        icon = ICONS.get(status, "?")
         steps.append(Step(status, icon, duration(begin), left, max(right - left, 2.0), is_reached))
     return steps
 

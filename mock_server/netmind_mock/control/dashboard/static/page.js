@@ -1,12 +1,12 @@
-// Keeps a page as it would be after a reload, presses buttons without one, and copies. All of it works without this.
+// Updates a page without a reload, sends its forms without one, and copies. Without this script, all but copying works.
 const PAUSE_MS = 700;
 const pause = document.querySelector("#pause");
 const live = document.querySelector("#live");
-const told = document.querySelector("#told");
+const outcome = document.querySelector("#outcome");
 let paused = false;
 let etag = "";
 
-// What a person is at is left alone: a field with the focus, or something that was unfolded.
+// A part that is in use is not replaced: one with the focus in a field, or with open details.
 const isInUse = (part) =>
   part.querySelector("details[open]") !== null ||
   (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
@@ -22,21 +22,21 @@ const adopt = (page) => {
   }
 };
 
-const look = async () => {
-  const answer = await fetch(location.href, { headers: etag ? { "If-None-Match": etag } : {}, cache: "no-store" });
-  if (answer.status === 304) return;
-  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-  etag = answer.headers.get("ETag") ?? "";
-  adopt(new DOMParser().parseFromString(await answer.text(), "text/html"));
+const update = async () => {
+  const response = await fetch(location.href, { headers: etag ? { "If-None-Match": etag } : {}, cache: "no-store" });
+  if (response.status === 304) return;
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  etag = response.headers.get("ETag") ?? "";
+  adopt(new DOMParser().parseFromString(await response.text(), "text/html"));
 };
 
 const watch = async () => {
   if (!paused && !document.hidden) {
     try {
-      await look();
-      live.textContent = "Changes appear by themselves.";
+      await update();
+      live.textContent = "Updates automatically.";
     } catch (error) {
-      live.textContent = `The fake does not answer (${error.message}); trying again.`;
+      live.textContent = `The fake does not respond (${error.message}); trying again.`;
     }
   }
   setTimeout(watch, PAUSE_MS);
@@ -46,27 +46,27 @@ const press = async (event) => {
   const form = event.target;
   if (!form.matches("form.act")) return;
   event.preventDefault();
-  told.textContent = "";
+  outcome.textContent = "";
   try {
     const body = new URLSearchParams(new FormData(form));
-    const answer = await fetch(form.action, { method: "POST", body });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    told.textContent = answer.ok ? `Done: ${event.submitter?.textContent ?? ""}` : (page.querySelector("main .warned")?.textContent ?? `HTTP ${answer.status}`);
+    const response = await fetch(form.action, { method: "POST", body });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    outcome.textContent = response.ok ? `Done: ${event.submitter?.textContent ?? ""}` : (page.querySelector("main .warned")?.textContent ?? `HTTP ${response.status}`);
     if (document.activeElement?.matches("input")) document.activeElement.blur();
     etag = "";
-    await look();
+    await update();
   } catch (error) {
-    told.textContent = `The fake does not answer: ${error.message}`;
+    outcome.textContent = `The fake does not respond: ${error.message}`;
   }
 };
 
 const copy = async (button) => {
   await navigator.clipboard.writeText(button.previousElementSibling.textContent);
-  told.textContent = "Copied.";
+  outcome.textContent = "Copied.";
 };
 
 const prepare = (part) => {
-  // Elsewhere than on this machine a browser lets no page copy.
+  // Browsers let a page copy only on this machine, or over TLS.
   if (navigator.clipboard) for (const button of part.querySelectorAll("[data-copy]")) button.hidden = false;
 };
 
@@ -79,7 +79,7 @@ pause.hidden = false;
 pause.addEventListener("click", () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", String(paused));
-  live.textContent = paused ? "Paused." : "Changes appear by themselves.";
+  live.textContent = paused ? "Paused." : "Updates automatically.";
 });
 prepare(document);
 watch();

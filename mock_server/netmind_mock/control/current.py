@@ -1,0 +1,44 @@
+"""What belongs to the current request: the fake that it is for, that fake's key, and how a refusal reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import current_app, request
+from werkzeug.exceptions import HTTPException
+
+from netmind_mock.control.operations import NotThere
+from netmind_mock.journal.redaction import masking_of, secrets_of
+
+if TYPE_CHECKING:
+    from netmind_mock.fake import Fake
+    from netmind_mock.validation import InvalidOrder
+
+
+def current_fake() -> Fake:
+    """Return the fake that the current application serves."""
+    fake: Fake = current_app.extensions["netmind_mock"]
+    return fake
+
+
+def current_key() -> str | None:
+    """Return the key of the current application's control API; None if it needs none."""
+    key: str | None = current_app.config["CONTROL_KEY"]
+    return key
+
+
+def base_url() -> str:
+    """Return the base URL with which the current request reached the fake."""
+    return request.host_url.removesuffix("/")
+
+
+def redacted(message: str) -> str:
+    """Return a message without the secrets of the current request, which it may quote."""
+    return masking_of(secrets_of(request.environ)).without_token(message)
+
+
+def refusal_of(error: HTTPException | InvalidOrder) -> tuple[str, int]:
+    """Return what is wrong with the current request, without its secrets, and the status code for that."""
+    if isinstance(error, HTTPException):
+        return redacted(error.description or error.name), error.code or 500
+    return redacted(str(error)), 404 if isinstance(error, NotThere) else 422

@@ -1,0 +1,53 @@
+"""From the fields of a form to the arguments of an operation."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from netmind_mock.validation import InvalidOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# All other fields are text.
+_VALUES = ("advance", "speed", "times", "freeze")
+# A form's own field ``operation`` says which operation of the control API it asks for.
+_NAMES = {"fault_of": "operation"}
+
+
+def arguments_of(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return a form's fields as the arguments of an operation.
+
+    Raises:
+        InvalidOrder: The field ``arguments`` is not of the form ``code=503 message="no GPU"``.
+    """
+    chosen = {
+        _NAMES.get(name, name): _value(value) if name in _VALUES else value
+        for name, value in fields.items()
+        if name != "arguments"
+    }
+    return {**_written(fields.get("arguments", "")), **chosen}
+
+
+def _written(text: str) -> dict[str, Any]:
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = ["?"]
+    pairs = [word.partition("=") for word in words]
+    if not all(name and equals for name, equals, _ in pairs):
+        raise InvalidOrder(f"arguments: expected name=value, such as code=503, got {text[:60]!r}")
+    return {name: _value(value) for name, _, value in pairs}
+
+
+def _value(text: str) -> Any:
+    """Return a number, true or false, where a text is one."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

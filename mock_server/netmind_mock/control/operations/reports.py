@@ -1,0 +1,109 @@
+"""What is read of the fake: what it serves, what it was asked, and what that says of the client."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from netmind_mock.control.operations.jobs import JOB_ID, find_job
+from netmind_mock.control.operations.table import in_query, operation
+from netmind_mock.journal import spend as spending
+from netmind_mock.journal.har import har_of
+from netmind_mock.journal.polling import judge_polling
+from netmind_mock.simulation.faults import KINDS, OPERATIONS
+from netmind_mock.simulation.scenarios import SCENARIOS
+from netmind_mock.validation import InvalidOrder, Parameter, integer, nearest, optional, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from netmind_mock.control.operations.table import Arguments
+    from netmind_mock.fake import Fake
+    from netmind_mock.journal.entries import Entry
+
+_ENTRIES = {
+    "operation": Parameter(optional(text), None, "Only requests of this operation of the API."),
+    "limit": Parameter(in_query(optional(integer(1, 1_000_000))), None, "Only the last so many."),
+}
+
+
+@operation("GET", "health", response="Health")
+def health(fake: Fake, _user_id: str | None, _asked: Arguments) -> Any:
+    """Return what is served."""
+    jobs, evicted = fake.store.counts()
+    return {
+        "status": "ok",
+        "version": version("netmind-testkit"),
+        "profile": fake.profile.name,
+        "store": fake.store.name,
+        "jobs": jobs,
+        "evicted": evicted,
+        "faults": [kind for kind in KINDS if fake.accounts.can_carry(kind)],
+    }
+
+
+@operation("GET", "scenarios", response="Scenarios")
+def scenarios(_fake: Fake, _user_id: str | None, _asked: Arguments) -> Any:
+    """Return the scenarios and the kinds of faults, with their arguments."""
+    return {
+        "scenarios": [
+            {
+                "name": one.name,
+                "about": one.about,
+                "level": one.level,
+                "arguments": _described(one.parameters),
+            }
+            for one in SCENARIOS.values()
+        ],
+        "faults": [
+            {
+                "kind": name,
+                "about": kind.about,
+                "operations": kind.operations,
+                "arguments": _described(kind.parameters),
+            }
+            for name, kind in KINDS.items()
+        ],
+    }
+
+
+def _described(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    return {name: {"about": one.about, "default": one.default} for name, one in parameters.items()}
+
+
+@operation("GET", "journal", response="Journal", parameters=_ENTRIES)
+def journal(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
+    """Return the last requests and their responses, oldest first."""
+    entries = [entry.as_json() for entry in _entries(fake, user_id, asked)]
+    return {"dropped": fake.journal.dropped(user_id), "entries": entries}
+
+
+@operation("GET", "journal.har", response="Har", parameters=_ENTRIES)
+def har(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
+    """Return the last requests and their responses as HAR 1.2."""
+    return har_of(_entries(fake, user_id, asked), version("netmind-testkit"))
+
+
+def _entries(fake: Fake, user_id: str | None, asked: Arguments) -> list[Entry]:
+    wanted = asked["operation"]
+    known = dict.fromkeys((*OPERATIONS, "other"))
+    if wanted is not None and wanted not in known:
+        raise InvalidOrder(f"journal: no such operation as {wanted[:60]!r}; {nearest(wanted, known)}")
+    return fake.journal.entries(user_id, operation=wanted, last=asked["limit"])
+
+
+@operation("GET", "spend", response="Spend")
+def spend(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
+    """Return what the creates would have cost, and what was paid for twice."""
+    creates = fake.journal.entries(user_id, operation="create")
+    dropped = fake.journal.dropped(user_id)
+    return spending.spend(creates, fake.prices, dropped=dropped, sure=fake.knows_losses).as_json()
+
+
+@operation("GET", "polling/{id}", response="Polling", parameters={"id": JOB_ID})
+def polling(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
+    """Return how a job was polled, and whether politely."""
+    job = find_job(fake, user_id, asked["id"])
+    entries = fake.journal.entries(job.user_id, job_id=job.id)
+    words = {status.value: word for status, word in fake.profile.words.items()}
+    return judge_polling(job.id, entries, words, dropped=fake.journal.dropped(job.user_id)).as_json()

@@ -1,0 +1,128 @@
+"""The OpenAPI document of the control API: valid, complete, and true of what the API accepts and returns."""
+
+import json
+
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+from support import AUTHORIZED
+
+from netmind_mock.control.openapi import openapi_document
+from netmind_mock.control.operations import OPERATIONS_BY_NAME
+from netmind_mock.simulation.faults import OPERATIONS
+
+OPERATIONS_OF_CONTROL = OPERATIONS_BY_NAME.items()
+
+
+@pytest.fixture
+def document():
+    return json.loads(json.dumps(openapi_document()))
+
+
+@pytest.fixture
+def api(make):
+    return make()
+
+
+def described(document, one):
+    return document["paths"][f"/__mock/{one.path}"][one.method.lower()]
+
+
+def strict(schema):
+    """A schema that also refuses what it does not describe."""
+    if isinstance(schema, list):
+        return [strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: strict(one) for name, one in schema.items()}
+    if "properties" in closed and isinstance(closed.get("type"), str):
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+def assert_is(document, name, value):
+    schema = {"$ref": f"#/components/schemas/{name}", "components": strict(document["components"])}
+    jsonschema.Draft202012Validator(schema).validate(value)
+
+
+def test_it_is_valid(document):
+    validate(document)
+
+
+def test_it_is_served(api, document):
+    assert api.get("/__mock/openapi.json").json == document
+
+
+def test_it_has_every_operation_and_no_other(document):
+    found = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    served = {(one.method, f"/__mock/{one.path}") for one in OPERATIONS_BY_NAME.values()}
+    assert found == served | {("GET", "/__mock/openapi.json"), ("GET", "/__mock/metrics")}
+
+
+def test_no_schema_and_no_refusal_is_left_over(document):
+    text = json.dumps(document)
+    kept = [("schemas", name) for name in document["components"]["schemas"]]
+    kept += [("responses", name) for name in document["components"]["responses"]]
+    assert [name for kind, name in kept if f'"#/components/{kind}/{name}"' not in text] == []
+
+
+@pytest.mark.parametrize(("name", "one"), OPERATIONS_OF_CONTROL)
+def test_an_operation_is_described_by_its_name_its_docstring_and_its_schemas(document, name, one):
+    shown = described(document, one)
+    assert (shown["operationId"], f"{shown['summary']}.") == (name, one.about)
+    content = shown["responses"]["200"]["content"]["application/json"]
+    assert content["schema"] == {"$ref": f"#/components/schemas/{one.response}"}
+    assert ("requestBody" in shown) == (one.method == "POST")
+
+
+@pytest.mark.parametrize(("name", "one"), OPERATIONS_OF_CONTROL)
+def test_every_argument_of_an_operation_is_described_where_it_is_sent(document, name, one):
+    shown = described(document, one)
+    sent = {argument["name"]: argument for argument in shown.get("parameters", [])}
+    if one.request is not None:
+        sent |= document["components"]["schemas"][one.request]["properties"]
+    assert set(one.parameters) <= set(sent), name
+    for argument, parameter in one.parameters.items():
+        assert sent[argument]["description"] == parameter.about
+        assert parameter.about.endswith(".")
+
+
+@pytest.mark.parametrize(("name", "one"), OPERATIONS_OF_CONTROL)
+def test_an_operation_names_the_refusals_that_it_can_meet(document, name, one):
+    expected = {"200", "401", "403", "422"}
+    expected |= {"400", "413", "415"} if one.method == "POST" else set()
+    expected |= {"404"} if "{id}" in one.path else set()
+    assert set(described(document, one)["responses"]) == expected, name
+
+
+@pytest.mark.parametrize(("name", "one"), OPERATIONS_OF_CONTROL)
+def test_what_an_operation_returns_is_what_its_schema_says(api, create, document, name, one):
+    """The fake has some of everything: jobs, rules, faults, requests, and creates that were paid for twice."""
+    job, again = create(api), create(api)
+    api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
+    for path, payload in [
+        ("next-job", {"scenario": "slow"}),
+        ("rules", {"scenario": "failed", "model": "google/*"}),
+        ("rules", {"scenario": "slow", "otherwise": True}),
+        ("faults", {"operation": "get", "kind": "status", "code": 503}),
+    ]:
+        assert api.post(f"/__mock/{path}", json=payload, headers=AUTHORIZED).status_code == 200
+    sent = {"json": dict(one.example)} if one.method == "POST" else {}
+    path = f"/__mock/{one.path.replace('{id}', again['id'])}"
+    response = api.open(path, method=one.method, headers=AUTHORIZED, **sent)
+    assert response.status_code == 200, (name, response.text)
+    assert_is(document, one.response, response.json)
+
+
+@pytest.mark.parametrize(("name", "one"), [one for one in OPERATIONS_OF_CONTROL if one[1].request])
+def test_an_example_of_a_body_is_accepted_and_fits_its_schema(api, create, document, name, one):
+    path = f"/__mock/{one.path.replace('{id}', create(api)['id'])}"
+    assert one.example, name
+    assert api.post(path, json=dict(one.example), headers=AUTHORIZED).status_code == 200
+    assert_is(document, one.request, dict(one.example))
+
+
+def test_the_operations_of_the_api_are_listed_where_one_is_chosen(document):
+    schemas = document["components"]["schemas"]
+    assert schemas["Fault"]["properties"]["operation"]["enum"] == list(OPERATIONS)
+    assert schemas["Operation"]["enum"] == [*OPERATIONS, "other"]
