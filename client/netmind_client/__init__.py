@@ -18,7 +18,7 @@ from netmind_client._api import DEFAULT_BASE_URL
 from netmind_client._client import GenerationClient
 from netmind_client._clock import use_clock
 from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
-from netmind_client._flows.core import Generated
+from netmind_client._flows.generate import Generated
 from netmind_client._flows.saving import DownloadProgress
 from netmind_client._models import Generation, Result
 from netmind_client.exceptions import (

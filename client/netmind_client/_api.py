@@ -15,7 +15,6 @@ from netmind_client._models import read_generation
 from netmind_client.exceptions import (
     ApiError,
     ConfigurationError,
-    CreateOutcomeUnknown,
     UnexpectedAnswer,
     api_error_class,
 )
@@ -163,16 +162,6 @@ def generations(body: Any) -> Sequence[Generation]:
     if not isinstance(entries, Sequence) or isinstance(entries, str):
         raise UnexpectedAnswer(f"list: expected a generation_list, got {shown(body)}")
     return [read for entry in entries if (read := read_generation(entry)) is not None]
-
-
-def unknown_outcome(
-    request: Request, why: str, model: str, config: dict[str, Any], sent_at: float
-) -> CreateOutcomeUnknown:
-    """The error for a create that may have been carried out."""
-    advice = "A job may have been created and charged: look for it before you create it again"
-    return CreateOutcomeUnknown(
-        f"POST {request.url}: {why}. {advice}", model=model, config=config, sent_at=sent_at
-    )
 
 
 def create_failed(error: NoAnswer | ApiError) -> str:

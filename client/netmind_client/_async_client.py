@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -9,24 +10,25 @@ import anyio.to_thread
 from anyio.lowlevel import current_token
 
 from netmind_client import _clock
-from netmind_client._flows import core
 from netmind_client._flows.batch import opened
-from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
+from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client._flows.effects import Do, Pause, Running, Send, Show
+from netmind_client._flows.saving import Saving
+from netmind_client._flows.waiting import Waiting
 from netmind_client._transport import by_httpx
 from netmind_client.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     import httpx
 
     from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
     from netmind_client._flows.effects import Effect, Flow
+    from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
 
@@ -69,8 +71,9 @@ class AsyncGenerationClient:
         Raises:
             ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
         """
-        self._core = Core(api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is None)
-        self._core.run = self._run
+        self._core = Core(
+            self._run, api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is None
+        )
         self._http_client = http_client if http_client is not None else by_httpx.new_client()
         self._sleep = sleep
         self._limiter: anyio.CapacityLimiter | None = None
@@ -106,7 +109,7 @@ class AsyncGenerationClient:
         self, sent_at: float, *, model: str | None = None, timeout: float = DEFAULT_REQUEST_SECONDS
     ) -> Sequence[Generation]:
         """As :meth:`netmind_client.GenerationClient.find_created`."""
-        return await self._run(self._core.find_created_at(sent_at, model, timeout))
+        return await self._run(self._core.find_created(_clock.wall() - sent_at, model, timeout))
 
     async def get(self, generation: Generation | str, *, timeout: float | None = None) -> Generation:
         """As :meth:`netmind_client.GenerationClient.get`."""
@@ -129,9 +132,8 @@ class AsyncGenerationClient:
         delete_on_timeout: bool = False,
     ) -> Generation:
         """As :meth:`netmind_client.GenerationClient.wait`."""
-        return await self._run(
-            self._core.wait(generation, timeout, core.waiting(on_poll, delete_on_timeout=delete_on_timeout))
-        )
+        waiting = Waiting(on_poll, delete_on_timeout)
+        return await self._run(self._core.wait(generation, timeout, waiting))
 
     def states(
         self, generation: Generation | str, *, timeout: float = DEFAULT_WAIT_SECONDS
@@ -150,8 +152,8 @@ class AsyncGenerationClient:
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> Sequence[Path]:
         """As :meth:`netmind_client.GenerationClient.download`."""
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        return await self._run(self._core.download(generation, saving, timeout))
+        saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
+        return await self._run(self._core.download(generation, timeout, saving))
 
     async def generate(
         self,
@@ -167,9 +169,9 @@ class AsyncGenerationClient:
         delete_on_timeout: bool = False,
     ) -> Generated:
         """As :meth:`netmind_client.GenerationClient.generate`."""
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        waiting = core.waiting(on_poll, delete_on_timeout=delete_on_timeout)
-        return await self._run(self._core.generate(model, config, saving, timeout, waiting))
+        saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
+        waiting = Waiting(on_poll, delete_on_timeout)
+        return await self._run(self._core.generate(model, config, timeout, saving, waiting))
 
     async def generate_many(
         self,
@@ -185,17 +187,21 @@ class AsyncGenerationClient:
         on_progress: Callable[[ManyProgress], object] | None = None,
     ) -> Sequence[Outcome]:
         """As :meth:`netmind_client.GenerationClient.generate_many`."""
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
-        core.callback("on_progress", on_progress)
         with opened(
-            self._core, requests, saving, timeout, concurrency, jobs_file, retry_failed=retry_failed
+            self._core.client,
+            requests,
+            timeout,
+            Saving(Path(directory), overwrite, max_bytes),
+            jobs_file,
+            concurrency=concurrency,
+            retry_failed=retry_failed,
+            on_progress=on_progress,
         ) as batch:
-            tally = batch.tally(on_progress)
             numbers = iter(range(len(batch.requests)))
 
             async def work() -> None:
                 for number in numbers:
-                    tally.add(number, await self._run(batch.outcome(number)))
+                    batch.ended(number, await self._run(batch.outcome(number)))
 
             try:
                 async with anyio.create_task_group() as tasks:
@@ -203,7 +209,7 @@ class AsyncGenerationClient:
                         tasks.start_soon(work)
             except BaseExceptionGroup as group:
                 raise group.exceptions[0] from (None if len(group.exceptions) == 1 else group)
-            return tally.outcomes
+            return batch.outcomes
 
     async def _run(self, flow: Flow[T]) -> T:
         """Do what a flow asks for, until it returns."""

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netmind_client import _clock
-from netmind_client._flows import core
 from netmind_client._flows.batch import opened
-from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
+from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client._flows.effects import Do, Pause, Running, Send, Show, Stopped
+from netmind_client._flows.saving import Saving
+from netmind_client._flows.waiting import Waiting
 from netmind_client._transport import by_requests, threads
 
 if TYPE_CHECKING:
     import os
     import threading
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     import requests
 
     from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
     from netmind_client._flows.effects import Effect, Flow
+    from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
 
@@ -67,9 +69,14 @@ class GenerationClient:
                 create again by itself.
         """
         self._core = Core(
-            api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is _clock.sleep
+            self._run,
+            api_key,
+            base_url,
+            request_timeout,
+            poll_interval,
+            monotonic,
+            sleeps=sleep is _clock.sleep,
         )
-        self._core.run = self._run
         if session is not None:
             by_requests.check_session(session)
         self._session = session if session is not None else by_requests.new_session()
@@ -137,7 +144,7 @@ class GenerationClient:
             ApiError: The API answered with an error.
             UnexpectedAnswer: The answer is no list of generations.
         """
-        return self._run(self._core.find_created_at(sent_at, model, timeout))
+        return self._run(self._core.find_created(_clock.wall() - sent_at, model, timeout))
 
     def get(self, generation: Generation | str, *, timeout: float | None = None) -> Generation:
         """A generation as it is now. Asked for up to three times, as are a list and a delete.
@@ -194,9 +201,8 @@ class GenerationClient:
             ApiError: The API refused the question (4xx).
             ConfigurationError: The timeout is none.
         """
-        return self._run(
-            self._core.wait(generation, timeout, core.waiting(on_poll, delete_on_timeout=delete_on_timeout))
-        )
+        waiting = Waiting(on_poll, delete_on_timeout)
+        return self._run(self._core.wait(generation, timeout, waiting))
 
     def states(
         self, generation: Generation | str, *, timeout: float = DEFAULT_WAIT_SECONDS
@@ -234,8 +240,8 @@ class GenerationClient:
             DownloadError: The job has no results, or one could not be fetched or saved whole.
             ConfigurationError: ``timeout`` or ``max_bytes`` is none.
         """
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        return self._run(self._core.download(generation, saving, timeout))
+        saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
+        return self._run(self._core.download(generation, timeout, saving))
 
     def generate(
         self,
@@ -257,9 +263,9 @@ class GenerationClient:
         Raises:
             NetMindError: As :meth:`create`, :meth:`wait` and :meth:`download` do.
         """
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        waiting = core.waiting(on_poll, delete_on_timeout=delete_on_timeout)
-        return self._run(self._core.generate(model, config, saving, timeout, waiting))
+        saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
+        waiting = Waiting(on_poll, delete_on_timeout)
+        return self._run(self._core.generate(model, config, timeout, saving, waiting))
 
     def generate_many(
         self,
@@ -298,12 +304,16 @@ class GenerationClient:
             ConfigurationError: A request is none, or the file belongs to other requests or to another run.
             DownloadError: Nothing can be saved there.
         """
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
-        core.callback("on_progress", on_progress)
         with opened(
-            self._core, requests, saving, timeout, concurrency, jobs_file, retry_failed=retry_failed
+            self._core.client,
+            requests,
+            timeout,
+            Saving(Path(directory), overwrite, max_bytes),
+            jobs_file,
+            concurrency=concurrency,
+            retry_failed=retry_failed,
+            on_progress=on_progress,
         ) as batch:
-            tally = batch.tally(on_progress)
 
             def do(number: int, stop: threading.Event) -> Outcome:
                 return self._run(batch.outcome(number), stop)
@@ -311,8 +321,8 @@ class GenerationClient:
             count = len(batch.requests)
             with threads.results(count, concurrency, do, batch.is_creating) as ended:
                 for number, outcome in ended:
-                    tally.add(number, outcome)
-            return tally.outcomes
+                    batch.ended(number, outcome)
+            return batch.outcomes
 
     def _run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
         """Do what a flow asks for, until it returns, or is to stop."""

@@ -297,8 +297,9 @@ class TestErrors:
 
     @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickled])
     def test_an_error_can_be_copied_and_pickled(self, again):
-        error = netmind_client.CreateOutcomeUnknown("no answer", model="m", config={"n": 1}, sent_at=1.5)
-        error.attempts, error.resume, error._find = 2, "netmind-client find-created", lambda _: []
+        facts = {"model": "m", "config": {"n": 1}, "sent_at": 1.5}
+        error = netmind_client.CreateOutcomeUnknown("no answer", **facts, find=lambda _: [])
+        error.attempts, error.resume = 2, "netmind-client find-created"
         copied = again(error)
         assert (str(copied), copied.config, copied.sent_at) == (str(error), {"n": 1}, 1.5)
         with pytest.raises(LookupError):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from netmind_client import _api
 from netmind_client._flows import operations, retry
+from netmind_client._flows.call import callback
 from netmind_client._flows.effects import Flow, Show
 from netmind_client.exceptions import GenerationFailed, NetMindError, ResultMissing, WaitTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from netmind_client._api import Api
     from netmind_client._flows.call import Call
     from netmind_client._models import Generation
 
@@ -22,48 +23,54 @@ _TO_DELETE = 2.0  # seconds that are kept for a delete, if one is asked for
 _LONGEST_RESULT_DELAY = 3.0  # what a client in the wild waits for an empty result (observed)
 
 
-def wait(
-    call: Call,
-    api: Api,
-    generation_id: str,
-    *,
-    poll_interval: float | None = None,
-    on_poll: Callable[[Generation], object] | None = None,
-    delete_on_timeout: bool = False,
-    is_new: bool = False,
-) -> Flow[Generation]:
-    """Poll until the job is completed; each state is shown.
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How to wait for a job, as a user gives it.
+
+    Attributes:
+        on_poll: Called with each state.
+        delete_on_timeout: Delete the job when time is over.
+
+    Raises:
+        ConfigurationError: ``on_poll`` cannot be called.
+    """
+
+    on_poll: Callable[[Generation], object] | None = None
+    delete_on_timeout: bool = False
+
+    def __post_init__(self) -> None:
+        callback("on_poll", self.on_poll)
+
+
+def wait(call: Call, generation_id: str, waiting: Waiting, *, is_new: bool = False) -> Flow[Generation]:
+    """Poll until the job is completed, show each state, and return the last one.
 
     Args:
         call: Its time.
-        api: Where to ask.
         generation_id: The job.
-        poll_interval: Seconds between polls; None for less and less often.
-        on_poll: Called with each state.
-        delete_on_timeout: Delete the job when time is over.
+        waiting: How to wait.
         is_new: It was created just now: the first poll can wait.
     """
-    request = api.request("GET", generation_id)
-    kept = min(_TO_DELETE, call.timeout / 5) if delete_on_timeout else 0.0
+    kept = min(_TO_DELETE, call.timeout / 5) if waiting.delete_on_timeout else 0.0
     begun = call.elapsed()
     completed_at: float | None = None
     last_status: str | None = None
     while True:
-        pause = delay_after(call.elapsed() - begun) if poll_interval is None else poll_interval
+        pause = call.client.poll_interval or delay_after(call.elapsed() - begun)
         if is_new:
             is_new = False
         else:
             try:
-                answer = yield from operations.once(call, request, generation_id)
-                seen = _api.generation(_api.document(request, answer, generation_id), generation_id)
+                answer, body = yield from operations.ask_once(call, "GET", generation_id)
+                seen = _api.generation(body, generation_id)
             except NetMindError as error:
                 if not retry.passes(error, polling=True):
                     raise
                 pause = max(pause, getattr(error, "retry_after", None) or 0.0)
             else:
                 last_status = seen.status
-                if on_poll is not None:
-                    on_poll(seen)
+                if waiting.on_poll is not None:
+                    waiting.on_poll(seen)
                 yield Show(seen)
                 if seen.is_completed:
                     completed_at = call.elapsed() if completed_at is None else completed_at
@@ -77,7 +84,7 @@ def wait(
         if left <= 0:
             break
         yield from call.rest(min(pause, left))
-    raise (yield from _timed_out(call, api, generation_id, last_status, delete=delete_on_timeout))
+    raise (yield from _timed_out(call, generation_id, last_status, delete=waiting.delete_on_timeout))
 
 
 def ended(seen: Generation, completed_for: float) -> bool:
@@ -98,17 +105,13 @@ def ended(seen: Generation, completed_for: float) -> bool:
             return False
 
 
-def _timed_out(
-    call: Call, api: Api, generation_id: str, last_status: str | None, *, delete: bool
-) -> Flow[WaitTimeout]:
-    """The error for a job that had not ended in time, which is deleted first if that is asked for."""
+def _timed_out(call: Call, generation_id: str, last_status: str | None, *, delete: bool) -> Flow[WaitTimeout]:
+    """Return the error for a job that had not ended in time; delete it first if that is asked for."""
     fate = "It goes on"
     deleted = False
     if delete:
         try:
-            request = api.request("DELETE", generation_id)
-            answer = yield from operations.once(call, request, generation_id)
-            _api.document(request, answer, generation_id)
+            yield from operations.ask_once(call, "DELETE", generation_id)
         except NetMindError as error:
             fate = f"It could not be deleted, and goes on ({error})"
         else:

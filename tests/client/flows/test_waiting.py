@@ -83,8 +83,8 @@ class TestWait:
         client.wait(ID)
         assert len(api.calls) <= polls
 
+    @pytest.mark.parametrize("settings", [{"poll_interval": 2.5}])
     def test_a_poll_interval_of_ones_own_is_kept(self, api, client, generation, time):
-        client._core._poll_interval = 2.5
         self.answer(api, generation(), generation(), generation("completed"))
         client.wait(ID)
         assert time.pauses == [2.5, 2.5]
