@@ -37,7 +37,7 @@ class Api:
 
     @property
     def command(self) -> str:
-        """How ``netmind-client`` is called to reach it."""
+        """The command line of ``netmind-client`` that reaches it, to which a command is added."""
         elsewhere = [] if self.base_url == DEFAULT_BASE_URL else ["--base-url", self.base_url]
         return shlex.join(["netmind-client", *elsewhere])
 

@@ -87,6 +87,11 @@ class GenerationClient:
         """Where the API is, without a slash or /v1 at its end."""
         return self._core.api.base_url
 
+    @property
+    def command(self) -> str:
+        """The command line that reaches the same API, such as ``netmind-client --base-url http://h``."""
+        return self._core.api.command
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.base_url!r})"
 

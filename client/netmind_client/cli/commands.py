@@ -93,7 +93,7 @@ def create(connection: Connection, /, as_json: bool, model: str, **options: Any)
     """Create a generation and print it; does not wait."""
     client = connection.client()
     created = client.create(model, read_config(**options))
-    connection.resume = f"{client._core.api.command} wait {created.id}"
+    connection.resume = f"{client.command} wait {created.id}"
     output.show(created, as_json)
 
 
@@ -237,7 +237,7 @@ def generate(
         made = opened.generate(
             model, config, on_poll=progress.polled, on_progress=progress.received, **options
         )
-    connection.resume = f"{opened._core.api.command} download {made.generation.id}"
+    connection.resume = f"{opened.command} download {made.generation.id}"
     output.show_paths(made.paths, as_json)
 
 
