@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-_DISK_THREADS = 40
+_DISK_THREADS = 40  # of each client, since the application may keep the common ones busy
 
 
 class AsyncGenerationClient:
@@ -220,50 +221,35 @@ class AsyncGenerationClient:
         """Do what a flow asks for, until it returns."""
         self._check_loop()
         running = Running(flow)
-        while running.effect is not None:
-            await self._advance(running, running.effect)
+        for effect in running:
+            with running.failures():
+                running.send(await self._do(effect))
         return running.result
 
     async def _shown(self, flow: Flow[Any]) -> AsyncIterator[Generation]:
-        """Likewise, and hand out what it shows."""
+        """Do what a flow asks for, and iterate over the states that it shows."""
         self._check_loop()
         running = Running(flow)
-        try:
-            while running.effect is not None:
-                if isinstance(running.effect, Show):
-                    yield running.effect.generation
-                await self._advance(running, running.effect)
-        finally:
-            running.close()
-
-    def _disk(self) -> anyio.CapacityLimiter:
-        """Threads of this client's own for the disk, since the application may keep the common ones busy."""
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(_DISK_THREADS)
-        return self._limiter
+        with contextlib.closing(flow):
+            for effect in running:
+                if isinstance(effect, Show):
+                    yield effect.generation
+                with running.failures():
+                    running.send(await self._do(effect))
 
     def _check_loop(self) -> None:
-        """See that this is the event loop that the connections were made on.
+        """Raise an error in another event loop than the first.
 
         Raises:
-            ConfigurationError: It is another, whose end they would not notice.
+            ConfigurationError: The connections are of another loop, whose end they would not notice.
         """
         loop = current_token()
         if self._loop is None:
-            self._loop = loop
+            self._loop, self._limiter = loop, anyio.CapacityLimiter(_DISK_THREADS)
         if self._loop != loop:
             raise ConfigurationError(
                 "this client was used in another event loop: make one in each asyncio.run, with `async with`"
             )
-
-    async def _advance(self, running: Running[Any], effect: Effect) -> None:
-        """Do what is asked for, and hand back what came, or how it failed."""
-        try:
-            came = await self._do(effect)
-        except BaseException as error:  # noqa: BLE001 - the flow's, which raises it again
-            running.throw(error)
-        else:
-            running.send(came)
 
     async def _do(self, effect: Effect) -> Any:
         match effect:
@@ -273,7 +259,7 @@ class AsyncGenerationClient:
                 return await self._pause(effect.seconds)
             case Do():
                 with anyio.CancelScope(shield=True):  # what was begun on the disk is finished, and known
-                    return await anyio.to_thread.run_sync(effect.function, limiter=self._disk())
+                    return await anyio.to_thread.run_sync(effect.function, limiter=self._limiter)
             case Show():
                 return None
 

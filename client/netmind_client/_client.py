@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -332,32 +333,22 @@ class GenerationClient:
     def _run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
         """Do what a flow asks for, until it returns, or is to stop."""
         running = Running(flow)
-        while running.effect is not None:
-            if stop is not None and stop.is_set() and not isinstance(running.effect, Do):
-                running.throw(Stopped())
-            else:
-                self._advance(running, running.effect)
+        for effect in running:
+            with running.failures():
+                if stop is not None and stop.is_set() and not isinstance(effect, Do):
+                    raise Stopped
+                running.send(self._do(effect))
         return running.result
 
     def _shown(self, flow: Flow[Any]) -> Iterator[Generation]:
-        """Likewise, and hand out what it shows."""
+        """Do what a flow asks for, and iterate over the states that it shows."""
         running = Running(flow)
-        try:
-            while running.effect is not None:
-                if isinstance(running.effect, Show):
-                    yield running.effect.generation
-                self._advance(running, running.effect)
-        finally:
-            running.close()
-
-    def _advance(self, running: Running[Any], effect: Effect) -> None:
-        """Do what is asked for, and hand back what came, or how it failed."""
-        try:
-            came = self._do(effect)
-        except BaseException as error:  # noqa: BLE001 - the flow's, which raises it again
-            running.throw(error)
-        else:
-            running.send(came)
+        with contextlib.closing(flow):
+            for effect in running:
+                if isinstance(effect, Show):
+                    yield effect.generation
+                with running.failures():
+                    running.send(self._do(effect))
 
     def _do(self, effect: Effect) -> Any:
         match effect:
