@@ -8,7 +8,7 @@ from netmind_client import _files
 from netmind_client._flows import operations
 from netmind_client._flows.effects import Do, Flow
 from netmind_client._flows.saving import download_results
-from netmind_client._flows.waiting import Verdict, verdict, wait
+from netmind_client._flows.waiting import wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,8 +33,6 @@ def generate(
     """Create a generation, wait for it and save its results."""
     yield Do(lambda: _files.prepare(saving.folder))
     created = yield from operations.create(call, model, config)
-    if waiting.on_poll is not None:
-        waiting.on_poll(created)
     return (yield from finish(call, created, saving, waiting))
 
 
@@ -48,8 +46,5 @@ def finish(call: Call, job: Generation | str, saving: Saving, waiting: Waiting) 
         waiting: How to wait.
     """
     call.about("wait", job if isinstance(job, str) else job.id, *saving.options)
-    if isinstance(job, str):
-        job = yield from wait(call, job, waiting)
-    elif verdict(job) is not Verdict.DONE:
-        job = yield from wait(call, job.id, waiting, is_new=True)
-    return Generated(job, (yield from download_results(call, job, saving)))
+    done = yield from wait(call, job, waiting)
+    return Generated(done, (yield from download_results(call, done, saving)))
