@@ -116,6 +116,13 @@ def test_download_prints_the_paths(run, api, generation, tmp_path):
     ]
 
 
+def test_a_download_that_cannot_ask_for_its_job_says_how_to_go_on(run, api):
+    api.get(f"{URL}/{ID}", status=401)
+    result = run("download", ID, "-o", "out")
+    assert result.exit_code == 1
+    assert result.output.endswith(f"\nTo go on: netmind-client download {ID} -o out\n")
+
+
 def test_generate_creates_waits_and_saves(run, api, generation):
     api.post(URL, json=generation())
     api.get(f"{URL}/{ID}", json=generation("completed"))
