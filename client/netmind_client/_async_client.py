@@ -207,7 +207,7 @@ class AsyncGenerationClient:
 
             async def work() -> None:
                 for number in numbers:
-                    batch.ended(number, await self._run(batch.outcome(number)))
+                    batch.end(number, await self._run(batch.outcome(number)))
 
             try:
                 async with anyio.create_task_group() as tasks:

@@ -327,7 +327,7 @@ class GenerationClient:
             count = len(batch.requests)
             with threads.results(count, concurrency, do, batch.is_creating) as ended:
                 for number, outcome in ended:
-                    batch.ended(number, outcome)
+                    batch.end(number, outcome)
             return batch.outcomes
 
     def _run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:

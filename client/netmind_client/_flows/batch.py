@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -100,6 +100,7 @@ class _Known:
     is_noted: bool = True  # whether the file has its id
 
 
+@dataclass(slots=True, eq=False)
 class Batch:
     """The requests, and the file of their jobs, if there is one.
 
@@ -108,72 +109,53 @@ class Batch:
     prompts.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        requests: Sequence[GenerationRequest],
-        timeout: float,
-        saving: Saving,
-        jobs: Lines | None,
-        *,
-        retry_failed: bool,
-        on_progress: Callable[[ManyProgress], object] | None,
-    ) -> None:
-        """Read what was done. With ``retry_failed``, what failed was not.
-
-        Raises:
-            ConfigurationError: The file is not a file of jobs, or belongs to other requests.
-        """
-        self.requests = requests
-        self._client = client
-        self._timeout = timeout
-        self._saving = saving
-        self._jobs = jobs
-        self._on_progress = on_progress
-        self._creating: set[int] = set()  # whose creates are on their way
-        self._outcomes: dict[int, Outcome] = {}
-        self._known = [_Known() for _ in requests] if jobs is None else _read_jobs(jobs, requests)
-        if retry_failed:
-            self._known = [_Known() if known.has_failed else known for known in self._known]
-        client.created.update(known.generation_id for known in self._known if known.generation_id)
+    client: Client
+    requests: Sequence[GenerationRequest]
+    timeout: float
+    saving: Saving
+    jobs: Lines | None
+    known: list[_Known]
+    on_progress: Callable[[ManyProgress], object] | None
+    creating: set[int] = field(default_factory=set)  # whose creates are on their way
+    ended: dict[int, Outcome] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> Sequence[Outcome]:
         """What the requests came to, in their order, once all have ended."""
-        return [self._outcomes[number] for number in range(len(self.requests))]
+        return [self.ended[number] for number in range(len(self.requests))]
 
     def is_creating(self) -> bool:
         """Return whether a create is on its way, or its job's id not yet in the file."""
-        return bool(self._creating)
+        return bool(self.creating)
 
     def how_to_go_on(self) -> str:
         """Return what is to be done about jobs that are not saved, for who is told nothing else."""
-        done = f"{sum(one.paths is not None for one in self._known)} of {len(self.requests)} are saved"
-        if self._jobs is not None:
-            return f"To go on: make the same call again, with the jobs_file {self._jobs.path} ({done})"
-        left = [one for one in self._known if one.paths is None and not one.has_failed]
+        done = f"{sum(one.paths is not None for one in self.known)} of {len(self.requests)} are saved"
+        if self.jobs is not None:
+            return f"To go on: make the same call again, with the jobs_file {self.jobs.path} ({done})"
+        left = [one for one in self.known if one.paths is None and not one.has_failed]
         lines = [done]
         for generation_id in filter(None, [one.generation_id for one in left]):
-            wait = shlex.join(["wait", generation_id, *self._saving.options])
-            lines.append(f"To go on: {self._client.api.command} {wait}")
+            wait = shlex.join(["wait", generation_id, *self.saving.options])
+            lines.append(f"To go on: {self.client.api.command} {wait}")
         if unheard := sum(one.sent_at is not None and one.generation_id is None for one in left):
             lines.append(f"Creates of which no answer was heard: {unheard}. Look for them: find_created")
         return "\n".join(lines)
 
-    def ended(self, number: int, outcome: Outcome) -> None:
+    def end(self, number: int, outcome: Outcome) -> None:
         """Keep what a request came to, and report the progress."""
-        self._outcomes[number] = outcome
-        if self._on_progress is not None:
-            failed = sum(one.error is not None for one in self._outcomes.values())
-            self._on_progress(ManyProgress(len(self._outcomes), failed, len(self.requests), outcome))
+        self.ended[number] = outcome
+        if self.on_progress is not None:
+            failed = sum(one.error is not None for one in self.ended.values())
+            self.on_progress(ManyProgress(len(self.ended), failed, len(self.requests), outcome))
 
     def outcome(self, number: int) -> Flow[Outcome]:
         """Do one request, or what is left of it; never raises a NetMindError."""
-        request, known = self.requests[number], self._known[number]
+        request, known = self.requests[number], self.known[number]
         paths = [Path(path) for path in known.paths or ()]
         if known.paths is not None and all(path.is_file() for path in paths):
             return Outcome(request, known.generation_id, paths=paths)
-        call = Call(self._client, self._timeout, self._client.request_timeout)
+        call = Call(self.client, self.timeout, self.client.request_timeout)
         try:
             made = yield from call.annotated(self._made(call, number))
         except NetMindError as error:
@@ -182,42 +164,38 @@ class Batch:
         return Outcome(request, made.generation.id, made.generation, made.paths)
 
     def _made(self, call: Call, number: int) -> Flow[Generated]:
-        known = self._known[number]
+        known = self.known[number]
         if known.generation_id is None and known.sent_at is not None:
             raise self._left_open(call, self.requests[number], known.sent_at)
         job = known.generation_id or (yield from self._create(call, number))
-        made = yield from finish(call, job, self._saving, Waiting())
-        self._known[number].paths = paths = [str(path) for path in made.paths]
+        made = yield from finish(call, job, self.saving, Waiting())
+        self.known[number].paths = paths = [str(path) for path in made.paths]
         yield from self._note(number, "saved", generation_id=made.generation.id, paths=paths)
         return made
 
     def _create(self, call: Call, number: int) -> Flow[Generation]:
         request = self.requests[number]
-        self._creating.add(number)  # until the file tells what came of it
-        known = self._known[number] = _Known(sent_at=timestamp(_clock.wall()))
+        self.creating.add(number)  # until the file tells what came of it
+        known = self.known[number] = _Known(sent_at=timestamp(_clock.wall()))
         try:
-            try:
-                yield from self._note(number, "sending", sent_at=known.sent_at)
-            except DownloadError:
-                known.sent_at = None
-                raise
-            try:
-                created = yield from operations.create(call, request.model, request.config)
-            except CreateOutcomeUnknown:
-                raise
-            except (ApiError, TransportError, ConfigurationError, Stopped):
-                known.sent_at = None
-                with contextlib.suppress(DownloadError):
-                    yield from self._note(number, "not created")
-                raise
+            yield from self._note(number, "sending", sent_at=known.sent_at)
+            created = yield from operations.create(call, request.model, request.config)
+        except CreateOutcomeUnknown:
+            raise
+        except (ApiError, TransportError, ConfigurationError, DownloadError, Stopped):
+            known.sent_at = None  # there is certainly no job
+            with contextlib.suppress(DownloadError):
+                yield from self._note(number, "not created")
+            raise
+        else:
             known.generation_id, known.is_noted = created.id, False
             # The job is there, and is waited for, whatever the disk says: a later line names it.
             with contextlib.suppress(DownloadError):
                 yield from self._note(number, "created", generation_id=created.id)
                 known.is_noted = True
+            return created
         finally:
-            self._creating.discard(number)
-        return created
+            self.creating.discard(number)
 
     def _left_open(self, call: Call, request: GenerationRequest, sent_at: str) -> CreateOutcomeUnknown:
         """Return the error for a create that an earlier run sent, and of whose outcome it did not hear."""
@@ -228,12 +206,12 @@ class Batch:
             model=request.model,
             config=dict(request.config),
             sent_at=sent,
-            find=lambda timeout: self._client.find(_clock.wall() - sent, request.model, timeout),
+            find=lambda timeout: self.client.find(_clock.wall() - sent, request.model, timeout),
         )
 
     def _note_end(self, number: int, error: NetMindError) -> Flow[None]:
         """Note what the next run has to know of a request that did not end well."""
-        known = self._known[number]
+        known = self.known[number]
         with contextlib.suppress(DownloadError):
             if not known.is_noted:  # a disk that was full has room now
                 yield from self._note(number, "created", generation_id=known.generation_id)
@@ -243,10 +221,10 @@ class Batch:
 
     def _note(self, number: int, event: str, **facts: Any) -> Flow[None]:
         """Add a line to the file, before anything else happens."""
-        if self._jobs is None:
+        if self.jobs is None:
             return
         line = {"request": number + 1, "digest": _digest(self.requests[number]), "event": event, **facts}
-        text, jobs = json.dumps(line), self._jobs
+        text, jobs = json.dumps(line), self.jobs
         yield Do(lambda: jobs.add(text))
 
 
@@ -274,10 +252,14 @@ def opened(
     read = [_read_request(number, one) for number, one in enumerate(requests, 1)]
     _files.prepare(saving.folder)
     with contextlib.ExitStack() as stack:
-        jobs = None
+        jobs, known = None, [_Known() for _ in read]
         if jobs_file is not None:
             jobs = stack.enter_context(contextlib.closing(_files.Lines(Path(jobs_file))))
-        batch = Batch(client, read, timeout, saving, jobs, retry_failed=retry_failed, on_progress=on_progress)
+            known = _read_jobs(jobs, read)
+        if retry_failed:
+            known = [_Known() if one.has_failed else one for one in known]
+        client.created.update(one.generation_id for one in known if one.generation_id)
+        batch = Batch(client, read, timeout, saving, jobs, known, on_progress)
         try:
             yield batch
         except BaseException as error:  # Ctrl-C, a cancelled task, a callback's own
