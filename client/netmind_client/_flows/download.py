@@ -94,8 +94,9 @@ class Reading(NamedTuple):
 
     @property
     def digest(self) -> tuple[str, str] | None:
-        """The name of a hash and what it gives for the file, where the ETag looks like one."""
-        return digest_of(self.etag) if self.plain else None
+        """The name of a hash and what it gives for the file, where the (strong) ETag looks like one."""
+        found = re.fullmatch(r'"([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})"', self.etag)
+        return (_HASHES[len(found[1])], found[1]) if found and self.plain else None
 
     def agrees_with(self, before: Reading) -> bool:
         """Whether this is of the same file: it repeats what was asked by, and has no other date or size."""
@@ -181,12 +182,6 @@ def check_kind(expected: str | None, content_type: str) -> None:
     media_type = content_type.partition(";")[0].strip().lower()
     if expected in ("image", "video", "audio") and media_type in _PAGES:
         raise BrokeOff(f"expected {expected}, got {cut(media_type)}")
-
-
-def digest_of(etag: str) -> tuple[str, str] | None:
-    """The hash that a strong ETag looks like: its name, and its hexadecimal digits."""
-    found = re.fullmatch(r'"([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})"', etag)
-    return (_HASHES[len(found[1])], found[1]) if found else None
 
 
 def name_for(result: Result, generation_id: str, content_type: str, number: int, of: int) -> str:

@@ -52,16 +52,16 @@ def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation
             find=lambda timeout: call.client.find(call.client.monotonic() - sent_on, model, timeout),
         )
 
+    failure: NoAnswer | ApiError
     while True:
-        again: NoAnswer | ApiError
         try:
             answer = yield from call.send(request, math.inf if config.get("sync_mode") is True else None)
             body = _api.document(request, answer, None)
-        except (NoAnswer, ApiError) as failure:
-            again = failure
         except UnexpectedAnswer as redirect:  # to the job, to a login page: nobody documents either
             target = _api.without_query(answer.headers.get("location", "elsewhere"))
             raise unknown(f"answered {answer.status} and redirects to {target}") from redirect
+        except (NoAnswer, ApiError) as error:
+            failure = error
         else:
             created = read_generation(body)
             if created is None:
@@ -69,17 +69,20 @@ def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation
             call.client.created.add(created.id)
             call.about("wait", created.id)
             return created
-        if retry.create_may_be_sent_again(again):
-            pause = retry.pause_before_next(call.attempts, getattr(again, "retry_after", None))
-            if call.attempts < retry.MOST_ATTEMPTS and pause < call.left():
-                yield from call.rest(pause)
-                continue
-        if retry.create_may_have_made_a_job(again):
-            raise unknown(_api.create_failed(again)) from again
-        call.resume = None
-        if isinstance(again, ApiError):
-            raise again
-        raise TransportError(f"POST {request.url}: not sent: {again}; nothing was created") from again
+        pause = retry.pause_before_next(call.attempts, getattr(failure, "retry_after", None))
+        is_last = call.attempts >= retry.MOST_ATTEMPTS or pause >= call.left()
+        if is_last or not retry.create_may_be_sent_again(failure):
+            break
+        yield from call.rest(pause)
+    if retry.create_may_have_made_a_job(failure):
+        why = f"sent, but no answer came ({failure})"
+        if isinstance(failure, ApiError):
+            why = f"answered {failure.status} ({_api.message_of(failure.body)})"
+        raise unknown(why) from failure
+    call.resume = None
+    if isinstance(failure, ApiError):
+        raise failure
+    raise TransportError(f"POST {request.url}: not sent: {failure}; nothing was created") from failure
 
 
 def get(call: Call, generation_id: str) -> Flow[Generation]:
