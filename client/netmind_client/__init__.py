@@ -72,9 +72,7 @@ __all__ = [
 ]
 
 if _util.find_spec("httpx") is None:
-    globals()["__all__"] = [
-        name for name in __all__ if not name.startswith("Async")
-    ]  # that ``import *`` needs none
+    globals()["__all__"].remove("AsyncGenerationClient")  # so that ``import *`` does without
 
 
 def __dir__() -> list[str]:

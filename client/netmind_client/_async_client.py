@@ -23,7 +23,6 @@ from netmind_client.exceptions import ConfigurationError
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-    from types import TracebackType
 
     import httpx
 
@@ -96,9 +95,7 @@ class AsyncGenerationClient:
     async def __aenter__(self) -> AsyncGenerationClient:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

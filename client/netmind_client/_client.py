@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import os
     import threading
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from types import TracebackType
 
     import requests
 
@@ -78,9 +77,7 @@ class GenerationClient:
             monotonic,
             sleeps=sleep is _clock.sleep,
         )
-        if session is not None:
-            by_requests.check_session(session)
-        self._session = session if session is not None else by_requests.new_session()
+        self._session = by_requests.new_session() if session is None else by_requests.checked(session)
         self._sleep = sleep
 
     @property
@@ -99,9 +96,7 @@ class GenerationClient:
     def __enter__(self) -> GenerationClient:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

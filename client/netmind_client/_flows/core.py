@@ -42,16 +42,9 @@ class Core:
         *,
         sleeps: bool,
     ) -> None:
-        """Read what is not given from the environment.
+        """Take what the client is given; read what it is not given from the environment.
 
-        Args:
-            run: Runs a flow, as the client does.
-            api_key: As the client is given it, like all that is not said here.
-            base_url: Where the API is.
-            request_timeout: Seconds that one request may take.
-            poll_interval: Seconds between polls.
-            monotonic: Returns the time, in seconds.
-            sleeps: Whether the client really sleeps, unless a virtual clock is in use.
+        ``run`` runs a flow, as the client does, and ``sleeps`` says whether its pauses take time.
 
         Raises:
             ConfigurationError: There is no API key, or a setting is not what it should be.

@@ -230,11 +230,8 @@ def _ending_of(content_type: str) -> str:
 
 def _split_name(text: str) -> tuple[str, str]:
     """The parts of a safe name before and after its last dot."""
-    last = re.split(r"[/\\]", text)[-1]
-    stem, dot, ending = last.rpartition(".")
-    if not dot:
-        stem, ending = last, ""
-    return safe_name(stem), re.sub(r"[^A-Za-z0-9]", "", ending)[:10]
+    stem, dot, ending = re.split(r"[/\\]", text)[-1].rpartition(".")
+    return (safe_name(stem), re.sub(r"[^A-Za-z0-9]", "", ending)[:10]) if dot else (safe_name(ending), "")
 
 
 def safe_name(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
@@ -51,14 +52,15 @@ def new_session() -> requests.Session:
     return session
 
 
-def check_session(session: requests.Session) -> None:
-    """See that a session of a user's own does not send a create again.
+def checked(session: requests.Session) -> requests.Session:
+    """Return a session of a user's own, unless it sends a create again.
 
     Raises:
         ConfigurationError: It does.
     """
     for prefix, adapter in session.adapters.items():
         _check_adapter(f"the session's adapter for {prefix}", adapter)
+    return session
 
 
 def _check_adapter(name: str, adapter: Any) -> None:
@@ -78,11 +80,9 @@ def _sends_post_again(retries: Any) -> bool:
     if any(retries.is_retry("POST", status) for status in range(300, 600)):
         return True
     for error in (ProtocolError("cut"), SSLError("cut")):
-        try:
+        with contextlib.suppress(HTTPError):
             retries.increment("POST", "/", error=error)
-        except HTTPError:
-            continue
-        return True
+            return True
     return False
 
 
@@ -100,7 +100,7 @@ def send(session: requests.Session, effect: Send) -> Answer:
             effect.request.url,
             dict(effect.request.headers),
             data=effect.request.body,
-            auth=_as_it_is,
+            auth=lambda request: request,
         )
         request = session.prepare_request(asked)
         adapter = session.get_adapter(request.url or "")
@@ -119,11 +119,12 @@ def send(session: requests.Session, effect: Send) -> Answer:
 def _exchanged(
     session: requests.Session, request: requests.PreparedRequest, effect: Send, exchange: deadline.Exchange
 ) -> Answer:
-    location: list[str] = []
+    location: dict[str, str] = {}
 
     def keep_location(answer: requests.Response, **_: Any) -> None:
         """Take a redirect from requests, which would read its body, and build a request that is not sent."""
-        location.extend([answer.headers.pop("Location")] if "Location" in answer.headers else [])
+        if "Location" in answer.headers:
+            location["location"] = answer.headers.pop("Location")
 
     request.hooks["response"].append(keep_location)
     try:
@@ -133,7 +134,7 @@ def _exchanged(
         raise _no_answer(error, exchange) from error
     with opened:
         headers = {name.lower(): value for name, value in opened.headers.items()}
-        head = Answer(opened.status_code, headers | ({"location": location[-1]} if location else {}))
+        head = Answer(opened.status_code, headers | location)
         if head.status < 200:
             raise NoAnswer(f"answered {head.status}, and no more", sent=True)
         take = effect.begin(head)
@@ -159,10 +160,6 @@ def _parts(answer: requests.Response, exchange: deadline.Exchange) -> Iterator[b
             answer.raw.release_conn()
             return
         yield part
-
-
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 def _no_answer(error: Exception, exchange: deadline.Exchange) -> NoAnswer:
