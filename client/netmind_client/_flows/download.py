@@ -78,12 +78,12 @@ class Reading(NamedTuple):
         plain: Whether the body is the file as it is, and not encoded.
     """
 
-    start: int
-    total: int | None
-    content_type: str
-    etag: str
-    last_modified: str
-    plain: bool
+    start: int = 0
+    total: int | None = None
+    content_type: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    plain: bool = False
 
     @property
     def validator(self) -> str | None:
@@ -114,7 +114,7 @@ def request_for(url: str, have: int, validator: str | None) -> Request:
     return Request("GET", url, headers)
 
 
-def read_head(answer: Answer, url: str, have: int, before: Reading | None) -> Reading:
+def read_head(answer: Answer, url: str, have: int, before: Reading) -> Reading:
     """What the answer to :func:`request_for` brings.
 
     Args:
@@ -137,22 +137,19 @@ def read_head(answer: Answer, url: str, have: int, before: Reading | None) -> Re
         raise LinkExpired(where)
     if answer.status in _PASSING:
         raise BrokeOff(where, retry_after(answer))
-    plain = headers.get("content-encoding", "identity") == "identity"
     came = Reading(
-        0,
-        None,
-        headers.get("content-type", ""),
-        headers.get("etag", ""),
-        headers.get("last-modified", ""),
-        plain,
+        content_type=headers.get("content-type", ""),
+        etag=headers.get("etag", ""),
+        last_modified=headers.get("last-modified", ""),
+        plain=headers.get("content-encoding", "identity") == "identity",
     )
     if answer.status == 200:
         length = headers.get("content-length", "")
-        is_told = plain and re.fullmatch(r"\d{1,18}", length, re.ASCII)
+        is_told = came.plain and re.fullmatch(r"\d{1,18}", length, re.ASCII)
         return came._replace(total=int(length) if is_told else None)
-    if answer.status == 206 and have and before is not None:
+    if answer.status == 206 and have:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("content-range", ""), re.ASCII)
-        if found and plain and int(found[1]) == have:
+        if found and came.plain and int(found[1]) == have:
             came = came._replace(total=None if found[2] == "*" else int(found[2]))
             if came.agrees_with(before):
                 return before._replace(start=have, total=came.total or before.total)

@@ -99,12 +99,16 @@ class _Transfer:
         self._job = generation
         self._number = number
         self._saving = saving
-        self._reading: Reading | None = None
+        self._reading = Reading()
         self._refused: list[str] = []  # what the content's hash was, where the ETag says another
 
     @property
     def _result(self) -> Result:
         return self._job.results[self._number - 1]
+
+    @property
+    def _url_shown(self) -> str:
+        return without_query(self._result.url or "")
 
     def run(self) -> Flow[Path]:
         """Save it; return its path."""
@@ -116,10 +120,8 @@ class _Transfer:
             else:
                 yield from self._fetch()
                 named = self._result
-            content_type = self._reading.content_type if self._reading else ""
-            of = len(self._job.results)
-            name = download.name_for(named, self._job.id, content_type, self._number, of)
-            path = self._saving.folder / name
+            kind, of = self._reading.content_type, len(self._job.results)
+            path = self._saving.folder / download.name_for(named, self._job.id, kind, self._number, of)
             try:
                 yield Do(lambda: file.finish(path, overwrite=self._saving.overwrite))
             except _files.NameTaken:
@@ -144,10 +146,8 @@ class _Transfer:
                 most = max(most, self._file.size)
                 pause = retry.pause_before_next(failures, getattr(error, "retry_after", None))
                 if failures >= _MOST_FAILURES or pause >= self._call.left():
-                    message = (
-                        f"{without_query(self._result.url or '')}: the download broke off, nothing was saved"
-                    )
-                    raise DownloadError(f"{message}: {error}") from error
+                    message = f"{self._url_shown}: the download broke off, nothing was saved: {error}"
+                    raise DownloadError(message) from error
                 yield from self._call.rest(pause)
 
     def _fetch_once(self) -> Flow[None]:
@@ -155,8 +155,7 @@ class _Transfer:
         if not url.startswith(("http://", "https://")):
             raise DownloadError(f"result {self._number} has no URL that can be fetched: {cut(url)!r}")
         for _ in range(_MOST_REDIRECTS):
-            validator = self._reading.validator if self._reading else None
-            request = download.request_for(url, self._file.size, validator)
+            request = download.request_for(url, self._file.size, self._reading.validator)
             try:
                 yield from self._call.receive(request, functools.partial(self._begin, url))
             except Redirected as elsewhere:
@@ -187,25 +186,19 @@ class _Transfer:
             self._limit(self._file.size + len(piece))
             self._file.write(piece)
         if self._saving.on_progress is not None:
-            total = self._reading.total if self._reading else None
-            self._saving.on_progress(
-                DownloadProgress(self._job.id, self._number, len(self._job.results), self._file.size, total)
-            )
+            size, total, of = self._file.size, self._reading.total, len(self._job.results)
+            self._saving.on_progress(DownloadProgress(self._job.id, self._number, of, size, total))
 
     def _limit(self, size: int) -> None:
         if size > self._saving.max_bytes:
             enough = max(size, 2 * self._saving.max_bytes)
             self._call.about("download", self._job.id, *self._saving.options, "--max-bytes", str(enough))
-            raise DownloadError(
-                f"{without_query(self._result.url or '')} has {size} bytes or more, and max_bytes is "
-                f"{self._saving.max_bytes}; nothing was saved"
-            )
+            most = f"max_bytes is {self._saving.max_bytes}; nothing was saved"
+            raise DownloadError(f"{self._url_shown} has {size} bytes or more, and {most}")
 
     def _check(self) -> Flow[None]:
         """See that all of it came, and as it was sent."""
         reading, size = self._reading, self._file.size
-        if reading is None:
-            return
         self._decoder.finish()
         if reading.total is not None and size != reading.total:
             if size > reading.total:
