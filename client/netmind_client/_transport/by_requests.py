@@ -127,11 +127,9 @@ def _exchanged(
             location["location"] = answer.headers.pop("Location")
 
     request.hooks["response"].append(keep_location)
-    try:
+    with _failures(exchange):
         options = session.merge_environment_settings(request.url, {}, True, None, None)
         opened = session.send(request, timeout=effect.idle, allow_redirects=False, **options)
-    except _ERRORS as error:
-        raise _no_answer(error, exchange) from error
     with opened:
         headers = {name.lower(): value for name, value in opened.headers.items()}
         head = Answer(opened.status_code, headers | location)
@@ -148,29 +146,31 @@ def _parts(answer: requests.Response, exchange: deadline.Exchange) -> Iterator[b
     read = answer.raw.read1
     while True:
         try:
-            part = read(_PART_BYTES, decode_content=False)
+            with _failures(exchange):
+                part = read(_PART_BYTES, decode_content=False)
         except AttributeError:  # what somebody has put in the place of a socket knows no read1
             if read == answer.raw.read:
                 raise
             read = answer.raw.read
             continue
-        except _ERRORS as error:
-            raise _no_answer(error, exchange) from error
         if not part:
             answer.raw.release_conn()
             return
         yield part
 
 
-def _no_answer(error: Exception, exchange: deadline.Exchange) -> NoAnswer:
-    cause: Any = getattr(error.args[0] if error.args else None, "reason", None)
-    inner = getattr(cause, "original_error", None) if isinstance(cause, ProxyError) else cause
-    was_certain = isinstance(error, _NEVER_SENT) or isinstance(inner, NewConnectionError)
-    return NoAnswer(
-        _words(error),
-        sent=not was_certain if exchange.sent is None else exchange.sent,
-        timed_out=isinstance(error, requests.Timeout) or "timed out" in str(error),
-    )
+@contextlib.contextmanager
+def _failures(exchange: deadline.Exchange) -> Iterator[None]:
+    """Raise what requests and urllib3 raise within as one error."""
+    try:
+        yield
+    except _ERRORS as error:
+        cause: Any = getattr(error.args[0] if error.args else None, "reason", None)
+        inner = getattr(cause, "original_error", None) if isinstance(cause, ProxyError) else cause
+        sent, timed_out = exchange.sent, isinstance(error, requests.Timeout) or "timed out" in str(error)
+        if sent is None:
+            sent = not isinstance(error, _NEVER_SENT) and not isinstance(inner, NewConnectionError)
+        raise NoAnswer(_words(error), sent=sent, timed_out=timed_out) from error
 
 
 def _words(error: BaseException) -> str:
