@@ -57,22 +57,16 @@ class AsyncGenerationClient:
         sleep: Callable[[float], Awaitable[object]] | None = None,
         monotonic: Callable[[], float] = _clock.monotonic,
     ) -> None:
-        """Set up a client; nothing is sent yet.
+        """Set up a client as the other one is set up; nothing is sent yet.
 
-        Args:
-            api_key: As for the other client, like all that is not said here.
-            base_url: Likewise.
-            request_timeout: Likewise.
-            poll_interval: Likewise.
-            http_client: What sends the requests, for proxies or certificates of your own.
-            sleep: How to wait, in seconds; a virtual clock can stand in.
-            monotonic: What time it is, in seconds; a virtual clock can stand in.
+        ``http_client`` sends the requests, for proxies or certificates of your own. ``sleep`` is awaited with
+        seconds, and ``monotonic`` returns seconds, so that a virtual clock can stand in.
 
         Raises:
             ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
         """
         self._core = Core(
-            self._run, api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is None
+            self._run, api_key, base_url, request_timeout, poll_interval, monotonic, waits=sleep is None
         )
         self._http_client = http_client if http_client is not None else by_httpx.new_client()
         self._sleep = sleep

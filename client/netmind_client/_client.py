@@ -68,14 +68,9 @@ class GenerationClient:
             ConfigurationError: There is no API key, the base URL is not an HTTP URL, or the session sends a
                 create again by itself.
         """
+        waits = sleep is _clock.sleep
         self._core = Core(
-            self._run,
-            api_key,
-            base_url,
-            request_timeout,
-            poll_interval,
-            monotonic,
-            sleeps=sleep is _clock.sleep,
+            self._run, api_key, base_url, request_timeout, poll_interval, monotonic, waits=waits
         )
         self._session = by_requests.new_session() if session is None else by_requests.checked(session)
         self._sleep = sleep

@@ -75,7 +75,7 @@ class Client(NamedTuple):
         request_timeout: Seconds that one request of a longer call may take.
         poll_interval: Seconds between the polls of a wait; None to poll less and less often.
         monotonic: Returns the time, in seconds since some moment.
-        sleeps: Whether the client really sleeps, unless a virtual clock is in use.
+        waits: Whether its pauses take time, unless a virtual clock is in use.
         find: Searches for the job of a create that got no response. It takes the seconds since the create was
             sent, the model, and a timeout.
         created: The ids of the jobs that this client has created.
@@ -85,7 +85,7 @@ class Client(NamedTuple):
     request_timeout: float
     poll_interval: float | None
     monotonic: Callable[[], float]
-    sleeps: bool
+    waits: bool
     find: Callable[[float, str | None, float], Any]
     created: set[str]
 
@@ -117,7 +117,7 @@ class Call:
         self.resume: str | None = None
         self._each = self.timeout if each is None else each
         # What a network takes, whatever the client's clock says, except where time is virtual.
-        self._network = _clock.real if client.sleeps and not _clock.is_virtual() else client.monotonic
+        self._network = _clock.real if client.waits and not _clock.is_virtual() else client.monotonic
         self._read_at = client.monotonic()
         self._passed = 0.0
         self._spent = 0.0  # since the clock was read last

@@ -40,11 +40,12 @@ class Core:
         poll_interval: float | None,
         monotonic: Callable[[], float],
         *,
-        sleeps: bool,
+        waits: bool,
     ) -> None:
         """Take what the client is given; read what it is not given from the environment.
 
-        ``run`` runs a flow, as the client does, and ``sleeps`` says whether its pauses take time.
+        ``run`` runs a flow, as the client does; ``waits`` says whether its pauses take time, unless a virtual
+        clock is in use.
 
         Raises:
             ConfigurationError: There is no API key, or a setting is not what it should be.
@@ -58,7 +59,7 @@ class Core:
             seconds("request_timeout", request_timeout, LEAST_SECONDS),
             None if poll_interval is None else seconds("poll_interval", poll_interval, LEAST_SECONDS),
             monotonic,
-            sleeps,
+            waits,
             find=lambda ago, model, timeout: run(self.find_created(ago, model, timeout)),
             created=set(),
         )

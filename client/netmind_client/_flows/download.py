@@ -115,13 +115,7 @@ def request_for(url: str, have: int, validator: str | None) -> Request:
 
 
 def read_head(answer: Answer, url: str, have: int, before: Reading) -> Reading:
-    """What the answer to :func:`request_for` brings.
-
-    Args:
-        answer: Without its body.
-        url: What was asked for.
-        have: How many bytes of the file are there.
-        before: What was read the last time.
+    """Return what the response to :func:`request_for` brings, by its head and what was read ``before``.
 
     Raises:
         Redirected: The file is elsewhere.
@@ -182,16 +176,10 @@ def check_kind(expected: str | None, content_type: str) -> None:
 
 
 def name_for(result: Result, generation_id: str, content_type: str, number: int, of: int) -> str:
-    """A file's name, never a path: the job's id, then the API's name, the URL's or the file's id.
+    """Return a file's name, never a path: the job's id, then the API's name, the URL's or the file's id.
 
-    The id keeps jobs apart: the API names the files of every job alike (observed).
-
-    Args:
-        result: What is to be saved.
-        generation_id: The job that it is of.
-        content_type: What the download's answer says it is, for a name without an ending.
-        number: Which of the job's results this is, from 1.
-        of: How many results the job has: several are numbered, since they may be named alike.
+    The id keeps jobs apart: the API names the files of every job alike (observed). So are several results of
+    one job, which are numbered. The content type gives an ending to a name that has none.
     """
     stem = ending = ""
     for text in (result.file_name, _last_of_path(result.url or ""), result.file_id):

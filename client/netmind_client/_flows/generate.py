@@ -37,14 +37,7 @@ def generate(
 
 
 def finish(call: Call, job: Generation | str, saving: Saving, waiting: Waiting) -> Flow[Generated]:
-    """Wait for a job and save its results.
-
-    Args:
-        call: Its time.
-        job: What its create returned just now, or the id of an older one.
-        saving: How to save.
-        waiting: How to wait.
-    """
+    """Wait for a job, which is given as its create returned it or by its id, and save its results."""
     call.about("wait", job if isinstance(job, str) else job.id, *saving.options)
     done = yield from wait(call, job, waiting)
     return Generated(done, (yield from download_results(call, done, saving)))

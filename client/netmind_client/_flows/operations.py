@@ -142,12 +142,8 @@ def find_created(call: Call, ago: float, model: str | None) -> Flow[Sequence[Gen
     """Return the generations that a create without a response may have made, the nearest in time first.
 
     Looks until there is one, or the call's time is over. A generation shows neither its model nor its config
-    (documented), so what tells is when it was created; where it does show a model, that must agree.
-
-    Args:
-        call: Its time.
-        ago: How many seconds before the call the create was sent.
-        model: What it was sent for; None to take any.
+    (documented), so what tells is when it was created: the create was sent ``ago`` seconds before the call.
+    Where it does show a model, that must agree.
     """
     while True:
         answer, body = yield from ask(call, "GET")

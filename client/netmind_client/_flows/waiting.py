@@ -52,10 +52,7 @@ class Waiting:
 def wait(call: Call, job: Generation | str, waiting: Waiting) -> Flow[Generation]:
     """Poll until the job is completed, show each state, and return the last one.
 
-    Args:
-        call: Its time.
-        job: What its create returned just now, so that the first poll can wait; or its id.
-        waiting: How to wait.
+    A job that its create returned just now is given as it is, so that the first poll can wait.
     """
     seen, generation_id = (None, job) if isinstance(job, str) else (job, job.id)
     kept = min(_TO_DELETE, call.timeout / 5) if waiting.delete_on_timeout else 0.0

@@ -63,11 +63,7 @@ class Connection:
     resume: str | None = None
 
     def client(self) -> GenerationClient:
-        """Return a client.
-
-        Raises:
-            ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
-        """
+        """Return a client."""
         return GenerationClient(self.api_key, self.base_url)
 
     def same_command(self) -> str:

@@ -368,7 +368,7 @@ class TestJobsFile:
 
 
 def test_what_is_stopped_before_its_create_is_sent_is_known_to_have_made_no_job(tmp_path):
-    core, jobs = Core(None, "k3y", BASE, 30.0, None, clock.monotonic, sleeps=True), tmp_path / "jobs.jsonl"
+    core, jobs = Core(None, "k3y", BASE, 30.0, None, clock.monotonic, waits=True), tmp_path / "jobs.jsonl"
     saving, options = (
         Saving(tmp_path, False, 1000),
         {"concurrency": 1, "retry_failed": False, "on_progress": None},
