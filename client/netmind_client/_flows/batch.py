@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_client import _clock, _files
 from netmind_client._flows import operations
-from netmind_client._flows.call import Call, callback, seconds, whole
+from netmind_client._flows.call import Call, check_callback, check_whole, seconds
 from netmind_client._flows.effects import Do, Flow, Stopped
 from netmind_client._flows.generate import finish
 from netmind_client._flows.operations import moment, timestamp
@@ -246,9 +246,9 @@ def opened(
         ConfigurationError: Something is not what it should be.
         DownloadError: Nothing can be saved there.
     """
-    whole("concurrency", concurrency)
+    check_whole("concurrency", concurrency)
     seconds("timeout", timeout)
-    callback("on_progress", on_progress)
+    check_callback("on_progress", on_progress)
     read = [_read_request(number, one) for number, one in enumerate(requests, 1)]
     _files.prepare(saving.folder)
     with contextlib.ExitStack() as stack:

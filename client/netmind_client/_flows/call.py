@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 LEAST_SECONDS = 0.1  # that a request is given, however little is left: the last look at a job
 
-F = TypeVar("F")
 T = TypeVar("T")
 
 _log = logging.getLogger("netmind_client")  # for what is lost with a task that is cancelled
-
 
 # Of an answer that is kept in memory: a transcript of days, and a list of ten thousand jobs.
 MOST_BYTES = 2 * 1024 * 1024
@@ -33,10 +31,10 @@ _LONGEST = 1e9  # seconds; sockets take not many more
 
 
 def seconds(name: str, value: Any, least: float = 0) -> float:
-    """A length of time, as a user gives it.
+    """Return a length of time, as a user gives it.
 
     Raises:
-        ConfigurationError: It is none, or too little.
+        ConfigurationError: It is not a number of seconds, or too little.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= _LONGEST:
         expected = f"a {name} in seconds, from {least:g} to {_LONGEST:g}"
@@ -44,19 +42,18 @@ def seconds(name: str, value: Any, least: float = 0) -> float:
     return float(value)
 
 
-def whole(name: str, value: Any) -> int:
-    """A number of things, as a user gives it.
+def check_whole(name: str, value: Any) -> None:
+    """Check a number of things, as a user gives it.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: It is not a whole number, or less than 1.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(f"expected {name} as a whole number, 1 or more, got {value!r}")
-    return value
 
 
-def callback(name: str, value: F) -> F:
-    """Return what is to be called, as a user gives it.
+def check_callback(name: str, value: Any) -> None:
+    """Check what is to be called, if anything is, as a user gives it.
 
     Raises:
         ConfigurationError: It cannot be called, or returns what somebody has to await.
@@ -64,7 +61,6 @@ def callback(name: str, value: F) -> F:
     if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
         got = "a coroutine function, which nobody awaits" if callable(value) else type(value).__name__
         raise ConfigurationError(f"expected {name} as a function, got {got}")
-    return value
 
 
 class Client(NamedTuple):

@@ -37,7 +37,7 @@ _ROUNDED_BY = 2.0  # created_at has whole seconds, and so has the header Date
 def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation]:
     """Create a generation; send it again only when it is certain that there is no job."""
     request = call.api.request("POST", body=_api.create_body(model, config))
-    sent_at, sent_on = _clock.wall(), call.client.monotonic()
+    sent_at, begun = _clock.wall(), call.client.monotonic()
     # Whatever ends it from now on, Ctrl-C too, leaves open whether there is a job, until that is known.
     call.creates = True
     call.resume_by("find-created", "--sent-at", timestamp(sent_at), "--model", model)
@@ -49,7 +49,7 @@ def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation
             model=model,
             config=dict(config),
             sent_at=sent_at,
-            find=lambda timeout: call.client.find(call.client.monotonic() - sent_on, model, timeout),
+            find=lambda timeout: call.client.find(call.client.monotonic() - begun, model, timeout),
         )
 
     failure: NoAnswer | ApiError
@@ -163,9 +163,9 @@ def find_created(call: Call, ago: float, model: str | None) -> Flow[Sequence[Gen
         yield from call.rest(_LOOK_AGAIN_SECONDS)
 
 
-def timestamp(moment: float) -> str:
+def timestamp(at: float) -> str:
     """Return a moment as the API writes it, in UTC (that it means UTC is assumed)."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
 
 
 def moment(text: str | None) -> float | None:

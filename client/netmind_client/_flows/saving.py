@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from netmind_client import _files
 from netmind_client._api import cut, without_query
 from netmind_client._flows import download, operations, retry
-from netmind_client._flows.call import callback, whole
+from netmind_client._flows.call import check_callback, check_whole
 from netmind_client._flows.download import BrokeOff, LinkExpired, Reading, Redirected
 from netmind_client._flows.effects import Do, Flow
 from netmind_client._http import Decoder, NoAnswer
@@ -61,8 +61,8 @@ class Saving:
     on_progress: Callable[[DownloadProgress], object] | None = None
 
     def __post_init__(self) -> None:
-        whole("max_bytes", self.max_bytes)
-        callback("on_progress", self.on_progress)
+        check_whole("max_bytes", self.max_bytes)
+        check_callback("on_progress", self.on_progress)
 
     @property
     def options(self) -> Sequence[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from netmind_client import _api
 from netmind_client._flows import operations, retry
-from netmind_client._flows.call import callback
+from netmind_client._flows.call import check_callback
 from netmind_client._flows.effects import Flow, Show
 from netmind_client.exceptions import GenerationFailed, NetMindError, ResultMissing, WaitTimeout
 
@@ -46,7 +46,7 @@ class Waiting:
     delete_on_timeout: bool = False
 
     def __post_init__(self) -> None:
-        callback("on_poll", self.on_poll)
+        check_callback("on_poll", self.on_poll)
 
 
 def wait(call: Call, job: Generation | str, waiting: Waiting) -> Flow[Generation]:
