@@ -90,5 +90,4 @@ def __getattr__(name: str) -> _typing.Any:
             raise
         message = "AsyncGenerationClient needs httpx: pip install 'netmind-testkit[async]'"
         raise ModuleNotFoundError(message, name=error.name) from error
-    globals()[name] = AsyncGenerationClient
     return AsyncGenerationClient

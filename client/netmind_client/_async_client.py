@@ -12,7 +12,7 @@ from anyio.lowlevel import current_token
 
 from netmind_client import _clock
 from netmind_client._flows.batch import opened
-from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core
+from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, BaseClient, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client._flows.effects import Do, Pause, Running, Send, Show
 from netmind_client._flows.saving import Saving
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _DISK_THREADS = 40  # of each client, since the application may keep the common ones busy
 
 
-class AsyncGenerationClient:
+class AsyncGenerationClient(BaseClient):
     """As :class:`netmind_client.GenerationClient`, for asyncio and trio, over ``httpx``.
 
     It asks, waits, downloads and fails by the same decisions; only what sends and sleeps is another. A task
@@ -72,19 +72,6 @@ class AsyncGenerationClient:
         self._sleep = sleep
         self._limiter: anyio.CapacityLimiter | None = None
         self._loop: object = None  # the event loop whose connections these are
-
-    @property
-    def base_url(self) -> str:
-        """Where the API is, without a slash or /v1 at its end."""
-        return self._core.api.base_url
-
-    @property
-    def command(self) -> str:
-        """The command line that reaches the same API, such as ``netmind-client --base-url http://h``."""
-        return self._core.api.command
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.base_url!r})"
 
     async def __aenter__(self) -> AsyncGenerationClient:
         return self

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from netmind_client import _clock
 from netmind_client._flows.batch import opened
-from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core
+from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, BaseClient, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client._flows.effects import Do, Pause, Running, Send, Show, Stopped
 from netmind_client._flows.saving import Saving
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class GenerationClient:
+class GenerationClient(BaseClient):
     """Creates, watches, lists, deletes and downloads generations.
 
     A create is sent again only when it is certain that there is no job. Every call ends within its timeout.
@@ -74,19 +74,6 @@ class GenerationClient:
         )
         self._session = by_requests.new_session() if session is None else by_requests.checked(session)
         self._sleep = sleep
-
-    @property
-    def base_url(self) -> str:
-        """Where the API is, without a slash or /v1 at its end."""
-        return self._core.api.base_url
-
-    @property
-    def command(self) -> str:
-        """The command line that reaches the same API, such as ``netmind-client --base-url http://h``."""
-        return self._core.api.command
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.base_url!r})"
 
     def __enter__(self) -> GenerationClient:
         return self

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-COMPLETED = "completed"
 # failed is observed; nobody reported error or cancelled, but clients in the wild look for them.
 FAILED = frozenset({"failed", "error", "cancelled"})
 
@@ -64,7 +63,7 @@ class Generation:
     @property
     def is_completed(self) -> bool:
         """Whether it ended well."""
-        return self.status == COMPLETED
+        return self.status == "completed"
 
     @property
     def is_failed(self) -> bool:

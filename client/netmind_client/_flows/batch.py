@@ -251,11 +251,11 @@ def opened(
     check_callback("on_progress", on_progress)
     read = [_read_request(number, one) for number, one in enumerate(requests, 1)]
     _files.prepare(saving.folder)
-    with contextlib.ExitStack() as stack:
-        jobs, known = None, [_Known() for _ in read]
-        if jobs_file is not None:
-            jobs = stack.enter_context(contextlib.closing(_files.Lines(Path(jobs_file))))
-            known = _read_jobs(jobs, read)
+    file: contextlib.AbstractContextManager[Lines | None] = contextlib.nullcontext()
+    if jobs_file is not None:
+        file = contextlib.closing(_files.Lines(Path(jobs_file)))
+    with file as jobs:
+        known = [_Known() for _ in read] if jobs is None else _read_jobs(jobs, read)
         if retry_failed:
             known = [_Known() if one.has_failed else one for one in known]
         client.created.update(one.generation_id for one in known if one.generation_id)

@@ -112,6 +112,25 @@ class Core:
         return Call(self.client, timeout, self.client.request_timeout)
 
 
+class BaseClient:
+    """What both clients say of themselves."""
+
+    _core: Core
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is, without a slash or /v1 at its end."""
+        return self._core.api.base_url
+
+    @property
+    def command(self) -> str:
+        """The command line that reaches the same API, such as ``netmind-client --base-url http://h``."""
+        return self._core.api.command
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
+
+
 def _id_of(generation: Any) -> str:
     """Return the id of a generation, which a user may give as it is or by its id.
 

@@ -165,19 +165,25 @@ def _failures(exchange: deadline.Exchange) -> Iterator[None]:
     try:
         yield
     except _ERRORS as error:
-        cause: Any = getattr(error.args[0] if error.args else None, "reason", None)
-        inner = getattr(cause, "original_error", None) if isinstance(cause, ProxyError) else cause
+        cause = _reason(error)
+        inner = cause.original_error if isinstance(cause, ProxyError) else cause
         sent, timed_out = exchange.sent, isinstance(error, requests.Timeout) or "timed out" in str(error)
         if sent is None:
             sent = not isinstance(error, _NEVER_SENT) and not isinstance(inner, NewConnectionError)
         raise NoAnswer(_words(error), sent=sent, timed_out=timed_out) from error
 
 
+def _reason(error: BaseException) -> Any:
+    """Return what an error is about: often another one."""
+    first = error.args[0] if error.args else None
+    return getattr(first, "reason", first)
+
+
 def _words(error: BaseException) -> str:
     """Why a request failed, in one line, and without the pools and connections that urllib3 names."""
     if isinstance(error, ProxyError):
         return f"the proxy: {_words(error.original_error)}"
-    cause = getattr(error.args[0] if error.args else None, "reason", error.args[0] if error.args else None)
+    cause = _reason(error)
     if isinstance(cause, BaseException):
         return _words(cause)
     words = ": ".join(str(one).rstrip(".") for one in error.args if isinstance(one, str | BaseException))

@@ -137,13 +137,8 @@ class Commands(click.Group):
 
 
 def _facts(error: exceptions.NetMindError) -> dict[str, Any]:
-    return {
-        "error": type(error).__name__,
-        "message": error.args[0],
-        "generation_id": error.generation_id,
-        "attempts": error.attempts,
-        "resume": error.resume,
-    }
+    facts = {name: getattr(error, name) for name in ("generation_id", "attempts", "resume")}
+    return {"error": type(error).__name__, "message": error.args[0], **facts}
 
 
 @contextlib.contextmanager
