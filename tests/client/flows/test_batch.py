@@ -23,7 +23,6 @@ from netmind_client._flows.batch import opened
 from netmind_client._flows.core import Core
 from netmind_client._flows.effects import Send, Stopped
 from netmind_client._flows.saving import Saving
-from netmind_client._transport import threads
 
 BASE = "https://api.netmind.ai"
 URL = f"{BASE}/v1/generation"
@@ -387,28 +386,3 @@ def test_what_is_stopped_before_its_create_is_sent_is_known_to_have_made_no_job(
         "sending",
         "not created",
     ]
-
-
-def test_where_a_thread_cannot_be_started_nothing_more_is_created(monkeypatch):
-    started, done, start = [], [], threading.Thread.start
-
-    def limited(thread):
-        if len(started) == 2:
-            raise RuntimeError("can't start new thread")
-        started.append(thread)
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", limited)
-    go_on = threading.Event()
-
-    def do(number, _stop):
-        go_on.wait(5)
-        done.append(number)
-
-    with pytest.raises(RuntimeError, match="can't start new thread"):  # noqa: SIM117 - the inner one raises
-        with threads.results(30, 30, do, lambda: False):
-            raise AssertionError
-    go_on.set()
-    for thread in started:
-        thread.join()
-    assert len(done) == 2
