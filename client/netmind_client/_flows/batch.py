@@ -129,7 +129,7 @@ class Batch:
         return bool(self.creating)
 
     def how_to_go_on(self) -> str:
-        """Return what is to be done about jobs that are not saved, for who is told nothing else."""
+        """Return a text that says how many jobs are saved, and how to go on with the others."""
         done = f"{sum(one.paths is not None for one in self.known)} of {len(self.requests)} are saved"
         if self.jobs is not None:
             return f"To go on: make the same call again, with the jobs_file {self.jobs.path} ({done})"
@@ -175,7 +175,7 @@ class Batch:
 
     def _create(self, call: Call, number: int) -> Flow[Generation]:
         request = self.requests[number]
-        self.creating.add(number)  # until the file tells what came of it
+        self.creating.add(number)  # until the file says what became of it
         known = self.known[number] = _Known(sent_at=timestamp(_clock.wall()))
         try:
             yield from self._note(number, "sending", sent_at=known.sent_at)

@@ -94,7 +94,7 @@ def _poll(call: Call, generation_id: str) -> Flow[tuple[Generation | None, float
 
 
 def has_ended(seen: Generation, completed_for: float) -> bool:
-    """Return whether a job is completed and has its results. A status that nobody knows is waited on.
+    """Return whether a job is completed and has its results. A status that is not known is waited on.
 
     Args:
         seen: The job.

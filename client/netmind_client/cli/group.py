@@ -128,7 +128,7 @@ class Commands(click.Group):
             code = TERMINATED if ended else INTERRUPTED
         except OSError as error:
             _give_up_stdout()
-            # Where somebody has stopped reading, and nothing is lost, there is nothing to say.
+            # A closed pipe needs no message, unless there is something to go on with.
             if connection.resume or error.errno not in (errno.EPIPE, errno.EBADF):
                 to_go_on = f"\nTo go on: {connection.resume}" if connection.resume else ""
                 click.echo(f"Error: the result cannot be printed: {error.strerror}{to_go_on}", err=True)

@@ -181,6 +181,14 @@ class TestWait:
         self.answer(api, generation(), generation("processing"), generation("completed"))
         assert [one.status for one in client.states(ID)] == ["pending", "processing", "completed"]
 
+    @pytest.mark.parametrize("library", ["requests"])
+    def test_an_iteration_that_is_left_asks_no_more(self, api, client, generation):
+        self.answer(api, generation())
+        states = client.states(ID)
+        assert next(states).status == "pending"
+        states.close()
+        assert (list(states), len(api.calls)) == ([], 1)
+
     def test_an_iteration_raises_as_a_wait_does(self, api, client, generation):
         self.answer(api, generation("failed"))
         with pytest.raises(GenerationFailed):
