@@ -301,8 +301,7 @@ class GenerationClient(BaseClient):
             def do(number: int, stop: threading.Event) -> Outcome:
                 return self._run(batch.outcome(number), stop)
 
-            count = len(batch.requests)
-            with threads.results(count, concurrency, do, batch.is_creating) as ended:
+            with threads.results(len(batch.requests), concurrency, do, batch.is_creating) as ended:
                 for number, outcome in ended:
                     batch.end(number, outcome)
             return batch.outcomes
