@@ -18,7 +18,7 @@ from netmind_client._api import DEFAULT_BASE_URL
 from netmind_client._client import GenerationClient
 from netmind_client._clock import use_clock
 from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
-from netmind_client._flows.core import Generated
+from netmind_client._flows.generate import Generated
 from netmind_client._flows.saving import DownloadProgress
 from netmind_client._models import Generation, Result
 from netmind_client.exceptions import (
@@ -72,9 +72,7 @@ __all__ = [
 ]
 
 if _util.find_spec("httpx") is None:
-    globals()["__all__"] = [
-        name for name in __all__ if not name.startswith("Async")
-    ]  # that ``import *`` needs none
+    globals()["__all__"].remove("AsyncGenerationClient")  # so that ``import *`` does without
 
 
 def __dir__() -> list[str]:
@@ -92,5 +90,4 @@ def __getattr__(name: str) -> _typing.Any:
             raise
         message = "AsyncGenerationClient needs httpx: pip install 'netmind-testkit[async]'"
         raise ModuleNotFoundError(message, name=error.name) from error
-    globals()[name] = AsyncGenerationClient
     return AsyncGenerationClient

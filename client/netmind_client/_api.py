@@ -13,15 +13,13 @@ from urllib.parse import quote, urlsplit
 from netmind_client._http import ACCEPT_ENCODING, Request
 from netmind_client._models import read_generation
 from netmind_client.exceptions import (
-    ApiError,
     ConfigurationError,
-    CreateOutcomeUnknown,
     UnexpectedAnswer,
     api_error_class,
 )
 
 if TYPE_CHECKING:
-    from netmind_client._http import Answer, NoAnswer
+    from netmind_client._http import Answer
     from netmind_client._models import Generation
 
 DEFAULT_BASE_URL = "https://api.netmind.ai"
@@ -38,7 +36,7 @@ class Api:
 
     @property
     def command(self) -> str:
-        """How ``netmind-client`` is called to reach it."""
+        """The command line of ``netmind-client`` that reaches it, to which a command is added."""
         elsewhere = [] if self.base_url == DEFAULT_BASE_URL else ["--base-url", self.base_url]
         return shlex.join(["netmind-client", *elsewhere])
 
@@ -56,7 +54,7 @@ class Api:
 
 
 def api(api_key: Any, base_url: Any) -> Api:
-    """Where the API is, as a user gives it.
+    """Return where the API is, as a user gives it: a slash or /v1 at the URL's end makes no difference.
 
     Raises:
         ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
@@ -71,26 +69,16 @@ def api(api_key: Any, base_url: Any) -> Api:
         )
     if not all(33 <= ord(character) <= 126 for character in key):
         raise ConfigurationError("the API key holds white space or characters that no HTTP header may carry")
-    return Api(normalized_base_url(base_url), f"Bearer {key}")
-
-
-def normalized_base_url(text: str) -> str:
-    """The base URL without a slash or /v1 at its end.
-
-    Raises:
-        ConfigurationError: It is not an HTTP URL.
-    """
-    url = text.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+    url = base_url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # brackets that do not close, a port that is none
+    except ValueError:  # brackets that do not close, a port that is not a number
         usable = False
     if not usable or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ConfigurationError(
-            f"expected a base URL such as {DEFAULT_BASE_URL}, got {without_query(text)!r}"
-        )
-    return url
+        expected = f"a base URL such as {DEFAULT_BASE_URL}"
+        raise ConfigurationError(f"expected {expected}, got {without_query(base_url)!r}")
+    return Api(url, f"Bearer {key}")
 
 
 def create_body(model: Any, config: Mapping[str, Any]) -> bytes:
@@ -165,23 +153,6 @@ def generations(body: Any) -> Sequence[Generation]:
     return [read for entry in entries if (read := read_generation(entry)) is not None]
 
 
-def unknown_outcome(
-    request: Request, why: str, model: str, config: dict[str, Any], sent_at: float
-) -> CreateOutcomeUnknown:
-    """The error for a create that may have been carried out."""
-    advice = "A job may have been created and charged: look for it before you create it again"
-    return CreateOutcomeUnknown(
-        f"POST {request.url}: {why}. {advice}", model=model, config=config, sent_at=sent_at
-    )
-
-
-def create_failed(error: NoAnswer | ApiError) -> str:
-    """What happened to a create of which nobody knows whether it was carried out."""
-    if isinstance(error, ApiError):
-        return f"answered {error.status} ({message_of(error.body)})"
-    return f"sent, but no answer came ({error})"
-
-
 def retry_after(answer: Answer) -> float | None:
     """What the header Retry-After says, in seconds; a date is compared with the answer's own."""
     value = answer.headers.get("retry-after", "").strip()
@@ -213,11 +184,9 @@ def shown(value: Any) -> str:
     if isinstance(value, str):
         return cut(value)
     text = ""
-    for piece in json.JSONEncoder(ensure_ascii=False, default=repr).iterencode(
-        value
-    ):  # as far as it is shown
+    for piece in json.JSONEncoder(ensure_ascii=False, default=repr).iterencode(value):
         text += piece[:_SHOWN_CHARACTERS]
-        if len(text) > _SHOWN_CHARACTERS:
+        if len(text) > _SHOWN_CHARACTERS:  # as far as it is shown
             break
     return cut(text)
 

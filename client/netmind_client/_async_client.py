@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -9,34 +11,34 @@ import anyio.to_thread
 from anyio.lowlevel import current_token
 
 from netmind_client import _clock
-from netmind_client._flows import core
 from netmind_client._flows.batch import opened
-from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
+from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, BaseClient, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client._flows.effects import Do, Pause, Running, Send, Show
+from netmind_client._flows.saving import Saving
+from netmind_client._flows.waiting import Waiting
 from netmind_client._transport import by_httpx
 from netmind_client.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
-    from types import TracebackType
 
     import httpx
 
     from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
     from netmind_client._flows.effects import Effect, Flow
+    from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
 
     T = TypeVar("T")
 
 
-_DISK_THREADS = 40
+_DISK_THREADS = 40  # of each client, since the application may keep the common ones busy
 
 
-class AsyncGenerationClient:
+class AsyncGenerationClient(BaseClient):
     """As :class:`netmind_client.GenerationClient`, for asyncio and trio, over ``httpx``.
 
     It asks, waits, downloads and fails by the same decisions; only what sends and sleeps is another. A task
@@ -55,41 +57,26 @@ class AsyncGenerationClient:
         sleep: Callable[[float], Awaitable[object]] | None = None,
         monotonic: Callable[[], float] = _clock.monotonic,
     ) -> None:
-        """Set up a client; nothing is sent yet.
+        """Set up a client as the other one is set up; nothing is sent yet.
 
-        Args:
-            api_key: As for the other client, like all that is not said here.
-            base_url: Likewise.
-            request_timeout: Likewise.
-            poll_interval: Likewise.
-            http_client: What sends the requests, for proxies or certificates of your own.
-            sleep: How to wait, in seconds; a virtual clock can stand in.
-            monotonic: What time it is, in seconds; a virtual clock can stand in.
+        ``http_client`` sends the requests, for proxies or certificates of your own. ``sleep`` is awaited with
+        seconds, and ``monotonic`` returns seconds, so that a virtual clock can stand in.
 
         Raises:
             ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
         """
-        self._core = Core(api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is None)
-        self._core.run = self._run
+        self._core = Core(
+            self._run, api_key, base_url, request_timeout, poll_interval, monotonic, waits=sleep is None
+        )
         self._http_client = http_client if http_client is not None else by_httpx.new_client()
         self._sleep = sleep
         self._limiter: anyio.CapacityLimiter | None = None
         self._loop: object = None  # the event loop whose connections these are
 
-    @property
-    def base_url(self) -> str:
-        """Where the API is, without a slash or /v1 at its end."""
-        return self._core.api.base_url
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.base_url!r})"
-
     async def __aenter__(self) -> AsyncGenerationClient:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -106,7 +93,7 @@ class AsyncGenerationClient:
         self, sent_at: float, *, model: str | None = None, timeout: float = DEFAULT_REQUEST_SECONDS
     ) -> Sequence[Generation]:
         """As :meth:`netmind_client.GenerationClient.find_created`."""
-        return await self._run(self._core.find_created_at(sent_at, model, timeout))
+        return await self._run(self._core.find_created(_clock.wall() - sent_at, model, timeout))
 
     async def get(self, generation: Generation | str, *, timeout: float | None = None) -> Generation:
         """As :meth:`netmind_client.GenerationClient.get`."""
@@ -129,9 +116,8 @@ class AsyncGenerationClient:
         delete_on_timeout: bool = False,
     ) -> Generation:
         """As :meth:`netmind_client.GenerationClient.wait`."""
-        return await self._run(
-            self._core.wait(generation, timeout, core.waiting(on_poll, delete_on_timeout=delete_on_timeout))
-        )
+        waiting = Waiting(on_poll, delete_on_timeout)
+        return await self._run(self._core.wait(generation, timeout, waiting))
 
     def states(
         self, generation: Generation | str, *, timeout: float = DEFAULT_WAIT_SECONDS
@@ -150,8 +136,8 @@ class AsyncGenerationClient:
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> Sequence[Path]:
         """As :meth:`netmind_client.GenerationClient.download`."""
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        return await self._run(self._core.download(generation, saving, timeout))
+        saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
+        return await self._run(self._core.download(generation, timeout, saving))
 
     async def generate(
         self,
@@ -167,9 +153,9 @@ class AsyncGenerationClient:
         delete_on_timeout: bool = False,
     ) -> Generated:
         """As :meth:`netmind_client.GenerationClient.generate`."""
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        waiting = core.waiting(on_poll, delete_on_timeout=delete_on_timeout)
-        return await self._run(self._core.generate(model, config, saving, timeout, waiting))
+        saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
+        waiting = Waiting(on_poll, delete_on_timeout)
+        return await self._run(self._core.generate(model, config, timeout, saving, waiting))
 
     async def generate_many(
         self,
@@ -185,17 +171,21 @@ class AsyncGenerationClient:
         on_progress: Callable[[ManyProgress], object] | None = None,
     ) -> Sequence[Outcome]:
         """As :meth:`netmind_client.GenerationClient.generate_many`."""
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
-        core.callback("on_progress", on_progress)
         with opened(
-            self._core, requests, saving, timeout, concurrency, jobs_file, retry_failed=retry_failed
+            self._core.client,
+            requests,
+            timeout,
+            Saving(Path(directory), overwrite, max_bytes),
+            jobs_file,
+            concurrency=concurrency,
+            retry_failed=retry_failed,
+            on_progress=on_progress,
         ) as batch:
-            tally = batch.tally(on_progress)
             numbers = iter(range(len(batch.requests)))
 
             async def work() -> None:
                 for number in numbers:
-                    tally.add(number, await self._run(batch.outcome(number)))
+                    batch.end(number, await self._run(batch.outcome(number)))
 
             try:
                 async with anyio.create_task_group() as tasks:
@@ -203,56 +193,41 @@ class AsyncGenerationClient:
                         tasks.start_soon(work)
             except BaseExceptionGroup as group:
                 raise group.exceptions[0] from (None if len(group.exceptions) == 1 else group)
-            return tally.outcomes
+            return batch.outcomes
 
     async def _run(self, flow: Flow[T]) -> T:
         """Do what a flow asks for, until it returns."""
         self._check_loop()
         running = Running(flow)
-        while running.effect is not None:
-            await self._advance(running, running.effect)
+        for effect in running:
+            with running.failures():
+                running.send(await self._do(effect))
         return running.result
 
     async def _shown(self, flow: Flow[Any]) -> AsyncIterator[Generation]:
-        """Likewise, and hand out what it shows."""
+        """Do what a flow asks for, and iterate over the states that it shows."""
         self._check_loop()
         running = Running(flow)
-        try:
-            while running.effect is not None:
-                if isinstance(running.effect, Show):
-                    yield running.effect.generation
-                await self._advance(running, running.effect)
-        finally:
-            running.close()
-
-    def _disk(self) -> anyio.CapacityLimiter:
-        """Threads of this client's own for the disk, since the application may keep the common ones busy."""
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(_DISK_THREADS)
-        return self._limiter
+        with contextlib.closing(flow):
+            for effect in running:
+                if isinstance(effect, Show):
+                    yield effect.generation
+                with running.failures():
+                    running.send(await self._do(effect))
 
     def _check_loop(self) -> None:
-        """See that this is the event loop that the connections were made on.
+        """Raise an error in another event loop than the first.
 
         Raises:
-            ConfigurationError: It is another, whose end they would not notice.
+            ConfigurationError: The connections are of another loop, whose end they would not notice.
         """
         loop = current_token()
         if self._loop is None:
-            self._loop = loop
+            self._loop, self._limiter = loop, anyio.CapacityLimiter(_DISK_THREADS)
         if self._loop != loop:
             raise ConfigurationError(
                 "this client was used in another event loop: make one in each asyncio.run, with `async with`"
             )
-
-    async def _advance(self, running: Running[Any], effect: Effect) -> None:
-        """Do what is asked for, and hand back what came, or how it failed."""
-        try:
-            came = await self._do(effect)
-        except BaseException as error:  # noqa: BLE001 - the flow's, which raises it again
-            running.throw(error)
-        else:
-            running.send(came)
 
     async def _do(self, effect: Effect) -> Any:
         match effect:
@@ -262,7 +237,7 @@ class AsyncGenerationClient:
                 return await self._pause(effect.seconds)
             case Do():
                 with anyio.CancelScope(shield=True):  # what was begun on the disk is finished, and known
-                    return await anyio.to_thread.run_sync(effect.function, limiter=self._disk())
+                    return await anyio.to_thread.run_sync(effect.function, limiter=self._limiter)
             case Show():
                 return None
 

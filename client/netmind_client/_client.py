@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netmind_client import _clock
-from netmind_client._flows import core
 from netmind_client._flows.batch import opened
-from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, Core, Generated, Waiting
+from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, BaseClient, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client._flows.effects import Do, Pause, Running, Send, Show, Stopped
+from netmind_client._flows.saving import Saving
+from netmind_client._flows.waiting import Waiting
 from netmind_client._transport import by_requests, threads
 
 if TYPE_CHECKING:
     import os
     import threading
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
-    from types import TracebackType
 
     import requests
 
     from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
     from netmind_client._flows.effects import Effect, Flow
+    from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
 
     T = TypeVar("T")
 
 
-class GenerationClient:
+class GenerationClient(BaseClient):
     """Creates, watches, lists, deletes and downloads generations.
 
     A create is sent again only when it is certain that there is no job. Every call ends within its timeout.
@@ -66,29 +68,17 @@ class GenerationClient:
             ConfigurationError: There is no API key, the base URL is not an HTTP URL, or the session sends a
                 create again by itself.
         """
+        waits = sleep is _clock.sleep
         self._core = Core(
-            api_key, base_url, request_timeout, poll_interval, monotonic, sleeps=sleep is _clock.sleep
+            self._run, api_key, base_url, request_timeout, poll_interval, monotonic, waits=waits
         )
-        self._core.run = self._run
-        if session is not None:
-            by_requests.check_session(session)
-        self._session = session if session is not None else by_requests.new_session()
+        self._session = by_requests.new_session() if session is None else by_requests.checked(session)
         self._sleep = sleep
-
-    @property
-    def base_url(self) -> str:
-        """Where the API is, without a slash or /v1 at its end."""
-        return self._core.api.base_url
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.base_url!r})"
 
     def __enter__(self) -> GenerationClient:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -137,7 +127,7 @@ class GenerationClient:
             ApiError: The API answered with an error.
             UnexpectedAnswer: The answer is no list of generations.
         """
-        return self._run(self._core.find_created_at(sent_at, model, timeout))
+        return self._run(self._core.find_created(_clock.wall() - sent_at, model, timeout))
 
     def get(self, generation: Generation | str, *, timeout: float | None = None) -> Generation:
         """A generation as it is now. Asked for up to three times, as are a list and a delete.
@@ -194,9 +184,8 @@ class GenerationClient:
             ApiError: The API refused the question (4xx).
             ConfigurationError: The timeout is none.
         """
-        return self._run(
-            self._core.wait(generation, timeout, core.waiting(on_poll, delete_on_timeout=delete_on_timeout))
-        )
+        waiting = Waiting(on_poll, delete_on_timeout)
+        return self._run(self._core.wait(generation, timeout, waiting))
 
     def states(
         self, generation: Generation | str, *, timeout: float = DEFAULT_WAIT_SECONDS
@@ -234,8 +223,8 @@ class GenerationClient:
             DownloadError: The job has no results, or one could not be fetched or saved whole.
             ConfigurationError: ``timeout`` or ``max_bytes`` is none.
         """
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        return self._run(self._core.download(generation, saving, timeout))
+        saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
+        return self._run(self._core.download(generation, timeout, saving))
 
     def generate(
         self,
@@ -257,9 +246,9 @@ class GenerationClient:
         Raises:
             NetMindError: As :meth:`create`, :meth:`wait` and :meth:`download` do.
         """
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-        waiting = core.waiting(on_poll, delete_on_timeout=delete_on_timeout)
-        return self._run(self._core.generate(model, config, saving, timeout, waiting))
+        saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
+        waiting = Waiting(on_poll, delete_on_timeout)
+        return self._run(self._core.generate(model, config, timeout, saving, waiting))
 
     def generate_many(
         self,
@@ -298,51 +287,44 @@ class GenerationClient:
             ConfigurationError: A request is none, or the file belongs to other requests or to another run.
             DownloadError: Nothing can be saved there.
         """
-        saving = core.saving(directory, overwrite=overwrite, max_bytes=max_bytes)
-        core.callback("on_progress", on_progress)
         with opened(
-            self._core, requests, saving, timeout, concurrency, jobs_file, retry_failed=retry_failed
+            self._core.client,
+            requests,
+            timeout,
+            Saving(Path(directory), overwrite, max_bytes),
+            jobs_file,
+            concurrency=concurrency,
+            retry_failed=retry_failed,
+            on_progress=on_progress,
         ) as batch:
-            tally = batch.tally(on_progress)
 
             def do(number: int, stop: threading.Event) -> Outcome:
                 return self._run(batch.outcome(number), stop)
 
-            count = len(batch.requests)
-            with threads.results(count, concurrency, do, batch.is_creating) as ended:
+            with threads.results(len(batch.requests), concurrency, do, batch.is_creating) as ended:
                 for number, outcome in ended:
-                    tally.add(number, outcome)
-            return tally.outcomes
+                    batch.end(number, outcome)
+            return batch.outcomes
 
     def _run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
         """Do what a flow asks for, until it returns, or is to stop."""
         running = Running(flow)
-        while running.effect is not None:
-            if stop is not None and stop.is_set() and not isinstance(running.effect, Do):
-                running.throw(Stopped())
-            else:
-                self._advance(running, running.effect)
+        for effect in running:
+            with running.failures():
+                if stop is not None and stop.is_set() and not isinstance(effect, Do):
+                    raise Stopped
+                running.send(self._do(effect))
         return running.result
 
     def _shown(self, flow: Flow[Any]) -> Iterator[Generation]:
-        """Likewise, and hand out what it shows."""
+        """Do what a flow asks for, and iterate over the states that it shows."""
         running = Running(flow)
-        try:
-            while running.effect is not None:
-                if isinstance(running.effect, Show):
-                    yield running.effect.generation
-                self._advance(running, running.effect)
-        finally:
-            running.close()
-
-    def _advance(self, running: Running[Any], effect: Effect) -> None:
-        """Do what is asked for, and hand back what came, or how it failed."""
-        try:
-            came = self._do(effect)
-        except BaseException as error:  # noqa: BLE001 - the flow's, which raises it again
-            running.throw(error)
-        else:
-            running.send(came)
+        with contextlib.closing(flow):
+            for effect in running:
+                if isinstance(effect, Show):
+                    yield effect.generation
+                with running.failures():
+                    running.send(self._do(effect))
 
     def _do(self, effect: Effect) -> Any:
         match effect:

@@ -22,7 +22,6 @@ class _Timing(NamedTuple):
 _real = _Timing(lambda seconds: time.sleep(seconds), lambda: time.monotonic())  # noqa: PLW0108 - as said
 _stack = [_real]
 
-
 # In a tuple, where those do not find it who replace the functions of ``time``.
 _system = (time.monotonic,)
 

@@ -1,9 +1,8 @@
-"""The body of an answer: decoded, and no more of it than is wanted. Pure."""
+"""HTTP messages as values, and bodies: decoded, and no more of them than is wanted. Pure."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-COMPLETED = "completed"
 # failed is observed; nobody reported error or cancelled, but clients in the wild look for them.
 FAILED = frozenset({"failed", "error", "cancelled"})
 
@@ -64,7 +63,7 @@ class Generation:
     @property
     def is_completed(self) -> bool:
         """Whether it ended well."""
-        return self.status == COMPLETED
+        return self.status == "completed"
 
     @property
     def is_failed(self) -> bool:
@@ -83,20 +82,13 @@ def read_generation(document: object) -> Generation | None:
         return None
     if not is_id(document.get("id")):
         return None
-    result = document.get("result")
-    data = result.get("data") if isinstance(result, dict) else None
-    logs = document.get("logs")
     return Generation(
         id=document["id"],
         status=document["status"],
         created_at=_text(document.get("created_at")),
         updated_at=_text(document.get("updated_at")),
-        results=tuple(_read_result(entry) for entry in data if isinstance(entry, dict))
-        if isinstance(data, list)
-        else (),
-        logs=tuple(entry["text"] for entry in logs if isinstance(entry, dict) and _text(entry.get("text")))
-        if isinstance(logs, list)
-        else (),
+        results=tuple(map(_read_result, _entries(document.get("result"), "data"))),
+        logs=tuple(entry["text"] for entry in _entries(document, "logs") if _text(entry.get("text"))),
         raw=document,
     )
 
@@ -106,6 +98,11 @@ def is_id(text: object) -> bool:
     if not isinstance(text, str) or not text.strip("."):
         return False
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _entries(document: object, name: str) -> list[dict[str, Any]]:
+    entries = document.get(name) if isinstance(document, dict) else None
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def _read_result(entry: dict[str, Any]) -> Result:

@@ -29,13 +29,6 @@ if TYPE_CHECKING:
     from netmind_client._models import Generation
 
 
-def _again(kind: type[NetMindError], args: tuple[Any, ...], state: dict[str, Any]) -> NetMindError:
-    """An error that was pickled or copied."""
-    error = kind.__new__(kind, *args)
-    error.__dict__.update(state)
-    return error
-
-
 class NetMindError(Exception):
     """The base of everything that this client raises.
 
@@ -54,7 +47,8 @@ class NetMindError(Exception):
         self.resume: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (type(self), self.args, {**self.__dict__, "_find": None})  # it cannot leave its client
+        # Copied and unpickled without __init__, which takes more than a message.
+        return type(self).__new__, (type(self), *self.args), self.__getstate__()
 
     def __str__(self) -> str:
         told = super().__str__()
@@ -82,13 +76,24 @@ class CreateOutcomeUnknown(TransportError):
         sent_at: When it was sent, in seconds since the epoch.
     """
 
-    _find: Callable[[float], Any] | None = None
-
-    def __init__(self, message: str, *, model: str, config: dict[str, Any], sent_at: float) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str,
+        config: dict[str, Any],
+        sent_at: float,
+        find: Callable[[float], Any] | None = None,
+    ) -> None:
+        """Create the error; ``find`` looks for its job, and takes a timeout in seconds."""
         super().__init__(message)
         self.model = model
         self.config = config
         self.sent_at = sent_at
+        self._find = find
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_find": None}  # which cannot leave its client
 
     def find_created(self, timeout: float = 30.0) -> Any:
         """Look for the job in the list; see :meth:`GenerationClient.find_created`.

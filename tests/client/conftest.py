@@ -44,22 +44,23 @@ def library(request):
 
 
 @pytest.fixture
-def client(library, api, time):
+def settings():
+    """What the client is given besides; a test may parametrize it."""
+    return {}
+
+
+@pytest.fixture
+def client(library, api, time, settings):
     def make_sync():
         session = requests.Session()
         session.mount("https://", OverRequests(api))
         session.mount("http://", OverRequests(api))
-        return GenerationClient(
-            "k3y",
-            BASE,
-            session=session,
-            sleep=time.sleep,
-            monotonic=time.monotonic,
-        )
+        options = {"sleep": time.sleep, "monotonic": time.monotonic, **settings}
+        return GenerationClient("k3y", BASE, session=session, **options)
 
     async def make_async():
         http_client = httpx.AsyncClient(transport=OverHttpx(api))
-        options = {"sleep": time.async_sleep, "monotonic": time.monotonic}
+        options = {"sleep": time.async_sleep, "monotonic": time.monotonic, **settings}
         return AsyncGenerationClient("k3y", BASE, http_client=http_client, **options)
 
     yield from on(library, make_sync, make_async)

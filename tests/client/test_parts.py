@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import netmind_client
-from netmind_client import NetMindError, Result, exceptions
+from netmind_client import GenerationFailed, NetMindError, Result, ResultMissing, exceptions
 from netmind_client._files import Lines, NameTaken, partial
 from netmind_client._flows.download import name_for, safe_name
-from netmind_client._flows.waiting import Verdict, delay_after, verdict
+from netmind_client._flows.waiting import delay_after, has_ended
 from netmind_client._models import read_generation
 
 json_values = st.recursive(
@@ -64,7 +64,8 @@ class TestModels:
     @given(json_values)
     def test_no_result_or_logs_can_break_it(self, value):
         generation = read_generation({"id": "x", "status": "failed", "result": value, "logs": value})
-        assert verdict(generation) is Verdict.FAILED
+        with pytest.raises(GenerationFailed):
+            has_ended(generation, 0.0)
 
 
 class TestPolling:
@@ -86,23 +87,32 @@ class TestPolling:
     @pytest.mark.parametrize(
         ("status", "result", "expected"),
         [
-            ("pending", {}, Verdict.WAIT),
-            ("whatever", {}, Verdict.WAIT),
-            ("success", {}, Verdict.WAIT),
-            ("completed", {"data": [{"text": ""}]}, Verdict.DONE),
-            ("completed", {}, Verdict.WAIT_FOR_RESULT),
-            ("failed", {}, Verdict.FAILED),
-            ("error", {}, Verdict.FAILED),
-            ("cancelled", {}, Verdict.FAILED),
+            ("pending", {}, False),
+            ("whatever", {}, False),
+            ("success", {}, False),
+            ("completed", {"data": [{"text": ""}]}, True),
+            ("completed", {}, False),
         ],
     )
-    def test_each_status_has_its_verdict(self, status, result, expected):
-        assert verdict(read_generation({"id": "x", "status": status, "result": result})) is expected
+    def test_a_job_has_ended_once_it_has_its_results(self, status, result, expected):
+        assert has_ended(read_generation({"id": "x", "status": status, "result": result}), 14.9) is expected
 
+    @pytest.mark.parametrize("result", [{}, {"data": [{"text": ""}]}])
+    @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
+    def test_a_job_that_ended_otherwise_is_an_error(self, status, result):
+        with pytest.raises(GenerationFailed, match=f"generation x ended as {status}"):
+            has_ended(read_generation({"id": "x", "status": status, "result": result}), 0.0)
 
-def test_a_job_that_is_marked_as_deleted_is_not_waited_for():
-    tombstone = read_generation({"id": "x", "status": "pending", "is_deleted": True})
-    assert (tombstone.is_deleted, verdict(tombstone)) == (True, Verdict.DELETED)
+    def test_so_is_one_whose_result_stays_empty(self):
+        with pytest.raises(ResultMissing):
+            has_ended(read_generation({"id": "x", "status": "completed"}), 15.0)
+
+    @pytest.mark.parametrize("status", ["pending", "completed"])
+    def test_and_one_that_is_marked_as_deleted(self, status):
+        tombstone = read_generation({"id": "x", "status": status, "is_deleted": True})
+        assert tombstone.is_deleted
+        with pytest.raises(GenerationFailed, match="generation x was deleted"):
+            has_ended(tombstone, 0.0)
 
 
 class TestNames:
@@ -297,8 +307,9 @@ class TestErrors:
 
     @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickled])
     def test_an_error_can_be_copied_and_pickled(self, again):
-        error = netmind_client.CreateOutcomeUnknown("no answer", model="m", config={"n": 1}, sent_at=1.5)
-        error.attempts, error.resume, error._find = 2, "netmind-client find-created", lambda _: []
+        facts = {"model": "m", "config": {"n": 1}, "sent_at": 1.5}
+        error = netmind_client.CreateOutcomeUnknown("no answer", **facts, find=lambda _: [])
+        error.attempts, error.resume = 2, "netmind-client find-created"
         copied = again(error)
         assert (str(copied), copied.config, copied.sent_at) == (str(error), {"n": 1}, 1.5)
         with pytest.raises(LookupError):

@@ -76,6 +76,11 @@ class TestSetUp:
             make()
 
     @BOTH
+    def test_it_tells_the_command_that_reaches_the_same_api(self, make):
+        assert make("k").command == "netmind-client"
+        assert make("k", "http://h:1/$x").command == "netmind-client --base-url 'http://h:1/$x'"
+
+    @BOTH
     @pytest.mark.parametrize("key", ["a b", "a\nb", "ключ", "a\x00"])
     def test_a_key_that_no_header_may_carry_is_refused(self, make, key):
         with pytest.raises(ConfigurationError, match="characters that no HTTP header may carry"):

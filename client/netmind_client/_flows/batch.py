@@ -6,16 +6,17 @@ import contextlib
 import hashlib
 import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netmind_client import _files
-from netmind_client._flows.call import seconds as call_seconds
-from netmind_client._flows.call import whole
-from netmind_client._flows.core import Waiting
+from netmind_client import _clock, _files
+from netmind_client._flows import operations
+from netmind_client._flows.call import Call, check_callback, check_whole, seconds
 from netmind_client._flows.effects import Do, Flow, Stopped
-from netmind_client._flows.operations import seconds, timestamp
+from netmind_client._flows.generate import finish
+from netmind_client._flows.operations import moment, timestamp
+from netmind_client._flows.waiting import Waiting
 from netmind_client.exceptions import (
     ApiError,
     ConfigurationError,
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from netmind_client._files import Lines
-    from netmind_client._flows.call import Call
-    from netmind_client._flows.core import Core, Generated
+    from netmind_client._flows.call import Client
+    from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import Saving
     from netmind_client._models import Generation
 
@@ -94,11 +95,12 @@ class _Known:
 
     sent_at: str | None = None
     generation_id: str | None = None
-    paths: tuple[str, ...] | None = None
+    paths: Sequence[str] | None = None
     has_failed: bool = False
     is_noted: bool = True  # whether the file has its id
 
 
+@dataclass(slots=True, eq=False)
 class Batch:
     """The requests, and the file of their jobs, if there is one.
 
@@ -107,127 +109,109 @@ class Batch:
     prompts.
     """
 
-    def __init__(
-        self,
-        core: Core,
-        requests: Sequence[GenerationRequest],
-        saving: Saving,
-        timeout: float,
-        jobs: Lines | None,
-        *,
-        retry_failed: bool,
-    ) -> None:
-        """Read what was done. With ``retry_failed``, what failed was not.
+    client: Client
+    requests: Sequence[GenerationRequest]
+    timeout: float
+    saving: Saving
+    jobs: Lines | None
+    known: list[_Known]
+    on_progress: Callable[[ManyProgress], object] | None
+    creating: set[int] = field(default_factory=set)  # whose creates are on their way
+    ended: dict[int, Outcome] = field(default_factory=dict)
 
-        Raises:
-            ConfigurationError: The file is no such file, or belongs to other requests.
-        """
-        self.requests = requests
-        self._creating: set[int] = set()  # whose creates are on their way
-        self._core = core
-        self._saving = saving
-        self._timeout = timeout
-        self._jobs = jobs
-        self._known = {} if jobs is None else _read_jobs(jobs, requests)
-        for number in [number for number, known in self._known.items() if known.has_failed and retry_failed]:
-            del self._known[number]
-        core.known |= {known.generation_id for known in self._known.values() if known.generation_id}
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """What the requests came to, in their order, once all have ended."""
+        return [self.ended[number] for number in range(len(self.requests))]
 
     def is_creating(self) -> bool:
-        """Whether a create is on its way, or its job's id not yet in the file."""
-        return bool(self._creating)
+        """Return whether a create is on its way, or its job's id not yet in the file."""
+        return bool(self.creating)
 
     def how_to_go_on(self) -> str:
-        """What is to be done about jobs that are not saved, for who is told nothing else."""
-        saved = sum(known.paths is not None for known in self._known.values())
-        done = f"{saved} of {len(self.requests)} are saved"
-        if self._jobs is not None:
-            return f"To go on: make the same call again, with the jobs_file {self._jobs.path} ({done})"
-        left = [one for one in self._known.values() if one.paths is None and not one.has_failed]
-        told = [done, *(f"To go on: {self._waiting_for(one)}" for one in left if one.generation_id)]
+        """Return a text that says how many jobs are saved, and how to go on with the others."""
+        done = f"{sum(one.paths is not None for one in self.known)} of {len(self.requests)} are saved"
+        if self.jobs is not None:
+            return f"To go on: make the same call again, with the jobs_file {self.jobs.path} ({done})"
+        left = [one for one in self.known if one.paths is None and not one.has_failed]
+        lines = [done]
+        for generation_id in filter(None, [one.generation_id for one in left]):
+            wait = shlex.join(["wait", generation_id, *self.saving.options])
+            lines.append(f"To go on: {self.client.api.command} {wait}")
         if unheard := sum(one.sent_at is not None and one.generation_id is None for one in left):
-            told.append(f"Creates of which no answer was heard: {unheard}. Look for them: find_created")
-        return "\n".join(told)
+            lines.append(f"Creates of which no answer was heard: {unheard}. Look for them: find_created")
+        return "\n".join(lines)
 
-    def _waiting_for(self, known: _Known) -> str:
-        wait = shlex.join(["wait", known.generation_id or "", *self._saving.options])
-        return f"{self._core.api.command} {wait}"
-
-    def tally(self, on_progress: Callable[[ManyProgress], object] | None) -> Tally:
-        """What they came to, so far nothing."""
-        return Tally(len(self.requests), on_progress)
+    def end(self, number: int, outcome: Outcome) -> None:
+        """Keep what a request came to, and report the progress."""
+        self.ended[number] = outcome
+        if self.on_progress is not None:
+            failed = sum(one.error is not None for one in self.ended.values())
+            self.on_progress(ManyProgress(len(self.ended), failed, len(self.requests), outcome))
 
     def outcome(self, number: int) -> Flow[Outcome]:
         """Do one request, or what is left of it; never raises a NetMindError."""
-        request = self.requests[number]
-        call = self._core.long_call(self._timeout)
+        request, known = self.requests[number], self.known[number]
+        paths = [Path(path) for path in known.paths or ()]
+        if known.paths is not None and all(path.is_file() for path in paths):
+            return Outcome(request, known.generation_id, paths=paths)
+        call = Call(self.client, self.timeout, self.client.request_timeout)
         try:
-            done = self._done_before(number)
-            if done is not None:
-                return done
-            made = yield from call.told(self._made(call, number))
+            made = yield from call.annotated(self._made(call, number))
         except NetMindError as error:
             yield from self._note_end(number, error)
             return Outcome(request, generation_id=error.generation_id, error=error)
         return Outcome(request, made.generation.id, made.generation, made.paths)
 
-    def _done_before(self, number: int) -> Outcome | None:
-        known = self._known.get(number)
-        if known is None or known.paths is None:
-            return None
-        paths = [Path(path) for path in known.paths]
-        if not all(path.is_file() for path in paths):
-            return None
-        return Outcome(self.requests[number], known.generation_id, paths=paths)
-
     def _made(self, call: Call, number: int) -> Flow[Generated]:
-        core, saving = self._core, self._saving
-        known = self._known.get(number, _Known())
-        if known.generation_id is not None:
-            call.about("wait", known.generation_id, *saving.options)
-            seen = yield from core.waited(call, known.generation_id, Waiting())
-            made = yield from core.saved(call, seen, saving)
-        elif known.sent_at is not None:
-            raise _left_open(core, call, self.requests[number], known.sent_at)
-        else:
-            created = yield from self._create(call, number)
-            made = yield from core.finished(call, created, saving, Waiting())
-        known = self._known.setdefault(number, _Known())
-        known.paths = tuple(str(path) for path in made.paths)
-        yield from self._note(number, "saved", generation_id=made.generation.id, paths=known.paths)
+        known = self.known[number]
+        if known.generation_id is None and known.sent_at is not None:
+            raise self._left_open(call, self.requests[number], known.sent_at)
+        job = known.generation_id or (yield from self._create(call, number))
+        made = yield from finish(call, job, self.saving, Waiting())
+        self.known[number].paths = paths = [str(path) for path in made.paths]
+        yield from self._note(number, "saved", generation_id=made.generation.id, paths=paths)
         return made
 
     def _create(self, call: Call, number: int) -> Flow[Generation]:
         request = self.requests[number]
-        self._creating.add(number)  # until the file tells what came of it
-        known = self._known[number] = _Known(sent_at=timestamp(call.wall()))
+        self.creating.add(number)  # until the file says what became of it
+        known = self.known[number] = _Known(sent_at=timestamp(_clock.wall()))
         try:
-            try:
-                yield from self._note(number, "sending", sent_at=known.sent_at)
-            except DownloadError:
-                known.sent_at = None
-                raise
-            try:
-                created = yield from self._core.created(call, request.model, request.config)
-            except CreateOutcomeUnknown:
-                raise
-            except (ApiError, TransportError, ConfigurationError, Stopped):
-                known.sent_at = None
-                with contextlib.suppress(DownloadError):
-                    yield from self._note(number, "not created")
-                raise
+            yield from self._note(number, "sending", sent_at=known.sent_at)
+            created = yield from operations.create(call, request.model, request.config)
+        except CreateOutcomeUnknown:
+            raise
+        except (ApiError, TransportError, ConfigurationError, DownloadError, Stopped):
+            known.sent_at = None  # there is certainly no job
+            with contextlib.suppress(DownloadError):
+                yield from self._note(number, "not created")
+            raise
+        else:
             known.generation_id, known.is_noted = created.id, False
             # The job is there, and is waited for, whatever the disk says: a later line names it.
             with contextlib.suppress(DownloadError):
                 yield from self._note(number, "created", generation_id=created.id)
                 known.is_noted = True
+            return created
         finally:
-            self._creating.discard(number)
-        return created
+            self.creating.discard(number)
+
+    def _left_open(self, call: Call, request: GenerationRequest, sent_at: str) -> CreateOutcomeUnknown:
+        """Return the error for a create that an earlier run sent, and of whose outcome it did not hear."""
+        sent = moment(sent_at) or 0.0
+        call.resume_by("find-created", "--sent-at", sent_at, "--model", request.model)
+        return CreateOutcomeUnknown(
+            f"an earlier run sent this create at {sent_at} UTC, and heard no answer: there may be a job",
+            model=request.model,
+            config=dict(request.config),
+            sent_at=sent,
+            find=lambda timeout: self.client.find(_clock.wall() - sent, request.model, timeout),
+        )
 
     def _note_end(self, number: int, error: NetMindError) -> Flow[None]:
         """Note what the next run has to know of a request that did not end well."""
-        known = self._known.get(number, _Known())
+        known = self.known[number]
         with contextlib.suppress(DownloadError):
             if not known.is_noted:  # a disk that was full has room now
                 yield from self._note(number, "created", generation_id=known.generation_id)
@@ -237,78 +221,50 @@ class Batch:
 
     def _note(self, number: int, event: str, **facts: Any) -> Flow[None]:
         """Add a line to the file, before anything else happens."""
-        if self._jobs is None:
+        if self.jobs is None:
             return
         line = {"request": number + 1, "digest": _digest(self.requests[number]), "event": event, **facts}
-        text, jobs = json.dumps(line), self._jobs
+        text, jobs = json.dumps(line), self.jobs
         yield Do(lambda: jobs.add(text))
-
-
-class Tally:
-    """What many requests came to, so far.
-
-    Attributes:
-        outcomes: In the order of the requests, once all have ended.
-    """
-
-    def __init__(self, of: int, on_progress: Callable[[ManyProgress], object] | None) -> None:
-        self._by_number: dict[int, Outcome] = {}
-        self._of = of
-        self._on_progress = on_progress
-
-    @property
-    def outcomes(self) -> Sequence[Outcome]:
-        return [self._by_number[number] for number in range(self._of)]
-
-    def add(self, number: int, outcome: Outcome) -> None:
-        """One has ended."""
-        self._by_number[number] = outcome
-        if self._on_progress is not None:
-            failed = sum(one.error is not None for one in self._by_number.values())
-            self._on_progress(ManyProgress(len(self._by_number), failed, self._of, outcome))
 
 
 @contextlib.contextmanager
 def opened(
-    core: Core,
+    client: Client,
     requests: Iterable[GenerationRequest | tuple[str, Mapping[str, Any]]],
-    saving: Saving,
     timeout: float,
-    concurrency: int,
+    saving: Saving,
     jobs_file: str | os.PathLike[str] | None,
     *,
-    retry_failed: bool = False,
+    concurrency: int,
+    retry_failed: bool,
+    on_progress: Callable[[ManyProgress], object] | None,
 ) -> Iterator[Batch]:
-    """What is to be done, as a user gives it, with the file of jobs for this run alone.
+    """Return what is to be done, as a user gives it, with the file of jobs for this run alone.
 
     Raises:
         ConfigurationError: Something is not what it should be.
         DownloadError: Nothing can be saved there.
     """
-    whole("concurrency", concurrency)
-    call_seconds("timeout", timeout)
+    check_whole("concurrency", concurrency)
+    seconds("timeout", timeout)
+    check_callback("on_progress", on_progress)
     read = [_read_request(number, one) for number, one in enumerate(requests, 1)]
     _files.prepare(saving.folder)
-    with contextlib.ExitStack() as stack:
-        jobs = None
-        if jobs_file is not None:
-            jobs = stack.enter_context(contextlib.closing(_files.Lines(Path(jobs_file))))
-        batch = Batch(core, read, saving, timeout, jobs, retry_failed=retry_failed)
+    file: contextlib.AbstractContextManager[Lines | None] = contextlib.nullcontext()
+    if jobs_file is not None:
+        file = contextlib.closing(_files.Lines(Path(jobs_file)))
+    with file as jobs:
+        known = [_Known() for _ in read] if jobs is None else _read_jobs(jobs, read)
+        if retry_failed:
+            known = [_Known() if one.has_failed else one for one in known]
+        client.created.update(one.generation_id for one in known if one.generation_id)
+        batch = Batch(client, read, timeout, saving, jobs, known, on_progress)
         try:
             yield batch
         except BaseException as error:  # Ctrl-C, a cancelled task, a callback's own
             error.add_note(batch.how_to_go_on())
             raise
-
-
-def _left_open(core: Core, call: Call, request: GenerationRequest, sent_at: str) -> CreateOutcomeUnknown:
-    """The error for a create that an earlier run sent, and of whose outcome it did not hear."""
-    moment = seconds(sent_at) or 0.0
-    message = f"an earlier run sent this create at {sent_at} UTC, and heard no answer: there may be a job"
-    call.resume_by("find-created", "--sent-at", sent_at, "--model", request.model)
-    error = CreateOutcomeUnknown(message, model=request.model, config=dict(request.config), sent_at=moment)
-    error._find = lambda timeout: core.run(core.find_created_at(moment, request.model, timeout))
-    return error
 
 
 def _digest(request: GenerationRequest) -> str:
@@ -330,8 +286,8 @@ def _read_request(number: int, given: Any) -> GenerationRequest:
     return request
 
 
-def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> dict[int, _Known]:
-    known: dict[int, _Known] = {}
+def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> list[_Known]:
+    known = [_Known() for _ in requests]
     lines = jobs.whole.splitlines()
     for number, text in enumerate(lines, 1):
         where = f"{jobs.path}, line {number}"
@@ -344,7 +300,7 @@ def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> dict[int, 
                 f"{where}: request {index + 1} was another one. The file belongs to other requests: keep "
                 "their order, add new ones at the end, or name another file"
             )
-        one = known.setdefault(index, _Known())
+        one = known[index]
         one.generation_id = line.get("generation_id", one.generation_id)
         match event:
             case "sending":
@@ -354,7 +310,7 @@ def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> dict[int, 
             case "not created":
                 one.sent_at = None
             case "saved":
-                one.paths, one.has_failed = tuple(line["paths"]), False
+                one.paths, one.has_failed = line["paths"], False
     begins = b'{"request": '
     if jobs.torn and not lines and jobs.torn[: len(begins)] != begins[: len(jobs.torn)]:
         raise ConfigurationError(f"{jobs.path}: {_NO_JOBS}")

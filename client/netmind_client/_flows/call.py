@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from netmind_client import _clock
 from netmind_client._flows.effects import Flow, Pause, Send, Stopped
 from netmind_client._http import Body, NoAnswer
 from netmind_client.exceptions import ConfigurationError, NetMindError, NotFoundError
@@ -13,6 +15,7 @@ from netmind_client.exceptions import ConfigurationError, NetMindError, NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from netmind_client._api import Api
     from netmind_client._http import Answer, Request
 
 LEAST_SECONDS = 0.1  # that a request is given, however little is left: the last look at a job
@@ -21,7 +24,6 @@ T = TypeVar("T")
 
 _log = logging.getLogger("netmind_client")  # for what is lost with a task that is cancelled
 
-
 # Of an answer that is kept in memory: a transcript of days, and a list of ten thousand jobs.
 MOST_BYTES = 2 * 1024 * 1024
 MOST_LIST_BYTES = 8 * 1024 * 1024
@@ -29,10 +31,10 @@ _LONGEST = 1e9  # seconds; sockets take not many more
 
 
 def seconds(name: str, value: Any, least: float = 0) -> float:
-    """A length of time, as a user gives it.
+    """Return a length of time, as a user gives it.
 
     Raises:
-        ConfigurationError: It is none, or too little.
+        ConfigurationError: It is not a number of seconds, or too little.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= _LONGEST:
         expected = f"a {name} in seconds, from {least:g} to {_LONGEST:g}"
@@ -40,66 +42,85 @@ def seconds(name: str, value: Any, least: float = 0) -> float:
     return float(value)
 
 
-def whole(name: str, value: Any) -> int:
-    """A number of things, as a user gives it.
+def check_whole(name: str, value: Any) -> None:
+    """Check a number of things, as a user gives it.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: It is not a whole number, or less than 1.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(f"expected {name} as a whole number, 1 or more, got {value!r}")
-    return value
 
 
-class Clocks(NamedTuple):
-    """What time it is, in seconds.
+def check_callback(name: str, value: Any) -> None:
+    """Check what is to be called, if anything is, as a user gives it.
+
+    Raises:
+        ConfigurationError: It cannot be called, or returns what somebody has to await.
+    """
+    if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
+        got = "a coroutine function, which nobody awaits" if callable(value) else type(value).__name__
+        raise ConfigurationError(f"expected {name} as a function, got {got}")
+
+
+class Client(NamedTuple):
+    """The settings of a client, and what all its calls share.
 
     Attributes:
-        monotonic: Since some moment.
-        wall: Since the epoch.
-        network: What a network takes, whatever the first of these says; the first, where time is virtual.
+        api: Where the API is.
+        request_timeout: Seconds that one request of a longer call may take.
+        poll_interval: Seconds between the polls of a wait; None to poll less and less often.
+        monotonic: Returns the time, in seconds since some moment.
+        waits: Whether its pauses take time, unless a virtual clock is in use.
+        find: Searches for the job of a create that got no response. It takes the seconds since the create was
+            sent, the model, and a timeout.
+        created: The ids of the jobs that this client has created.
     """
 
+    api: Api
+    request_timeout: float
+    poll_interval: float | None
     monotonic: Callable[[], float]
-    wall: Callable[[], float]
-    network: Callable[[], float]
+    waits: bool
+    find: Callable[[float, str | None, float], Any]
+    created: set[str]
 
 
 class Call:
-    """The one deadline over everything that a call does.
+    """The one deadline over everything that a call does, and what the call has come to so far.
 
     Time is what the clock says has passed, or what the call itself has certainly spent, whichever is more:
     a clock that stands or goes back cannot make a call go on for ever.
     """
 
-    def __init__(self, timeout: float, each: float, clocks: Clocks, command: str) -> None:
+    def __init__(self, client: Client, timeout: float, each: float | None = None) -> None:
         """Begin now.
 
         Args:
+            client: Whose call this is.
             timeout: Seconds, for all of it.
-            each: Seconds that one request may take, or a download be without a byte.
-            clocks: What time it is.
-            command: How ``netmind-client`` is called to reach the same API.
+            each: Seconds that one request may take, or a download be without a byte; by default all of them.
 
         Raises:
-            ConfigurationError: The timeout is no time.
+            ConfigurationError: The timeout is not a number of seconds.
         """
+        self.client = client
+        self.api = client.api
         self.timeout = seconds("timeout", timeout)
-        self.each = each
         self.attempts = 0
         self.creates = False  # so that a job may be there that nobody else knows of
         self.generation_id: str | None = None
         self.resume: str | None = None
-        self.wall = clocks.wall
-        self._command = command
-        self._clocks = clocks
-        self._read_at = clocks.monotonic()
+        self._each = self.timeout if each is None else each
+        # What a network takes, whatever the client's clock says, except where time is virtual.
+        self._network = _clock.real if client.waits and not _clock.is_virtual() else client.monotonic
+        self._read_at = client.monotonic()
         self._passed = 0.0
         self._spent = 0.0  # since the clock was read last
 
     def elapsed(self) -> float:
         """Seconds since the call began."""
-        now = self._clocks.monotonic()
+        now = self.client.monotonic()
         self._passed += max(now - self._read_at, self._spent, 0.0)
         self._read_at, self._spent = now, 0.0
         return self._passed
@@ -112,19 +133,19 @@ class Call:
         self, request: Request, each: float | None = None, *, most_bytes: int = MOST_BYTES
     ) -> Flow[Answer]:
         """Send one request, and give it no more than what is left."""
-        within = max(min(self.left(), self.each if each is None else each), LEAST_SECONDS)
+        within = max(min(self.left(), self._each if each is None else each), LEAST_SECONDS)
         body = Body(most_bytes)
         head = yield from self._sent(Send(request, within, within, body.begin))
         return body.answer(head)
 
     def receive(self, request: Request, begin: Callable[[Answer], Callable[[bytes], object]]) -> Flow[Answer]:
-        """Send one request, and hand its body on in parts; likewise."""
+        """Send one request, and hand its body on in parts, within what is left."""
         within = max(self.left(), LEAST_SECONDS)
-        return (yield from self._sent(Send(request, within, min(self.each, within), begin)))
+        return (yield from self._sent(Send(request, within, min(self._each, within), begin)))
 
     def _sent(self, effect: Send) -> Flow[Answer]:
         self.attempts += 1
-        begun, least = self._clocks.network(), 0.0
+        begun, least = self._network(), 0.0
         try:
             answer: Answer = yield effect
         except NoAnswer as failure:
@@ -132,7 +153,7 @@ class Call:
                 least = effect.idle
             raise
         finally:
-            self._spent += max(self._clocks.network() - begun, least)
+            self._spent += max(self._network() - begun, least)
         return answer
 
     def rest(self, seconds: float) -> Flow[None]:
@@ -148,10 +169,10 @@ class Call:
 
     def resume_by(self, *arguments: str) -> None:
         """Note the arguments of ``netmind-client`` that go on where this call was left."""
-        self.resume = " ".join([self._command, *map(shlex.quote, arguments)])
+        self.resume = " ".join([self.api.command, *map(shlex.quote, arguments)])
 
-    def told(self, flow: Flow[T]) -> Flow[T]:
-        """Run a flow, and see to it that whatever it raises says what the call came to."""
+    def annotated(self, flow: Flow[T]) -> Flow[T]:
+        """Run a flow, and add to whatever it raises what the call has come to, and how to go on."""
         try:
             return (yield from flow)
         except NetMindError as error:

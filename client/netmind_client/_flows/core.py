@@ -1,231 +1,138 @@
-"""What both clients are: their settings, and each call of a user's as a flow."""
+"""What both clients are: their settings, and a flow for each call of a user's."""
 
 from __future__ import annotations
 
 import inspect
 import os
 import reprlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from netmind_client import _api, _clock, _files
+from netmind_client import _api
 from netmind_client._flows import operations
-from netmind_client._flows import saving as _saving
-from netmind_client._flows import waiting as _waiting
-from netmind_client._flows.call import LEAST_SECONDS, Call, Clocks, seconds, whole
-from netmind_client._flows.download import DEFAULT_MAX_BYTES
-from netmind_client._flows.effects import Do
-from netmind_client._flows.saving import Saving
-from netmind_client._flows.waiting import Verdict
+from netmind_client._flows.call import LEAST_SECONDS, Call, Client, seconds
+from netmind_client._flows.generate import generate
+from netmind_client._flows.saving import download_results
+from netmind_client._flows.waiting import Waiting, wait
 from netmind_client._models import Generation, is_id
-from netmind_client.exceptions import ConfigurationError, CreateOutcomeUnknown
+from netmind_client.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from netmind_client._flows.effects import Flow
-    from netmind_client._flows.saving import DownloadProgress
-
-F = TypeVar("F")
+    from netmind_client._flows.generate import Generated
+    from netmind_client._flows.saving import Saving
 
 DEFAULT_WAIT_SECONDS = 1200.0
 DEFAULT_REQUEST_SECONDS = 30.0
 
 
-class Generated(NamedTuple):
-    """What a ``generate`` made: the completed job and the files it was saved to."""
-
-    generation: Generation
-    paths: Sequence[Path]
-
-
-class Waiting(NamedTuple):
-    """How to wait for a job."""
-
-    on_poll: Callable[[Generation], object] | None = None
-    delete_on_timeout: bool = False
-
-
 class Core:
-    """The settings of a client, and its calls as flows. ``run`` runs one."""
+    """The settings of a client, and its calls: each checks what it is given, and returns a flow."""
 
     def __init__(
         self,
+        run: Callable[[Flow[Any]], Any],
         api_key: str | None,
         base_url: str | None,
         request_timeout: float,
         poll_interval: float | None,
         monotonic: Callable[[], float],
         *,
-        sleeps: bool,
+        waits: bool,
     ) -> None:
-        """Read what is not given from the environment.
+        """Take what the client is given; read what it is not given from the environment.
+
+        ``run`` runs a flow, as the client does; ``waits`` says whether its pauses take time, unless a virtual
+        clock is in use.
 
         Raises:
-            ConfigurationError: There is no API key, or something is not what it should be.
+            ConfigurationError: There is no API key, or a setting is not what it should be.
         """
         self.api = _api.api(
             api_key if api_key is not None else os.environ.get("NETMIND_API_KEY", ""),
             base_url or os.environ.get("NETMIND_BASE_URL") or _api.DEFAULT_BASE_URL,
         )
-        self.request_timeout = seconds("request_timeout", request_timeout, LEAST_SECONDS)
-        if poll_interval is not None:
-            poll_interval = seconds("poll_interval", poll_interval, LEAST_SECONDS)
-        self._poll_interval = poll_interval
-        self.run: Callable[[Flow[Any]], Any]
-        self._monotonic = monotonic
-        self._sleeps = sleeps  # really, unless a virtual clock is used
-        self.known: set[str] = set()  # the jobs that this client has created
-
-    def call(self, timeout: float | None = None, *, each: float | None = None) -> Call:
-        """A call that may take this long, and each of its requests this long."""
-        timeout = self.request_timeout if timeout is None else timeout
-        is_real = self._sleeps and not _clock.is_virtual()
-        clocks = Clocks(self._monotonic, _clock.wall, _clock.real if is_real else self._monotonic)
-        return Call(timeout, each or timeout, clocks, self.api.command)
-
-    def long_call(self, timeout: float) -> Call:
-        """A call of many requests."""
-        return self.call(seconds("timeout", timeout), each=self.request_timeout)
+        self.client = Client(
+            self.api,
+            seconds("request_timeout", request_timeout, LEAST_SECONDS),
+            None if poll_interval is None else seconds("poll_interval", poll_interval, LEAST_SECONDS),
+            monotonic,
+            waits,
+            find=lambda ago, model, timeout: run(self.find_created(ago, model, timeout)),
+            created=set(),
+        )
 
     def create(self, model: str, config: Mapping[str, Any], timeout: float | None) -> Flow[Generation]:
         if timeout is None and isinstance(config, dict) and config.get("sync_mode") is True:
             timeout = DEFAULT_WAIT_SECONDS
-        call = self.call(timeout)
-        return call.told(self.created(call, model, config))
+        call = self._call(timeout)
+        return call.annotated(operations.create(call, model, config))
 
-    def created(self, call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation]:
-        """A create within a call, whose error can look for the job."""
-        begun = self._monotonic()
-        try:
-            return (yield from operations.create(call, self.api, model, config, self.known))
-        except CreateOutcomeUnknown as error:
-            error._find = lambda timeout: self.run(
-                self.find_created(lambda: self._monotonic() - begun, model, timeout)
-            )
-            raise
-
-    def find_created(
-        self, ago: Callable[[], float], model: str | None, timeout: float
-    ) -> Flow[Sequence[Generation]]:
-        call = self.long_call(timeout)
-        return call.told(operations.find_created(call, self.api, ago, model, self.known))
-
-    def find_created_at(
-        self, sent_at: float, model: str | None, timeout: float
-    ) -> Flow[Sequence[Generation]]:
-        return self.find_created(lambda: _clock.wall() - sent_at, model, timeout)
+    def find_created(self, ago: float, model: str | None, timeout: float) -> Flow[Sequence[Generation]]:
+        call = self._long_call(timeout)
+        return call.annotated(operations.find_created(call, ago, model))
 
     def get(self, generation: Generation | str, timeout: float | None) -> Flow[Generation]:
-        call = self.call(timeout)
-        return call.told(operations.get(call, self.api, _id_of(generation)))
+        call = self._call(timeout)
+        return call.annotated(operations.get(call, _id_of(generation)))
 
     def list(self, timeout: float | None) -> Flow[Sequence[Generation]]:
-        call = self.call(timeout)
-        return call.told(operations.list_(call, self.api))
+        call = self._call(timeout)
+        return call.annotated(operations.list_(call))
 
     def delete(self, generation: Generation | str, timeout: float | None) -> Flow[None]:
-        call = self.call(timeout)
-        return call.told(operations.delete(call, self.api, _id_of(generation)))
+        call = self._call(timeout)
+        return call.annotated(operations.delete(call, _id_of(generation)))
 
     def wait(self, generation: Generation | str, timeout: float, waiting: Waiting) -> Flow[Generation]:
         generation_id = _id_of(generation)
-        call = self.long_call(timeout)
+        call = self._long_call(timeout)
         call.about("wait", generation_id)
-        return call.told(self.waited(call, generation_id, waiting))
+        return call.annotated(wait(call, generation_id, waiting))
 
-    def waited(
-        self, call: Call, generation_id: str, waiting: Waiting, *, is_new: bool = False
-    ) -> Flow[Generation]:
-        """A wait within a call."""
-        return _waiting.wait(
-            call,
-            self.api,
-            generation_id,
-            poll_interval=self._poll_interval,
-            on_poll=waiting.on_poll,
-            delete_on_timeout=waiting.delete_on_timeout,
-            is_new=is_new,
-        )
-
-    def download(self, generation: Generation | str, saving: Saving, timeout: float) -> Flow[Sequence[Path]]:
-        call = self.long_call(timeout)
+    def download(self, generation: Generation | str, timeout: float, saving: Saving) -> Flow[Sequence[Path]]:
+        call = self._long_call(timeout)
         call.about("download", _id_of(generation), *saving.options)
-        return call.told(self._downloaded(call, generation, saving))
-
-    def _downloaded(self, call: Call, generation: Generation | str, saving: Saving) -> Flow[Sequence[Path]]:
-        if isinstance(generation, str):
-            generation = yield from operations.get(call, self.api, generation)
-        return (yield from _saving.save_results(call, self.api, generation, saving))
+        return call.annotated(download_results(call, generation, saving))
 
     def generate(
-        self, model: str, config: Mapping[str, Any], saving: Saving, timeout: float, waiting: Waiting
+        self, model: str, config: Mapping[str, Any], timeout: float, saving: Saving, waiting: Waiting
     ) -> Flow[Generated]:
-        call = self.long_call(timeout)
-        return call.told(self._generated(call, model, config, saving, waiting))
+        call = self._long_call(timeout)
+        return call.annotated(generate(call, model, config, saving, waiting))
 
-    def _generated(
-        self, call: Call, model: str, config: Mapping[str, Any], saving: Saving, waiting: Waiting
-    ) -> Flow[Generated]:
-        yield Do(lambda: _files.prepare(saving.folder))
-        created = yield from self.created(call, model, config)
-        if waiting.on_poll is not None:
-            waiting.on_poll(created)
-        return (yield from self.finished(call, created, saving, waiting))
+    def _call(self, timeout: float | None) -> Call:
+        """Return a call of one operation, whose request may take all of its time."""
+        return Call(self.client, self.client.request_timeout if timeout is None else timeout)
 
-    def finished(
-        self, call: Call, generation: Generation, saving: Saving, waiting: Waiting
-    ) -> Flow[Generated]:
-        """Wait for a job that was created just now, and save its results, within a call."""
-        call.about("wait", generation.id, *saving.options)
-        if _waiting.verdict(generation) is not Verdict.DONE:
-            generation = yield from self.waited(call, generation.id, waiting, is_new=True)
-        return (yield from self.saved(call, generation, saving))
-
-    def saved(self, call: Call, generation: Generation, saving: Saving) -> Flow[Generated]:
-        """Save the results of a completed job, within a call."""
-        return Generated(generation, (yield from _saving.save_results(call, self.api, generation, saving)))
+    def _long_call(self, timeout: float) -> Call:
+        """Return a call of many requests."""
+        return Call(self.client, timeout, self.client.request_timeout)
 
 
-def saving(
-    directory: str | os.PathLike[str],
-    *,
-    overwrite: bool,
-    max_bytes: int = DEFAULT_MAX_BYTES,
-    on_progress: Callable[[DownloadProgress], object] | None = None,
-) -> Saving:
-    """How results are to be saved, as a user gives it.
+class BaseClient:
+    """What both clients say of themselves."""
 
-    Raises:
-        ConfigurationError: ``max_bytes`` is no size.
-    """
-    checked = callback("on_progress", on_progress)
-    return Saving(Path(directory), overwrite, whole("max_bytes", max_bytes), checked)
+    _core: Core
 
+    @property
+    def base_url(self) -> str:
+        """Where the API is, without a slash or /v1 at its end."""
+        return self._core.api.base_url
 
-def waiting(on_poll: Callable[[Generation], object] | None, *, delete_on_timeout: bool) -> Waiting:
-    """How to wait, as a user gives it.
+    @property
+    def command(self) -> str:
+        """The command line that reaches the same API, such as ``netmind-client --base-url http://h``."""
+        return self._core.api.command
 
-    Raises:
-        ConfigurationError: ``on_poll`` cannot be called.
-    """
-    return Waiting(callback("on_poll", on_poll), delete_on_timeout)
-
-
-def callback(name: str, value: F) -> F:
-    """What is to be called, as a user gives it: before anything is created.
-
-    Raises:
-        ConfigurationError: It cannot be.
-    """
-    if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
-        got = "a coroutine function, which nobody awaits" if callable(value) else type(value).__name__
-        raise ConfigurationError(f"expected {name} as a function, got {got}")
-    return value
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
 
 
 def _id_of(generation: Any) -> str:
-    """The id of a generation, which a user may give as it is or by its id.
+    """Return the id of a generation, which a user may give as it is or by its id.
 
     Raises:
         ConfigurationError: It is neither.

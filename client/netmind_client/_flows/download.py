@@ -78,12 +78,12 @@ class Reading(NamedTuple):
         plain: Whether the body is the file as it is, and not encoded.
     """
 
-    start: int
-    total: int | None
-    content_type: str
-    etag: str
-    last_modified: str
-    plain: bool
+    start: int = 0
+    total: int | None = None
+    content_type: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    plain: bool = False
 
     @property
     def validator(self) -> str | None:
@@ -94,8 +94,9 @@ class Reading(NamedTuple):
 
     @property
     def digest(self) -> tuple[str, str] | None:
-        """The name of a hash and what it gives for the file, where the ETag looks like one."""
-        return digest_of(self.etag) if self.plain else None
+        """The name of a hash and what it gives for the file, where the (strong) ETag looks like one."""
+        found = re.fullmatch(r'"([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})"', self.etag)
+        return (_HASHES[len(found[1])], found[1]) if found and self.plain else None
 
     def agrees_with(self, before: Reading) -> bool:
         """Whether this is of the same file: it repeats what was asked by, and has no other date or size."""
@@ -113,14 +114,8 @@ def request_for(url: str, have: int, validator: str | None) -> Request:
     return Request("GET", url, headers)
 
 
-def read_head(answer: Answer, url: str, have: int, before: Reading | None) -> Reading:
-    """What the answer to :func:`request_for` brings.
-
-    Args:
-        answer: Without its body.
-        url: What was asked for.
-        have: How many bytes of the file are there.
-        before: What was read the last time.
+def read_head(answer: Answer, url: str, have: int, before: Reading) -> Reading:
+    """Return what the response to :func:`request_for` brings, by its head and what was read ``before``.
 
     Raises:
         Redirected: The file is elsewhere.
@@ -136,22 +131,19 @@ def read_head(answer: Answer, url: str, have: int, before: Reading | None) -> Re
         raise LinkExpired(where)
     if answer.status in _PASSING:
         raise BrokeOff(where, retry_after(answer))
-    plain = headers.get("content-encoding", "identity") == "identity"
     came = Reading(
-        0,
-        None,
-        headers.get("content-type", ""),
-        headers.get("etag", ""),
-        headers.get("last-modified", ""),
-        plain,
+        content_type=headers.get("content-type", ""),
+        etag=headers.get("etag", ""),
+        last_modified=headers.get("last-modified", ""),
+        plain=headers.get("content-encoding", "identity") == "identity",
     )
     if answer.status == 200:
         length = headers.get("content-length", "")
-        is_told = plain and re.fullmatch(r"\d{1,18}", length, re.ASCII)
+        is_told = came.plain and re.fullmatch(r"\d{1,18}", length, re.ASCII)
         return came._replace(total=int(length) if is_told else None)
-    if answer.status == 206 and have and before is not None:
+    if answer.status == 206 and have:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("content-range", ""), re.ASCII)
-        if found and plain and int(found[1]) == have:
+        if found and came.plain and int(found[1]) == have:
             came = came._replace(total=None if found[2] == "*" else int(found[2]))
             if came.agrees_with(before):
                 return before._replace(start=have, total=came.total or before.total)
@@ -183,23 +175,11 @@ def check_kind(expected: str | None, content_type: str) -> None:
         raise BrokeOff(f"expected {expected}, got {cut(media_type)}")
 
 
-def digest_of(etag: str) -> tuple[str, str] | None:
-    """The hash that a strong ETag looks like: its name, and its hexadecimal digits."""
-    found = re.fullmatch(r'"([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})"', etag)
-    return (_HASHES[len(found[1])], found[1]) if found else None
-
-
 def name_for(result: Result, generation_id: str, content_type: str, number: int, of: int) -> str:
-    """A file's name, never a path: the job's id, then the API's name, the URL's or the file's id.
+    """Return a file's name, never a path: the job's id, then the API's name, the URL's or the file's id.
 
-    The id keeps jobs apart: the API names the files of every job alike (observed).
-
-    Args:
-        result: What is to be saved.
-        generation_id: The job that it is of.
-        content_type: What the download's answer says it is, for a name without an ending.
-        number: Which of the job's results this is, from 1.
-        of: How many results the job has: several are numbered, since they may be named alike.
+    The id keeps jobs apart: the API names the files of every job alike (observed). So are several results of
+    one job, which are numbered. The content type gives an ending to a name that has none.
     """
     stem = ending = ""
     for text in (result.file_name, _last_of_path(result.url or ""), result.file_id):
@@ -235,11 +215,8 @@ def _ending_of(content_type: str) -> str:
 
 def _split_name(text: str) -> tuple[str, str]:
     """The parts of a safe name before and after its last dot."""
-    last = re.split(r"[/\\]", text)[-1]
-    stem, dot, ending = last.rpartition(".")
-    if not dot:
-        stem, ending = last, ""
-    return safe_name(stem), re.sub(r"[^A-Za-z0-9]", "", ending)[:10]
+    stem, dot, ending = re.split(r"[/\\]", text)[-1].rpartition(".")
+    return (safe_name(stem), re.sub(r"[^A-Za-z0-9]", "", ending)[:10]) if dot else (safe_name(ending), "")
 
 
 def safe_name(text: str) -> str:

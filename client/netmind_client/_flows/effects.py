@@ -7,7 +7,9 @@ written once, and knows neither library, nor whether somebody awaits it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import contextlib
+import functools
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -57,35 +59,36 @@ Flow: TypeAlias = Generator[Effect, Any, T]
 
 
 class Running(Generic[T]):
-    """A flow on its way.
+    """A flow under way, as an iterator over its effects. Do each within ``failures``, and ``send`` its value.
 
     Attributes:
-        effect: What it asks for now; None once it has returned.
-        result: What it returned.
+        result: What the flow returned, once there are no more effects.
     """
 
     result: T
 
     def __init__(self, flow: Flow[T]) -> None:
         self._flow = flow
-        self.effect: Effect | None = None
-        self._go_on(lambda: next(flow))
+        self._resume: Callable[[], Effect] = functools.partial(next, flow)
 
-    def send(self, came: Any) -> None:
-        """Hand back what was asked for."""
-        self._go_on(lambda: self._flow.send(came))
+    def __iter__(self) -> Iterator[Effect]:
+        return self
 
-    def throw(self, error: BaseException) -> None:
-        """Tell that what was asked for failed."""
-        self._go_on(lambda: self._flow.throw(error))
-
-    def close(self) -> None:
-        """End it, wherever it is."""
-        self._flow.close()
-
-    def _go_on(self, step: Callable[[], Effect]) -> None:
+    def __next__(self) -> Effect:
         try:
-            self.effect = step()
+            return self._resume()
         except StopIteration as ended:
-            self.effect = None
             self.result = ended.value
+            raise
+
+    def send(self, value: Any) -> None:
+        """Let the flow go on with what the effect came to."""
+        self._resume = functools.partial(self._flow.send, value)
+
+    @contextlib.contextmanager
+    def failures(self) -> Iterator[None]:
+        """Let the flow go on with whatever is raised within, which is not raised here."""
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001 - the flow's, which raises it again
+            self._resume = functools.partial(self._flow.throw, error)

@@ -6,20 +6,26 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from netmind_client import _api
+from netmind_client import _api, _clock
 from netmind_client._flows import retry
 from netmind_client._flows.call import MOST_BYTES, MOST_LIST_BYTES
 from netmind_client._http import NoAnswer
 from netmind_client._models import Generation, read_generation
-from netmind_client.exceptions import ApiError, NetMindError, NotFoundError, TransportError, UnexpectedAnswer
+from netmind_client.exceptions import (
+    ApiError,
+    CreateOutcomeUnknown,
+    NetMindError,
+    NotFoundError,
+    TransportError,
+    UnexpectedAnswer,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from netmind_client._api import Api
     from netmind_client._flows.call import Call
     from netmind_client._flows.effects import Flow
-    from netmind_client._http import Answer, Request
+    from netmind_client._http import Answer
 
 _LOOK_AGAIN_SECONDS = 2.0
 _CARRIED_OUT_WITHIN = 300.0  # however long a create was on its way, or waited in a queue
@@ -28,90 +34,84 @@ _CLOCKS_DIFFER_BY = 120.0
 _ROUNDED_BY = 2.0  # created_at has whole seconds, and so has the header Date
 
 
-def create(call: Call, api: Api, model: str, config: Mapping[str, Any], known: set[str]) -> Flow[Generation]:
-    """Create a generation. Sent again only when it is certain that there is no job.
-
-    Args:
-        call: Its time.
-        api: Where to.
-        model: Such as ``Qwen/Qwen-Image``.
-        config: The model's options.
-        known: The ids that are known; the new one is added.
-    """
-    request = api.request("POST", body=_api.create_body(model, config))
-    sent_at = call.wall()
+def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation]:
+    """Create a generation; send it again only when it is certain that there is no job."""
+    request = call.api.request("POST", body=_api.create_body(model, config))
+    sent_at, begun = _clock.wall(), call.client.monotonic()
     # Whatever ends it from now on, Ctrl-C too, leaves open whether there is a job, until that is known.
     call.creates = True
     call.resume_by("find-created", "--sent-at", timestamp(sent_at), "--model", model)
 
-    def unknown(why: str) -> NetMindError:
-        return _api.unknown_outcome(request, why, model, dict(config), sent_at)
+    def unknown(why: str) -> CreateOutcomeUnknown:
+        return CreateOutcomeUnknown(
+            f"POST {request.url}: {why}. A job may have been created and charged: look for it before you "
+            "create it again",
+            model=model,
+            config=dict(config),
+            sent_at=sent_at,
+            find=lambda timeout: call.client.find(call.client.monotonic() - begun, model, timeout),
+        )
 
+    failure: NoAnswer | ApiError
     while True:
-        again: NoAnswer | ApiError
         try:
             answer = yield from call.send(request, math.inf if config.get("sync_mode") is True else None)
             body = _api.document(request, answer, None)
-        except (NoAnswer, ApiError) as failure:
-            again = failure
         except UnexpectedAnswer as redirect:  # to the job, to a login page: nobody documents either
             target = _api.without_query(answer.headers.get("location", "elsewhere"))
             raise unknown(f"answered {answer.status} and redirects to {target}") from redirect
+        except (NoAnswer, ApiError) as error:
+            failure = error
         else:
             created = read_generation(body)
             if created is None:
                 raise unknown(f"answered {answer.status} with no generation in it ({_api.shown(body)})")
-            known.add(created.id)
+            call.client.created.add(created.id)
             call.about("wait", created.id)
             return created
-        if retry.create_may_be_sent_again(again):
-            pause = retry.pause_before_next(call.attempts, getattr(again, "retry_after", None))
-            if call.attempts < retry.MOST_ATTEMPTS and pause < call.left():
-                yield from call.rest(pause)
-                continue
-        if retry.create_may_have_made_a_job(again):
-            raise unknown(_api.create_failed(again)) from again
-        call.resume = None
-        if isinstance(again, ApiError):
-            raise again
-        raise TransportError(f"POST {request.url}: not sent: {again}; nothing was created") from again
+        pause = retry.pause_before_next(call.attempts, getattr(failure, "retry_after", None))
+        is_last = call.attempts >= retry.MOST_ATTEMPTS or pause >= call.left()
+        if is_last or not retry.create_may_be_sent_again(failure):
+            break
+        yield from call.rest(pause)
+    if retry.create_may_have_made_a_job(failure):
+        why = f"sent, but no answer came ({failure})"
+        if isinstance(failure, ApiError):
+            why = f"answered {failure.status} ({_api.message_of(failure.body)})"
+        raise unknown(why) from failure
+    call.resume = None
+    if isinstance(failure, ApiError):
+        raise failure
+    raise TransportError(f"POST {request.url}: not sent: {failure}; nothing was created") from failure
 
 
-def get(call: Call, api: Api, generation_id: str) -> Flow[Generation]:
-    """A generation as it is now."""
-    body = yield from ask(call, api, "GET", generation_id)
+def get(call: Call, generation_id: str) -> Flow[Generation]:
+    """Return a generation as it is now."""
+    _, body = yield from ask(call, "GET", generation_id)
     return _api.generation(body, generation_id)
 
 
-def list_(call: Call, api: Api) -> Flow[Sequence[Generation]]:
-    """All generations of the account, in the API's order."""
-    return _api.generations((yield from ask(call, api, "GET")))
+def list_(call: Call) -> Flow[Sequence[Generation]]:
+    """Return all generations of the account, in the API's order."""
+    _, body = yield from ask(call, "GET")
+    return _api.generations(body)
 
 
-def delete(call: Call, api: Api, generation_id: str) -> Flow[None]:
-    """Delete a generation. It may be gone already when a first attempt was not answered, and another is."""
+def delete(call: Call, generation_id: str) -> Flow[None]:
+    """Delete a generation. It may be gone already when a first attempt got no response, and another does."""
     try:
-        yield from ask(call, api, "DELETE", generation_id)
+        yield from ask(call, "DELETE", generation_id)
     except NotFoundError:
         if call.attempts == 1:
             raise
 
 
-def ask(call: Call, api: Api, method: str, generation_id: str | None = None) -> Flow[Any]:
-    """Send a request that may be sent again; the answer's JSON."""
-    _, body = yield from _answered(call, api, method, generation_id)
-    return body
-
-
-def _answered(
-    call: Call, api: Api, method: str, generation_id: str | None = None
-) -> Flow[tuple[Answer, Any]]:
-    request = api.request(method, generation_id)
+def ask(call: Call, method: str, generation_id: str | None = None) -> Flow[tuple[Answer, Any]]:
+    """Send a request, up to three times; return the response and its JSON."""
     failed = 0
     while True:
         try:
-            answer = yield from once(call, request, generation_id)
-            return answer, _api.document(request, answer, generation_id)
+            return (yield from ask_once(call, method, generation_id))
         except NetMindError as error:
             failed += 1
             pause = retry.pause_before_next(failed, getattr(error, "retry_after", None))
@@ -120,45 +120,41 @@ def _answered(
         yield from call.rest(pause)
 
 
-def once(call: Call, request: Request, generation_id: str | None) -> Flow[Answer]:
-    """Send a request once.
+def ask_once(call: Call, method: str, generation_id: str | None = None) -> Flow[tuple[Answer, Any]]:
+    """Send a request once; return the response and its JSON.
 
     Raises:
-        TransportError: No answer came.
+        TransportError: There was no response.
+        ApiError: The response is an error.
+        UnexpectedAnswer: The response is a redirect.
     """
+    request = call.api.request(method, generation_id)
     most = MOST_LIST_BYTES if generation_id is None else MOST_BYTES
     try:
-        return (yield from call.send(request, most_bytes=most))
+        answer = yield from call.send(request, most_bytes=most)
     except NoAnswer as failure:
         message = f"{request.method} {request.url}: no answer: {failure}"
         raise TransportError(message, generation_id=generation_id) from failure
+    return answer, _api.document(request, answer, generation_id)
 
 
-def find_created(
-    call: Call, api: Api, ago: Callable[[], float], model: str | None, known: Collection[str]
-) -> Flow[Sequence[Generation]]:
-    """The generations that a create which was not answered may have made, the nearest in time first.
+def find_created(call: Call, ago: float, model: str | None) -> Flow[Sequence[Generation]]:
+    """Return the generations that a create without a response may have made, the nearest in time first.
 
     Looks until there is one, or the call's time is over. A generation shows neither its model nor its config
-    (documented), so what tells is when it was created; where it does show a model, that must agree.
-
-    Args:
-        call: Its time.
-        api: Where to look.
-        ago: How many seconds ago the create was sent.
-        model: What it was sent for; None to take any.
-        known: Ids of generations that others have made.
+    (documented), so what tells is when it was created: the create was sent ``ago`` seconds before the call.
+    Where it does show a model, that must agree.
     """
     while True:
-        answer, body = yield from _answered(call, api, "GET")
+        answer, body = yield from ask(call, "GET")
         listed = _api.generations(body)
         server_now = _api.date(answer.headers.get("date", ""))
         slack = _CLOCKS_DIFFER_BY if server_now is None else _ROUNDED_BY
-        sent = (call.wall() if server_now is None else server_now) - ago()
+        sent = (_clock.wall() if server_now is None else server_now) - ago - call.elapsed()
         near = {
             one.id: abs(created - sent)
             for one in listed
-            if one.id not in known and (created := seconds(one.created_at)) is not None
+            if one.id not in call.client.created and (created := moment(one.created_at)) is not None
             if sent - slack <= created <= sent + slack + _CARRIED_OUT_WITHIN
             and one.raw.get("model", model) in (model, None)
         }
@@ -167,13 +163,13 @@ def find_created(
         yield from call.rest(_LOOK_AGAIN_SECONDS)
 
 
-def timestamp(moment: float) -> str:
-    """A moment as the API writes it, in UTC (that it means UTC is assumed)."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment))
+def timestamp(at: float) -> str:
+    """Return a moment as the API writes it, in UTC (that it means UTC is assumed)."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
 
 
-def seconds(text: str | None) -> float | None:
-    """Seconds since the epoch of what the API writes, in UTC (assumed)."""
+def moment(text: str | None) -> float | None:
+    """Return what the API writes of a time in seconds since the epoch, in UTC (assumed)."""
     import calendar  # noqa: PLC0415 - rarely used
 
     try:

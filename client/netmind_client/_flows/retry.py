@@ -32,16 +32,13 @@ def pause_before_next(failed: int, retry_after: float | None = None) -> float:
 
 
 def passes(error: NetMindError, *, polling: bool = False) -> bool:
-    """Whether a request that changes nothing may be answered the next time.
+    """Return whether a request that changes nothing may succeed the next time.
 
-    Args:
-        error: How it failed.
-        polling: Whether it is sent many times anyway; then a page that some proxy shows is waited out.
+    One that is sent many times anyway, ``polling``, also waits a page out that some proxy shows.
     """
-    request_timed_out = isinstance(error, ApiError) and error.status == 408
-    return (
-        isinstance(error, _PASSING) or request_timed_out or (polling and isinstance(error, UnexpectedAnswer))
-    )
+    if isinstance(error, UnexpectedAnswer):
+        return polling
+    return isinstance(error, _PASSING) or (isinstance(error, ApiError) and error.status == 408)
 
 
 def create_may_be_sent_again(error: NoAnswer | ApiError) -> bool:

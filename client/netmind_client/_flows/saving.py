@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from netmind_client import _files
 from netmind_client._api import cut, without_query
 from netmind_client._flows import download, operations, retry
+from netmind_client._flows.call import check_callback, check_whole
 from netmind_client._flows.download import BrokeOff, LinkExpired, Reading, Redirected
 from netmind_client._flows.effects import Do, Flow
 from netmind_client._http import Decoder, NoAnswer
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from netmind_client._api import Api
     from netmind_client._flows.call import Call
     from netmind_client._http import Answer
     from netmind_client._models import Generation
@@ -46,13 +47,22 @@ class DownloadProgress(NamedTuple):
     total: int | None
 
 
-class Saving(NamedTuple):
-    """How results are to be saved."""
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """How results are to be saved, as a user gives it.
+
+    Raises:
+        ConfigurationError: ``max_bytes`` is not a size, or ``on_progress`` cannot be called.
+    """
 
     folder: Path
     overwrite: bool
     max_bytes: int
-    on_progress: Callable[[DownloadProgress], object] | None
+    on_progress: Callable[[DownloadProgress], object] | None = None
+
+    def __post_init__(self) -> None:
+        check_whole("max_bytes", self.max_bytes)
+        check_callback("on_progress", self.on_progress)
 
     @property
     def options(self) -> Sequence[str]:
@@ -60,8 +70,14 @@ class Saving(NamedTuple):
         return ["-o", str(self.folder), *(["--overwrite"] if self.overwrite else [])]
 
 
-def save_results(call: Call, api: Api, generation: Generation, saving: Saving) -> Flow[Sequence[Path]]:
-    """Save every result; their paths, in the order of the results."""
+def download_results(call: Call, generation: Generation | str, saving: Saving) -> Flow[Sequence[Path]]:
+    """Save every result of a generation, which is asked for where only its id is given.
+
+    Returns:
+        The paths of the files, in the order of the results.
+    """
+    if isinstance(generation, str):
+        generation = yield from operations.get(call, generation)
     if not generation.results:
         call.about("wait", generation.id, *saving.options)
         raise DownloadError(
@@ -70,79 +86,78 @@ def save_results(call: Call, api: Api, generation: Generation, saving: Saving) -
         )
     paths = []
     for number in range(1, len(generation.results) + 1):
-        transfer = _Transfer(generation, number, saving)
-        paths.append((yield from transfer.run(call, api)))
+        transfer = _Transfer(call, generation, number, saving)
+        paths.append((yield from transfer.run()))
     return paths
 
 
 class _Transfer:
     """One result on its way to the disk."""
 
-    def __init__(self, generation: Generation, number: int, saving: Saving) -> None:
+    def __init__(self, call: Call, generation: Generation, number: int, saving: Saving) -> None:
+        self._call = call
         self._job = generation
         self._number = number
         self._saving = saving
-        self._reading: Reading | None = None
+        self._reading = Reading()
         self._refused: list[str] = []  # what the content's hash was, where the ETag says another
 
     @property
     def _result(self) -> Result:
         return self._job.results[self._number - 1]
 
-    def run(self, call: Call, api: Api) -> Flow[Path]:
-        """Save it; its path."""
-        self._call = call
+    @property
+    def _url_shown(self) -> str:
+        return without_query(self._result.url or "")
+
+    def run(self) -> Flow[Path]:
+        """Save it; return its path."""
         with _files.partial(self._saving.folder) as file:
             self._file = file
             if self._result.text is not None and self._result.url is None:
                 file.write(self._result.text.encode(errors="replace"))  # half a surrogate, if there is one
                 named = Result(file_name="output.txt")
             else:
-                yield from self._fetch(call, api)
+                yield from self._fetch()
                 named = self._result
-            content_type = self._reading.content_type if self._reading else ""
-            of = len(self._job.results)
-            name = download.name_for(named, self._job.id, content_type, self._number, of)
-            path = self._saving.folder / name
+            kind, of = self._reading.content_type, len(self._job.results)
+            path = self._saving.folder / download.name_for(named, self._job.id, kind, self._number, of)
             try:
                 yield Do(lambda: file.finish(path, overwrite=self._saving.overwrite))
             except _files.NameTaken:
-                call.about("download", self._job.id, *self._saving.options, "--overwrite")
+                self._call.about("download", self._job.id, *self._saving.options, "--overwrite")
                 advice = "to replace it, pass overwrite=True (--overwrite)"
                 raise DownloadError(f"{path} exists already; {advice}") from None
             return path
 
-    def _fetch(self, call: Call, api: Api) -> Flow[None]:
+    def _fetch(self) -> Flow[None]:
         """Fetch the file: the rest of it after a cut, by another link when one has expired."""
         failures, links, most = 0, 1, 0
         while True:
             try:
-                return (yield from self._fetch_once(call))
+                return (yield from self._fetch_once())
             except LinkExpired as error:
-                if links == _MOST_LINKS or not call.left():
+                if links == _MOST_LINKS or not self._call.left():
                     raise DownloadError(f"{error}; the job has no link that is good") from error
                 links += 1
-                yield from self._renew(call, api)
+                yield from self._renew()
             except (NoAnswer, BrokeOff) as error:
                 failures = 1 if self._file.size > most else failures + 1
                 most = max(most, self._file.size)
                 pause = retry.pause_before_next(failures, getattr(error, "retry_after", None))
-                if failures >= _MOST_FAILURES or pause >= call.left():
-                    message = (
-                        f"{without_query(self._result.url or '')}: the download broke off, nothing was saved"
-                    )
-                    raise DownloadError(f"{message}: {error}") from error
-                yield from call.rest(pause)
+                if failures >= _MOST_FAILURES or pause >= self._call.left():
+                    message = f"{self._url_shown}: the download broke off, nothing was saved: {error}"
+                    raise DownloadError(message) from error
+                yield from self._call.rest(pause)
 
-    def _fetch_once(self, call: Call) -> Flow[None]:
+    def _fetch_once(self) -> Flow[None]:
         url = self._result.url or ""
         if not url.startswith(("http://", "https://")):
             raise DownloadError(f"result {self._number} has no URL that can be fetched: {cut(url)!r}")
         for _ in range(_MOST_REDIRECTS):
-            validator = self._reading.validator if self._reading else None
-            request = download.request_for(url, self._file.size, validator)
+            request = download.request_for(url, self._file.size, self._reading.validator)
             try:
-                yield from call.receive(request, functools.partial(self._begin, url))
+                yield from self._call.receive(request, functools.partial(self._begin, url))
             except Redirected as elsewhere:
                 url = elsewhere.url
             else:
@@ -171,25 +186,19 @@ class _Transfer:
             self._limit(self._file.size + len(piece))
             self._file.write(piece)
         if self._saving.on_progress is not None:
-            total = self._reading.total if self._reading else None
-            self._saving.on_progress(
-                DownloadProgress(self._job.id, self._number, len(self._job.results), self._file.size, total)
-            )
+            size, total, of = self._file.size, self._reading.total, len(self._job.results)
+            self._saving.on_progress(DownloadProgress(self._job.id, self._number, of, size, total))
 
     def _limit(self, size: int) -> None:
         if size > self._saving.max_bytes:
             enough = max(size, 2 * self._saving.max_bytes)
             self._call.about("download", self._job.id, *self._saving.options, "--max-bytes", str(enough))
-            raise DownloadError(
-                f"{without_query(self._result.url or '')} has {size} bytes or more, and max_bytes is "
-                f"{self._saving.max_bytes}; nothing was saved"
-            )
+            most = f"max_bytes is {self._saving.max_bytes}; nothing was saved"
+            raise DownloadError(f"{self._url_shown} has {size} bytes or more, and {most}")
 
     def _check(self) -> Flow[None]:
         """See that all of it came, and as it was sent."""
         reading, size = self._reading, self._file.size
-        if reading is None:
-            return
         self._decoder.finish()
         if reading.total is not None and size != reading.total:
             if size > reading.total:
@@ -205,11 +214,11 @@ class _Transfer:
             self._file.empty()
             raise BrokeOff(f"its {algorithm} is {came}, and the ETag says {expected}")
 
-    def _renew(self, call: Call, api: Api) -> Flow[None]:
+    def _renew(self) -> Flow[None]:
         """Ask the job for its links again."""
-        seen = yield from operations.get(call, api, self._job.id)
+        seen = yield from operations.get(self._call, self._job.id)
         if len(seen.results) != len(self._job.results):
             raise DownloadError(f"generation {seen.id} no longer has its results (status: {seen.status})")
         if seen.results[self._number - 1].url == self._result.url:
-            yield from call.rest(retry.FIRST_PAUSE)
+            yield from self._call.rest(retry.FIRST_PAUSE)
         self._job = seen

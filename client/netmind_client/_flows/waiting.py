@@ -2,126 +2,21 @@
 
 from __future__ import annotations
 
-from enum import Enum
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netmind_client import _api
 from netmind_client._flows import operations, retry
+from netmind_client._flows.call import check_callback
 from netmind_client._flows.effects import Flow, Show
 from netmind_client.exceptions import GenerationFailed, NetMindError, ResultMissing, WaitTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from netmind_client._api import Api
     from netmind_client._flows.call import Call
     from netmind_client._models import Generation
-
-
-_TO_DELETE = 2.0  # seconds that are kept for a delete, if one is asked for
-_LONGEST_RESULT_DELAY = 3.0  # what a client in the wild waits for an empty result (observed)
-
-
-def wait(
-    call: Call,
-    api: Api,
-    generation_id: str,
-    *,
-    poll_interval: float | None = None,
-    on_poll: Callable[[Generation], object] | None = None,
-    delete_on_timeout: bool = False,
-    is_new: bool = False,
-) -> Flow[Generation]:
-    """Poll until the job is completed; each state is shown.
-
-    Args:
-        call: Its time.
-        api: Where to ask.
-        generation_id: The job.
-        poll_interval: Seconds between polls; None for less and less often.
-        on_poll: Called with each state.
-        delete_on_timeout: Delete the job when time is over.
-        is_new: It was created just now: the first poll can wait.
-    """
-    request = api.request("GET", generation_id)
-    kept = min(_TO_DELETE, call.timeout / 5) if delete_on_timeout else 0.0
-    begun = call.elapsed()
-    completed_at: float | None = None
-    last_status: str | None = None
-    while True:
-        pause = delay_after(call.elapsed() - begun) if poll_interval is None else poll_interval
-        if is_new:
-            is_new = False
-        else:
-            try:
-                answer = yield from operations.once(call, request, generation_id)
-                seen = _api.generation(_api.document(request, answer, generation_id), generation_id)
-            except NetMindError as error:
-                if not retry.passes(error, polling=True):
-                    raise
-                pause = max(pause, getattr(error, "retry_after", None) or 0.0)
-            else:
-                last_status = seen.status
-                if on_poll is not None:
-                    on_poll(seen)
-                yield Show(seen)
-                if seen.is_completed:
-                    completed_at = call.elapsed() if completed_at is None else completed_at
-                    pause = min(pause, _LONGEST_RESULT_DELAY)
-                if seen.is_failed or seen.is_deleted:
-                    call.resume_by("get", generation_id)  # there is nothing to wait for
-                if ended(seen, 0.0 if completed_at is None else call.elapsed() - completed_at):
-                    return seen
-                pause = max(pause, _api.retry_after(answer) or 0.0)
-        left = call.left() - kept
-        if left <= 0:
-            break
-        yield from call.rest(min(pause, left))
-    raise (yield from _timed_out(call, api, generation_id, last_status, delete=delete_on_timeout))
-
-
-def ended(seen: Generation, completed_for: float) -> bool:
-    """Whether the wait is over; raises if it ended badly. ``completed_for`` is in seconds."""
-    match verdict(seen):
-        case Verdict.DONE:
-            return True
-        case Verdict.DELETED:
-            raise GenerationFailed(f"generation {seen.id} was deleted", generation=seen)
-        case Verdict.FAILED:
-            reason = seen.failure or "the logs give no reason"
-            raise GenerationFailed(f"generation {seen.id} ended as {seen.status}: {reason}", generation=seen)
-        case Verdict.WAIT_FOR_RESULT if completed_for >= EMPTY_RESULT_SECONDS:
-            raise ResultMissing(
-                f"generation {seen.id} is completed, but its result stayed empty", generation=seen
-            )
-        case _:
-            return False
-
-
-def _timed_out(
-    call: Call, api: Api, generation_id: str, last_status: str | None, *, delete: bool
-) -> Flow[WaitTimeout]:
-    """The error for a job that had not ended in time, which is deleted first if that is asked for."""
-    fate = "It goes on"
-    deleted = False
-    if delete:
-        try:
-            request = api.request("DELETE", generation_id)
-            answer = yield from operations.once(call, request, generation_id)
-            _api.document(request, answer, generation_id)
-        except NetMindError as error:
-            fate = f"It could not be deleted, and goes on ({error})"
-        else:
-            deleted, fate = True, "It was deleted, as asked"
-            call.resume = None
-    had = f"generation {generation_id} had not ended after {call.timeout:g} s (last status: {last_status})"
-    return WaitTimeout(
-        f"{had}. {fate}",
-        generation_id=generation_id,
-        last_status=last_status,
-        deleted=deleted,
-    )
-
 
 # A job of a minute is polled 20 times. Its end is noticed within 1 s or 22 % of its time, at most 6.5 s; from
 # 130 s on within 5 %. To notice every end within 1 s or 5 % would take 43 polls in that minute.
@@ -131,30 +26,114 @@ EARLY_SHARE = 0.22
 LATE_SHARE = 0.05
 
 EMPTY_RESULT_SECONDS = 15.0
+_LONGEST_RESULT_DELAY = 3.0  # what a client in the wild waits for an empty result (observed)
+_TO_DELETE = 2.0  # seconds that are kept for a delete, if one is asked for
 
 
-class Verdict(Enum):
-    """What to do about a state."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How to wait for a job, as a user gives it.
 
-    WAIT = "wait"
-    DONE = "done"
-    FAILED = "failed"
-    DELETED = "deleted"
-    WAIT_FOR_RESULT = "wait for result"
+    Attributes:
+        on_poll: Called with each state.
+        delete_on_timeout: Delete the job when time is over.
+
+    Raises:
+        ConfigurationError: ``on_poll`` cannot be called.
+    """
+
+    on_poll: Callable[[Generation], object] | None = None
+    delete_on_timeout: bool = False
+
+    def __post_init__(self) -> None:
+        check_callback("on_poll", self.on_poll)
+
+
+def wait(call: Call, job: Generation | str, waiting: Waiting) -> Flow[Generation]:
+    """Poll until the job is completed, show each state, and return the last one.
+
+    A job that its create returned just now is given as it is, so that the first poll can wait.
+    """
+    seen, generation_id = (None, job) if isinstance(job, str) else (job, job.id)
+    kept = min(_TO_DELETE, call.timeout / 5) if waiting.delete_on_timeout else 0.0
+    begun, completed_at, at_least = call.elapsed(), math.inf, 0.0
+    last_status: str | None = None
+    while True:
+        pause = call.client.poll_interval or delay_after(call.elapsed() - begun)
+        if seen is None:
+            seen, at_least = yield from _poll(call, generation_id)
+        if seen is not None:
+            last_status = seen.status
+            if waiting.on_poll is not None:
+                waiting.on_poll(seen)
+            yield Show(seen)
+            if seen.is_completed:
+                completed_at = min(completed_at, call.elapsed())
+                pause = min(pause, _LONGEST_RESULT_DELAY)
+            if seen.is_failed or seen.is_deleted:
+                call.resume_by("get", generation_id)  # there is nothing to wait for
+            if has_ended(seen, call.elapsed() - completed_at):
+                return seen
+            seen = None
+        left = call.left() - kept
+        if left <= 0:
+            break
+        yield from call.rest(min(max(pause, at_least), left))
+    raise (yield from _timed_out(call, generation_id, last_status, delete=waiting.delete_on_timeout))
+
+
+def _poll(call: Call, generation_id: str) -> Flow[tuple[Generation | None, float]]:
+    """Return the job, or None where the next poll may get it; and the least seconds until that."""
+    try:
+        response, body = yield from operations.ask_once(call, "GET", generation_id)
+        return _api.generation(body, generation_id), _api.retry_after(response) or 0.0
+    except NetMindError as error:
+        if not retry.passes(error, polling=True):
+            raise
+        return None, getattr(error, "retry_after", None) or 0.0
+
+
+def has_ended(seen: Generation, completed_for: float) -> bool:
+    """Return whether a job is completed and has its results. A status that is not known is waited on.
+
+    Args:
+        seen: The job.
+        completed_for: Seconds since it was first seen completed; its results may be late (observed).
+
+    Raises:
+        GenerationFailed: It ended otherwise, or is marked as deleted.
+        ResultMissing: It was completed long ago, and still has no results.
+    """
+    if seen.is_deleted:  # a tombstone, which the fields is_deleted and deleted_at suggest (assumed)
+        raise GenerationFailed(f"generation {seen.id} was deleted", generation=seen)
+    if seen.is_failed:
+        reason = seen.failure or "the logs give no reason"
+        raise GenerationFailed(f"generation {seen.id} ended as {seen.status}: {reason}", generation=seen)
+    if seen.is_completed and not seen.results and completed_for >= EMPTY_RESULT_SECONDS:
+        raise ResultMissing(
+            f"generation {seen.id} is completed, but its result stayed empty", generation=seen
+        )
+    return seen.is_completed and bool(seen.results)
+
+
+def _timed_out(call: Call, generation_id: str, last_status: str | None, *, delete: bool) -> Flow[WaitTimeout]:
+    """Return the error for a job that had not ended in time; delete it first if that is asked for."""
+    fate = "It goes on"
+    deleted = False
+    if delete:
+        try:
+            yield from operations.ask_once(call, "DELETE", generation_id)
+        except NetMindError as error:
+            fate = f"It could not be deleted, and goes on ({error})"
+        else:
+            deleted, fate = True, "It was deleted, as asked"
+            call.resume = None
+    had = f"generation {generation_id} had not ended after {call.timeout:g} s (last status: {last_status})"
+    return WaitTimeout(
+        f"{had}. {fate}", generation_id=generation_id, last_status=last_status, deleted=deleted
+    )
 
 
 def delay_after(waited: float) -> float:
-    """Seconds until the next poll of a job that has been waited for this long, in seconds."""
+    """Return the seconds until the next poll of a job that has been waited for this long, in seconds."""
     return max(SHORTEST_DELAY, min(EARLY_SHARE * waited, LONGEST_EARLY_DELAY), LATE_SHARE * waited)
-
-
-def verdict(generation: Generation) -> Verdict:
-    """What a state means: a status that nobody knows is waited on."""
-    if generation.is_deleted:  # a tombstone, which the fields is_deleted and deleted_at suggest (assumed)
-        return Verdict.DELETED
-    if generation.is_failed:
-        return Verdict.FAILED
-    if not generation.is_completed:
-        return Verdict.WAIT
-    # A completed job has been seen with an empty result for a moment (observed).
-    return Verdict.DONE if generation.results else Verdict.WAIT_FOR_RESULT

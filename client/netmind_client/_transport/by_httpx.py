@@ -14,7 +14,7 @@ from netmind_client._http import Answer, NoAnswer
 from netmind_client.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from netmind_client._flows.effects import Send
 
@@ -77,10 +77,8 @@ async def send(client: httpx.AsyncClient, effect: Send) -> Answer:
 async def _exchanged(
     client: httpx.AsyncClient, request: httpx.Request, effect: Send, sending: _Sending
 ) -> Answer:
-    try:
+    with sending.failures():
         opened = await client.send(request, auth=None, follow_redirects=False, stream=True)
-    except _ERRORS as error:
-        raise _no_answer(error, sending) from error
     try:
         head = Answer(opened.status_code, dict(opened.headers))
         if head.status < 200:
@@ -94,12 +92,10 @@ async def _exchanged(
 async def _hand_on(answer: httpx.Response, take: Callable[[bytes], object], sending: _Sending) -> None:
     parts = answer.aiter_raw()
     while True:
-        try:
-            part = await anext(parts)
-        except StopAsyncIteration:
+        with sending.failures():
+            part = await anext(parts, None)
+        if part is None:
             return
-        except _ERRORS as error:
-            raise _no_answer(error, sending) from error
         try:
             take(part)
         except BaseException:
@@ -122,17 +118,19 @@ class _Sending:
         begun = "send_request" in event and event.endswith(".started") and not to_proxy
         self.may_have_begun = bool(self.may_have_begun) or begun
 
+    @contextlib.contextmanager
+    def failures(self) -> Iterator[None]:
+        """Raise what httpx raises within as one error."""
+        try:
+            yield
+        except _ERRORS as error:
+            sent, timed_out = self.may_have_begun, isinstance(error, httpx.TimeoutException)
+            if sent is None:
+                sent = not isinstance(error, _NEVER_SENT)
+            raise NoAnswer(cut(_words(error)), sent=sent, timed_out=timed_out) from error
+
 
 def _words(error: BaseException) -> str:
     """What an error says; those of httpx may say nothing, and what caused them more."""
     cause = error.__cause__ or error.__context__
     return str(error) or (_words(cause) if cause is not None else type(error).__name__)
-
-
-def _no_answer(error: Exception, sending: _Sending) -> NoAnswer:
-    told = sending.may_have_begun
-    return NoAnswer(
-        cut(_words(error)),
-        sent=not isinstance(error, _NEVER_SENT) if told is None else told,
-        timed_out=isinstance(error, httpx.TimeoutException),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
@@ -51,14 +52,15 @@ def new_session() -> requests.Session:
     return session
 
 
-def check_session(session: requests.Session) -> None:
-    """See that a session of a user's own does not send a create again.
+def checked(session: requests.Session) -> requests.Session:
+    """Return a session of a user's own, unless it sends a create again.
 
     Raises:
         ConfigurationError: It does.
     """
     for prefix, adapter in session.adapters.items():
         _check_adapter(f"the session's adapter for {prefix}", adapter)
+    return session
 
 
 def _check_adapter(name: str, adapter: Any) -> None:
@@ -78,11 +80,9 @@ def _sends_post_again(retries: Any) -> bool:
     if any(retries.is_retry("POST", status) for status in range(300, 600)):
         return True
     for error in (ProtocolError("cut"), SSLError("cut")):
-        try:
+        with contextlib.suppress(HTTPError):
             retries.increment("POST", "/", error=error)
-        except HTTPError:
-            continue
-        return True
+            return True
     return False
 
 
@@ -100,7 +100,7 @@ def send(session: requests.Session, effect: Send) -> Answer:
             effect.request.url,
             dict(effect.request.headers),
             data=effect.request.body,
-            auth=_as_it_is,
+            auth=lambda request: request,
         )
         request = session.prepare_request(asked)
         adapter = session.get_adapter(request.url or "")
@@ -119,21 +119,20 @@ def send(session: requests.Session, effect: Send) -> Answer:
 def _exchanged(
     session: requests.Session, request: requests.PreparedRequest, effect: Send, exchange: deadline.Exchange
 ) -> Answer:
-    location: list[str] = []
+    location: dict[str, str] = {}
 
     def keep_location(answer: requests.Response, **_: Any) -> None:
         """Take a redirect from requests, which would read its body, and build a request that is not sent."""
-        location.extend([answer.headers.pop("Location")] if "Location" in answer.headers else [])
+        if "Location" in answer.headers:
+            location["location"] = answer.headers.pop("Location")
 
     request.hooks["response"].append(keep_location)
-    try:
+    with _failures(exchange):
         options = session.merge_environment_settings(request.url, {}, True, None, None)
         opened = session.send(request, timeout=effect.idle, allow_redirects=False, **options)
-    except _ERRORS as error:
-        raise _no_answer(error, exchange) from error
     with opened:
         headers = {name.lower(): value for name, value in opened.headers.items()}
-        head = Answer(opened.status_code, headers | ({"location": location[-1]} if location else {}))
+        head = Answer(opened.status_code, headers | location)
         if head.status < 200:
             raise NoAnswer(f"answered {head.status}, and no more", sent=True)
         take = effect.begin(head)
@@ -147,40 +146,44 @@ def _parts(answer: requests.Response, exchange: deadline.Exchange) -> Iterator[b
     read = answer.raw.read1
     while True:
         try:
-            part = read(_PART_BYTES, decode_content=False)
+            with _failures(exchange):
+                part = read(_PART_BYTES, decode_content=False)
         except AttributeError:  # what somebody has put in the place of a socket knows no read1
             if read == answer.raw.read:
                 raise
             read = answer.raw.read
             continue
-        except _ERRORS as error:
-            raise _no_answer(error, exchange) from error
         if not part:
             answer.raw.release_conn()
             return
         yield part
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+@contextlib.contextmanager
+def _failures(exchange: deadline.Exchange) -> Iterator[None]:
+    """Raise what requests and urllib3 raise within as one error."""
+    try:
+        yield
+    except _ERRORS as error:
+        cause = _reason(error)
+        inner = cause.original_error if isinstance(cause, ProxyError) else cause
+        sent, timed_out = exchange.sent, isinstance(error, requests.Timeout) or "timed out" in str(error)
+        if sent is None:
+            sent = not isinstance(error, _NEVER_SENT) and not isinstance(inner, NewConnectionError)
+        raise NoAnswer(_words(error), sent=sent, timed_out=timed_out) from error
 
 
-def _no_answer(error: Exception, exchange: deadline.Exchange) -> NoAnswer:
-    cause: Any = getattr(error.args[0] if error.args else None, "reason", None)
-    inner = getattr(cause, "original_error", None) if isinstance(cause, ProxyError) else cause
-    was_certain = isinstance(error, _NEVER_SENT) or isinstance(inner, NewConnectionError)
-    return NoAnswer(
-        _words(error),
-        sent=not was_certain if exchange.sent is None else exchange.sent,
-        timed_out=isinstance(error, requests.Timeout) or "timed out" in str(error),
-    )
+def _reason(error: BaseException) -> Any:
+    """Return what an error is about: often another one."""
+    first = error.args[0] if error.args else None
+    return getattr(first, "reason", first)
 
 
 def _words(error: BaseException) -> str:
     """Why a request failed, in one line, and without the pools and connections that urllib3 names."""
     if isinstance(error, ProxyError):
         return f"the proxy: {_words(error.original_error)}"
-    cause = getattr(error.args[0] if error.args else None, "reason", error.args[0] if error.args else None)
+    cause = _reason(error)
     if isinstance(cause, BaseException):
         return _words(cause)
     words = ": ".join(str(one).rstrip(".") for one in error.args if isinstance(one, str | BaseException))

@@ -31,7 +31,7 @@ _PIECE_BYTES = 64 * 1024
 
 
 class Exchange:
-    """A request and its answer on a bounded connection.
+    """A request and its response on a bounded connection.
 
     Attributes:
         sent: Whether any byte of the request was handed to the system; None if no bounded connection was
@@ -42,22 +42,44 @@ class Exchange:
         self.sent: bool | None = None
         self._end = _clock.real() + seconds
 
-    def left(self) -> float:
-        """Seconds until its deadline."""
-        return self._end - _clock.real()
-
     def begin(self) -> None:
-        """A bounded connection is at work on it."""
+        """Note that a bounded connection is at work on it."""
         self.sent = bool(self.sent)
 
+    def left(self) -> float:
+        """Return the seconds until its deadline.
 
-_current = threading.local()  # the exchange of each thread
+        Raises:
+            TimeoutError: It has passed.
+        """
+        left = self._end - _clock.real()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+    def limit(self, sock: Any, at_most: float | None = None) -> None:
+        """Let a socket's next operation take no longer than what is left, nor than so many seconds."""
+        left = self.left() if at_most is None else min(self.left(), at_most)
+        if left < math.inf:
+            sock.settimeout(left)
+
+
+class _Current(threading.local):
+    exchange: Exchange | None = None  # of this thread
+
+
+_current = _Current()
+
+
+def current() -> Exchange:
+    """Return the exchange of this thread, or one without a deadline."""
+    return _current.exchange or Exchange(math.inf)
 
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[Exchange]:
     """Give an exchange on this thread this long, in all."""
-    outer = getattr(_current, "exchange", None)  # whose parts are being taken by who asks for something else
+    outer = _current.exchange  # whose parts are being taken by who asks for something else
     _current.exchange = exchange = Exchange(seconds)
     try:
         yield exchange
@@ -65,32 +87,8 @@ def within(seconds: float) -> Iterator[Exchange]:
         _current.exchange = outer
 
 
-def _exchange() -> Exchange:
-    exchange: Exchange | None = getattr(_current, "exchange", None)
-    return Exchange(math.inf) if exchange is None else exchange
-
-
-def _left() -> float:
-    """Seconds until this thread's deadline.
-
-    Raises:
-        TimeoutError: It has passed.
-    """
-    left = _exchange().left()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
-
-
-def _bound(sock: Any, at_most: float | None) -> None:
-    """Let a socket's next operation take no longer than what is left, nor than so many seconds."""
-    left = min(_left(), math.inf if at_most is None else at_most)
-    if left < math.inf:
-        sock.settimeout(left)
-
-
 class _Reader(io.RawIOBase):
-    """What ``http.client`` reads an answer from."""
+    """What ``http.client`` reads a response from."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
@@ -101,7 +99,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        _bound(self._sock, self._idle)
+        current().limit(self._sock, self._idle)
         read: int | None = self._raw.readinto(buffer)
         return read
 
@@ -124,10 +122,10 @@ class _Socket:
         return io.BufferedReader(_Reader(self._sock))
 
     def sendall(self, data: Any) -> None:
-        exchange, view = _exchange(), memoryview(data).cast("B")
+        exchange, view = current(), memoryview(data).cast("B")
         exchange.begin()
         for start in range(0, len(view), _PIECE_BYTES):
-            _bound(self._sock, None)
+            exchange.limit(self._sock)
             exchange.sent = True
             self._sock.sendall(view[start : start + _PIECE_BYTES])
 
@@ -148,9 +146,10 @@ class _Bounded(HTTPConnection):
     response_class = _Answer
 
     def connect(self) -> None:
-        _exchange().begin()
+        exchange = current()
+        exchange.begin()
         try:
-            _on_a_thread(super().connect, self._leave, _left())
+            _on_a_thread(super().connect, self._leave, exchange.left())
             self.sock: Any = _Socket(self.sock)
         except (NewConnectionError, ConnectTimeoutError):
             raise
@@ -201,30 +200,25 @@ def _on_a_thread(function: Callable[[], object], leave: Callable[[], object], se
     Raises:
         TimeoutError: It took too long.
     """
-    ended = threading.Event()
-    lock = threading.Lock()
+    ended, decided = threading.Event(), threading.Lock()
     failures: list[BaseException] = []
-    left_behind = False
 
     def call() -> None:
         try:
             function()
         except BaseException as error:  # noqa: BLE001 - raised again, on the thread that waits
             failures.append(error)
-        finally:
-            with lock:
-                ended.set()
-                abandoned = left_behind
-            if abandoned:
-                leave()
+        if decided.acquire(blocking=False):
+            ended.set()
+        else:
+            leave()
 
     threading.Thread(target=call, name="netmind-connect", daemon=True).start()
     try:
-        in_time = ended.wait(seconds if seconds < threading.TIMEOUT_MAX else None)
+        ended.wait(seconds if seconds < threading.TIMEOUT_MAX else None)
     finally:
-        with lock:
-            left_behind = not ended.is_set()
-    if not in_time and left_behind:
+        is_left_behind = decided.acquire(blocking=False)
+    if is_left_behind:
         raise TimeoutError("timed out")
     if failures:
         raise failures[0]

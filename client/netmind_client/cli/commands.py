@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import functools
 import json
 import sys
 import time
@@ -14,74 +15,72 @@ import click
 from netmind_client._api import DEFAULT_BASE_URL
 from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
+from netmind_client.cli import input as given
 from netmind_client.cli import output
-from netmind_client.cli.group import (
-    EXIT_CODES_HELP,
-    FAILED,
-    SOME_FAILED,
-    Commands,
-    Connection,
-    as_json,
-    same_command,
-)
-from netmind_client.cli.input import config as read_config
-from netmind_client.cli.input import requests as read_requests
+from netmind_client.cli.group import EXIT_CODES_HELP, FAILED, SOME_FAILED, Commands, Connection, keep
 from netmind_client.cli.output import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
+
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES_HELP)
 @click.version_option(package_name="netmind-testkit")
-@click.option("--api-key", envvar="NETMIND_API_KEY", show_envvar=True, help="The token.")
-@click.option(
-    "--base-url",
-    envvar="NETMIND_BASE_URL",
-    show_envvar=True,
-    default=DEFAULT_BASE_URL,
-    show_default=True,
-    help="Where the API is.",
-)
-@click.pass_context
-def main(context: click.Context, api_key: str | None, base_url: str | None) -> None:
+@click.option("--api-key", envvar="NETMIND_API_KEY", show_envvar=True, callback=keep, expose_value=False,
+              help="The token.")  # fmt: skip
+@click.option("--base-url", envvar="NETMIND_BASE_URL", show_envvar=True, callback=keep, expose_value=False,
+              default=DEFAULT_BASE_URL, show_default=True, help="Where the API is.")  # fmt: skip
+def main() -> None:
     """A minimal client of NetMind's generation API (unofficial)."""
-    context.obj = Connection(api_key, base_url or DEFAULT_BASE_URL)
 
 
-_config_options = (
-    click.option("--model", required=True, help="Such as Qwen/Qwen-Image."),
-    click.option("--prompt", help="The same as --config prompt=TEXT."),
-    click.option("--config", "pairs", metavar="KEY=VALUE", multiple=True,
-                 help="An option of the model (repeatable); the value as JSON, else as text."),
-    click.option("--config-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                 help="A JSON file with the model's options."),
-)  # fmt: skip
+def _options(*options: Decorator) -> Decorator:
+    """Return a decorator that adds several options to a command."""
+    return lambda command: functools.reduce(lambda made, option: option(made), reversed(options), command)
 
 
 def _with_config(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(_config_options):
-        command = option(command)
-    return command
+    """Add the options for a model and its config, and call the command with ``model`` and ``config``."""
+
+    @_options(
+        click.option("--model", required=True, help="Such as Qwen/Qwen-Image."),
+        click.option("--prompt", help="The same as --config prompt=TEXT."),
+        click.option("--config", "pairs", metavar="KEY=VALUE", multiple=True,
+                     help="An option of the model (repeatable); the value as JSON, else as text."),
+        click.option("--config-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                     help="A JSON file with the model's options."),
+    )  # fmt: skip
+    @functools.wraps(command)
+    def with_config(
+        *arguments: Any, prompt: str | None, pairs: tuple[str, ...], config_file: Path | None, **options: Any
+    ) -> Any:
+        return command(*arguments, config=given.config(prompt, pairs, config_file), **options)
+
+    return with_config
 
 
-def _seconds(name: str, default: float, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option(
-        name, type=click.FloatRange(0, min_open=True), default=default, show_default=True, help=text
-    )
+def _timeout(help_: str, default: float = DEFAULT_WAIT_SECONDS) -> Decorator:
+    kind = click.FloatRange(0, min_open=True)
+    return click.option("--timeout", type=kind, default=default, show_default=True, help=help_)
 
 
-_timeout = _seconds("--timeout", DEFAULT_WAIT_SECONDS, "Seconds for all of it.")
-_timeout_of_each = _seconds("--timeout", DEFAULT_WAIT_SECONDS, "Seconds for each of them.")
 _folder = click.Path(file_okay=False, path_type=Path)
-_directory = click.option("-o", "--output", "directory", default=Path(), show_default="the current folder",
-                          type=_folder, help="Folder to save to.")  # fmt: skip
-_json = as_json()
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-_max_bytes = click.option("--max-bytes", type=click.IntRange(1), default=DEFAULT_MAX_BYTES, show_default=True,
-                          help="The most that one file may have.")  # fmt: skip
+_saving = _options(
+    click.option("-o", "--output", "directory", default=Path(), show_default="the current folder",
+                 type=_folder, help="Folder to save to."),
+    _overwrite,
+    click.option("--max-bytes", type=click.IntRange(1), default=DEFAULT_MAX_BYTES, show_default=True,
+                 help="The most that one file may have."),
+)  # fmt: skip
 _delete = click.option(
     "--delete-on-timeout", is_flag=True, help="Delete the generation if it has not ended in time."
+)
+_json = click.option(
+    "--json", "as_json", is_flag=True, callback=keep, expose_value=False, help="Print one JSON document."
 )
 
 
@@ -89,39 +88,36 @@ _delete = click.option(
 @_with_config
 @_json
 @click.pass_obj
-def create(connection: Connection, /, as_json: bool, model: str, **options: Any) -> None:
+def create(connection: Connection, /, **options: Any) -> None:
     """Create a generation and print it; does not wait."""
     client = connection.client()
-    created = client.create(model, read_config(**options))
-    connection.resume = f"{client._core.api.command} wait {created.id}"
-    output.show(created, as_json)
+    created = client.create(**options)
+    connection.resume = f"{client.command} wait {created.id}"
+    output.show(created, connection.as_json)
 
 
 _TIMES = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S+00:00"]
 
 
 @main.command("find-created")
-@click.option("--sent-at", required=True, type=click.DateTime(_TIMES),
-              help="When the create was sent, in UTC.")  # fmt: skip
+@click.option(
+    "--sent-at", required=True, type=click.DateTime(_TIMES), help="When the create was sent, in UTC."
+)
 @click.option("--model", help="What it was sent for.")
-@_seconds("--timeout", DEFAULT_REQUEST_SECONDS, "Seconds to go on looking while there is none.")
+@_timeout("Seconds to go on looking while there is none.", DEFAULT_REQUEST_SECONDS)
 @_json
 @click.pass_context
-def find_created(
-    context: click.Context, sent_at: Any, model: str | None, timeout: float, as_json: bool
-) -> None:
+def find_created(context: click.Context, /, sent_at: datetime, **options: Any) -> None:
     """Look for the job of a create that was not answered.
 
     Prints the generations that it can be, the nearest in time first. None is no proof that there is no job;
     then the exit code is 1.
     """
     connection: Connection = context.obj
-    found = connection.client().find_created(
-        calendar.timegm(sent_at.timetuple()), model=model, timeout=timeout
-    )
-    if not found and not as_json:
+    found = connection.client().find_created(calendar.timegm(sent_at.timetuple()), **options)
+    if not found and not connection.as_json:
         click.echo("No generation of that time is in the list.", err=True)
-    output.show_all(found, as_json)
+    output.show_all(found, connection.as_json)
     if not found:
         context.exit(FAILED)
 
@@ -130,32 +126,32 @@ def find_created(
 @click.argument("generation_id")
 @_json
 @click.pass_obj
-def get(connection: Connection, generation_id: str, as_json: bool) -> None:
+def get(connection: Connection, generation_id: str) -> None:
     """Print a generation as it is now."""
-    output.show(connection.client().get(generation_id), as_json)
+    output.show(connection.client().get(generation_id), connection.as_json)
 
 
 @main.command("list")
 @_json
 @click.pass_obj
-def list_(connection: Connection, as_json: bool) -> None:
+def list_(connection: Connection) -> None:
     """Print all generations."""
-    output.show_all(connection.client().list(), as_json)
+    output.show_all(connection.client().list(), connection.as_json)
 
 
 @main.command()
 @click.argument("generation_id")
 @_json
 @click.pass_obj
-def delete(connection: Connection, generation_id: str, as_json: bool) -> None:
+def delete(connection: Connection, generation_id: str) -> None:
     """Delete a generation."""
     connection.client().delete(generation_id)
-    click.echo(json.dumps({"deleted": generation_id}) if as_json else f"deleted {generation_id}")
+    click.echo(json.dumps({"deleted": generation_id}) if connection.as_json else f"deleted {generation_id}")
 
 
 @main.command()
 @click.argument("generation_id")
-@_timeout
+@_timeout("Seconds for all of it.")
 @click.option(
     "-o",
     "--output",
@@ -174,98 +170,69 @@ def wait(
     directory: Path | None,
     overwrite: bool,
     delete_on_timeout: bool,
-    as_json: bool,
 ) -> None:
     """Wait until a generation is completed, and print it."""
-    opened, begun = connection.client(), time.monotonic()
+    client, begun = connection.client(), time.monotonic()
     with Progress() as progress:
-        done = opened.wait(
+        done = client.wait(
             generation_id, timeout=timeout, on_poll=progress.polled, delete_on_timeout=delete_on_timeout
         )
-        if directory is None:
-            paths = None
-        else:
+        if directory is not None:
             left = max(timeout - (time.monotonic() - begun), 0.0)
-            paths = opened.download(
+            paths = client.download(
                 done, directory, timeout=left, overwrite=overwrite, on_progress=progress.received
             )
-    if paths is None:
-        output.show(done, as_json)
+    if directory is None:
+        output.show(done, connection.as_json)
     else:
-        output.show_paths(paths, as_json)
+        output.show_paths(paths, connection.as_json)
 
 
 @main.command()
 @click.argument("generation_id")
-@_timeout
-@_directory
-@_overwrite
-@_max_bytes
+@_timeout("Seconds for all of it.")
+@_saving
 @_json
 @click.pass_obj
-def download(connection: Connection, /, generation_id: str, as_json: bool, **options: Any) -> None:
+def download(connection: Connection, /, generation_id: str, **options: Any) -> None:
     """Save a completed generation's results, and print their paths."""
-    opened = connection.client()
     with Progress() as progress:
-        paths = opened.download(opened.get(generation_id), on_progress=progress.received, **options)
-    output.show_paths(paths, as_json)
+        paths = connection.client().download(generation_id, on_progress=progress.received, **options)
+    output.show_paths(paths, connection.as_json)
 
 
 @main.command()
 @_with_config
-@_timeout
-@_directory
-@_overwrite
-@_max_bytes
+@_timeout("Seconds for all of it.")
+@_saving
 @_delete
 @_json
 @click.pass_obj
-def generate(
-    connection: Connection,
-    /,
-    as_json: bool,
-    model: str,
-    prompt: str | None,
-    pairs: tuple[str, ...],
-    config_file: Path | None,
-    **options: Any,
-) -> None:
+def generate(connection: Connection, /, **options: Any) -> None:
     """Create a generation, wait for it, save its results, and print their paths."""
-    config = read_config(prompt, pairs, config_file)
-    opened = connection.client()
+    client = connection.client()
     with Progress() as progress:
-        made = opened.generate(
-            model, config, on_poll=progress.polled, on_progress=progress.received, **options
-        )
-    connection.resume = f"{opened._core.api.command} download {made.generation.id}"
-    output.show_paths(made.paths, as_json)
+        made = client.generate(on_poll=progress.polled, on_progress=progress.received, **options)
+    connection.resume = f"{client.command} download {made.generation.id}"
+    output.show_paths(made.paths, connection.as_json)
 
 
 @main.command("generate-many")
 @click.argument("requests", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@_directory
+@_saving
 @click.option(
     "--concurrency", type=click.IntRange(1), default=4, show_default=True, help="How many at a time."
 )
 @click.option("--jobs", "jobs_file", type=click.Path(dir_okay=False, path_type=Path),
               show_default="jobs.jsonl in the folder",
               help="Where the jobs' ids are kept, to go on from.")  # fmt: skip
-@click.option(
-    "--retry-failed", is_flag=True, help="Create those again, and pay for them, that an earlier run saw fail."
-)
-@_timeout_of_each
-@_overwrite
-@_max_bytes
+@click.option("--retry-failed", is_flag=True,
+              help="Create those again, and pay for them, that an earlier run saw fail.")  # fmt: skip
+@_timeout("Seconds for each of them.")
 @_json
 @click.pass_context
 def generate_many(
-    context: click.Context,
-    /,
-    requests: str,
-    directory: Path,
-    jobs_file: Path | None,
-    as_json: bool,
-    **options: Any,
+    context: click.Context, /, requests: str, directory: Path, jobs_file: Path | None, **options: Any
 ) -> None:
     """Create many generations, wait for them, and save their results.
 
@@ -275,18 +242,18 @@ def generate_many(
     if requests == "-" and sys.stdin is None:
         raise click.UsageError("stdin is closed")
     with click.open_file(requests, "rb") as file:
-        read = read_requests("stdin" if requests == "-" else requests, file.read())
+        read = given.requests("stdin" if requests == "-" else requests, file.read())
     jobs = directory / "jobs.jsonl" if jobs_file is None else jobs_file
     connection: Connection = context.obj
     client = connection.client()
     again = " (with the same requests on stdin)" if requests == "-" else ""
-    connection.resume = same_command(context) + again
+    connection.resume = connection.same_command() + again
     with Progress() as progress:
         progress.begun(len(read))
         outcomes = client.generate_many(
             read, directory, jobs_file=jobs, on_progress=progress.ended, **options
         )
-    output.show_outcomes(outcomes, as_json)
+    output.show_outcomes(outcomes, connection.as_json)
     if any(one.error is not None for one in outcomes):
         context.exit(SOME_FAILED)
 

@@ -19,7 +19,7 @@ from netmind_client import exceptions
 from netmind_client._client import GenerationClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 EXIT_CODES: dict[type[exceptions.NetMindError], int] = {
     exceptions.ConfigurationError: 2,
@@ -41,8 +41,6 @@ Exit codes:
   130  interrupted by Ctrl-C; it says how to go on
   143  ended by SIGTERM; likewise"""
 
-_ARGUMENTS = "netmind_client.arguments"  # in click's context.meta
-
 
 class _Terminated(KeyboardInterrupt):
     """SIGTERM came."""
@@ -50,48 +48,40 @@ class _Terminated(KeyboardInterrupt):
 
 @dataclass
 class Connection:
-    """How to reach the API, and what is to be told at the end.
+    """How to reach the API, and what is said at the end: the object of every click context.
 
     Attributes:
-        as_json: Whether an error is told as JSON, too.
+        arguments: The command line, without the name of the command.
+        as_json: Whether an error is printed as JSON, too.
         resume: The command that goes on where this one was left.
     """
 
-    api_key: str | None
-    base_url: str
+    arguments: Sequence[str]
+    api_key: str | None = None
+    base_url: str | None = None
     as_json: bool = False
     resume: str | None = None
 
     def client(self) -> GenerationClient:
-        """A client.
-
-        Raises:
-            ConfigurationError: There is no API key, or the base URL is none.
-        """
+        """Return a client."""
         return GenerationClient(self.api_key, self.base_url)
 
+    def same_command(self) -> str:
+        """Return the command as it was given, without its API key."""
+        kept: list[str] = []
+        arguments = iter(self.arguments)
+        for argument in arguments:
+            if argument == "--api-key":
+                next(arguments, None)
+            elif not argument.startswith("--api-key="):
+                kept.append(argument)
+        return shlex.join(["netmind-client", *kept])
 
-def as_json() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The option ``--json``."""
 
-    def note(context: click.Context, _: click.Parameter, value: bool) -> bool:
-        if isinstance(context.obj, Connection):
-            context.obj.as_json = value
-        return value
-
-    return click.option("--json", "as_json", is_flag=True, callback=note, help="Print one JSON document.")
-
-
-def same_command(context: click.Context) -> str:
-    """The command as it was given, without its token."""
-    kept: list[str] = []
-    arguments = iter(context.meta[_ARGUMENTS])
-    for argument in arguments:
-        if argument == "--api-key":
-            next(arguments, None)
-        elif not argument.startswith("--api-key="):
-            kept.append(argument)
-    return shlex.join(["netmind-client", *kept])
+def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Keep an option's value in the connection, unless it is not given."""
+    if value is not None:
+        setattr(context.obj, str(parameter.name), value)
 
 
 class Command(click.Command):
@@ -101,13 +91,8 @@ class Command(click.Command):
         super().__init__(*arguments, **{"epilog": EXIT_CODES_HELP, **options})
         for name in ("--api-key", "--base-url"):
             self.params.append(
-                click.Option([name], callback=_replace, expose_value=False, help="As before the command.")
+                click.Option([name], callback=keep, expose_value=False, help="As before the command.")
             )
-
-
-def _replace(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    if value is not None and isinstance(context.obj, Connection):
-        setattr(context.obj, str(parameter.name), value)
 
 
 class Commands(click.Group):
@@ -116,12 +101,13 @@ class Commands(click.Group):
     command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Remember the arguments, for a hint that repeats the command."""
-        ctx.meta[_ARGUMENTS] = list(args)
+        """Keep the arguments, for a hint that repeats the command."""
+        ctx.obj = Connection(list(args))
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and end with the exit code of what happened."""
+        connection: Connection = ctx.obj
         try:
             with _terminable():
                 came = super().invoke(ctx)
@@ -129,38 +115,30 @@ class Commands(click.Group):
                 raise OSError(errno.EBADF, "stdout is closed")  # noqa: TRY301 - as where it is full
             return came  # noqa: TRY300
         except exceptions.NetMindError as error:
+            click.echo(f"Error: {error}", err=True)
+            if connection.as_json:
+                click.echo(json.dumps(_facts(error), indent=2))
             code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), FAILED)
-            _tell(ctx, str(error), error)
-            raise click.exceptions.Exit(code) from None
         except KeyboardInterrupt as error:
-            resume = ctx.obj.resume if isinstance(ctx.obj, Connection) else None
-            notes: Sequence[str] = [f"To go on: {resume}"] if resume else getattr(error, "__notes__", [])
-            word, code = (
-                ("Ended", TERMINATED) if isinstance(error, _Terminated) else ("Interrupted", INTERRUPTED)
-            )
-            click.echo("\n".join([f"\n{word}.", *notes]), err=True)
-            raise click.exceptions.Exit(code) from None
+            notes: Sequence[str] = getattr(error, "__notes__", [])
+            if connection.resume:
+                notes = [f"To go on: {connection.resume}"]
+            ended = isinstance(error, _Terminated)
+            click.echo("\n".join(["\nEnded." if ended else "\nInterrupted.", *notes]), err=True)
+            code = TERMINATED if ended else INTERRUPTED
         except OSError as error:
             _give_up_stdout()
-            resume = ctx.obj.resume if isinstance(ctx.obj, Connection) else None
-            if resume is None and error.errno in (errno.EPIPE, errno.EBADF):
-                raise click.exceptions.Exit(FAILED) from None  # nobody reads on, and nothing is lost
-            to_go_on = f"\nTo go on: {resume}" if resume else ""
-            click.echo(f"Error: the result cannot be printed: {error.strerror}{to_go_on}", err=True)
-            raise click.exceptions.Exit(FAILED) from None
+            # A closed pipe needs no message, unless there is something to go on with.
+            if connection.resume or error.errno not in (errno.EPIPE, errno.EBADF):
+                to_go_on = f"\nTo go on: {connection.resume}" if connection.resume else ""
+                click.echo(f"Error: the result cannot be printed: {error.strerror}{to_go_on}", err=True)
+            code = FAILED
+        raise click.exceptions.Exit(code)
 
 
-def _tell(context: click.Context, message: str, error: exceptions.NetMindError) -> None:
-    click.echo(f"Error: {message}", err=True)
-    if isinstance(context.obj, Connection) and context.obj.as_json:
-        told = {
-            "error": type(error).__name__,
-            "message": error.args[0],
-            "generation_id": error.generation_id,
-            "attempts": error.attempts,
-            "resume": error.resume,
-        }
-        click.echo(json.dumps(told, indent=2))
+def _facts(error: exceptions.NetMindError) -> dict[str, Any]:
+    facts = {name: getattr(error, name) for name in ("generation_id", "attempts", "resume")}
+    return {"error": type(error).__name__, "message": error.args[0], **facts}
 
 
 @contextlib.contextmanager

@@ -51,14 +51,10 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def requests(name: str, content: bytes) -> Sequence[GenerationRequest]:
-    """A request a line.
-
-    Args:
-        name: Where they are from.
-        content: The file.
+    """Return the requests in a file, one a line; ``name`` says where they are from.
 
     Raises:
-        click.UsageError: A line is none, or the file is no text.
+        click.UsageError: A line is not a request, or the file is not text.
     """
     try:
         lines = _text(content).split("\n")
@@ -71,15 +67,13 @@ def requests(name: str, content: bytes) -> Sequence[GenerationRequest]:
 
 
 def _request(where: str, line: str) -> GenerationRequest:
-    reason: str | None
     try:
         document = json.loads(line)
+        reason = _what_is_wrong(document)
     except RecursionError:
         reason = "it is nested too deeply"
     except ValueError as error:
         reason = f"not JSON: {error}"
-    else:
-        reason = _what_is_wrong(document)
     if reason:
         raise click.UsageError(f"{where}: {reason}; expected a JSON object such as {_EXAMPLE}")
     return GenerationRequest(document["model"], document["config"])

@@ -93,7 +93,7 @@ class Progress:
 
     def begun(self, of: int) -> None:
         """So many are to be done."""
-        self._line(f"[{'':<30}] 0 of {of}")
+        self._line(f"{_bar(0)} 0 of {of}")
 
     def polled(self, generation: Generation) -> None:
         """A state was seen."""
@@ -104,22 +104,24 @@ class Progress:
         many = f" {progress.number}/{progress.of}" if progress.of > 1 else ""
         if progress.total:
             share = progress.received / progress.total
-            bar = "#" * round(30 * share)
-            self._line(f"downloading{many} [{bar:<30}] {share:4.0%} of {_size(progress.total)}")
+            self._line(f"downloading{many} {_bar(share)} {share:4.0%} of {_size(progress.total)}")
         else:
             self._line(f"downloading{many} {_size(progress.received)}")
 
     def ended(self, progress: ManyProgress) -> None:
         """One of many has ended."""
         failed = f", {progress.failed} failed" if progress.failed else ""
-        bar = "#" * round(30 * progress.done / progress.of)
-        self._line(f"[{bar:<30}] {progress.done} of {progress.of}{failed}")
+        self._line(f"{_bar(progress.done / progress.of)} {progress.done} of {progress.of}{failed}")
 
     def _line(self, text: str) -> None:
         if self._shown:
             self._is_open = True
             width = shutil.get_terminal_size().columns - 1  # a full line would wrap
             click.echo(f"\r{plain(text)[:width]:<{width}}", nl=False, err=True)
+
+
+def _bar(share: float) -> str:
+    return f"[{'#' * round(30 * share):<30}]"
 
 
 def _size(number: int) -> str:

@@ -1,6 +1,5 @@
 """The command netmind-client."""
 
-import io
 import json
 
 import pytest
@@ -8,11 +7,9 @@ import requests
 import responses
 from click.testing import CliRunner
 
-from netmind_client import DownloadProgress, ManyProgress, exceptions
+from netmind_client import exceptions
 from netmind_client._flows import waiting
-from netmind_client._models import read_generation
 from netmind_client.cli import commands, group
-from netmind_client.cli.output import Progress
 
 URL = "https://api.netmind.ai/v1/generation"
 ID = "6347623b2fce4998b0e842f7e935ccb0"
@@ -116,64 +113,19 @@ def test_download_prints_the_paths(run, api, generation, tmp_path):
     ]
 
 
+def test_a_download_that_cannot_ask_for_its_job_says_how_to_go_on(run, api):
+    api.get(f"{URL}/{ID}", status=401)
+    result = run("download", ID, "-o", "out")
+    assert result.exit_code == 1
+    assert result.output.endswith(f"\nTo go on: netmind-client download {ID} -o out\n")
+
+
 def test_generate_creates_waits_and_saves(run, api, generation):
     api.post(URL, json=generation())
     api.get(f"{URL}/{ID}", json=generation("completed"))
     api.get("https://files.example/a/cup.png", body=b"picture")
     result = run("generate", "--model", "m", "--prompt", "coffee", "-o", "out")
     assert (result.exit_code, result.output) == (0, "out/6347623b2fce4998b0e842f7e935ccb0-cup.png\n")
-
-
-class TestProgress:
-    def terminal(self, monkeypatch):
-        """A terminal in the place of stderr; not by a fixture, since pytest puts its own there when a test begins."""
-        terminal = io.StringIO()
-        terminal.isatty = lambda: True
-        monkeypatch.setattr("sys.stderr", terminal)
-        return terminal
-
-    def lines(self, terminal):
-        return [line.rstrip() for line in terminal.getvalue().split("\r")]
-
-    def test_a_terminal_is_shown_where_the_job_stands(self, generation, monkeypatch):
-        terminal = self.terminal(monkeypatch)
-        with Progress() as progress:
-            progress.polled(read_generation(generation("processing")))
-        assert self.lines(terminal) == ["", f"{ID}: processing, 0 s"]
-
-    def test_and_how_far_a_download_is(self, monkeypatch):
-        terminal = self.terminal(monkeypatch)
-        with Progress() as progress:
-            progress.received(DownloadProgress(ID, 1, 1, 250_000, 1_000_000))
-            progress.received(DownloadProgress(ID, 2, 3, 1_500_000, None))
-        assert self.lines(terminal) == [
-            "",
-            "downloading [########                      ]  25% of 1.0 MB",
-            "downloading 2/3 1.5 MB",
-        ]
-
-    def test_and_how_many_are_done(self, monkeypatch):
-        terminal = self.terminal(monkeypatch)
-        with Progress() as progress:
-            progress.begun(2)
-            progress.ended(ManyProgress(1, 1, 2, None))
-        assert self.lines(terminal) == [
-            "",
-            "[                              ] 0 of 2",
-            "[###############               ] 1 of 2, 1 failed",
-        ]
-
-    def test_a_line_is_no_wider_than_the_terminal(self, generation, monkeypatch):
-        monkeypatch.setenv("COLUMNS", "20")
-        terminal = self.terminal(monkeypatch)
-        with Progress() as progress:
-            progress.polled(read_generation(generation("processing")))
-        assert self.lines(terminal)[1] == ID[:19]
-
-    def test_a_pipe_is_shown_nothing(self, generation, capsys):
-        with Progress() as progress:
-            progress.polled(read_generation(generation("processing")))
-        assert capsys.readouterr().err == ""
 
 
 CASES = {

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time as clock
 
 import pytest
 from scripted import CUT, REFUSED
@@ -10,6 +11,7 @@ from netmind_client import (
     ConfigurationError,
     CreateOutcomeUnknown,
     DownloadError,
+    GenerationClient,
     GenerationFailed,
     GenerationRequest,
     NotFoundError,
@@ -17,7 +19,10 @@ from netmind_client import (
     WaitTimeout,
 )
 from netmind_client._files import Lines
-from netmind_client._transport import threads
+from netmind_client._flows.batch import opened
+from netmind_client._flows.core import Core
+from netmind_client._flows.effects import Send, Stopped
+from netmind_client._flows.saving import Saving
 
 BASE = "https://api.netmind.ai"
 URL = f"{BASE}/v1/generation"
@@ -354,68 +359,30 @@ class TestJobsFile:
 
         def meanwhile(_):
             with pytest.raises(ConfigurationError, match="another run is at work on it") as caught:
-                other_run(client, tmp_path, jobs)
+                GenerationClient("k3y", BASE).generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
             refused.append(caught)
 
         client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs, on_progress=meanwhile)
         assert len(refused) == 1
 
 
-def other_run(client, folder, jobs):
-    """What another run would do first."""
-    from netmind_client._flows.batch import opened  # noqa: PLC0415 - for this alone
-    from netmind_client._flows.core import saving as saving_of  # noqa: PLC0415 - for this alone
-
-    saving = saving_of(folder, overwrite=False)
-    with opened(client._core, requests_for("a"), saving, 1.0, 1, jobs):
-        raise AssertionError
-
-
-def test_what_is_stopped_before_its_create_is_sent_is_known_to_have_made_no_job(api, tmp_path):
-    from netmind_client import GenerationClient  # noqa: PLC0415 - for this alone
-    from netmind_client._flows.batch import opened  # noqa: PLC0415 - for this alone
-    from netmind_client._flows.core import saving as saving_of  # noqa: PLC0415 - for this alone
-    from netmind_client._flows.effects import Running, Send, Stopped  # noqa: PLC0415
-
-    core, jobs = GenerationClient("k3y", BASE)._core, tmp_path / "jobs.jsonl"
-    saving = saving_of(tmp_path, overwrite=False)
-    with opened(core, requests_for("a"), saving, 5.0, 1, jobs) as batch:
-        running = Running(batch.outcome(0))
-        while not isinstance(running.effect, Send):
+def test_what_is_stopped_before_its_create_is_sent_is_known_to_have_made_no_job(tmp_path):
+    core, jobs = Core(None, "k3y", BASE, 30.0, None, clock.monotonic, waits=True), tmp_path / "jobs.jsonl"
+    saving, options = (
+        Saving(tmp_path, False, 1000),
+        {"concurrency": 1, "retry_failed": False, "on_progress": None},
+    )
+    with opened(core.client, requests_for("a"), 5.0, saving, jobs, **options) as batch:
+        flow = batch.outcome(0)
+        effect = next(flow)
+        while not isinstance(effect, Send):
             assert batch.is_creating()  # before its line is written, so that its end is waited for
-            running.send(running.effect.function())
-        running.throw(Stopped())
-        noted = running.effect.function()
+            effect = flow.send(effect.function())
+        note = flow.throw(Stopped())
         with pytest.raises(Stopped):
-            running.send(noted)
+            flow.send(note.function())
         assert not batch.is_creating()
     assert [line["event"] for line in map(json.loads, jobs.read_text().splitlines())] == [
         "sending",
         "not created",
     ]
-    assert api.calls == []
-
-
-def test_where_a_thread_cannot_be_started_nothing_more_is_created(monkeypatch):
-    started, done, start = [], [], threading.Thread.start
-
-    def limited(thread):
-        if len(started) == 2:
-            raise RuntimeError("can't start new thread")
-        started.append(thread)
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", limited)
-    go_on = threading.Event()
-
-    def do(number, _stop):
-        go_on.wait(5)
-        done.append(number)
-
-    with pytest.raises(RuntimeError, match="can't start new thread"):  # noqa: SIM117 - the inner one raises
-        with threads.results(30, 30, do, lambda: False):
-            raise AssertionError
-    go_on.set()
-    for thread in started:
-        thread.join()
-    assert len(done) == 2

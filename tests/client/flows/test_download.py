@@ -330,6 +330,12 @@ class TestGenerate:
         client.generate("m", {"sync_mode": True}, tmp_path)
         assert [call.method for call in api.calls] == ["POST", "GET"]
 
+    def test_a_create_that_answers_failed_is_not_polled(self, api, client, generation, tmp_path):
+        api.post(URL, json=generation("failed", logs=[{"text": "out of memory"}]))
+        with pytest.raises(GenerationFailed, match="out of memory") as caught:
+            client.generate("m", CONFIG, tmp_path)
+        assert (caught.value.resume, len(api.calls)) == (f"netmind-client get {ID}", 1)
+
     def test_its_errors_say_how_to_go_on(self, api, client, generation, tmp_path):
         api.post(URL, json=generation())
         api.get(f"{URL}/{ID}", status=401)

@@ -83,8 +83,8 @@ class TestWait:
         client.wait(ID)
         assert len(api.calls) <= polls
 
+    @pytest.mark.parametrize("settings", [{"poll_interval": 2.5}])
     def test_a_poll_interval_of_ones_own_is_kept(self, api, client, generation, time):
-        client._core._poll_interval = 2.5
         self.answer(api, generation(), generation(), generation("completed"))
         client.wait(ID)
         assert time.pauses == [2.5, 2.5]
@@ -180,6 +180,14 @@ class TestWait:
     def test_the_states_can_be_iterated_over(self, api, client, generation):
         self.answer(api, generation(), generation("processing"), generation("completed"))
         assert [one.status for one in client.states(ID)] == ["pending", "processing", "completed"]
+
+    @pytest.mark.parametrize("library", ["requests"])
+    def test_an_iteration_that_is_left_asks_no_more(self, api, client, generation):
+        self.answer(api, generation())
+        states = client.states(ID)
+        assert next(states).status == "pending"
+        states.close()
+        assert (list(states), len(api.calls)) == ([], 1)
 
     def test_an_iteration_raises_as_a_wait_does(self, api, client, generation):
         self.answer(api, generation("failed"))

@@ -31,13 +31,13 @@ def test_connections_that_somebody_records_are_left_alone(monkeypatch):
 def test_a_deadline_is_the_threads_own():
     left = []
     with deadline.within(0.0), pytest.raises(TimeoutError):
-        deadline._left()
+        deadline.current().left()
     with deadline.within(0.0):
-        other = threading.Thread(target=lambda: left.append(deadline._left()))
+        other = threading.Thread(target=lambda: left.append(deadline.current().left()))
         other.start()
         other.join()
     assert left == [float("inf")]
-    assert deadline._left() == float("inf")
+    assert deadline.current().left() == float("inf")
 
 
 def test_what_is_left_behind_is_closed_when_it_has_ended():
@@ -60,6 +60,6 @@ def test_what_fails_in_time_is_raised_where_it_is_waited_for():
 def test_a_request_that_is_sent_while_another_is_received_leaves_that_its_time():
     with deadline.within(1000.0) as outer:
         with deadline.within(5.0):
-            assert deadline._left() < 6
-        assert deadline._exchange() is outer
-        assert deadline._left() > 900
+            assert deadline.current().left() < 6
+        assert deadline.current() is outer
+        assert deadline.current().left() > 900

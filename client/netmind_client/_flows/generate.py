@@ -1,0 +1,43 @@
+"""One generation from its create to its files, within one call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netmind_client import _files
+from netmind_client._flows import operations
+from netmind_client._flows.effects import Do, Flow
+from netmind_client._flows.saving import download_results
+from netmind_client._flows.waiting import wait
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from netmind_client._flows.call import Call
+    from netmind_client._flows.saving import Saving
+    from netmind_client._flows.waiting import Waiting
+    from netmind_client._models import Generation
+
+
+class Generated(NamedTuple):
+    """What a ``generate`` made: the completed job and the files it was saved to."""
+
+    generation: Generation
+    paths: Sequence[Path]
+
+
+def generate(
+    call: Call, model: str, config: Mapping[str, Any], saving: Saving, waiting: Waiting
+) -> Flow[Generated]:
+    """Create a generation, wait for it and save its results."""
+    yield Do(lambda: _files.prepare(saving.folder))
+    created = yield from operations.create(call, model, config)
+    return (yield from finish(call, created, saving, waiting))
+
+
+def finish(call: Call, job: Generation | str, saving: Saving, waiting: Waiting) -> Flow[Generated]:
+    """Wait for a job, which is given as its create returned it or by its id, and save its results."""
+    call.about("wait", job if isinstance(job, str) else job.id, *saving.options)
+    done = yield from wait(call, job, waiting)
+    return Generated(done, (yield from download_results(call, done, saving)))
