@@ -16,10 +16,11 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
+import msgspec
 from server import CREATE, TOKEN, resident_bytes
 
-from netmind_mock.serving.server import Settings, _tune_collector, build_app
+from netmind_mock import create_app
+from netmind_mock.serving.worker import tune_collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -82,7 +83,7 @@ def create(app: Application, numbers: Iterable[int]) -> None:
     config: dict[str, Any] = CREATE["config"].copy()  # type: ignore[attr-defined]
     for number in numbers:
         config["prompt"] = f"Generate a cup of coffee, the {number}th"
-        called(app, "POST", orjson.dumps({**CREATE, "config": config}))
+        called(app, "POST", msgspec.json.encode({**CREATE, "config": config}))
 
 
 def seconds_of(action: Callable[[], object]) -> float:
@@ -97,8 +98,8 @@ def seconds_of(action: Callable[[], object]) -> float:
 
 def built() -> Application:
     """The application that is served, with the collector as the server has it."""
-    app = build_app(Settings(duration=0), "http://127.0.0.1:8000")
-    _tune_collector()
+    app = create_app(duration=0)
+    tune_collector()
     return app
 
 
@@ -117,8 +118,8 @@ def listed() -> tuple[float, float]:
     """Seconds that a list of 10,000 jobs takes, and that its documents' JSON takes alone."""
     app = built()
     create(app, range(LISTED))
-    documents = orjson.loads(called(app, "GET"))
-    return seconds_of(lambda: called(app, "GET")), seconds_of(lambda: orjson.dumps(documents))
+    documents = msgspec.json.decode(called(app, "GET"))
+    return seconds_of(lambda: called(app, "GET")), seconds_of(lambda: msgspec.json.encode(documents))
 
 
 def measure() -> Scale:

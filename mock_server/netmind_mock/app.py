@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 from flask import Flask, Response, request
 from flask.json.provider import JSONProvider
 from werkzeug import routing
@@ -152,18 +152,18 @@ def fake_of(app: Flask) -> Fake:
     return fake
 
 
-class _OrjsonProvider(JSONProvider):
-    """orjson, since a JSON answer is most of what the fake does."""
+class _MsgspecProvider(JSONProvider):
+    """msgspec, since JSON is most of what the fake makes."""
 
     def dumps(self, obj: Any, **_: Any) -> str:
-        return orjson.dumps(obj).decode()
+        return msgspec.json.encode(obj).decode()
 
     def loads(self, s: str | bytes, **_: Any) -> Any:
-        return orjson.loads(s)
+        return msgspec.json.decode(s)
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         return Response(
-            orjson.dumps(self._prepare_response_obj(args, kwargs)), content_type="application/json"
+            msgspec.json.encode(self._prepare_response_obj(args, kwargs)), content_type="application/json"
         )
 
 
@@ -201,7 +201,7 @@ class _FakeFlask(Flask):
 
 def _flask_app(fake: Fake, control_key: str | None, log: Callable[[Note], None] | None) -> Flask:
     app = _FakeFlask("netmind_mock", static_folder=None, template_folder=None)
-    app.json = _OrjsonProvider(app)
+    app.json = _MsgspecProvider(app)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     views = generation_views(fake)
@@ -263,7 +263,7 @@ def _direct(app: Flask, view: View) -> DirectView:
             body, status = view(context, generation_id)
         except Exception as error:  # noqa: BLE001 - Flask knows what becomes of it
             return whole_response(_failed(app, context.environ, error), context.environ)
-        content = orjson.dumps(body)
+        content = msgspec.json.encode(body)
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
         return f"{status} {HTTPStatus(status).phrase}", headers, content
 

@@ -12,10 +12,8 @@ import os
 import types
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from netmind_mock.hosts import parse_host
 from netmind_mock.validation import (
     Check,
     Expected,
@@ -47,8 +45,7 @@ _EVERYWHERE: Final = (SERVE, PYTEST, START, LIVE, APP)
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """What is to be known of one option.
 
     Attributes:
@@ -138,16 +135,24 @@ def _file(value: Any) -> str:
     return os.fspath(value)
 
 
+def _is_host(text: str) -> bool:
+    from netmind_mock.hosts import parse_host  # noqa: PLC0415 - pytest's start does not pay for it
+
+    return parse_host(text) is not None
+
+
 def _host(value: Any) -> str:
-    if not isinstance(value, str) or parse_host(value) is None:
+    if not isinstance(value, str) or not _is_host(value):
         raise Expected("a host such as example.org or example.org:8000")
     return value
 
 
 def _url(value: Any) -> str:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - as above
+
     try:
         parts = urlsplit(value if isinstance(value, str) else "")
-        is_url = parts.scheme in ("http", "https") and parse_host(parts.netloc) is not None
+        is_url = parts.scheme in ("http", "https") and _is_host(parts.netloc)
     except ValueError:
         is_url = False
     if not is_url or parts.query or parts.fragment:
@@ -181,7 +186,7 @@ def _option(
     return field(default=default, repr=not is_secret, metadata=about_it)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """The options of a fake, checked; those that are not given have their defaults.
 

@@ -1,4 +1,4 @@
-"""Fixtures of the fake for pytest. Only pytest is imported until one of them is used.
+"""Fixtures of the fake for pytest. Only pytest and the options are imported until one is used.
 
 Each option is an ini value, a flag and an environment variable: ``netmind_mock_profile``,
 ``--netmind-mock-profile``, ``NETMIND_MOCK_PROFILE``; a flag comes before a variable before an ini value.
@@ -6,7 +6,6 @@ Each option is an ini value, a flag and an environment variable: ``netmind_mock_
 
 from __future__ import annotations
 
-import difflib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -175,6 +174,8 @@ def _order(
 ) -> None:
     scenario = mark.get("scenario")
     if scenario is None and arguments:
+        import difflib  # noqa: PLC0415 - as the module says
+
         name = next(iter(arguments))
         near = difflib.get_close_matches(name, ["scenario", "sleep"], n=1)
         advice = (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-import types
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -17,6 +15,10 @@ if TYPE_CHECKING:
 Check = Callable[[Any], Any]
 
 _SHOWN_CHARACTERS = 60
+# Of lists and objects within each other in JSON.
+MOST_LEVELS = 256
+_TOO_DEEP = f"nested deeper than {MOST_LEVELS} levels"
+_POSITION = re.compile(r" \(byte (\d+)\)$")
 _MOST = 1e15  # more than that a float does not count exactly
 
 
@@ -34,6 +36,8 @@ def read_toml(file: Path | Traversable) -> dict[str, Any]:
     Raises:
         InvalidFile: It cannot be read, or is not TOML.
     """
+    import tomllib  # noqa: PLC0415 - pytest's start does not pay for what no test may use
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
@@ -46,8 +50,56 @@ def read_toml(file: Path | Traversable) -> dict[str, Any]:
         raise InvalidFile(f"{file}: not valid TOML: {error}") from None
 
 
+class InvalidJson(ValueError):
+    """Bytes that are not JSON.
+
+    Attributes:
+        position: Of the first byte that does not fit; of the end, where something is missing.
+    """
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+def read_json(content: bytes) -> Any:
+    """Return the value of a JSON document.
+
+    Raises:
+        InvalidJson: It is not JSON, or nested deeper than ``MOST_LEVELS``.
+    """
+    import msgspec  # noqa: PLC0415 - as in read_toml
+
+    try:
+        value = msgspec.json.decode(content)
+    except RecursionError:
+        raise InvalidJson(_TOO_DEEP, 0) from None
+    except UnicodeDecodeError as error:
+        raise InvalidJson("not valid UTF-8", error.start) from None
+    except (msgspec.DecodeError, ValueError) as error:  # a ValueError of a number with thousands of digits
+        found = _POSITION.search(str(error))
+        reason = _POSITION.sub("", str(error)).removeprefix("JSON is malformed: ")
+        raise InvalidJson(reason, int(found[1]) if found else len(content)) from None
+    if content.count(b"[") + content.count(b"{") > MOST_LEVELS and _is_too_deep(value):
+        raise InvalidJson(_TOO_DEEP, 0)
+    return value
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Whether a JSON value has more than ``MOST_LEVELS`` levels of lists and objects."""
+    level, levels = [value], 0
+    while level:
+        inside = [
+            one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)
+        ]
+        level, levels = [one for some in inside for one in some], levels + bool(inside)
+    return levels > MOST_LEVELS
+
+
 def unknown_key(file: object, key: str, known: Iterable[str]) -> InvalidFile:
     """The mistake of a key that does not exist, with the nearest ones that do."""
+    import difflib  # noqa: PLC0415 - as in read_toml
+
     names = sorted(known)
     near = difflib.get_close_matches(key, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
@@ -81,9 +133,13 @@ def boolean(value: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    """A string."""
+    """A string that UTF-8 can encode, which half of a surrogate pair cannot."""
     if not isinstance(value, str):
         raise Expected("a string")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Expected("a string of Unicode text") from None
     return value
 
 
@@ -173,9 +229,7 @@ class Parameter(NamedTuple):
     about: str
 
 
-def complete(
-    label: str, arguments: Mapping[str, Any], parameters: Mapping[str, Parameter]
-) -> Mapping[str, Any]:
+def complete(label: str, arguments: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     """The arguments, checked, with the defaults of those that are left out.
 
     Raises:
@@ -185,20 +239,20 @@ def complete(
         for name in arguments:
             if name not in parameters:
                 raise unknown_key(label, name, parameters)
-        return types.MappingProxyType(
-            {
-                name: checked(label, name, arguments[name], parameter.check)
-                if name in arguments
-                else parameter.default
-                for name, parameter in parameters.items()
-            }
-        )
+        return {
+            name: checked(label, name, arguments[name], parameter.check)
+            if name in arguments
+            else parameter.default
+            for name, parameter in parameters.items()
+        }
     except ValueError as mistake:
         raise InvalidOrder(str(mistake)) from None
 
 
 def nearest(name: str, known: Mapping[str, Any]) -> str:
     """What to write instead: the nearest known name, or all of them."""
+    import difflib  # noqa: PLC0415 - as in read_toml
+
     plain = name.replace("-", "_").lower()
     near = [meant for meant in (_MEANT.get(plain, ""),) if meant in known]
     near = near or difflib.get_close_matches(plain, known, n=1)

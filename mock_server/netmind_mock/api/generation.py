@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
+import msgspec
 from flask import Blueprint, request
+from msgspec.structs import replace
 
 from netmind_mock.api import wire
 from netmind_mock.api.request import KEY, account_of, origin, read_body
@@ -116,7 +116,7 @@ class _Listed:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         # By id: the job, from when on it is seen so, by whoever reaches the fake where, and its JSON.
-        self._made: dict[str, tuple[Job, float, str, orjson.Fragment]] = {}
+        self._made: dict[str, tuple[Job, float, str, msgspec.Raw]] = {}
         self._bytes = 0
 
     def shown(self, jobs: Iterable[Job], now: float, from_here: str) -> list[Any]:
@@ -138,12 +138,12 @@ class _Listed:
         document = wire.generation(job, now - job.plan.list_behind, self._profile, from_here)
         if now < since:
             return document
-        made = orjson.dumps(document)
+        made = msgspec.json.encode(document)
         if self._bytes > _MOST_LISTED_BYTES:
             self._made.clear()
             self._bytes = 0
         self._bytes += len(made) + len(job.config)
-        fragment = orjson.Fragment(made)
+        fragment = msgspec.Raw(made)
         self._made[job.id] = job, since, from_here, fragment
         return fragment
 

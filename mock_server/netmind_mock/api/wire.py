@@ -11,14 +11,14 @@ from functools import lru_cache
 from math import floor, inf
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 
 from netmind_contracts import library
 from netmind_mock.errors import BadToken, InvalidBody, MissingToken, WrongContentType
 from netmind_mock.jobs import ids
 from netmind_mock.jobs.job import CLOCK_GRAIN, Kind, Status, status_at
 from netmind_mock.jobs.plan import Request
-from netmind_mock.validation import MOST_VALUES, is_dense
+from netmind_mock.validation import MOST_VALUES, InvalidJson, is_dense, read_json
 
 if TYPE_CHECKING:
     from netmind_contracts.library import Violation
@@ -37,7 +37,6 @@ MOST_TOKEN_CHARACTERS = 2048
 
 # The query parameter of a link that expires, in seconds since the epoch, as signed links of S3 have it.
 EXPIRES = "Expires"
-_SMALL_BYTES = 4096
 
 
 def read_token(header: str | None) -> str:
@@ -84,10 +83,10 @@ def read_create(body: bytes) -> Request:
         message = f"Expected at most {MOST_VALUES} values, more than which this fake does not read"
         raise InvalidBody(detail=[_detail(["body"], message, "too_many_values")])
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        document = read_json(body)
+    except InvalidJson as error:
         raise InvalidBody(
-            detail=[_detail(["body", error.pos], f"JSON decode error: {error.msg}", "json_invalid")]
+            detail=[_detail(["body", error.position], f"JSON decode error: {error}", "json_invalid")]
         ) from None
     if type(document) is dict:
         model, config = document.get("model"), document.get("config")
@@ -103,19 +102,8 @@ def body_cut_short(came: int, announced: int) -> InvalidBody:
 
 
 def pack_config(config: dict[str, Any]) -> bytes:
-    """A config as the compact JSON that a job keeps.
-
-    Raises:
-        InvalidBody: It is nested too deeply.
-    """
-    try:
-        packed = orjson.dumps(config)
-    except orjson.JSONEncodeError:
-        raise InvalidBody(
-            detail=[_detail(["body", "config"], "Input is nested too deeply", "recursion_loop")]
-        ) from None
-    # Of a small one a copy: what dumps returns holds on to 1 KB at least.
-    return packed if len(packed) > _SMALL_BYTES else bytes(memoryview(packed))
+    """Return a config as the compact JSON that a job keeps."""
+    return msgspec.json.encode(config)
 
 
 def created(job: Job, profile: Profile, origin: str) -> dict[str, Any]:

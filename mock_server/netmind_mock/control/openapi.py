@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 
 from netmind_mock.control.operations import OPERATIONS_BY_NAME
 
@@ -37,7 +37,8 @@ _REFUSALS_OF_BODIES = {"400": "NotAnObject", "413": "TooLarge", "415": "NotJson"
 @cache
 def openapi_document() -> dict[str, Any]:
     """Return the document. It is made once, so a caller must not change it."""
-    components = orjson.loads(resources.files("netmind_mock.control").joinpath("schemas.json").read_bytes())
+    file = resources.files("netmind_mock.control").joinpath("schemas.json")
+    components = msgspec.json.decode(file.read_bytes())
     paths: dict[str, dict[str, Any]] = {
         "/__mock/metrics": _get(
             "metrics", "Return the metrics, in Prometheus' format", "text/plain", "string"

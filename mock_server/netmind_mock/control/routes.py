@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -23,7 +22,7 @@ from netmind_mock.control.openapi import openapi_document
 from netmind_mock.control.operations import OPERATIONS_BY_NAME, call
 from netmind_mock.errors import HINT, ApiError, hint_line
 from netmind_mock.jobs import ids
-from netmind_mock.validation import MOST_VALUES, InvalidOrder, is_dense
+from netmind_mock.validation import MOST_VALUES, InvalidJson, InvalidOrder, is_dense, read_json
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -128,10 +127,10 @@ def _body() -> dict[str, Any]:
         abort(415, f"{wanted}: no page's form can send that")
     try:
         body = request.get_data() or b"{}"
-        document = None if is_dense(body) else orjson.loads(body)
+        document = None if is_dense(body) else read_json(body)
     except RequestEntityTooLarge:
         abort(413, f"expected a body of at most {MAX_BODY_BYTES} bytes")
-    except orjson.JSONDecodeError as error:
+    except InvalidJson as error:
         abort(400, f"expected a JSON object: {error}")
     if document is None:
         abort(413, f"expected a JSON object of at most {MOST_VALUES} values")

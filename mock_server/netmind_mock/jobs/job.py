@@ -2,14 +2,18 @@
 
 ``status_at`` is the only place that says how a job goes from pending to its end. It is a pure function of
 the job and the time: nothing polls, sweeps or locks a job, and reading one changes nothing.
+
+A job holds nothing that could hold the job, so the garbage collector does not look at any (``gc=False``):
+there may be a million.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 # Floats of the size of epoch seconds are about this fine: a job that is due is not late by a rounding.
 CLOCK_GRAIN = 1e-6
@@ -43,7 +47,7 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
-class Output(NamedTuple):
+class Output(Struct, frozen=True, gc=False):
     """One result to be rendered: sizes in pixels, duration in seconds, each 0 where it has no meaning."""
 
     kind: Kind
@@ -53,7 +57,7 @@ class Output(NamedTuple):
     duration: float = 0.0
 
 
-class Stage(NamedTuple):
+class Stage(Struct, frozen=True, gc=False):
     """A status, and when it begins.
 
     Attributes:
@@ -67,8 +71,7 @@ class Stage(NamedTuple):
     polls: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True, gc=False):
     """What will become of a job. Plans are shared by the jobs that are to go the same way.
 
     Attributes:
@@ -100,8 +103,7 @@ class Plan:
     links_since: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True, gc=False):
     """The facts of a job.
 
     Attributes:

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-import orjson
+import msgspec
 
 from netmind_contracts.redaction import MASK
 from netmind_mock.journal.redaction import is_secret_header, masking_of
+from netmind_mock.validation import InvalidJson, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -283,23 +284,23 @@ def chosen(
 
 
 def sealed(note: Note) -> bytes:
-    """A note without its secrets, as JSON."""
+    """Return a note without its secrets, as MessagePack."""
     masking = masking_of(note.token)
-    without_secrets = {
-        "path": _masked(note.path, masking),
-        "headers": _sealed_lines(note.headers, masking),
-        "token": "",
-        "body": _text(note.body, masking),
-        "answer_headers": _sealed_lines(note.answer_headers, masking),
-        "answer": _text(note.answer, masking),
-    }
-    return orjson.dumps(list({**note._asdict(), **without_secrets}.values()))
+    return msgspec.msgpack.encode(
+        note._replace(
+            path=_masked(note.path, masking),
+            headers=_sealed_lines(note.headers, masking),
+            token="",
+            body=_text(note.body, masking).encode(),
+            answer_headers=_sealed_lines(note.answer_headers, masking),
+            answer=_text(note.answer, masking).encode(),
+        )
+    )
 
 
 def unsealed(document: bytes) -> Note:
-    """The note of what ``sealed`` made."""
-    note = Note(*orjson.loads(document))
-    return note._replace(body=str(note.body).encode(), answer=str(note.answer).encode())
+    """Return the note of what ``sealed`` made."""
+    return msgspec.msgpack.decode(document, type=Note)
 
 
 def entry_of(number: int, note: Note) -> Entry:
@@ -376,6 +377,6 @@ def _secret(value: str) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return read_json(text.encode())
+    except InvalidJson:
         return None

@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
-import orjson
+import msgspec
 
 from netmind_contracts.redaction import Redactor
-from netmind_mock.validation import is_dense
+from netmind_mock.validation import InvalidJson, is_dense, read_json
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -130,8 +130,8 @@ def kept(body: bytes, token: str = "") -> bytes:
     if is_dense(body):
         return _cut(body, masking)
     try:
-        return _cut(orjson.dumps(shortened(orjson.loads(body), masking)), masking)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # no JSON, or nested too deeply
+        return _cut(msgspec.json.encode(shortened(read_json(body), masking)), masking)
+    except InvalidJson:
         return _cut(body, masking)
 
 

@@ -118,7 +118,7 @@ class Worker:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()  # that serving begins
-        _tune_collector()
+        tune_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()  # that it ends
         for threads in (self._threads, self._file_threads):
@@ -237,7 +237,7 @@ async def _body(environ: dict[str, Any], receive: Receive) -> bytes:
     return body
 
 
-def _tune_collector() -> None:
+def tune_collector() -> None:
     """Spare the garbage collector what lives long, which is jobs: its pauses slow create down most.
 
     What is left after two collections is looked at no more. It is freed as ever when nothing refers to it;

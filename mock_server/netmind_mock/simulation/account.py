@@ -1,15 +1,12 @@
-"""What was ordered for one tenant, as a value that a store can keep. Pure.
+"""What was asked for on one account, as a value that a store can keep. Pure.
 
-Nothing in it is checked again when it is read: what was ordered was checked when it was.
+Nothing in it is checked again when it is read: it was checked when it was asked for.
 """
 
 from __future__ import annotations
 
-import json
-import types
-from collections import deque
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+import msgspec
+from msgspec import Struct, field
 
 from netmind_mock.simulation.faults import Fault
 from netmind_mock.simulation.rules import Rule
@@ -19,13 +16,13 @@ from netmind_mock.validation import InvalidOrder
 MOST_BYTES = 256 * 1024
 
 
-class Ordered(NamedTuple):
-    """An order for the next creates.
+class Ordered(Struct, frozen=True, array_like=True):
+    """A scenario for the next creates.
 
     Attributes:
-        order: What becomes of the jobs.
-        where: Where it was written; empty if nobody said.
-        times: For how many of them it still is.
+        order: The scenario.
+        where: Where the test asked for it; empty if that is not known.
+        times: For how many creates it still is.
     """
 
     order: Order
@@ -33,9 +30,8 @@ class Ordered(NamedTuple):
     times: int = 1
 
 
-@dataclass(slots=True)
-class ActiveFault:
-    """A fault, where it was written, and how many requests it was asked about and struck."""
+class ActiveFault(Struct, array_like=True):
+    """A fault, where the test asked for it, and how many requests it has counted and was applied to."""
 
     fault: Fault
     where: str = ""
@@ -43,14 +39,14 @@ class ActiveFault:
     struck: int = 0
 
     def concerns(self, operation: str, job_id: str) -> bool:
-        """Whether this request counts for it."""
+        """Return whether this request counts for it."""
         fault = self.fault
         if fault.operation != operation or (fault.job is not None and fault.job != job_id):
             return False
         return fault.times is None or self.struck < fault.times
 
     def strikes(self, seed: int, operation: str, job_id: str) -> bool:
-        """Whether it strikes this request, which counts."""
+        """Return whether it is applied to this request, which counts."""
         if not self.concerns(operation, job_id):
             return False
         self.seen += 1
@@ -60,97 +56,50 @@ class ActiveFault:
         return True
 
 
-@dataclass(slots=True)
-class Account:
-    """What was ordered for one tenant, or for everybody.
+class Account(Struct):
+    """What was asked for on one account, or on all of them.
 
     Attributes:
-        next_jobs: Orders for the next creates.
-        rules: Standing orders; the first that fits counts.
-        otherwise: What becomes of jobs that nothing else is ordered for.
-        faults: In the order in which they were ordered.
-        numbered: How many faults were ordered.
+        next_jobs: Scenarios for the next creates.
+        rules: Scenarios for the jobs that they match; the first that matches counts.
+        otherwise: The scenario of jobs that nothing else was asked for.
+        faults: In the order in which they were asked for.
+        numbered: How many faults were asked for.
     """
 
-    next_jobs: deque[Ordered] = field(default_factory=deque)
+    next_jobs: list[Ordered] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     otherwise: Order | None = None
     faults: list[ActiveFault] = field(default_factory=list)
     numbered: int = 0
 
     def take_next_job(self) -> Order | None:
-        """The order for the next create, which is used up; None if there is none."""
+        """Return the scenario for the next create, which is used up; None if there is none."""
         if not self.next_jobs:
             return None
-        order, where, times = self.next_jobs.popleft()
-        if times > 1:
-            self.next_jobs.appendleft(Ordered(order, where, times - 1))
-        return order
+        first = self.next_jobs.pop(0)
+        if first.times > 1:
+            self.next_jobs.insert(0, Ordered(first.order, first.where, first.times - 1))
+        return first.order
 
 
-def packed(tenant: Account) -> bytes:
-    """What ``unpacked`` reads."""
-    return json.dumps(
-        {
-            "next_jobs": [[*_packed_order(order), where, times] for order, where, times in tenant.next_jobs],
-            "rules": [[*_packed_order(rule.order), rule.model, rule.prompt] for rule in tenant.rules],
-            "otherwise": tenant.otherwise and _packed_order(tenant.otherwise),
-            "faults": [[_packed_fault(one.fault), one.where, one.seen, one.struck] for one in tenant.faults],
-            "numbered": tenant.numbered,
-        },
-        separators=(",", ":"),
-    ).encode()
+packed = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(Account)
+
+
+def unpacked(document: bytes | None) -> Account:
+    """Return what ``packed`` packed; an account without anything where nothing is kept."""
+    return Account() if document is None else _decoder.decode(document)
 
 
 def check_size(document: bytes) -> None:
-    """Do nothing if there is room for these orders.
+    """Check that there is room for what was asked for.
 
     Raises:
-        InvalidOrder: They are more than ``MOST_BYTES``.
+        InvalidOrder: It is more than ``MOST_BYTES``.
     """
     if len(document) > MOST_BYTES:
         raise InvalidOrder(
             f"too much is ordered: expected at most {MOST_BYTES // 1024} KiB of orders for an account; "
             "clear the faults and rules that are no longer needed, or reset"
         )
-
-
-def unpacked(document: bytes | None) -> Account:
-    """What was ordered; nothing where nothing is kept."""
-    if document is None:
-        return Account()
-    kept = json.loads(document)
-    otherwise = kept["otherwise"]
-    return Account(
-        deque(Ordered(_order(*order), where, times) for *order, where, times in kept["next_jobs"]),
-        [Rule(_order(*order), model, prompt) for *order, model, prompt in kept["rules"]],
-        otherwise and _order(*otherwise),
-        [ActiveFault(_fault(fault), *rest) for fault, *rest in kept["faults"]],
-        kept["numbered"],
-    )
-
-
-def _packed_order(order: Order) -> list[Any]:
-    return [order.scenario, dict(order.arguments)]
-
-
-def _order(scenario: str, arguments: dict[str, Any]) -> Order:
-    return Order(scenario, types.MappingProxyType(arguments))
-
-
-def _packed_fault(fault: Fault) -> list[Any]:
-    return [
-        fault.number,
-        fault.operation,
-        fault.kind,
-        dict(fault.arguments),
-        fault.times,
-        fault.skip,
-        fault.probability,
-        fault.job,
-    ]
-
-
-def _fault(packed: list[Any]) -> Fault:
-    number, operation, kind, arguments, *options = packed
-    return Fault(number, operation, kind, types.MappingProxyType(arguments), *options)

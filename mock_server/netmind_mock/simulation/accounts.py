@@ -11,7 +11,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import orjson
+import msgspec
 
 from netmind_mock.clock import ClockState, SteerableClock
 from netmind_mock.errors import InvalidBody
@@ -300,9 +300,9 @@ class Accounts:
                     dropped.resume()
             self._kept_clocks.pop(name, None)
         elif fact != self._kept_clocks.get(name) and isinstance(self._clock, SteerableClock):
-            self._own_clock(name).set_state(ClockState(*orjson.loads(fact)))
+            self._own_clock(name).set_state(msgspec.json.decode(fact, type=ClockState))
             self._kept_clocks[name] = fact
 
 
 def _packed_clock(clock: SteerableClock) -> bytes:
-    return orjson.dumps(list(clock.state()))
+    return msgspec.json.encode(clock.state())

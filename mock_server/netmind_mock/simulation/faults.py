@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
+import msgspec
+from msgspec import Struct
 
 from netmind_mock.validation import (
     Expected,
@@ -123,8 +124,7 @@ def kind(
     return register
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True, array_like=True):
     """A fault as it was ordered.
 
     Attributes:
@@ -141,7 +141,7 @@ class Fault:
     number: int
     operation: str
     kind: str
-    arguments: Mapping[str, Any]
+    arguments: dict[str, Any]
     times: int | None = 1
     skip: int = 0
     probability: float = 1.0
@@ -216,7 +216,7 @@ def fault(number: int, operation: Any, kind: Any, /, **arguments: Any) -> Fault:
         number,
         operation,
         kind,
-        types.MappingProxyType({name: checked[name] for name in known.parameters}),
+        {name: checked[name] for name in known.parameters},
         **options,
     )
 
@@ -302,7 +302,7 @@ def status(
     delivery: Delivery, _: random.Random, code: int, retry_after: float | None, message: str | None
 ) -> Delivery:
     """Responds with an HTTP status, with Retry-After if asked."""
-    body = orjson.dumps({"message": message or _phrase(code)})
+    body = msgspec.json.encode({"message": message or _phrase(code)})
     extra = () if retry_after is None else (("Retry-After", _plain(retry_after)),)
     return _with_content(delivery, code, "application/json", body, *extra)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
+import msgspec
+from msgspec.structs import replace
 
 from netmind_mock.jobs.job import CLOCK_GRAIN, has_ended, lasts
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 
 _TRIES = 3  # while jobs are created that take places
-_PLACES = "places"  # when each is free again, in seconds since the epoch; None for never
+_PLACES = "places"  # when each is free again, in seconds since the epoch; infinite for never
+_NO_PLACES = msgspec.msgpack.encode([])
 
 
 class Queue:
@@ -58,9 +59,9 @@ class Queue:
         found: list[float] = []
 
         def look(kept: bytes | None) -> bytes:
-            begins, ends = begun(_unpacked(kept), self._capacity, now, lasts(plan))
+            begins, ends = begun(_ends(kept), self._capacity, now, lasts(plan))
             found.append(begins)
-            return _packed(ends) if take else kept or _packed([])
+            return msgspec.msgpack.encode(ends) if take else kept or _NO_PLACES
 
         self._store.amend(_PLACES, user_id, look, told=False)
         return found[-1]
@@ -81,7 +82,7 @@ class Queue:
 
         def look(kept: bytes | None) -> bytes:
             seen.append(kept)
-            return kept or _packed([])
+            return kept or _NO_PLACES
 
         self._store.amend(_PLACES, user_id, look, told=False)
         return seen[-1]
@@ -91,8 +92,8 @@ class Queue:
         kept_now: list[bool] = []
 
         def put(kept: bytes | None) -> bytes:
-            kept_now.append(kept == (before or _packed([])))
-            return _packed(ends) if kept_now[-1] else kept or _packed([])
+            kept_now.append(kept == (before or _NO_PLACES))
+            return msgspec.msgpack.encode(ends) if kept_now[-1] else kept or _NO_PLACES
 
         self._store.amend(_PLACES, user_id, put, told=False)
         return kept_now[-1]
@@ -100,6 +101,10 @@ class Queue:
 
 def _begins(job: Job) -> float:
     return job.created_at + job.plan.queued_for
+
+
+def _ends(kept: bytes | None) -> list[float]:
+    return msgspec.msgpack.decode(kept or _NO_PLACES, type=list[float])
 
 
 def _waits(seen: Job, begins: float) -> Callable[[Job], Job]:
@@ -112,14 +117,6 @@ def _waits(seen: Job, begins: float) -> Callable[[Job], Job]:
         return replace(job, plan=replace(job.plan, queued_for=queued_for))
 
     return change
-
-
-def _packed(ends: list[float]) -> bytes:
-    return orjson.dumps(ends)  # which writes what is infinite as null
-
-
-def _unpacked(kept: bytes | None) -> list[float]:
-    return [math.inf if end is None else end for end in orjson.loads(kept or b"[]")]
 
 
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?)"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from netmind_mock.jobs.catalogue import catalogue
 from netmind_mock.simulation.scenarios import SCENARIOS, Order, order, parse
@@ -34,7 +36,7 @@ _CONDITIONS = {
 }
 
 
-class Rule(NamedTuple):
+class Rule(Struct, frozen=True, array_like=True):
     """A standing order for the jobs that it fits.
 
     Attributes:

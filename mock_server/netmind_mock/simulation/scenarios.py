@@ -14,8 +14,11 @@ import math
 import re
 import shlex
 import types
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from netmind_mock.jobs.job import Plan, Stage, Status
 from netmind_mock.jobs.plan import usual_plan
@@ -45,11 +48,11 @@ _WORD = re.compile(r"[A-Za-z0-9 _.-]{1,40}")
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
-class Order(NamedTuple):
+class Order(Struct, frozen=True, array_like=True):
     """A scenario and all its arguments, checked."""
 
     scenario: str
-    arguments: Mapping[str, Any]
+    arguments: dict[str, Any]
 
     def __str__(self) -> str:
         """Return it as one line of text, which ``parse`` reads; defaults are left out."""

@@ -1,11 +1,11 @@
 """A job's status is a pure function of its facts and the time."""
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from netmind_mock.jobs.job import Job, Plan, Stage, Status, ends_after, status_at
 

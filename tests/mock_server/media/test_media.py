@@ -3,12 +3,12 @@
 import io
 import sys
 import wave
-from dataclasses import replace
 
 import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from PIL import Image, ImageDraw
 
 from netmind_mock.jobs.job import Job, Kind, Output, Plan, Stage, Status

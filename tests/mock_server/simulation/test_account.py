@@ -1,7 +1,5 @@
 """What was ordered comes back from the store as it was ordered."""
 
-from collections import deque
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +36,7 @@ faults = st.sampled_from(
 )
 tenants = st.builds(
     Account,
-    next_jobs=st.lists(st.builds(Ordered, orders, st.text(), st.integers(1, 10_000)), max_size=3).map(deque),
+    next_jobs=st.lists(st.builds(Ordered, orders, st.text(), st.integers(1, 10_000)), max_size=3),
     rules=st.lists(st.builds(Rule, orders, st.none() | st.text(), st.none() | st.text()), max_size=3),
     otherwise=st.none() | orders,
     faults=st.lists(
@@ -58,7 +56,7 @@ def test_where_nothing_is_kept_nothing_is_ordered():
 
 
 def test_a_next_job_for_several_creates_is_used_up_one_by_one():
-    tenant = Account(deque([Ordered(order("failed"), "here", 2), Ordered(order("stuck"))]))
+    tenant = Account([Ordered(order("failed"), "here", 2), Ordered(order("stuck"))])
     taken = [tenant.take_next_job() for _ in range(4)]
     assert taken == [order("failed"), order("failed"), order("stuck"), None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 
 from netmind_mock.control.operations import OPERATIONS_BY_NAME
 
@@ -28,7 +28,7 @@ def curl_of(base_url: str, operation: str, payload: Mapping[str, Any]) -> str:
         command += ' -H "Authorization: Bearer $NETMIND_API_KEY"'
     if one.method != "POST":
         return f"{command} -X {one.method}"
-    return f"{command} {_JSON} -d {shlex.quote(orjson.dumps(body).decode())}"
+    return f"{command} {_JSON} -d {shlex.quote(msgspec.json.encode(body).decode())}"
 
 
 def create_of(request: str = _EXAMPLE) -> str:
@@ -47,7 +47,7 @@ def pytest_of(shown: Shown) -> str:
         "    response = requests.post(\n"
         '        f"{netmind_mock.base_url}/v1/generation",\n'
         '        headers={"Authorization": f"Bearer {netmind_mock.api_key}"},\n'
-        f"        json={orjson.loads(shown.request)!r},\n"
+        f"        json={msgspec.json.decode(shown.request)!r},\n"
         "    )\n"
         "    assert response.status_code == 200\n"
     )

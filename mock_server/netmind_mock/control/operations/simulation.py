@@ -86,9 +86,7 @@ def steer_clock(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
 def next_jobs(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
     """Return the scenarios that wait for a create."""
     waiting = fake.accounts.of(user_id).next_jobs
-    shown = [
-        {"scenario": str(order), "where": where} for order, where, times in waiting for _ in range(times)
-    ]
+    shown = [{"scenario": str(one.order), "where": one.where} for one in waiting for _ in range(one.times)]
     return {"for": whom(user_id), "next_jobs": shown}
 
 
