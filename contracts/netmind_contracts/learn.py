@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from netmind_contracts.runs.exchange import Authorization, Operation, parse
+from netmind_contracts.runs.exchange import Authorization, Operation, parse, path_of
 from netmind_contracts.runs.histories import (
     FINAL_STATUSES,
     KNOWN_FIELDS,
@@ -266,7 +266,7 @@ def _url_path_template(entry: dict[str, Any], user_id: Any) -> str | None:
         str(user_id): "{user_id}",
         entry["file_name"]: "{file_name}",
     }
-    parts = [known.get(part, part) for part in urlsplit(entry["url"]).path.split("/")[1:] if part]
+    parts = [known.get(part, part) for part in path_of(entry["url"]).split("/")[1:] if part]
     path = "".join(f"/{part}" for part in parts)
     fits = re.fullmatch(r"(/([A-Za-z0-9_.~-]+|\{[a-z_]+\}))+", path)
     return path if fits and "{file_id}" in parts and not path.startswith(("/v1/", "/__mock")) else None

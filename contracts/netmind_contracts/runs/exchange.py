@@ -81,8 +81,9 @@ class Request:
     @property
     def operation(self) -> Operation:
         """What it asks of the API, by its method and path alone."""
-        found = _PATH.search(urlsplit(self.url).path)
-        if found is None or found.end() != len(urlsplit(self.url).path):
+        path = path_of(self.url)
+        found = _PATH.search(path)
+        if found is None or found.end() != len(path):
             return Operation.OTHER
         one = bool(found[1])
         return {
@@ -95,7 +96,7 @@ class Request:
     @property
     def generation_id(self) -> str:
         """The id in the path; empty if there is none."""
-        found = _PATH.search(urlsplit(self.url).path)
+        found = _PATH.search(path_of(self.url))
         return (found[1] or "") if found else ""
 
 
@@ -170,9 +171,17 @@ class Run:
     notes: tuple[str, ...] = ()
 
 
+def path_of(url: str) -> str:
+    """Return the URL's path; the whole of what is no URL, as an endpoint may give it."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return url
+
+
 def short_path(url: str) -> str:
-    """The URL's path with long names cut short, for people to read."""
-    return re.sub(r"([0-9a-f]{8})[0-9a-f]{24}", r"\1…", urlsplit(url).path) or "/"
+    """Return the URL's path with long names cut short, for people to read."""
+    return re.sub(r"([0-9a-f]{8})[0-9a-f]{24}", r"\1…", path_of(url)) or "/"
 
 
 def printable(text: str) -> str:
