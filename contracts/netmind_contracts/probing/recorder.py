@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_contracts.probing.transport import NoAnswer, Reply, Transport
 from netmind_contracts.redaction import MASK, Redactor, mask_urls_path
-from netmind_contracts.runs.exchange import HEAD_BYTES, Answer, Authorization, Exchange, Request
+from netmind_contracts.runs.exchange import HEAD_BYTES, Answer, Authorization, Exchange, Request, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ class Recorder:
             exchange = Exchange(request, None, failure, error.sent, at, self._clock.monotonic() - began)
             self.exchanges.append(exchange)
             return exchange, None
-        document = None if is_file else _json_of(reply)
+        document = parse_json(reply.content) if reply.complete and not is_file else None
         answer = self._answer(reply, document, is_file=is_file)
         exchange = Exchange(request, answer, at=at, seconds=self._clock.monotonic() - began)
         self.exchanges.append(exchange)
@@ -103,15 +103,6 @@ class Recorder:
         else:
             body = self._redactor.text(reply.content[:_KEPT_CHARACTERS].decode("utf-8", "replace"))
         return Answer(reply.status, headers, body, head, len(reply.content), reply.complete)
-
-
-def _json_of(reply: Reply) -> Any:
-    if not reply.complete:
-        return None
-    try:
-        return json.loads(reply.content)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _veiled(document: dict[str, Any], own: set[str]) -> dict[str, Any]:

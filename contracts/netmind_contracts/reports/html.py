@@ -11,7 +11,7 @@ import jinja2
 
 from netmind_contracts.checks import Outcome
 from netmind_contracts.reports.text import exit_code, summary
-from netmind_contracts.runs.exchange import parse, printable
+from netmind_contracts.runs.exchange import parse_json, printable
 
 if TYPE_CHECKING:
     from netmind_contracts.checks import Verdict
@@ -69,14 +69,12 @@ def _answer_body(exchange: Exchange) -> str:
         return f"no answer: {exchange.failure}"
     if answer.head:
         return f"{answer.size} bytes that begin with {answer.head[:16].hex(' ')}"
-    return _pretty(answer.body) if parse(answer) is not None else _cut(answer.body)
+    return _pretty(answer.body) if answer.complete else _cut(answer.body)
 
 
 def _pretty(text: str) -> str:
-    try:
-        return _cut(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
-    except (ValueError, RecursionError):
-        return _cut(text)
+    document = parse_json(text)
+    return _cut(text if document is None else json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def _cut(text: str) -> str:

@@ -6,13 +6,12 @@ same as one of ours.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_contracts import library
-from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope, parse
+from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope, parse, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,10 +151,7 @@ def has_ended(document: dict[str, Any]) -> bool:
 
 def requested(exchange: Exchange) -> tuple[str, dict[str, Any]] | None:
     """Model and config of a create request, or None if it is no valid one."""
-    try:
-        body = json.loads(exchange.request.body)
-    except (ValueError, RecursionError):
-        return None
+    body = parse_json(exchange.request.body)
     if not isinstance(body, dict) or exchange.request.content_type.partition(";")[0] != "application/json":
         return None
     model, config = body.get("model"), body.get("config")

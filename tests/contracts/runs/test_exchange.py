@@ -119,10 +119,13 @@ def saved(**changes):
         ("{", "run.json: expected JSON: "),
         ("[]", "run.json: expected a run that netmind-contracts verify --save wrote"),
         (saved(format=2), "run.json: format: expected 1, got 2"),
-        (saved(scope="half"), "run.json: is damaged (ValueError: 'half' is not a valid Scope)"),
-        (saved(target=3), "run.json: is damaged (TypeError: expected str, got int)"),
-        (saved(exchanges=[{}]), "run.json: is damaged (KeyError: 'answer')"),
-        (saved(exchanges=3), "run.json: is damaged (TypeError: 'int' object is not iterable)"),
+        (saved(scope="half"), "run.json: is damaged (Invalid enum value 'half' - at `$.scope`)"),
+        (saved(target=3), "run.json: is damaged (Expected `str`, got `int` - at `$.target`)"),
+        (
+            saved(exchanges=[{}]),
+            "run.json: is damaged (Object missing required field `request` - at `$.exchanges[0]`)",
+        ),
+        (saved(exchanges=3), "run.json: is damaged (Expected `array`, got `int` - at `$.exchanges`)"),
     ],
 )
 def test_a_file_that_is_no_run_is_named_with_what_is_wrong(tmp_path, text, message):
