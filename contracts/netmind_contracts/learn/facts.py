@@ -1,4 +1,4 @@
-"""A profile for the fake from a run: every fact as the endpoint showed it. What was not seen is left out.
+"""What a run shows, as facts of a profile. What was not seen is left out.
 
 The keys are those of the fake's profiles (``netmind-mock profile documented`` prints them).
 """
@@ -10,7 +10,6 @@ import re
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from netmind_contracts.runs.exchange import Authorization, Operation, parse, path_of
 from netmind_contracts.runs.histories import (
@@ -35,7 +34,7 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def learn(run: Run) -> dict[str, Any]:
-    """The facts that a run shows, by the profile's keys; each value as TOML can carry it."""
+    """Return the facts that a run shows, by the profile's keys; each value is one that TOML can hold."""
     seen = Histories(run)
     facts = {
         **_of_statuses(seen),
@@ -48,51 +47,10 @@ def learn(run: Run) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value is not None and _is_toml(value)}
 
 
-def profile_of(run: Run) -> str:
-    """A profile as TOML text, each fact ``observed``, with the endpoint and the day as its source."""
-    import tomlkit  # noqa: PLC0415 - 30 ms, which judging does not need
-
-    host, day = urlsplit(run.target).netloc, run.started[:10]
-    document = tomlkit.document()
-    document.add("name", tomlkit.item(f"learned from {host}"))
-    described = f"What {host} did on {day}; what it did not show is as documented."
-    document.add("description", tomlkit.item(described))
-    document.add("extends", tomlkit.item("documented"))
-    for key, value in learn(run).items():
-        group, _, name = key.partition(".")
-        if group not in document:
-            document.add(group, tomlkit.table(is_super_table=True))
-        stated = tomlkit.table()
-        stated.add("value", _inline(value))
-        stated.add("level", "observed")
-        stated.add("source", f"learned from {host} on {day}" + _unmet(run, key, value))
-        document[group].add(name, stated)
-    return tomlkit.dumps(document)
-
-
-def _unmet(run: Run, key: str, value: Any) -> str:
-    """Which of the words were not met, and so are none of the endpoint's."""
-    if key != "statuses.words":
-        return ""
+def unmet_words(run: Run, words: dict[str, str]) -> list[str]:
+    """Return the names of the statuses whose word no response had: it is the name itself, and assumed."""
     met = {status for job in Histories(run).jobs.values() for _, status in job.statuses}
-    unmet = [name for name, word in value.items() if word not in met]
-    return f"; not met, and so assumed: {', '.join(unmet)}" if unmet else ""
-
-
-def _inline(value: Any) -> Any:
-    import tomlkit  # noqa: PLC0415 - as in profile_of
-
-    if isinstance(value, dict):
-        table = tomlkit.inline_table()
-        for key, part in value.items():
-            table.append(key, _inline(part))
-        return table
-    if isinstance(value, list):
-        array = tomlkit.array()
-        for part in value:
-            array.append(_inline(part))
-        return array
-    return tomlkit.item(value)
+    return [name for name, word in words.items() if word not in met]
 
 
 def _is_toml(value: Any) -> bool:
