@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _NAMES = (*ON_THE_WAY, "completed", "failed")
 _TIME = "%Y-%m-%d %H:%M:%S"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def learn(run: Run) -> dict[str, Any]:
@@ -54,11 +55,13 @@ def unmet_words(run: Run, words: dict[str, str]) -> list[str]:
 
 
 def _is_toml(value: Any) -> bool:
-    """Whether TOML, and so a profile, can hold a value: it has no null, and no number over 64 bits."""
+    """Return whether a TOML file can hold a value: no null, no number over 64 bits, no lone surrogate."""
     if isinstance(value, dict):
-        return all(map(_is_toml, value.values()))
+        return all(map(_is_toml, (*value, *value.values())))
     if isinstance(value, list):
         return all(map(_is_toml, value))
+    if isinstance(value, str):
+        return _SURROGATE.search(value) is None
     return value is not None and not (isinstance(value, int) and abs(value) >> 63)
 
 
