@@ -209,7 +209,7 @@ class Probe:
         if answer is not None and answer.is_success and isinstance(generation_id, str) and generation_id:
             job = _Job(generation_id, request, self._clock.monotonic())
             self._jobs.append(job)
-            self._recorder.own.add(generation_id)
+            self._recorder.own.append(generation_id)
             self._learn_of(job, document)
         elif answer is None and not exchange.sent:
             self._budget.release()

@@ -47,7 +47,7 @@ class Recorder:
 
     def __init__(self, transport: Transport, base_url: str, api_key: str, clock: Clock) -> None:
         self.exchanges: list[Exchange] = []
-        self.own: set[str] = set()
+        self.own: list[str] = []
         self._transport, self._base_url, self._api_key, self._clock = transport, base_url, api_key, clock
         self._redactor = Redactor(api_key)
 
@@ -105,7 +105,7 @@ class Recorder:
         return Answer(reply.status, headers, body, head, len(reply.content), reply.complete)
 
 
-def _veiled(document: dict[str, Any], own: set[str]) -> dict[str, Any]:
+def _veiled(document: dict[str, Any], own: list[str]) -> dict[str, Any]:
     """A list in which other generations of the account show what form they have, and not what they hold."""
     entries = document["generation_list"]
     if not isinstance(entries, list):

@@ -23,6 +23,9 @@ FORMAT = 1
 # Of a file that is not text no more than this is kept: enough to tell what kind it is.
 HEAD_BYTES = 64
 
+# No message of the API comes near, and what reads a document recurses: Python allows about 1,000 levels.
+_MOST_LEVELS = 100
+
 _PATH = re.compile(r"/v1/generation(?:/([^/]*))?")
 
 
@@ -190,11 +193,20 @@ def printable(text: str) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text, or None if it is not JSON."""
+    """Return the value of a JSON text; None if it is not JSON, or has over 100 levels."""
     try:
-        return json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    level = [document]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            part
+            for whole in level
+            if isinstance(whole, dict | list)
+            for part in (whole.values() if isinstance(whole, dict) else whole)
+        ]
+    return None if level else document
 
 
 def parse(answer: Answer | None) -> Any:
