@@ -5,21 +5,22 @@ The keys are those of the fake's profiles (``netmind-mock profile documented`` p
 
 from __future__ import annotations
 
-import json
 import re
-from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from netmind_contracts.runs.exchange import Authorization, Operation, parse, path_of
+from netmind_contracts.runs.exchange import Authorization, Operation, path_of
 from netmind_contracts.runs.histories import (
     FINAL_STATUSES,
     KNOWN_FIELDS,
     ON_THE_WAY,
     Histories,
+    embedded_json,
     has_ended,
+    last_log,
     requested,
     results_of,
+    time_of,
 )
 from netmind_contracts.runs.known import UNKNOWN_ID, UNKNOWN_MODEL, UNREACHABLE_URL
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from netmind_contracts.runs.histories import Job, Seen
 
 _NAMES = (*ON_THE_WAY, "completed", "failed")
-_TIME = "%Y-%m-%d %H:%M:%S"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -69,50 +69,41 @@ def _is_toml(value: Any) -> bool:
 
 
 def _of_statuses(seen: Histories) -> dict[str, Any]:
-    successes = [one.status for one in seen.all if one.succeeded and not seen.is_download(one)]
-    facts: dict[str, Any] = {"success.status": max(successes, key=successes.count) if successes else None}
-    passed = _passed(seen)
-    words = _words(seen, passed)
-    names = {word: name for name, word in words.items()}
-    if passed:
-        facts["statuses.words"] = words
-        longest = max(_ended(seen), key=_span, default=None)
-        if longest is not None:
-            facts["statuses.stages"] = [
-                {"status": names[word], "share": share}
-                for word, share in _shares(longest)
-                if word in names and names[word] in ON_THE_WAY
-            ] or None
-    facts["result.empty_for"] = max(map(_empty_for, _ended(seen)), default=None)
+    successes = [one.status for one in seen.api if one.succeeded]
+    # Jobs that were followed from their create to their end, each with how long it took.
+    followed = [
+        (end.exchange.at - job.created.exchange.at, job)
+        for job, end in seen.ended
+        if job.created and job.polls and not has_ended(job.created.document)
+    ]
+    facts: dict[str, Any] = {"success.status": max(successes, key=successes.count, default=None)}
+    if passed := _passed(seen):
+        facts["statuses.words"] = words = _words(seen, passed)
+        names = {words[name]: name for name in ON_THE_WAY}
+        _, longest = max(followed, key=lambda pair: pair[0], default=(0.0, None))
+        stages = [
+            {"status": names[word], "share": share}
+            for word, share in (_shares(longest) if longest else ())
+            if word in names
+        ]
+        facts["statuses.stages"] = stages or None
+    facts["result.empty_for"] = max((_empty_for(job) for _, job in followed), default=None)
     return facts
 
 
-def _ended(seen: Histories) -> list[Job]:
-    """Jobs that were followed from their create to their end."""
-    return [
-        job
-        for job in seen.jobs.values()
-        if job.created and job.end and job.polls and not has_ended(job.created.document)
-    ]
-
-
-def _span(job: Job) -> float:
-    return job.end.exchange.at - job.created.exchange.at if job.end and job.created else 0.0
-
-
 def _passed(seen: Histories) -> list[str]:
-    """The words for statuses on the way, in the order in which they were first met."""
+    """Return the words for statuses on the way, in the order in which they were first met."""
     found: list[str] = []
     for job in seen.jobs.values():
+        end = job.end.field("status") if job.end else None
         for answer, status in job.statuses:
-            end = job.end.document.get("status") if job.end else None
             if not has_ended(answer.document) and status not in (*found, *FINAL_STATUSES, end):
                 found.append(status)
     return found
 
 
 def _words(seen: Histories, passed: list[str]) -> dict[str, str]:
-    """A word for each of our names: as it was met, else the name itself."""
+    """Return a word for each of our names: as it was met, else the name itself."""
     words: dict[str, str] = {}
     for word in passed:
         free = [name for name in ON_THE_WAY if name not in words and (name == word or name not in passed)]
@@ -121,11 +112,10 @@ def _words(seen: Histories, passed: list[str]) -> dict[str, str]:
             name = "pending"
         if name:
             words[name] = word
-    for job in seen.jobs.values():
-        if job.end is not None and isinstance(job.end.document.get("status"), str):
-            name = "completed" if results_of(job.end.document) else "failed"
-            if name == "completed" or job.end.document["status"] != "completed":
-                words.setdefault(name, job.end.document["status"])
+    for _, end in seen.ended:
+        name, status = "completed" if results_of(end.document) else "failed", end.field("status")
+        if isinstance(status, str) and (name, status) != ("failed", "completed"):
+            words.setdefault(name, status)
     for name in _NAMES:
         if name not in words:
             words[name] = name if name not in words.values() else f"{name}_"
@@ -133,7 +123,7 @@ def _words(seen: Histories, passed: list[str]) -> dict[str, str]:
 
 
 def _shares(job: Job) -> Iterator[tuple[str, float]]:
-    """Each status on the way, and the share of the job's time that it took, to a hundredth."""
+    """Yield each status on the way with the share of the job's time that it took, to a hundredth."""
     begins = _begins(job)
     total = begins[-1][1] - begins[0][1]
     for (word, began), (_, ended) in pairwise(begins):
@@ -141,7 +131,7 @@ def _shares(job: Job) -> Iterator[tuple[str, float]]:
 
 
 def _begins(job: Job) -> list[tuple[str, float]]:
-    """When each status began, in seconds: between the last answer before it and the first with it."""
+    """Return when each status began, in seconds: between the last response before it and its first."""
     begins: list[tuple[str, float]] = []
     before = 0.0
     for answer, status in job.statuses:
@@ -155,21 +145,17 @@ def _begins(job: Job) -> list[tuple[str, float]]:
 
 
 def _updated(job: Job, answer: Seen) -> float:
-    """When a status began by updated_at, which is in whole seconds: on average half a second later."""
-    try:
-        created, updated = (
-            datetime.strptime(answer.document[name], _TIME)  # noqa: DTZ007 - the API names no zone
-            for name in ("created_at", "updated_at")
-        )
-    except (KeyError, TypeError, ValueError):
+    """Return when a status began by updated_at, which is in whole seconds: on average half a second early."""
+    created, updated = time_of(answer, "created_at"), time_of(answer, "updated_at")
+    if created is None or updated is None:
         return answer.exchange.at
     began = job.created.exchange.at if job.created else 0.0
     return began + (updated - created).total_seconds()
 
 
 def _empty_for(job: Job) -> float:
-    """Seconds for which a completed job was seen without results; 0 if it never was."""
-    end = job.end.document.get("status") if job.end else None
+    """Return the seconds for which a completed job was seen without results; 0 if it never was."""
+    end = job.end.field("status") if job.end else None
     empty = any(status == end and not results_of(answer.document) for answer, status in job.statuses)
     filled = [answer.exchange.at for answer in job.answers if results_of(answer.document)]
     return round(filled[0] - _begins(job)[-1][1], 1) if empty and filled else 0.0
@@ -179,8 +165,8 @@ def _empty_for(job: Job) -> float:
 
 
 def _of_fields(seen: Histories) -> dict[str, Any]:
-    documents = [answer.document for job in seen.jobs.values() for answer in job.answers]
-    completed = [job.completed.document for job in seen.jobs.values() if job.completed]
+    documents = [one.document for one in seen.responses]
+    completed = [one.document for _, one in seen.completed]
     extra = {
         name: document[name]
         for document in documents
@@ -198,16 +184,12 @@ def _of_fields(seen: Histories) -> dict[str, Any]:
 
 def _of_results(seen: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    for job in seen.jobs.values():
-        for entry in results_of(job.completed.document) if job.completed else []:
-            if not isinstance(entry, dict):
-                continue
-            if job.model == "openai/whisper":
-                facts["result.text_inline"] = "text" in entry and "url" not in entry
-            if isinstance(entry.get("url"), str) and isinstance(entry.get("file_name"), str):
-                facts.setdefault("result.file_name", _file_name_template(entry))
-                user = job.completed.document.get("user_id") if job.completed else None
-                facts.setdefault("result.url_path", _url_path_template(entry, user))
+    for job, completed, entry in seen.results:
+        if job.model == "openai/whisper":
+            facts["result.text_inline"] = "text" in entry and "url" not in entry
+        if isinstance(entry.get("url"), str) and isinstance(entry.get("file_name"), str):
+            facts.setdefault("result.file_name", _file_name_template(entry))
+            facts.setdefault("result.url_path", _url_path_template(entry, completed.field("user_id")))
     return facts
 
 
@@ -221,7 +203,7 @@ def _file_name_template(entry: dict[str, Any]) -> str | None:
 
 
 def _url_path_template(entry: dict[str, Any], user_id: Any) -> str | None:
-    """The URL's path with placeholders; None if it lacks the file's id, or the fake could not serve it."""
+    """Return the URL's path with placeholders; None if it has no file id, or the fake could not serve it."""
     known = {
         str(entry.get("file_id")): "{file_id}",
         str(user_id): "{user_id}",
@@ -238,37 +220,22 @@ def _url_path_template(entry: dict[str, Any], user_id: Any) -> str | None:
 
 def _of_models(seen: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    unavailable = []
     for create, model, config in seen.creates:
         if model == UNKNOWN_MODEL:
             facts["models.unknown"] = "accept" if create.succeeded else "refuse"
             facts["errors.unknown_model"] = _refusal(create, {model: "{model}"})
         elif create.status >= 500 and "unavailable" in str(create.document):
-            unavailable.append(model)
+            facts.setdefault("models.unavailable", []).append(model)
             facts["errors.model_unavailable"] = _refusal(create, {model: "{model}"})
         elif config.get("sync_mode") is True and results_of(create.document):
             facts.setdefault("create.sync_mode_models", []).append(model)
-    for job in seen.jobs.values():
-        if job.config.get("audio_url") == UNREACHABLE_URL and job.end is not None:
-            failed = not results_of(job.end.document)
+    for job, end in seen.ended:
+        if job.config.get("audio_url") == UNREACHABLE_URL:
+            failed = not results_of(end.document)
+            found = embedded_json(last_log(end)) if failed else None
             facts["worker.rejects_bad_input"] = failed
-            facts["worker.error_text"] = _error_text(job.end) if failed else None
-    return {**facts, **({"models.unavailable": unavailable} if unavailable else {})}
-
-
-def _error_text(end: Seen) -> str | None:
-    """The last log line with ``{detail}`` for the JSON in it; None if there is none in it."""
-    logs = end.document.get("logs")
-    last = logs[-1] if isinstance(logs, list) and logs else None
-    text = last.get("text") if isinstance(last, dict) else None
-    if not isinstance(text, str) or "{" not in text:
-        return None
-    begin = text.index("{")
-    try:
-        _, length = json.JSONDecoder().raw_decode(text[begin:])
-    except (ValueError, RecursionError):
-        return None
-    return f"{text[:begin]}{{detail}}{text[begin + length :]}"
+            facts["worker.error_text"] = f"{found[0]}{{detail}}{found[2]}" if found else None
+    return facts
 
 
 # Deletes and lists
@@ -283,15 +250,8 @@ def _of_deletes_and_lists(seen: Histories) -> dict[str, Any]:
         for after in job.afterwards:
             if after.succeeded or 400 <= after.status <= 499:
                 facts["delete.leaves"] = "tombstone" if after.succeeded else "gone"
-    order = list(seen.jobs)
     for one in seen.lists:
-        places = [
-            order.index(entry.document["id"])
-            for entry in seen.list_entries
-            if entry.seen.place == one.place
-            and isinstance(entry.document, dict)
-            and entry.document.get("id") in order
-        ]
+        places = seen.order_in(one)
         if len(places) > 1:
             facts["list.order"] = "oldest_first" if places == sorted(places) else "newest_first"
     return facts
@@ -302,15 +262,15 @@ def _of_deletes_and_lists(seen: Histories) -> dict[str, Any]:
 
 def _of_refusals(seen: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    for one in seen.all:
+    for one in seen.api:
         key, substitutions = _refused_as(one)
-        if key and one.status >= 400 and not seen.is_download(one):
+        if key and one.status >= 400:
             facts.setdefault(f"errors.{key}", _refusal(one, substitutions))
     return facts
 
 
 def _refused_as(one: Seen) -> tuple[str, dict[str, str]]:
-    """Which refusal of the profile an exchange shows (empty for none), and what a body may quote of it."""
+    """Return which refusal of the profile an exchange shows, and what its body may quote of the request."""
     request = one.exchange.request
     if request.authorization in (Authorization.NONE, Authorization.WRONG):
         return ("missing_token" if request.authorization is Authorization.NONE else "bad_token"), {}
@@ -328,8 +288,8 @@ def _refused_as(one: Seen) -> tuple[str, dict[str, str]]:
 
 
 def _refusal(one: Seen, substitutions: dict[str, str]) -> dict[str, Any] | None:
-    """A refusal as a profile states it; None if it is none, or its body is no JSON object."""
-    document = parse(one.exchange.answer)
+    """Return a refusal as a profile states it; None if it is none, or its body is no JSON object."""
+    document = one.document
     if one.status < 400 or not isinstance(document, dict):
         return None
     if isinstance(document.get("detail"), list):
