@@ -151,7 +151,7 @@ class _Machine(RuleBasedStateMachine):
         """Create, once; the new id."""
         assert self.budget.reserve()  # noqa: S101 - the rule's precondition
         exchange, document = self.ask("POST", GENERATIONS, tenant, json.dumps(request))
-        _hold("create.request", "a generation", exchange, _is_success(exchange) and _is_object(document))
+        _hold("create.request", "a generation", exchange, exchange.succeeded and _is_object(document))
         _valid("create.request", exchange, document)
         _hold("create.new-id", "an id of its own", exchange, document["id"] not in self.known)
         _hold("create.pending", "status pending", exchange, document["status"] == "pending")
@@ -166,7 +166,7 @@ class _Machine(RuleBasedStateMachine):
         """Get a job that was not deleted: it is the same, and has only moved forward."""
         job = self.known[generation_id]
         exchange, document = self.ask("GET", one(generation_id), job.tenant)
-        answered = _is_success(exchange) and _is_object(document)
+        answered = exchange.succeeded and _is_object(document)
         _hold("get.completed", f"generation {generation_id}", exchange, answered)
         self._follows(exchange, job, document)
 
@@ -208,7 +208,7 @@ class _Machine(RuleBasedStateMachine):
         job = self.known[generation_id]
         exchange, document = self.ask("DELETE", one(generation_id), job.tenant)
         said = _is_object(document) and document.get("message") == "Generation deleted"
-        _hold("delete.message", "the message Generation deleted", exchange, _is_success(exchange) and said)
+        _hold("delete.message", "the message Generation deleted", exchange, exchange.succeeded and said)
         job.deleted = True
         after, left = self.ask("GET", one(generation_id), job.tenant)
         if self.expectations.leaves == "tombstone":
@@ -225,12 +225,11 @@ class _Machine(RuleBasedStateMachine):
 
     def expect_absent(self, came: tuple[Exchange, Any], claim: str = "unknown-id.404") -> None:
         """The answer is that there is no such generation."""
-        exchange, _ = came
-        status = exchange.answer.status if exchange.answer else 0
-        if self.expectations.unknown is None:
-            _hold(claim, "a refusal", exchange, 400 <= status <= 499)
+        exchange, unknown = came[0], self.expectations.unknown
+        if unknown is None:
+            _hold(claim, "a refusal", exchange, 400 <= exchange.status <= 499)
         else:
-            _hold(claim, f"{self.expectations.unknown}", exchange, status == self.expectations.unknown)
+            _hold(claim, f"{unknown}", exchange, exchange.status == unknown)
 
     def _follows(self, exchange: Exchange, job: _Known, document: dict[str, Any]) -> None:
         """The document may be answered after what was answered before."""
@@ -264,10 +263,6 @@ class _Machine(RuleBasedStateMachine):
             places = [order.index(name) for name in listed]
             wanted = sorted(places, reverse=self.expectations.newest_first)
             _hold("list.order", "the order of creation", exchange, places == wanted)
-
-
-def _is_success(exchange: Exchange) -> bool:
-    return exchange.answer is not None and exchange.answer.is_success
 
 
 def _is_object(document: Any) -> bool:

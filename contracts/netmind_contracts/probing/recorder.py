@@ -64,19 +64,17 @@ class Recorder:
             self._redactor.json_text(call.body), call.padding,
         )  # fmt: skip
         at, began = self._clock.wall(), self._clock.monotonic()
+        reply, failure, sent = None, "", True
         try:
             reply = self._transport.send(
                 call.method, url, self._headers(call), body, within=within,
                 most_bytes=_MOST_FILE_BYTES if is_file else _MOST_JSON_BYTES,
             )  # fmt: skip
         except NoAnswer as error:
-            failure = self._redactor.text(str(error))
-            exchange = Exchange(request, None, failure, error.sent, at, self._clock.monotonic() - began)
-            self.exchanges.append(exchange)
-            return exchange, None
-        document = parse_json(reply.content) if reply.complete and not is_file else None
-        answer = self._answer(reply, document, is_file=is_file)
-        exchange = Exchange(request, answer, at=at, seconds=self._clock.monotonic() - began)
+            failure, sent = self._redactor.text(str(error)), error.sent
+        document = parse_json(reply.content) if reply and reply.complete and not is_file else None
+        answer = self._answer(reply, document, is_file=is_file) if reply else None
+        exchange = Exchange(request, answer, failure, sent, at, self._clock.monotonic() - began)
         self.exchanges.append(exchange)
         return exchange, document
 
@@ -95,9 +93,7 @@ class Recorder:
         }
         body, head = "", b""
         if document is not None:
-            is_list = isinstance(document, dict) and "generation_list" in document
-            veiled = _veiled(document, self.own) if is_list else document
-            body = self._redactor.json_text(json.dumps(veiled, ensure_ascii=False))
+            body = self._redactor.json_text(json.dumps(_veiled(document, self.own), ensure_ascii=False))
         elif is_file and reply.status < 300:
             head = reply.content[:HEAD_BYTES]
         else:
@@ -105,9 +101,9 @@ class Recorder:
         return Answer(reply.status, headers, body, head, len(reply.content), reply.complete)
 
 
-def _veiled(document: dict[str, Any], own: list[str]) -> dict[str, Any]:
-    """A list in which other generations of the account show what form they have, and not what they hold."""
-    entries = document["generation_list"]
+def _veiled(document: Any, own: list[str]) -> Any:
+    """Return a list in which other generations of the account show their form, and not what they hold."""
+    entries = document.get("generation_list") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         return document
     return {

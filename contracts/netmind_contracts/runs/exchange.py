@@ -149,9 +149,19 @@ class Exchange:
     at: float = 0.0
     seconds: float = 0.0
 
+    @property
+    def status(self) -> int:
+        """The HTTP status; 0 if there was no response."""
+        return self.answer.status if self.answer else 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the response is a success."""
+        return self.answer is not None and self.answer.is_success
+
     def __str__(self) -> str:
         """Such as ``GET /v1/generation/6347623b… → 200``."""
-        came = str(self.answer.status) if self.answer else f"no answer ({self.failure})"
+        came = self.status or f"no answer ({self.failure})"
         return f"{self.request.method} {short_path(self.request.url)} → {came}"
 
 

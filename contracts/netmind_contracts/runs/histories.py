@@ -50,12 +50,12 @@ class Seen(NamedTuple):
     @property
     def status(self) -> int:
         """The HTTP status; 0 if there was no response."""
-        return self.exchange.answer.status if self.exchange.answer else 0
+        return self.exchange.status
 
     @property
     def succeeded(self) -> bool:
         """Whether the response is a success."""
-        return bool(self.exchange.answer and self.exchange.answer.is_success)
+        return self.exchange.succeeded
 
     def field(self, name: str, default: Any = None) -> Any:
         """Return a field of the document; the default if it has none of that name, or is no object."""
