@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,15 +22,7 @@ if TYPE_CHECKING:
 
 WHOLE_BODY = "(the whole body)"
 
-_JSON_TYPES: dict[type, str] = {
-    dict: "object",
-    list: "array",
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    type(None): "null",
-}
+_SCALARS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _SHOWN_CHARACTERS = 60
 
 
@@ -158,11 +150,12 @@ def violations(name: str, instance: object, *, closed: bool = False) -> tuple[Vi
     Raises:
         UnknownSchema: No schema has that name.
     """
-    errors = sorted(_validator(name).iter_errors(instance), key=lambda error: error.json_path)
+    document = schema(name)
+    errors = sorted(_validators()[name].iter_errors(instance), key=lambda error: error.json_path)
     found = [violation for error in errors for violation in _violations_of(error)]
     if closed:
-        found.extend(_unknown_fields(instance, schema(name), ()))
-    return tuple(found)
+        found.extend(_unknown_fields(instance, document, ()))
+    return tuple(dict.fromkeys(found))
 
 
 def check(name: str, instance: object, *, closed: bool = False) -> None:
@@ -178,36 +171,28 @@ def check(name: str, instance: object, *, closed: bool = False) -> None:
 
 
 @cache
-def _validator(name: str) -> Draft202012Validator:
+def _validators() -> dict[str, Draft202012Validator]:
     # jsonschema takes 100 ms to import; a server that starts has no message to judge yet.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from referencing import Registry, Resource  # noqa: PLC0415
 
-    reference = {"$ref": f"{name}.json"} if schema(name) else {}
-    return Draft202012Validator(reference, registry=_registry())
-
-
-@cache
-def _registry() -> Registry[Any]:
-    from referencing import Registry, Resource  # noqa: PLC0415 - as in _validator
-
-    return Registry().with_resources(
-        (f"{name}.json", Resource.from_contents(schema(name))) for name in schema_names()
+    files = {name: f"{name}.json" for name in schema_names()}
+    registry: Registry[Any] = Registry().with_resources(
+        (file, Resource.from_contents(schema(name))) for name, file in files.items()
     )
+    return {name: Draft202012Validator({"$ref": file}, registry=registry) for name, file in files.items()}
 
 
 def _violations_of(error: ValidationError) -> Iterator[Violation]:
-    path = tuple(error.absolute_path)
-    rule = str(error.validator)
-    if rule == "required":
-        instance: Any = error.instance
-        required: Any = error.validator_value
-        missing = [field for field in required if field not in instance]
-        if error.message.startswith(repr(missing[0])):  # one error a missing field, each with all of them
-            yield from (
-                Violation((*path, field), rule, "the field to be there", "nothing") for field in missing
-            )
+    path, rule = tuple(error.absolute_path), str(error.validator)
+    if rule != "required":
+        yield Violation(path, rule, _expectation(error), describe(error.instance))
         return
-    yield Violation(path, rule, _expectation(error), describe(error.instance))
+    # jsonschema has an error for each missing field, which names the field in its message alone.
+    instance, required = cast("dict[str, Any]", error.instance), cast("list[str]", error.validator_value)
+    for field in required:
+        if field not in instance:
+            yield Violation((*path, field), rule, "the field to be there", "nothing")
 
 
 def _expectation(error: ValidationError) -> str:
@@ -226,27 +211,27 @@ def _expectation(error: ValidationError) -> str:
         case "maxProperties":
             return "an empty object" if value == 0 else f"at most {value} fields"
         case "minItems":
-            return f"at least {value} item" + ("s" if value != 1 else "")
+            return f"at least {_count(value, 'item')}"
         case rule:
             return f"{rule} {json.dumps(value)}"
 
 
 def describe(value: object) -> str:
-    """A JSON value in words, cut short: ``the string "abc"``, ``an object with 3 fields``."""
+    """Return a JSON value in words, cut short: ``the string "abc"``, ``an object with 3 fields``."""
     if isinstance(value, dict):
-        return (
-            f"an object with {len(value)} field{'' if len(value) == 1 else 's'}"
-            if value
-            else "an empty object"
-        )
+        return f"an object with {_count(len(value), 'field')}" if value else "an empty object"
     if isinstance(value, list):
-        return f"an array of {len(value)} item{'' if len(value) == 1 else 's'}" if value else "an empty array"
+        return f"an array of {_count(len(value), 'item')}" if value else "an empty array"
     if value is None:
         return "null"
     text = json.dumps(value, ensure_ascii=False)
     if len(text) > _SHOWN_CHARACTERS:
         text = text[:_SHOWN_CHARACTERS] + "…"
-    return f"the {_JSON_TYPES[type(value)]} {text}"
+    return f"the {_SCALARS[type(value)]} {text}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _with_article(noun: str) -> str:
