@@ -102,7 +102,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def openapi() -> dict[str, Any]:
-    """The OpenAPI 3.1 document, complete in itself: the schemas are among its components."""
+    """Return the OpenAPI 3.1 document, complete in itself: the schemas are among its components."""
     document: dict[str, Any] = _read_json(_data().joinpath("openapi.json"))
     components = {name: {**schema(name)} for name in schema_names()}
     for component in components.values():
@@ -111,20 +111,15 @@ def openapi() -> dict[str, Any]:
     for media_type in document["paths"]["/v1/generation"]["post"]["requestBody"]["content"].values():
         for example in media_type["examples"].values():
             example["value"] = _read_json(_data().joinpath(*example.pop("externalValue").split("/")))
-    return _with_component_refs(document)  # type: ignore[no-any-return]
+    whole: dict[str, Any] = json.loads(json.dumps(document), object_hook=_refer_to_component)
+    return whole
 
 
-def _with_component_refs(node: Any) -> Any:
-    """The same document with every reference to a schema's file turned into one to its component."""
-    if isinstance(node, dict):
-        reference = node.get("$ref")
-        if isinstance(reference, str) and reference.endswith(".json"):
-            name = reference.rsplit("/", 1)[-1].removesuffix(".json")
-            return {"$ref": f"#/components/schemas/{name}"}
-        return {key: _with_component_refs(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_with_component_refs(item) for item in node]
-    return node
+def _refer_to_component(node: dict[str, Any]) -> dict[str, Any]:
+    """Turn a reference to a schema's file into one to its component; return any other object as it is."""
+    path, dot, extension = node.get("$ref", "").rpartition(".")
+    name = path.rpartition("/")[2]
+    return {"$ref": f"#/components/schemas/{name}"} if dot and extension == "json" else node
 
 
 def examples(kind: Literal["positive", "negative"]) -> Iterator[Example]:
