@@ -153,10 +153,10 @@ def verify(
 
 @contextlib.contextmanager
 def _as_usage_error() -> Iterator[None]:
-    """Say in one sentence that an endpoint cannot be looked at, and exit with 2."""
+    """Say in one sentence why an endpoint cannot be looked at, or a file not be read, and exit with 2."""
     try:
         yield
-    except TargetError as error:
+    except (TargetError, exchange.InvalidRun) as error:
         raise click.UsageError(exchange.printable(str(error))) from None
 
 
@@ -212,10 +212,8 @@ def learn(context: click.Context, /, *, output: Path, save: Path | None, **endpo
 @click.pass_context
 def judge(context: click.Context, /, *, file: Path, **reports: Path | None) -> None:
     """Judge a run that verify --save wrote, or a HAR file, offline; exits like verify."""
-    try:
+    with _as_usage_error():
         run = har.read_run(file)
-    except exchange.InvalidRun as error:
-        raise click.UsageError(exchange.printable(str(error))) from None
     _report(context, run, **reports)
 
 

@@ -25,11 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("netmind", "contracts of NetMind's generation API (netmind_contracts.suite)")
     add = group.addoption
     add("--netmind-url", metavar="URL", help="the endpoint to look at; its key is taken from NETMIND_API_KEY")
-    add(
-        "--netmind-live",
-        action="store_true",
-        help="needed for an endpoint that is not on this machine",
-    )
+    add("--netmind-live", action="store_true", help="needed for an endpoint that is not on this machine")
     add("--netmind-max-creates", type=int, metavar="N", help="how many generations may be created")
     add("--netmind-free-only", action="store_true", help="create nothing")
     add("--netmind-timeout", type=float, default=1200.0, metavar="SECONDS", help="for the whole run (1200)")

@@ -21,7 +21,7 @@ PASSING_STATUSES = ("pending", "initializing", "processing")
 UNKNOWN_STATUSES = ("queued", "warming_up", "PENDING", "success", "")
 
 _EPOCH = datetime(2025, 9, 18, 9, 14, 20)  # noqa: DTZ001 - the API's own timestamps have no zone
-_HEX = "0123456789abcdef"
+_FORM = "%Y-%m-%d %H:%M:%S"
 _SIZES = ("square_hd", "square", "landscape_4_3", "landscape_16_9", "portrait_4_3", "portrait_16_9")
 
 
@@ -37,7 +37,11 @@ def _hex(digits: int) -> st.SearchStrategy[str]:
 
 
 def _timestamp(seconds: float) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
+    return (_EPOCH + timedelta(seconds=seconds)).strftime(_FORM)
+
+
+def _seconds(timestamp: str) -> float:
+    return (datetime.strptime(timestamp, _FORM) - _EPOCH).total_seconds()  # noqa: DTZ007 - as above
 
 
 def json_values() -> st.SearchStrategy[Any]:
@@ -148,14 +152,13 @@ def job_histories(draw: st.DrawFn, *, end: str | None = None) -> History:
         end: ``completed`` or ``failed``; None for either.
     """
     final = draw(generations(status=end or draw(st.sampled_from(["completed", "failed"]))))
-    began = datetime.strptime(final["created_at"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - as above
-    offset = (began - _EPOCH).total_seconds()
-    took = (datetime.strptime(final["updated_at"], "%Y-%m-%d %H:%M:%S") - began).total_seconds()  # noqa: DTZ007
+    began = _seconds(final["created_at"])
+    took = _seconds(final["updated_at"]) - began
     passing = ["pending", *(status for status in PASSING_STATUSES[1:] if draw(st.booleans()))]
     history: History = []
     for place, status in enumerate(passing):
         waiting = {key: final[key] for key in final if key not in ("pending_duration", "processing_duration")}
-        updated = _timestamp(offset + place * took // len(passing))
+        updated = _timestamp(began + place * took // len(passing))
         waiting |= {"status": status, "updated_at": updated, "result": {}}
         if "logs" in waiting:
             waiting["logs"] = []

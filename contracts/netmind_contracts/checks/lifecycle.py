@@ -150,27 +150,21 @@ def log_lines_embed_the_workers_error(seen: Histories) -> Iterator[Finding]:
 @check("failed.worker-input", "create whose input the worker cannot fetch")
 def bad_input_fails_late(seen: Histories) -> Iterator[Finding]:
     """Input that only the worker can see is accepted, and the job fails."""
+    expected = "to be accepted, and to fail later"
     for create, _, config in seen.creates:
-        if config.get("audio_url") != UNREACHABLE_URL:
-            continue
-        if not create.succeeded:
-            yield finding(False, create, "to be accepted, and to fail later", came_of(create))
-            continue
-        for job, end in seen.ended:
-            if job.id == create.field("id"):
-                status = end.field("status")
-                yield finding(status == "failed", end, "to be accepted, and to fail later", status)
+        if config.get("audio_url") == UNREACHABLE_URL and not create.succeeded:
+            yield finding(False, create, expected, came_of(create))
+    for job, end in seen.ended:
+        if job.config.get("audio_url") == UNREACHABLE_URL:
+            yield finding(end.field("status") == "failed", end, expected, end.field("status"))
 
 
 @check("result.empty-for-a-moment", "completed answer with an empty result")
 def an_empty_result_is_filled(seen: Histories) -> Iterator[Finding]:
     """A completed job whose result is empty has one a moment later."""
     for job in seen.jobs.values():
-        empty = [
-            answer
-            for answer, status in job.statuses
-            if status == "completed" and answer.field("result") in _EMPTY
-        ]
+        completed = [answer for answer, status in job.statuses if status == "completed"]
+        empty = [answer for answer in completed if answer.field("result") in _EMPTY]
         if empty:
             filled = job.completed is not None and job.completed.field("result") not in _EMPTY
             yield finding(filled, empty[-1], "a result, a moment later", "none")

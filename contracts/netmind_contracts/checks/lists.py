@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 _NOTHING = object()
 _PAGING = (
-    *("next", "next_page", "previous", "page", "page_size", "total", "total_pages"),
-    *("cursor", "has_more", "offset"),
-)
+    "next", "next_page", "previous", "page", "page_size", "total", "total_pages", "cursor", "has_more",
+    "offset",
+)  # fmt: skip
 
 
 @check("list.generation-list", "list")

@@ -27,7 +27,7 @@ from netmind_contracts.runs.known import UNKNOWN_ID, UNKNOWN_MODEL, UNREACHABLE_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netmind_contracts.runs.exchange import Run
+    from netmind_contracts.runs.exchange import Exchange, Run
     from netmind_contracts.runs.histories import Job, Seen
 
 _NAMES = (*ON_THE_WAY, "completed", "failed")
@@ -223,10 +223,10 @@ def _of_models(seen: Histories) -> dict[str, Any]:
     for create, model, config in seen.creates:
         if model == UNKNOWN_MODEL:
             facts["models.unknown"] = "accept" if create.succeeded else "refuse"
-            facts["errors.unknown_model"] = _refusal(create, {model: "{model}"})
+            facts["errors.unknown_model"] = _refusal(create, model, "{model}")
         elif create.status >= 500 and "unavailable" in str(create.document):
             facts.setdefault("models.unavailable", []).append(model)
-            facts["errors.model_unavailable"] = _refusal(create, {model: "{model}"})
+            facts["errors.model_unavailable"] = _refusal(create, model, "{model}")
         elif config.get("sync_mode") is True and results_of(create.document):
             facts.setdefault("create.sync_mode_models", []).append(model)
     for job, end in seen.ended:
@@ -263,46 +263,50 @@ def _of_deletes_and_lists(seen: Histories) -> dict[str, Any]:
 def _of_refusals(seen: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for one in seen.api:
-        key, substitutions = _refused_as(one)
+        key = _refused_as(one.exchange)
         if key and one.status >= 400:
-            facts.setdefault(f"errors.{key}", _refusal(one, substitutions))
+            told = (one.exchange.request.content_type, "{came}") if key == "wrong_content_type" else ()
+            facts.setdefault(f"errors.{key}", _refusal(one, *told))
     return facts
 
 
-def _refused_as(one: Seen) -> tuple[str, dict[str, str]]:
-    """Return which refusal of the profile an exchange shows, and what its body may quote of the request."""
-    request = one.exchange.request
+def _refused_as(exchange: Exchange) -> str:
+    """Return which refusal of the profile an exchange shows if it is refused; empty for none."""
+    request = exchange.request
     if request.authorization in (Authorization.NONE, Authorization.WRONG):
-        return ("missing_token" if request.authorization is Authorization.NONE else "bad_token"), {}
+        return "missing_token" if request.authorization is Authorization.NONE else "bad_token"
     if request.generation_id == UNKNOWN_ID and request.operation is Operation.GET:
-        return "unknown_generation", {}
+        return "unknown_generation"
     if request.operation is Operation.OTHER:
-        return ("unknown_route" if request.method == "GET" else "wrong_method"), {}
-    if request.operation is Operation.CREATE and requested(one.exchange) is None:
+        return "unknown_route" if request.method == "GET" else "wrong_method"
+    if request.operation is Operation.CREATE and requested(exchange) is None:
         if request.padding:
-            return "body_too_large", {}
+            return "body_too_large"
         if request.content_type != "application/json":
-            return "wrong_content_type", {request.content_type: "{came}"}
-        return ("invalid_body", {}) if request.body == "{}" else ("", {})
-    return "", {}
+            return "wrong_content_type"
+        return "invalid_body" if request.body == "{}" else ""
+    return ""
 
 
-def _refusal(one: Seen, substitutions: dict[str, str]) -> dict[str, Any] | None:
-    """Return a refusal as a profile states it; None if it is none, or its body is no JSON object."""
+def _refusal(one: Seen, told: str = "", placeholder: str = "") -> dict[str, Any] | None:
+    """Return a refusal as a profile states it; None if it is none, or its body is no JSON object.
+
+    Args:
+        one: The exchange.
+        told: A text of the request that the body may repeat.
+        placeholder: What stands for it in a profile.
+    """
     document = one.document
     if one.status < 400 or not isinstance(document, dict):
         return None
     if isinstance(document.get("detail"), list):
         document = {**document, "detail": "{detail}"}
-    return {"status": one.status, "body": _quoting(document, substitutions)}
+    return {"status": one.status, "body": _replaced(document, told, placeholder)}
 
 
-def _quoting(value: Any, substitutions: dict[str, str]) -> Any:
+def _replaced(value: Any, told: str, placeholder: str) -> Any:
     if isinstance(value, dict):
-        return {key: _quoting(part, substitutions) for key, part in value.items()}
+        return {name: _replaced(part, told, placeholder) for name, part in value.items()}
     if isinstance(value, list):
-        return [_quoting(part, substitutions) for part in value]
-    if isinstance(value, str):
-        for text, placeholder in substitutions.items():
-            value = value.replace(text, placeholder)
-    return value
+        return [_replaced(part, told, placeholder) for part in value]
+    return value.replace(told, placeholder) if isinstance(value, str) else value

@@ -52,9 +52,10 @@ class Recorder:
         self._redactor = Redactor(api_key)
 
     def send(self, call: Call, *, within: float) -> tuple[Exchange, Any]:
-        """Send a request once and record it; the exchange, and the answer's JSON as it came.
+        """Send a request once, within so many seconds, and record it.
 
-        ``within`` is in seconds.
+        Returns:
+            The exchange, and the response's JSON as it was, before secrets were removed.
         """
         is_file = "://" in call.path
         url = call.path if is_file else self._base_url + call.path
@@ -80,11 +81,10 @@ class Recorder:
 
     def _headers(self, call: Call) -> dict[str, str]:
         headers = {"Content-Type": call.content_type} if call.content_type else {}
-        token = WRONG_TOKEN if call.authorization is Authorization.WRONG else self._api_key
         if call.authorization is not Authorization.NONE:
-            headers["Authorization"] = (
-                token if call.authorization is Authorization.BARE else f"Bearer {token}"
-            )
+            scheme = "" if call.authorization is Authorization.BARE else "Bearer "
+            token = WRONG_TOKEN if call.authorization is Authorization.WRONG else self._api_key
+            headers["Authorization"] = scheme + token
         return headers
 
     def _answer(self, reply: Reply, document: Any, *, is_file: bool) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -21,24 +20,22 @@ _SHOWN_CHARACTERS = 4000
 _SHOWN_FINDINGS = 10
 
 # The most urgent first.
-_ORDER = (
-    Outcome.BROKEN,
-    Outcome.ERROR,
-    Outcome.DIFFERS,
-    Outcome.LEARNED,
-    Outcome.NOT_EXERCISED,
-    Outcome.HELD,
-)
-_SYMBOLS = dict(zip(_ORDER, "✗!≠✎○✓", strict=True))
+_SYMBOLS = {
+    Outcome.BROKEN: "✗",
+    Outcome.ERROR: "!",
+    Outcome.DIFFERS: "≠",
+    Outcome.LEARNED: "✎",
+    Outcome.NOT_EXERCISED: "○",
+    Outcome.HELD: "✓",
+}
 
 
 def as_html(run: Run, verdicts: tuple[Verdict, ...]) -> str:
-    """The verdicts as an HTML page, what did not hold first; then every exchange."""
-    sums = Counter(verdict.outcome for verdict in verdicts)
+    """Return the verdicts as an HTML page, what did not hold first; then every exchange."""
     groups = [
-        (outcome, _SYMBOLS[outcome], [verdict for verdict in verdicts if verdict.outcome is outcome])
-        for outcome in _ORDER
-        if sums[outcome]
+        (outcome, symbol, found)
+        for outcome, symbol in _SYMBOLS.items()
+        if (found := [verdict for verdict in verdicts if verdict.outcome is outcome])
     ]
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": _visible, "request_body": _request_body, "answer_body": _answer_body}
