@@ -265,8 +265,8 @@ def _of_refusals(seen: Histories) -> dict[str, Any]:
     for one in seen.api:
         key = _refused_as(one.exchange)
         if key and one.status >= 400:
-            told = (one.exchange.request.content_type, "{came}") if key == "wrong_content_type" else ()
-            facts.setdefault(f"errors.{key}", _refusal(one, *told))
+            quoted = (one.exchange.request.content_type, "{came}") if key == "wrong_content_type" else ()
+            facts.setdefault(f"errors.{key}", _refusal(one, *quoted))
     return facts
 
 
@@ -288,12 +288,12 @@ def _refused_as(exchange: Exchange) -> str:
     return ""
 
 
-def _refusal(one: Seen, told: str = "", placeholder: str = "") -> dict[str, Any] | None:
+def _refusal(one: Seen, quoted: str = "", placeholder: str = "") -> dict[str, Any] | None:
     """Return a refusal as a profile states it; None if it is none, or its body is no JSON object.
 
     Args:
         one: The exchange.
-        told: A text of the request that the body may repeat.
+        quoted: A text of the request that the body may quote.
         placeholder: What stands for it in a profile.
     """
     document = one.document
@@ -301,12 +301,12 @@ def _refusal(one: Seen, told: str = "", placeholder: str = "") -> dict[str, Any]
         return None
     if isinstance(document.get("detail"), list):
         document = {**document, "detail": "{detail}"}
-    return {"status": one.status, "body": _replaced(document, told, placeholder)}
+    return {"status": one.status, "body": _replaced(document, quoted, placeholder)}
 
 
-def _replaced(value: Any, told: str, placeholder: str) -> Any:
+def _replaced(value: Any, quoted: str, placeholder: str) -> Any:
     if isinstance(value, dict):
-        return {name: _replaced(part, told, placeholder) for name, part in value.items()}
+        return {name: _replaced(part, quoted, placeholder) for name, part in value.items()}
     if isinstance(value, list):
-        return [_replaced(part, told, placeholder) for part in value]
-    return value.replace(told, placeholder) if isinstance(value, str) else value
+        return [_replaced(part, quoted, placeholder) for part in value]
+    return value.replace(quoted, placeholder) if isinstance(value, str) else value
