@@ -146,7 +146,7 @@ def violations(name: str, instance: object, *, closed: bool = False) -> tuple[Vi
         UnknownSchema: No schema has that name.
     """
     document = schema(name)
-    errors = sorted(_validators()[name].iter_errors(instance), key=lambda error: error.json_path)
+    errors = sorted(_validator(name).iter_errors(instance), key=lambda error: error.json_path)
     found = [violation for error in errors for violation in _violations_of(error)]
     if closed:
         found.extend(_unknown_fields(instance, document, ()))
@@ -166,16 +166,20 @@ def check(name: str, instance: object, *, closed: bool = False) -> None:
 
 
 @cache
-def _validators() -> dict[str, Draft202012Validator]:
+def _validator(name: str) -> Draft202012Validator:
     # jsonschema takes 100 ms to import; a server that starts has no message to judge yet.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
-    from referencing import Registry, Resource  # noqa: PLC0415
 
-    files = {name: f"{name}.json" for name in schema_names()}
-    registry: Registry[Any] = Registry().with_resources(
-        (file, Resource.from_contents(schema(name))) for name, file in files.items()
+    return Draft202012Validator({"$ref": f"{name}.json"}, registry=_registry())
+
+
+@cache
+def _registry() -> Registry[Any]:
+    from referencing import Registry, Resource  # noqa: PLC0415 - as in _validator
+
+    return Registry().with_resources(
+        (f"{name}.json", Resource.from_contents(schema(name))) for name in schema_names()
     )
-    return {name: Draft202012Validator({"$ref": file}, registry=registry) for name, file in files.items()}
 
 
 def _violations_of(error: ValidationError) -> Iterator[Violation]:
