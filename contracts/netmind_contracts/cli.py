@@ -1,11 +1,10 @@
 """The command ``netmind-contracts``: the contracts, and whether messages and endpoints keep them."""
 
 import contextlib
-import dataclasses
-import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,97 +80,83 @@ def validate(context: click.Context, name: str, file: Path, closed: bool) -> Non
 
 _PATH = click.Path(dir_okay=False, path_type=Path)
 
-_LOOK_OPTIONS = (
-    click.option(
-        "--base-url", required=True, envvar="NETMIND_BASE_URL", show_envvar=True, help="The endpoint."
+_ENDPOINT = [
+    click.Option(
+        ["--base-url"], required=True, envvar="NETMIND_BASE_URL", show_envvar=True, help="The endpoint."
     ),
-    click.option("--api-key", required=True, envvar="NETMIND_API_KEY", show_envvar=True, help="Its token."),
-    click.option(
-        "--live", is_flag=True, help="Needed for an endpoint that is not on this machine: it may charge."
+    click.Option(["--api-key"], required=True, envvar="NETMIND_API_KEY", show_envvar=True, help="Its token."),
+    click.Option(
+        ["--live"], is_flag=True, help="Needed for an endpoint that is not on this machine: it may charge."
     ),
-    click.option(
-        "--max-creates",
+    click.Option(
+        ["--max-creates"],
         type=click.IntRange(1),
         help="How many generations may be created. [3 on this machine]",
     ),
-    click.option("--free-only", is_flag=True, help="Create nothing."),
-    click.option(
-        "--timeout",
+    click.Option(["--free-only"], is_flag=True, help="Create nothing."),
+    click.Option(
+        ["--timeout"],
         type=click.FloatRange(1),
         default=1200.0,
         show_default=True,
         help="Seconds for the whole run.",
     ),
-    click.option(
-        "--request",
-        "request_files",
+    click.Option(
+        ["--request", "request_files"],
         multiple=True,
         type=_PATH,
         help="Create this one, too: a file with a create request's JSON. [repeatable]",
     ),
+]
+_DRY_RUN = click.Option(
+    ["--dry-run"], is_flag=True, help="Print the calls and the most that could be created; send nothing."
 )
-
-
-_REPORT_OPTIONS = (
-    click.option("--report", type=_PATH, help="Write the verdicts to this file, as an HTML page."),
-    click.option("--json", "json_file", type=_PATH, help="Write the verdicts to this file, as JSON."),
-    click.option("--junit", type=_PATH, help="Write the verdicts to this file, as JUnit XML."),
+_SAVE = click.Option(["--save"], type=_PATH, help="Write what was recorded to this file.")
+_OUTPUT = click.Option(
+    ["-o", "--output"], required=True, type=_PATH, help="The profile to write, a TOML file."
 )
+# Each is named by the function of ``reports`` that makes what is written.
+_REPORTS = [
+    click.Option(
+        ["--report", "as_html"], type=_PATH, help="Write the verdicts to this file, as an HTML page."
+    ),
+    click.Option(["--json", "as_json"], type=_PATH, help="Write the verdicts to this file, as JSON."),
+    click.Option(["--junit", "as_junit"], type=_PATH, help="Write the verdicts to this file, as JUnit XML."),
+]
 
 
-def _reports(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say where verdicts are written, as ``files`` by their forms."""
-
-    @functools.wraps(command)
-    def gathered(
-        *args: object, report: Path | None, json_file: Path | None, junit: Path | None, **options: Any
-    ) -> None:
-        files = {"as_html": report, "as_json": json_file, "as_junit": junit}
-        command(*args, files={form: file for form, file in files.items() if file}, **options)
-
-    return functools.reduce(lambda decorated, option: option(decorated), reversed(_REPORT_OPTIONS), gathered)
-
-
-def _looks(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say what to look at, as one ``Look``."""
-
-    @functools.wraps(command)
-    def gathered(*args: object, **options: Any) -> None:
-        values = {entry.name: options.pop(entry.name) for entry in dataclasses.fields(Look)}
-        command(*args, look=Look(**values), **options)
-
-    return functools.reduce(lambda decorated, option: option(decorated), reversed(_LOOK_OPTIONS), gathered)
-
-
-@main.command()
-@_looks
-@click.option(
-    "--dry-run", is_flag=True, help="Print the calls and the most that could be created; send nothing."
-)
-@click.option("--save", type=_PATH, help="Write what was recorded to this file.")
-@_reports
+@main.command(params=[*_ENDPOINT, _DRY_RUN, _SAVE, *_REPORTS])
 @click.pass_context
 def verify(
-    context: click.Context, *, look: Look, dry_run: bool, save: Path | None, files: dict[str, Path]
+    context: click.Context,
+    /,
+    *,
+    dry_run: bool,
+    save: Path | None,
+    as_html: Path | None,
+    as_json: Path | None,
+    as_junit: Path | None,
+    **endpoint: Any,
 ) -> None:
     """Look at an endpoint, and say of every claim whether it holds there.
 
     Exits with 0 if every documented claim holds, 1 if one is broken, 2 if that could not be found out.
     """
+    look = Look(**endpoint)
     with _as_usage_error():
         if dry_run:
             click.echo("\n".join(look.dry_run()))
             return
         run = _run(context, look, save)
-    _report(context, run, files)
+    _report(context, run, as_html=as_html, as_json=as_json, as_junit=as_junit)
 
 
 @contextlib.contextmanager
 def _as_usage_error() -> Iterator[None]:
-    """Say in one sentence that an endpoint cannot be looked at, and exit with 2."""
+    """Say in one sentence why an endpoint cannot be looked at, or a file not be read, and exit with 2."""
     try:
         yield
-    except TargetError as error:
+    except (TargetError, exchange.InvalidRun) as error:
         raise click.UsageError(exchange.printable(str(error))) from None
 
 
@@ -196,20 +181,13 @@ def _run(context: click.Context, look: Look, save: Path | None) -> exchange.Run:
 
 
 def _save(context: click.Context, run: exchange.Run, file: Path | None) -> None:
-    if file is not None:
-        try:
-            exchange.save(run, file)
-        except OSError as error:
-            click.echo(f"{file}: cannot be written: {error.strerror}", err=True)
-            context.exit(2)
+    if file is not None and not _written(file, partial(exchange.save, run)):
+        context.exit(2)
 
 
-@main.command()
-@_looks
-@click.option("-o", "--output", required=True, type=_PATH, help="The profile to write, a TOML file.")
-@click.option("--save", type=_PATH, help="Write what was recorded to this file.")
+@main.command(params=[*_ENDPOINT, _OUTPUT, _SAVE])
 @click.pass_context
-def learn(context: click.Context, *, look: Look, output: Path, save: Path | None) -> None:
+def learn(context: click.Context, /, *, output: Path, save: Path | None, **endpoint: Any) -> None:
     """Look at an endpoint, and write a profile that makes the fake behave alike.
 
     What the endpoint did not show is left as documented. netmind-mock serve --profile FILE takes it.
@@ -217,7 +195,7 @@ def learn(context: click.Context, *, look: Look, output: Path, save: Path | None
     if not output.parent.is_dir():
         raise click.UsageError(f"{output}: there is no folder {output.parent}; nothing was sent")
     with _as_usage_error():
-        run = _run(context, look, save)
+        run = _run(context, Look(**endpoint), save)
     profile = profile_of(run)
     try:
         output.write_text(profile, encoding="utf-8")
@@ -230,36 +208,34 @@ def learn(context: click.Context, *, look: Look, output: Path, save: Path | None
     click.echo(f"{output}: {profile.count('source = ')} facts; try netmind-mock serve --profile {output}")
 
 
-@main.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@_reports
+@main.command(params=[click.Argument(["file"], type=click.Path(path_type=Path)), *_REPORTS])
 @click.pass_context
-def judge(context: click.Context, *, file: Path, files: dict[str, Path]) -> None:
+def judge(context: click.Context, /, *, file: Path, **reports: Path | None) -> None:
     """Judge a run that verify --save wrote, or a HAR file, offline; exits like verify."""
-    try:
+    with _as_usage_error():
         run = har.read_run(file)
-    except exchange.InvalidRun as error:
-        raise click.UsageError(exchange.printable(str(error))) from None
-    _report(context, run, files)
+    _report(context, run, **reports)
 
 
-def _report(context: click.Context, run: exchange.Run, files: dict[str, Path]) -> None:
+def _report(context: click.Context, run: exchange.Run, **files: Path | None) -> None:
+    """Print the verdicts, write them in each form to the file that is given for it, and exit."""
     verdicts = checks.judge(run)
     click.echo("\n".join(map(exchange.printable, text.table(run, verdicts))))
     code = text.exit_code(run, verdicts)
-    if files:
-        from netmind_contracts import reports  # noqa: PLC0415 - Jinja takes 40 ms, for those who want files
+    for form, file in files.items():
+        if file is not None:
+            from netmind_contracts import reports  # noqa: PLC0415 - Jinja takes 40 ms, for those who want files
 
-        for form, file in files.items():
-            if not _written(file, getattr(reports, form)(run, verdicts)):
+            report = getattr(reports, form)(run, verdicts)
+            if not _written(file, partial(Path.write_text, data=report, encoding="utf-8")):
                 code = text.COULD_NOT_LOOK
     context.exit(code)
 
 
-def _written(file: Path, text: str) -> bool:
-    """Whether the text is in the file; says so if not."""
+def _written(file: Path, write: Callable[[Path], object]) -> bool:
+    """Write a file; return whether that succeeded, and print why not."""
     try:
-        file.write_text(text, encoding="utf-8")
+        write(file)
     except OSError as error:
         click.echo(f"{file}: cannot be written: {error.strerror}", err=True)
         return False
@@ -267,12 +243,13 @@ def _written(file: Path, text: str) -> bool:
 
 
 def _progress() -> Callable[[str], None]:
-    """Prints what is going on, each thing once, apart from the table."""
-    last = [""]
+    """Return a function that prints what is going on, each thing once, apart from the table."""
+    last = ""
 
-    def show(text: str) -> None:
-        if text != last[0]:
-            click.echo(exchange.printable(text), err=True)
-        last[0] = text
+    def show(step: str) -> None:
+        nonlocal last
+        if step != last:
+            click.echo(exchange.printable(step), err=True)
+        last = step
 
     return show

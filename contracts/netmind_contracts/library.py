@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,15 +22,7 @@ if TYPE_CHECKING:
 
 WHOLE_BODY = "(the whole body)"
 
-_JSON_TYPES: dict[type, str] = {
-    dict: "object",
-    list: "array",
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    type(None): "null",
-}
+_SCALARS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _SHOWN_CHARACTERS = 60
 
 
@@ -110,7 +102,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def openapi() -> dict[str, Any]:
-    """The OpenAPI 3.1 document, complete in itself: the schemas are among its components."""
+    """Return the OpenAPI 3.1 document, complete in itself: the schemas are among its components."""
     document: dict[str, Any] = _read_json(_data().joinpath("openapi.json"))
     components = {name: {**schema(name)} for name in schema_names()}
     for component in components.values():
@@ -119,20 +111,15 @@ def openapi() -> dict[str, Any]:
     for media_type in document["paths"]["/v1/generation"]["post"]["requestBody"]["content"].values():
         for example in media_type["examples"].values():
             example["value"] = _read_json(_data().joinpath(*example.pop("externalValue").split("/")))
-    return _with_component_refs(document)  # type: ignore[no-any-return]
+    whole: dict[str, Any] = json.loads(json.dumps(document), object_hook=_refer_to_component)
+    return whole
 
 
-def _with_component_refs(node: Any) -> Any:
-    """The same document with every reference to a schema's file turned into one to its component."""
-    if isinstance(node, dict):
-        reference = node.get("$ref")
-        if isinstance(reference, str) and reference.endswith(".json"):
-            name = reference.rsplit("/", 1)[-1].removesuffix(".json")
-            return {"$ref": f"#/components/schemas/{name}"}
-        return {key: _with_component_refs(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_with_component_refs(item) for item in node]
-    return node
+def _refer_to_component(node: dict[str, Any]) -> dict[str, Any]:
+    """Turn a reference to a schema's file into one to its component; return any other object as it is."""
+    path, dot, extension = node.get("$ref", "").rpartition(".")
+    name = path.rpartition("/")[2]
+    return {"$ref": f"#/components/schemas/{name}"} if dot and extension == "json" else node
 
 
 def examples(kind: Literal["positive", "negative"]) -> Iterator[Example]:
@@ -158,11 +145,12 @@ def violations(name: str, instance: object, *, closed: bool = False) -> tuple[Vi
     Raises:
         UnknownSchema: No schema has that name.
     """
+    document = schema(name)
     errors = sorted(_validator(name).iter_errors(instance), key=lambda error: error.json_path)
     found = [violation for error in errors for violation in _violations_of(error)]
     if closed:
-        found.extend(_unknown_fields(instance, schema(name), ()))
-    return tuple(found)
+        found.extend(_unknown_fields(instance, document, ()))
+    return tuple(dict.fromkeys(found))
 
 
 def check(name: str, instance: object, *, closed: bool = False) -> None:
@@ -182,8 +170,7 @@ def _validator(name: str) -> Draft202012Validator:
     # jsonschema takes 100 ms to import; a server that starts has no message to judge yet.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
 
-    reference = {"$ref": f"{name}.json"} if schema(name) else {}
-    return Draft202012Validator(reference, registry=_registry())
+    return Draft202012Validator({"$ref": f"{name}.json"}, registry=_registry())
 
 
 @cache
@@ -196,18 +183,15 @@ def _registry() -> Registry[Any]:
 
 
 def _violations_of(error: ValidationError) -> Iterator[Violation]:
-    path = tuple(error.absolute_path)
-    rule = str(error.validator)
-    if rule == "required":
-        instance: Any = error.instance
-        required: Any = error.validator_value
-        missing = [field for field in required if field not in instance]
-        if error.message.startswith(repr(missing[0])):  # one error a missing field, each with all of them
-            yield from (
-                Violation((*path, field), rule, "the field to be there", "nothing") for field in missing
-            )
+    path, rule = tuple(error.absolute_path), str(error.validator)
+    if rule != "required":
+        yield Violation(path, rule, _expectation(error), describe(error.instance))
         return
-    yield Violation(path, rule, _expectation(error), describe(error.instance))
+    # jsonschema has an error for each missing field, which names the field in its message alone.
+    instance, required = cast("dict[str, Any]", error.instance), cast("list[str]", error.validator_value)
+    for field in required:
+        if field not in instance:
+            yield Violation((*path, field), rule, "the field to be there", "nothing")
 
 
 def _expectation(error: ValidationError) -> str:
@@ -226,27 +210,27 @@ def _expectation(error: ValidationError) -> str:
         case "maxProperties":
             return "an empty object" if value == 0 else f"at most {value} fields"
         case "minItems":
-            return f"at least {value} item" + ("s" if value != 1 else "")
+            return f"at least {_count(value, 'item')}"
         case rule:
             return f"{rule} {json.dumps(value)}"
 
 
 def describe(value: object) -> str:
-    """A JSON value in words, cut short: ``the string "abc"``, ``an object with 3 fields``."""
+    """Return a JSON value in words, cut short: ``the string "abc"``, ``an object with 3 fields``."""
     if isinstance(value, dict):
-        return (
-            f"an object with {len(value)} field{'' if len(value) == 1 else 's'}"
-            if value
-            else "an empty object"
-        )
+        return f"an object with {_count(len(value), 'field')}" if value else "an empty object"
     if isinstance(value, list):
-        return f"an array of {len(value)} item{'' if len(value) == 1 else 's'}" if value else "an empty array"
+        return f"an array of {_count(len(value), 'item')}" if value else "an empty array"
     if value is None:
         return "null"
     text = json.dumps(value, ensure_ascii=False)
     if len(text) > _SHOWN_CHARACTERS:
         text = text[:_SHOWN_CHARACTERS] + "…"
-    return f"the {_JSON_TYPES[type(value)]} {text}"
+    return f"the {_SCALARS[type(value)]} {text}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _with_article(noun: str) -> str:

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from netmind_contracts.checks import Verdict
     from netmind_contracts.runs.exchange import Run
 
 Verdicts: TypeAlias = Mapping[str, "Verdict"]
 
 _RUN = pytest.StashKey["Run"]()
-_WITHOUT_URL = (
-    "no endpoint to look at: add --netmind-url URL (key in NETMIND_API_KEY), or --netmind-run RUN.json"
-)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,11 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("netmind", "contracts of NetMind's generation API (netmind_contracts.suite)")
     add = group.addoption
     add("--netmind-url", metavar="URL", help="the endpoint to look at; its key is taken from NETMIND_API_KEY")
-    add(
-        "--netmind-live",
-        action="store_true",
-        help="needed for an endpoint that is not on this machine",
-    )
+    add("--netmind-live", action="store_true", help="needed for an endpoint that is not on this machine")
     add("--netmind-max-creates", type=int, metavar="N", help="how many generations may be created")
     add("--netmind-free-only", action="store_true", help="create nothing")
     add("--netmind-timeout", type=float, default=1200.0, metavar="SECONDS", help="for the whole run (1200)")
@@ -49,12 +44,14 @@ def netmind_run(pytestconfig: pytest.Config) -> Run:
     """What the endpoint did, or the saved run; skips where neither is given."""
     option = pytestconfig.option
     if not option.netmind_url and not option.netmind_run:
-        pytest.skip(_WITHOUT_URL)
+        ways = "--netmind-url URL (key in NETMIND_API_KEY), or --netmind-run RUN.json"
+        pytest.skip(f"no endpoint to look at: add {ways}")
     from netmind_contracts.probing.budget import TargetError  # noqa: PLC0415 - as the module says
     from netmind_contracts.runs.exchange import InvalidRun, printable  # noqa: PLC0415 - as the module says
+    from netmind_contracts.runs.har import read_run  # noqa: PLC0415 - as the module says
 
     try:
-        run = _loaded(Path(option.netmind_run)) if option.netmind_run else _looked(pytestconfig)
+        run = read_run(Path(option.netmind_run)) if option.netmind_run else _looked(option)
     except (TargetError, InvalidRun) as error:
         pytest.exit(f"netmind: {printable(str(error))}", returncode=2)
     pytestconfig.stash[_RUN] = run
@@ -69,17 +66,10 @@ def netmind_verdicts(netmind_run: Run) -> Verdicts:
     return {verdict.claim.id: verdict for verdict in judge(netmind_run)}
 
 
-def _loaded(file: Path) -> Run:
-    from netmind_contracts.runs.har import read_run  # noqa: PLC0415 - as the module says
-
-    return read_run(file)
-
-
-def _looked(config: pytest.Config) -> Run:
+def _looked(option: Namespace) -> Run:
     from netmind_contracts.probing.options import Look  # noqa: PLC0415 - as the module says
     from netmind_contracts.probing.probe import interruptible  # noqa: PLC0415 - as the module says
 
-    option = config.option
     look = Look(
         base_url=option.netmind_url,
         api_key=os.environ.get("NETMIND_API_KEY", ""),

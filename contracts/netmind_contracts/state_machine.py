@@ -97,6 +97,7 @@ def machine_for(
         TargetError: The endpoint may charge, and nobody said that it may.
     """
     drawn = create_requests() if requests is None else requests
+    drawn = drawn.filter(lambda request: request["config"].get("sync_mode") is not True)  # which would block
     unlimited = None if live else _UNLIMITED
     limit = unlimited if max_creates is None else max_creates
     budget = allowance(endpoint().base_url, live=live, max_creates=limit, free_only=False)
@@ -106,7 +107,7 @@ def machine_for(
             super().__init__(endpoint(), expectations, budget)
 
         @precondition(lambda self: self.budget.reserved < self.budget.limit)
-        @rule(target=_JOBS, request=drawn.filter(_does_not_block), tenant=_TENANTS)
+        @rule(target=_JOBS, request=drawn, tenant=_TENANTS)
         def create(self, request: dict[str, Any], tenant: int) -> str:
             return self.create_one(request, tenant)
 
@@ -115,10 +116,6 @@ def machine_for(
             self.endpoint.wait(seconds)
 
     return GenerationMachine
-
-
-def _does_not_block(request: dict[str, Any]) -> bool:
-    return request["config"].get("sync_mode") is not True
 
 
 class _Machine(RuleBasedStateMachine):
@@ -151,7 +148,7 @@ class _Machine(RuleBasedStateMachine):
         """Create, once; the new id."""
         assert self.budget.reserve()  # noqa: S101 - the rule's precondition
         exchange, document = self.ask("POST", GENERATIONS, tenant, json.dumps(request))
-        _hold("create.request", "a generation", exchange, _is_success(exchange) and _is_object(document))
+        _hold("create.request", "a generation", exchange, exchange.succeeded and isinstance(document, dict))
         _valid("create.request", exchange, document)
         _hold("create.new-id", "an id of its own", exchange, document["id"] not in self.known)
         _hold("create.pending", "status pending", exchange, document["status"] == "pending")
@@ -166,7 +163,7 @@ class _Machine(RuleBasedStateMachine):
         """Get a job that was not deleted: it is the same, and has only moved forward."""
         job = self.known[generation_id]
         exchange, document = self.ask("GET", one(generation_id), job.tenant)
-        answered = _is_success(exchange) and _is_object(document)
+        answered = exchange.succeeded and isinstance(document, dict)
         _hold("get.completed", f"generation {generation_id}", exchange, answered)
         self._follows(exchange, job, document)
 
@@ -185,9 +182,12 @@ class _Machine(RuleBasedStateMachine):
         """List: each of the tenant's jobs once, as get has it, and none of another's."""
         tenant %= len(self.endpoint.tokens)
         exchange, document = self.ask("GET", GENERATIONS, tenant)
-        entries = document.get("generation_list") if _is_object(document) else None
+        entries = document.get("generation_list") if isinstance(document, dict) else None
         _hold("list.generation-list", "a generation_list", exchange, isinstance(entries, list))
-        listed = [entry["id"] for entry in entries or [] if _is_object(entry) and "id" in entry]
+        entries = [
+            entry for entry in entries or [] if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+        ]
+        listed = [entry["id"] for entry in entries]
         for generation_id, job in self.known.items():
             times = listed.count(generation_id)
             if job.tenant != tenant:
@@ -198,21 +198,22 @@ class _Machine(RuleBasedStateMachine):
             elif self.expectations.leaves == "gone":
                 _hold("delete.gone", "a list without the job", exchange, times == 0)
         self._is_ordered(exchange, [name for name in listed if name in self.known])
-        for entry in entries or []:
-            if entry["id"] in self.known and not self.known[entry["id"]].deleted:
-                self._agrees(exchange, self.known[entry["id"]], entry)
+        for entry in entries:
+            known = self.known.get(entry["id"])
+            if known is not None and not known.deleted:
+                self._agrees(exchange, known, entry)
 
     @rule(generation_id=consumes(_JOBS))
     def delete(self, generation_id: str) -> None:
         """Delete a job, and find it gone, or a tombstone."""
         job = self.known[generation_id]
         exchange, document = self.ask("DELETE", one(generation_id), job.tenant)
-        said = _is_object(document) and document.get("message") == "Generation deleted"
-        _hold("delete.message", "the message Generation deleted", exchange, _is_success(exchange) and said)
+        said = isinstance(document, dict) and document.get("message") == "Generation deleted"
+        _hold("delete.message", "the message Generation deleted", exchange, exchange.succeeded and said)
         job.deleted = True
         after, left = self.ask("GET", one(generation_id), job.tenant)
         if self.expectations.leaves == "tombstone":
-            gone = _is_object(left) and left.get("is_deleted") is True
+            gone = isinstance(left, dict) and left.get("is_deleted") is True
             _hold("delete.gone", "a tombstone", after, gone)
         elif self.expectations.leaves == "gone":
             self.expect_absent((after, left), "delete.gone")
@@ -225,12 +226,11 @@ class _Machine(RuleBasedStateMachine):
 
     def expect_absent(self, came: tuple[Exchange, Any], claim: str = "unknown-id.404") -> None:
         """The answer is that there is no such generation."""
-        exchange, _ = came
-        status = exchange.answer.status if exchange.answer else 0
-        if self.expectations.unknown is None:
-            _hold(claim, "a refusal", exchange, 400 <= status <= 499)
+        exchange, unknown = came[0], self.expectations.unknown
+        if unknown is None:
+            _hold(claim, "a refusal", exchange, 400 <= exchange.status <= 499)
         else:
-            _hold(claim, f"{self.expectations.unknown}", exchange, status == self.expectations.unknown)
+            _hold(claim, f"{unknown}", exchange, exchange.status == unknown)
 
     def _follows(self, exchange: Exchange, job: _Known, document: dict[str, Any]) -> None:
         """The document may be answered after what was answered before."""
@@ -264,14 +264,6 @@ class _Machine(RuleBasedStateMachine):
             places = [order.index(name) for name in listed]
             wanted = sorted(places, reverse=self.expectations.newest_first)
             _hold("list.order", "the order of creation", exchange, places == wanted)
-
-
-def _is_success(exchange: Exchange) -> bool:
-    return exchange.answer is not None and exchange.answer.is_success
-
-
-def _is_object(document: Any) -> bool:
-    return isinstance(document, dict)
 
 
 def _valid(claim: str, exchange: Exchange, document: Any) -> None:

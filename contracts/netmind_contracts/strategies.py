@@ -21,7 +21,7 @@ PASSING_STATUSES = ("pending", "initializing", "processing")
 UNKNOWN_STATUSES = ("queued", "warming_up", "PENDING", "success", "")
 
 _EPOCH = datetime(2025, 9, 18, 9, 14, 20)  # noqa: DTZ001 - the API's own timestamps have no zone
-_HEX = "0123456789abcdef"
+_FORM = "%Y-%m-%d %H:%M:%S"
 _SIZES = ("square_hd", "square", "landscape_4_3", "landscape_16_9", "portrait_4_3", "portrait_16_9")
 
 
@@ -37,7 +37,11 @@ def _hex(digits: int) -> st.SearchStrategy[str]:
 
 
 def _timestamp(seconds: float) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
+    return (_EPOCH + timedelta(seconds=seconds)).strftime(_FORM)
+
+
+def _seconds(timestamp: str) -> float:
+    return (datetime.strptime(timestamp, _FORM) - _EPOCH).total_seconds()  # noqa: DTZ007 - as above
 
 
 def json_values() -> st.SearchStrategy[Any]:
@@ -148,14 +152,13 @@ def job_histories(draw: st.DrawFn, *, end: str | None = None) -> History:
         end: ``completed`` or ``failed``; None for either.
     """
     final = draw(generations(status=end or draw(st.sampled_from(["completed", "failed"]))))
-    began = datetime.strptime(final["created_at"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - as above
-    offset = (began - _EPOCH).total_seconds()
-    took = (datetime.strptime(final["updated_at"], "%Y-%m-%d %H:%M:%S") - began).total_seconds()  # noqa: DTZ007
+    began = _seconds(final["created_at"])
+    took = _seconds(final["updated_at"]) - began
     passing = ["pending", *(status for status in PASSING_STATUSES[1:] if draw(st.booleans()))]
     history: History = []
     for place, status in enumerate(passing):
         waiting = {key: final[key] for key in final if key not in ("pending_duration", "processing_duration")}
-        updated = _timestamp(offset + place * took // len(passing))
+        updated = _timestamp(began + place * took // len(passing))
         waiting |= {"status": status, "updated_at": updated, "result": {}}
         if "logs" in waiting:
             waiting["logs"] = []
@@ -163,51 +166,17 @@ def job_histories(draw: st.DrawFn, *, end: str | None = None) -> History:
     return copy.deepcopy(history + [final] * draw(st.integers(1, 2)))
 
 
-def _wedged(draw: st.DrawFn, history: History) -> History:
-    return [history[0]] * draw(st.integers(5, 20))
-
-
-def _unknown_status(draw: st.DrawFn, history: History) -> History:
-    return [history[0], {**history[0], "status": draw(st.sampled_from(UNKNOWN_STATUSES))}, history[-1]]
-
-
-def _goes_back(_: st.DrawFn, history: History) -> History:
-    return [history[0], {**history[0], "status": "processing"}, history[0], history[-1]]
-
-
-def _empty_result(draw: st.DrawFn, history: History) -> History:
-    empty = {**history[-1], "result": {}}
-    return [history[0], *[empty] * draw(st.integers(1, 3)), *draw(st.sampled_from([[history[-1]], []]))]
-
-
-def _completed_then_failed(_: st.DrawFn, history: History) -> History:
-    return [history[0], history[-1], {**history[-1], "status": "failed", "result": {}}]
-
-
-def _updated_at_goes_back(_: st.DrawFn, history: History) -> History:
-    return [*history, {**history[-1], "updated_at": history[-1]["created_at"]}]
-
-
-def _fields_gone(_: st.DrawFn, history: History) -> History:
-    return [{"id": answer["id"], "status": answer["status"]} for answer in history]
-
-
-def _another_job(draw: st.DrawFn, history: History) -> History:
-    other = draw(_hex(32).filter(lambda drawn: drawn != history[-1]["id"]))
-    return [history[0], {**history[-1], "id": other}]
-
-
-# What is wrong with a history, by its name.
-ADVERSITIES = {
-    "wedged": _wedged,
-    "unknown status": _unknown_status,
-    "goes back": _goes_back,
-    "empty result": _empty_result,
-    "completed, then failed": _completed_then_failed,
-    "updated_at goes back": _updated_at_goes_back,
-    "fields gone": _fields_gone,
-    "another job": _another_job,
-}
+# What may be wrong with a history.
+ADVERSITIES = (
+    "another job",
+    "completed, then failed",
+    "empty result",
+    "fields gone",
+    "goes back",
+    "unknown status",
+    "updated_at goes back",
+    "wedged",
+)
 
 
 @st.composite
@@ -216,11 +185,32 @@ def adverse_job_histories(draw: st.DrawFn, *, adversity: str | None = None) -> A
 
     Args:
         draw: Handed in by Hypothesis.
-        adversity: A name of ``ADVERSITIES``; None for any. wedged: the job never ends. unknown status: a word
+        adversity: One of ``ADVERSITIES``; None for any. wedged: the job never ends. unknown status: a word
             that nobody reported, on the way. goes back: a status that was left comes again. empty result:
             completed without a result, for some polls or for ever. fields gone: all but id and status.
             another job: the id changes.
     """
-    name = adversity or draw(st.sampled_from(sorted(ADVERSITIES)))
+    name = adversity or draw(st.sampled_from(ADVERSITIES))
     history = draw(job_histories(end="completed"))
-    return AdverseHistory(name, copy.deepcopy(ADVERSITIES[name](draw, history)))
+    first, last = history[0], history[-1]
+    match name:
+        case "wedged":
+            history = [first] * draw(st.integers(5, 20))
+        case "unknown status":
+            history = [first, {**first, "status": draw(st.sampled_from(UNKNOWN_STATUSES))}, last]
+        case "goes back":
+            history = [first, {**first, "status": "processing"}, first, last]
+        case "empty result":
+            empty = [{**last, "result": {}}] * draw(st.integers(1, 3))
+            history = [first, *empty, *draw(st.sampled_from([[last], []]))]
+        case "completed, then failed":
+            history = [first, last, {**last, "status": "failed", "result": {}}]
+        case "updated_at goes back":
+            history = [*history, {**last, "updated_at": last["created_at"]}]
+        case "fields gone":
+            history = [{"id": document["id"], "status": document["status"]} for document in history]
+        case "another job":
+            history = [first, {**last, "id": draw(_hex(32).filter(lambda drawn: drawn != last["id"]))}]
+        case _:
+            raise ValueError(f"no adversity {name!r}; there are {', '.join(ADVERSITIES)}")
+    return AdverseHistory(name, copy.deepcopy(history))

@@ -94,6 +94,11 @@ def test_each_adversity_is_what_its_name_says(name, shows, data):
     assert shows(adverse.history)
 
 
+def test_an_adversity_that_is_none_is_named():
+    with pytest.raises(ValueError, match="no adversity 'bad luck'; there are another job, "):
+        find(strategies.adverse_job_histories(adversity="bad luck"), lambda _: True)
+
+
 def test_there_is_no_adversity_without_a_test():
     assert set(SHOWN_BY) == set(strategies.ADVERSITIES)
 

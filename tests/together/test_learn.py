@@ -1,5 +1,7 @@
 """A profile that was learned from a fake makes another fake that behaves alike."""
 
+import dataclasses
+import json
 import tomllib
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -197,6 +199,22 @@ def test_a_word_that_was_not_met_is_said_to_be_assumed():
     words = tomllib.loads(profile_of(run_on("documented")))["statuses"]["words"]
     assert words["value"]["failed"] == "failed"
     assert words["source"].endswith("; not met, and so assumed: initializing, processing, failed")
+
+
+@pytest.mark.parametrize("value", [None, 2**63, "\ud800", {"\ud800": 1}, [[None]]])
+def test_a_refusal_that_no_toml_file_can_hold_is_left_out(tmp_path, value):
+    free = probe_of(*fake(profile="observed"), budget=0).run()
+    place = next(place for place, one in enumerate(free.exchanges) if "no-such-route" in one.request.url)
+    told = free.exchanges[place]
+    refusal = dataclasses.replace(told.answer, body=json.dumps({"message": value}))
+    exchanges = [
+        *free.exchanges[:place],
+        dataclasses.replace(told, answer=refusal),
+        *free.exchanges[place + 1 :],
+    ]
+    run = dataclasses.replace(free, exchanges=tuple(exchanges))
+    (tmp_path / "learned.toml").write_text(profile_of(run), encoding="utf-8")
+    assert set(learn(free)) - set(learn(run)) == {"errors.unknown_route"}
 
 
 def test_what_was_not_seen_is_left_out(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netmind_contracts.checks.registry import Finding, came_of, check, finding
-from netmind_contracts.runs.histories import Histories, has_ended
+from netmind_contracts.runs.histories import Histories, has_ended, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,17 +14,9 @@ if TYPE_CHECKING:
 
 _NOTHING = object()
 _PAGING = (
-    "next",
-    "next_page",
-    "previous",
-    "page",
-    "page_size",
-    "total",
-    "total_pages",
-    "cursor",
-    "has_more",
+    "next", "next_page", "previous", "page", "page_size", "total", "total_pages", "cursor", "has_more",
     "offset",
-)
+)  # fmt: skip
 
 
 @check("list.generation-list", "list")
@@ -33,10 +25,8 @@ def lists_are_lists_of_generations(seen: Histories) -> Iterator[Finding]:
     for one in seen.lists:
         if one.status in (401, 403):
             continue
-        entries = one.document.get("generation_list") if isinstance(one.document, dict) else None
-        formed = (
-            one.succeeded and isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
-        )
+        entries = listed(one)
+        formed = entries is not None and all(isinstance(entry, dict) for entry in entries)
         yield finding(formed, one, "an object whose generation_list is a list of generations", came_of(one))
 
 
@@ -53,20 +43,13 @@ def lists_are_whole(seen: Histories) -> Iterator[Finding]:
 def _expected(seen: Histories) -> Iterator[tuple[Seen, Job, list[Any]]]:
     """Each list with each job that should be in it, and that job's entries there."""
     for one in seen.lists:
-        if (
-            one.succeeded
-            and isinstance(one.document, dict)
-            and isinstance(one.document.get("generation_list"), list)
-        ):
-            entries = [
-                entry.document
-                for entry in seen.list_entries
-                if entry.seen.place == one.place and isinstance(entry.document, dict)
-            ]
-            for job in seen.jobs.values():
-                gone = job.deletes[0].place if job.deletes else None
-                if job.created and job.created.place < one.place and (gone is None or one.place < gone):
-                    yield one, job, [entry for entry in entries if entry.get("id") == job.id]
+        if (entries := listed(one)) is None:
+            continue
+        for job in seen.jobs.values():
+            gone = job.deletes[0].place if job.deletes else None
+            if job.created and job.created.place < one.place and (gone is None or one.place < gone):
+                own = [entry for entry in entries if isinstance(entry, dict) and entry.get("id") == job.id]
+                yield one, job, own
 
 
 @check("list.has-jobs", "list while one of the run's jobs was there")
@@ -80,10 +63,9 @@ def lists_have_the_jobs(seen: Histories) -> Iterator[Finding]:
 def lists_have_each_job_once(seen: Histories) -> Iterator[Finding]:
     """No job of the run is in a list twice."""
     for one, job, entries in _expected(seen):
-        if entries:
-            yield finding(
-                len(entries) == 1, one, f"generation {job.id[:8]}… once", f"it {len(entries)} times"
-            )
+        times = len(entries)
+        if times:
+            yield finding(times == 1, one, f"generation {job.id[:8]}… once", f"it {times} times")
 
 
 @check("list.agrees", "list with one of the run's jobs that was asked for before and after")
@@ -92,31 +74,24 @@ def lists_agree_with_get(seen: Histories) -> Iterator[Finding]:
     for one, job, entries in _expected(seen):
         before = [answer.document for answer in job.answers if answer.place < one.place][-1:]
         after = [answer.document for answer in job.answers if answer.place > one.place][:1]
+        if not before or (after != before if after else not has_ended(before[0])):
+            continue
+        document = before[0]
         for entry in entries:
-            stays = before == after or (not after and bool(before) and has_ended(before[0]))
-            stable = before if stays else []
             differs = [
                 name
-                for document in stable
                 for name in sorted({*document, *entry})
                 if document.get(name, _NOTHING) != entry.get(name, _NOTHING)
             ]
-            if stable:
-                came = ", ".join(f"{name} {entry.get(name, 'nothing')!r}" for name in differs)
-                yield finding(not differs, one, "the same as get answers", came)
+            came = ", ".join(f"{name} {entry.get(name, 'nothing')!r}" for name in differs)
+            yield finding(not differs, one, "the same as get answers", came)
 
 
 @check("list.order", "list with two of the run's jobs")
 def lists_are_newest_first(seen: Histories) -> Iterator[Finding]:
     """Of the run's jobs the one that was created last is listed first."""
-    order = list(seen.jobs)
     for one in seen.lists:
-        entries = [entry.document for entry in seen.list_entries if entry.seen.place == one.place]
-        places = [
-            order.index(entry["id"])
-            for entry in entries
-            if isinstance(entry, dict) and entry.get("id") in order
-        ]
+        places = seen.order_in(one)
         if len(places) > 1:
             came = "oldest first" if places == sorted(places) else "another order"
             yield finding(places == sorted(places, reverse=True), one, "the newest first", came)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netmind_contracts.checks.registry import Finding, came_of, check, finding
-from netmind_contracts.runs.histories import KNOWN_FIELDS, PAGE_MODELS, Entry, Histories, results_of
+from netmind_contracts.runs.histories import KNOWN_FIELDS, PAGE_MODELS, Histories, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from netmind_contracts import library
-    from netmind_contracts.runs.histories import Job, Seen
+    from netmind_contracts.runs.histories import Seen
+
+
+_NOTHING = object()
 
 
 # Create
@@ -46,9 +48,8 @@ def configs_of_both_models_are_taken(seen: Histories) -> Iterator[Finding]:
     creates = [(create, model) for create, model, _ in seen.creates if model in PAGE_MODELS]
     if {model for _, model in creates} == set(PAGE_MODELS):
         for create, _ in creates:
-            yield finding(
-                _is_generation(create), create, "either model's config to be taken", came_of(create)
-            )
+            expected = "either model's config to be taken"
+            yield finding(_is_generation(create), create, expected, came_of(create))
 
 
 @check("models.image-size-words", "create with an image_size")
@@ -60,28 +61,24 @@ def image_sizes_are_taken(seen: Histories) -> Iterator[Finding]:
             yield finding(_is_generation(create), create, expected, came_of(create))
 
 
-def _created(seen: Histories) -> Iterator[Job]:
-    for job in seen.jobs.values():
-        if job.created is not None and job.config.get("sync_mode") is not True:
-            yield job
+def _in_create(claim: str, field: str, expected: str, wanted: Callable[[Seen], bool]) -> None:
+    """Register a check of the generation that create responds with."""
 
-
-def _in_create(claim: str, expected: str, wanted: Callable[[Any], bool], shown: str) -> None:
     @check(claim, "create that was answered with a generation")
     def looks(seen: Histories) -> Iterator[Finding]:
-        for job in _created(seen):
-            if job.created is not None:
-                document = job.created.document
-                yield finding(wanted(document), job.created, expected, document.get(shown, "nothing"))
+        for job in seen.jobs.values():
+            if job.created is not None and job.config.get("sync_mode") is not True:
+                came = job.created.field(field, "nothing")
+                yield finding(wanted(job.created), job.created, expected, came)
 
 
-_in_create("create.pending", "status pending", lambda answer: answer.get("status") == "pending", "status")
-_in_create("create.empty-result", "result {}", lambda answer: answer.get("result") == {}, "result")
+_in_create("create.pending", "status", "status pending", lambda one: one.field("status") == "pending")
+_in_create("create.empty-result", "result", "result {}", lambda one: one.field("result") == {})
 _in_create(
     "create.updated-at",
-    "updated_at to equal created_at",
-    lambda answer: "updated_at" in answer and answer["updated_at"] == answer.get("created_at"),
     "updated_at",
+    "updated_at to equal created_at",
+    lambda one: one.field("updated_at", _NOTHING) == one.field("created_at"),
 )
 
 
@@ -90,8 +87,7 @@ def sync_mode_answers_results(seen: Histories) -> Iterator[Finding]:
     """Create itself answers the completed generation."""
     for create, model, config in seen.creates:
         if config.get("sync_mode") is True and model == "google/nano-banana-pro":
-            document = create.document if isinstance(create.document, dict) else {}
-            done = document.get("status") == "completed" and results_of(document)
+            done = create.field("status") == "completed" and results_of(create.document)
             yield finding(done, create, "the completed generation", came_of(create))
 
 
@@ -100,7 +96,7 @@ def creates_give_new_ids(seen: Histories) -> Iterator[Finding]:
     """No two creates answer the same id."""
     ids: list[str] = []
     for create, _, _ in seen.creates:
-        name = create.document.get("id") if isinstance(create.document, dict) else None
+        name = create.field("id")
         if create.succeeded and isinstance(name, str):
             if ids:
                 yield finding(name not in ids, create, "an id of its own", f"{name} again")
@@ -110,33 +106,30 @@ def creates_give_new_ids(seen: Histories) -> Iterator[Finding]:
 @check("success.status-200", "success")
 def successes_are_200(seen: Histories) -> Iterator[Finding]:
     """Every success of the API is HTTP 200."""
-    for one in seen.all:
-        if one.succeeded and not seen.is_download(one):
+    for one in seen.api:
+        if one.succeeded:
             yield finding(one.status == 200, one, "200", one.status)
 
 
 # A generation's fields
 
 
-def _entry_came(entry: Entry, violation: library.Violation) -> str:
-    return f"{entry.where + '.' if entry.where else ''}{violation.where}: {violation.came}"
-
-
 def _field(claim: str, *names: str) -> None:
-    """The fields are as their schema has them, in every generation of every answer."""
+    """The fields are as their schema has them, in every generation of every response."""
 
     @check(claim, "generation")
     def looks(seen: Histories) -> Iterator[Finding]:
-        for entry, violations in seen.field_violations:
+        for one, violations in seen.field_violations:
             wrong = [
                 violation
                 for violation in violations
                 if violation.path[:1] and violation.path[0] in names and violation.rule != "maxProperties"
             ]
             for violation in wrong:
-                yield finding(False, entry.seen, violation.expected, _entry_came(entry, violation))
+                place = f"{one.where}.{violation.where}".removeprefix(".")
+                yield finding(False, one, violation.expected, f"{place}: {violation.came}")
             if not wrong:
-                yield finding(True, entry.seen, "", "")
+                yield finding(True, one, "", "")
 
 
 _field("generation.id", "id")
@@ -149,68 +142,57 @@ _field("generation.result-object", "result")
 @check("generation.not-deleted", "generation")
 def not_deleted_before_a_delete(seen: Histories) -> Iterator[Finding]:
     """Until a delete deleted_at is null and is_deleted is false; both are there."""
-    for job in seen.jobs.values():
-        for answer in job.answers:
-            flags = (
-                answer.document.get("deleted_at", "nothing"),
-                answer.document.get("is_deleted", "nothing"),
-            )
-            holds = flags[0] is None and flags[1] is False
-            yield finding(holds, answer, "deleted_at null and is_deleted false", flags)
+    for one in seen.responses:
+        flags = one.field("deleted_at", "nothing"), one.field("is_deleted", "nothing")
+        holds = flags[0] is None and flags[1] is False
+        yield finding(holds, one, "deleted_at null and is_deleted false", flags)
 
 
 @check("generation.user-id-form", "generation")
 def user_ids_are_hexadecimal(seen: Histories) -> Iterator[Finding]:
     """A user_id is 32 hexadecimal digits."""
-    for entry in seen.generations:
-        name = entry.document.get("user_id") if isinstance(entry.document, dict) else None
+    for one in seen.generations:
+        name = one.field("user_id")
         if isinstance(name, str):
-            yield finding(re.fullmatch("[0-9a-f]{32}", name), entry.seen, "32 hexadecimal digits", name)
+            yield finding(re.fullmatch("[0-9a-f]{32}", name), one, "32 hexadecimal digits", name)
 
 
 @check("generation.logs", "generation")
 def logs_are_there(seen: Histories) -> Iterator[Finding]:
     """Logs are a list of {text}, empty unless the job failed."""
-    for job in seen.jobs.values():
-        for answer in job.answers:
-            logs = answer.document.get("logs", "no logs")
-            formed = isinstance(logs, list) and all(
-                isinstance(line, dict) and isinstance(line.get("text"), str) for line in logs
-            )
-            holds = formed and (answer.document.get("status") == "failed" or logs == [])
-            yield finding(holds, answer, "logs, empty when nothing went wrong", logs)
+    for one in seen.responses:
+        logs = one.field("logs", "no logs")
+        formed = isinstance(logs, list) and all(
+            isinstance(line, dict) and isinstance(line.get("text"), str) for line in logs
+        )
+        holds = formed and (one.field("status") == "failed" or logs == [])
+        yield finding(holds, one, "logs, empty when nothing went wrong", logs)
 
 
 @check("generation.durations", "completed job")
 def durations_are_whole_seconds(seen: Histories) -> Iterator[Finding]:
     """A completed job has both durations, as whole seconds."""
-    for job in seen.jobs.values():
-        if job.completed is not None:
-            both = [
-                job.completed.document.get(f"{part}_duration", "nothing")
-                for part in ("pending", "processing")
-            ]
-            whole = all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in both)
-            yield finding(
-                whole, job.completed, "pending_duration and processing_duration in whole seconds", both
-            )
+    for _, completed in seen.completed:
+        both = [completed.field(f"{part}_duration", "nothing") for part in ("pending", "processing")]
+        whole = all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in both)
+        yield finding(whole, completed, "pending_duration and processing_duration in whole seconds", both)
 
 
 @check("generation.empty-until-completed", "answer about a pending job")
 def pending_jobs_have_no_result(seen: Histories) -> Iterator[Finding]:
     """While its status is pending a generation's result is an empty object."""
-    for entry in seen.generations:
-        if isinstance(entry.document, dict) and entry.document.get("status") == "pending":
-            result = entry.document.get("result", "nothing")
-            yield finding(result == {}, entry.seen, "result {}", result)
+    for one in seen.generations:
+        if one.field("status") == "pending":
+            result = one.field("result", "nothing")
+            yield finding(result == {}, one, "result {}", result)
 
 
 @check("message.json", "answer of the API")
 def messages_are_json(seen: Histories) -> Iterator[Finding]:
     """Whatever the API answers is JSON by its Content-Type and by its content."""
-    for one in seen.all:
+    for one in seen.api:
         answer = one.exchange.answer
-        if answer is not None and answer.complete and not seen.is_download(one):
+        if answer is not None and answer.complete:
             media_type = answer.headers.get("content-type", "no content type")
             holds = media_type.partition(";")[0].strip() == "application/json" and one.document is not None
             came = f"{media_type}: {answer.body[:60]}"
@@ -220,7 +202,7 @@ def messages_are_json(seen: Histories) -> Iterator[Finding]:
 @check("fields.come-and-go", "generation")
 def no_other_fields(seen: Histories) -> Iterator[Finding]:
     """A generation has no fields beyond those of the page and those that people saw."""
-    for entry in seen.generations:
-        if isinstance(entry.document, dict):
-            other = sorted(set(entry.document) - KNOWN_FIELDS)
-            yield finding(not other, entry.seen, "no other fields", f"also {', '.join(other)}")
+    for one in seen.generations:
+        if isinstance(one.document, dict):
+            other = sorted(set(one.document) - KNOWN_FIELDS)
+            yield finding(not other, one, "no other fields", f"also {', '.join(other)}")

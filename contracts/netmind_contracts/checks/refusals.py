@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netmind_contracts import library
 from netmind_contracts.checks.registry import Finding, came_of, check, finding
@@ -22,9 +22,8 @@ def _taken(claim: str, form: Authorization) -> None:
         for one in seen.all:
             request = one.exchange.request
             if request.authorization is form and request.operation is Operation.LIST and one.status:
-                yield finding(
-                    one.status not in (401, 403), one, f"the {form} token to be taken", came_of(one)
-                )
+                taken = one.status not in (401, 403)
+                yield finding(taken, one, f"the {form} token to be taken", came_of(one))
 
 
 _taken("auth.bare-token", Authorization.BARE)
@@ -34,12 +33,10 @@ _taken("auth.bearer-token", Authorization.BEARER)
 @check("error.token", "request with a missing or a wrong token")
 def bad_tokens_are_401(seen: Histories) -> Iterator[Finding]:
     """A request to the API without a token, or with a wrong one, is refused with 401."""
-    for one in seen.all:
-        request = one.exchange.request
-        if request.authorization in (Authorization.NONE, Authorization.WRONG) and not seen.is_download(one):
-            yield finding(
-                one.status == 401, one, f"401 to a token that is {request.authorization}", came_of(one)
-            )
+    for one in seen.api:
+        form = one.exchange.request.authorization
+        if form in (Authorization.NONE, Authorization.WRONG):
+            yield finding(one.status == 401, one, f"401 to a token that is {form}", came_of(one))
 
 
 @check("unknown-id.404", "request for an unknown generation")
@@ -73,9 +70,9 @@ def unavailable_models_are_500(seen: Histories) -> Iterator[Finding]:
 @check("error.unknown-route", "request for an unknown route")
 def unknown_routes_are_403(seen: Histories) -> Iterator[Finding]:
     """What no route answers is refused by the gateway."""
-    for one in seen.all:
+    for one in seen.api:
         request = one.exchange.request
-        if request.method == "GET" and request.operation is Operation.OTHER and not seen.is_download(one):
+        if request.method == "GET" and request.operation is Operation.OTHER:
             holds = one.status == 403 and one.document == {"message": "Invalid API key"}
             yield finding(holds, one, '403 {"message": "Invalid API key"}', came_of(one))
 
@@ -83,18 +80,16 @@ def unknown_routes_are_403(seen: Histories) -> Iterator[Finding]:
 @check("error.platform", "answer of 404 or 422")
 def refusals_are_formed_alike(seen: Histories) -> Iterator[Finding]:
     """A 404 holds a message or a detail, a 422 the FastAPI style detail."""
-    for one in seen.refusals():
+    for one in seen.api:
         if one.status == 404:
-            yield finding(
-                not library.violations("error", one.document), one, "a message or a detail", came_of(one)
-            )
+            formed = not library.violations("error", one.document)
+            yield finding(formed, one, "a message or a detail", came_of(one))
         elif one.status == 422:
-            yield finding(_is_fastapi_style(one.document), one, "a list of {loc, msg, type}", came_of(one))
+            yield finding(_is_fastapi_style(one), one, "a list of {loc, msg, type}", came_of(one))
 
 
-def _is_fastapi_style(document: Any) -> bool:
-    detail = document.get("detail") if isinstance(document, dict) else None
-    return isinstance(detail, list) and not library.violations("error", document)
+def _is_fastapi_style(one: Seen) -> bool:
+    return isinstance(one.field("detail"), list) and not library.violations("error", one.document)
 
 
 def _posts(seen: Histories) -> Iterator[Seen]:
@@ -113,7 +108,7 @@ def invalid_bodies_are_422(seen: Histories) -> Iterator[Finding]:
     """A body that is no create request is refused with 422, FastAPI style."""
     for one in _posts(seen):
         if _is_json(one) and not one.exchange.request.padding:
-            holds = one.status == 422 and _is_fastapi_style(one.document)
+            holds = one.status == 422 and _is_fastapi_style(one)
             yield finding(holds, one, "422, FastAPI style", came_of(one))
 
 
@@ -136,8 +131,8 @@ def large_bodies_are_413(seen: Histories) -> Iterator[Finding]:
 @check("error.wrong-method", "request with a wrong method")
 def wrong_methods_are_405(seen: Histories) -> Iterator[Finding]:
     """A method that a route does not have is refused with 405."""
-    for one in seen.all:
-        if one.exchange.request.method in ("PUT", "PATCH") and one.status and not seen.is_download(one):
+    for one in seen.api:
+        if one.exchange.request.method in ("PUT", "PATCH") and one.status:
             yield finding(one.status == 405, one, "405", came_of(one))
 
 

@@ -17,7 +17,7 @@ from netmind_contracts.probing import calls
 from netmind_contracts.probing.budget import Budget, TargetError
 from netmind_contracts.probing.calls import Call
 from netmind_contracts.probing.recorder import Clock, Recorder
-from netmind_contracts.runs.exchange import Answer, Authorization, Exchange, Operation, Run, Scope
+from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope
 from netmind_contracts.runs.histories import has_ended, results_of
 from netmind_contracts.runs.known import GENERATIONS, one
 
@@ -61,6 +61,7 @@ class _Job:
     id: str
     request: calls.JobRequest
     created: float
+    due: float
     last: Any = None
     ended: bool = False
     urls: list[str] = field(default_factory=list)
@@ -156,9 +157,9 @@ class Probe:
         """Find out whether there is an API, and which form of the token it takes."""
         self._progress(f"looking at {self._base_url}")
         exchange = self._ask(Call("GET", GENERATIONS))[0]
-        if exchange.answer is not None and exchange.answer.status in (401, 403):
+        if exchange.status in (401, 403):
             bare = self._ask(Call("GET", GENERATIONS, Authorization.BARE))[0]
-            if bare.answer is not None and bare.answer.is_success:
+            if bare.succeeded:
                 self._authorization = Authorization.BARE
                 exchange = bare
         if problem := _problem_of(exchange):
@@ -166,17 +167,8 @@ class Probe:
 
     def _create_all(self) -> None:
         for request in self._requests:
-            if self._clock.monotonic() >= self._deadline - self._reserve:
-                self.notes.append(f"Not created: {request.shows}, since the time was over.")
-            elif not self._budget.reserve():
-                self.notes.append(
-                    f"Not created: {request.shows}, since the budget of {self._budget.limit} was spent."
-                )
-            elif not self._wait_until(self._create_not_before):
-                self._budget.release()
-                self.notes.append(
-                    f"Not created: {request.shows}, since the endpoint wants to be left alone for longer."
-                )
+            if why_not := self._reserve_create():
+                self.notes.append(f"Not created: {request.shows}, since {why_not}.")
             else:
                 self._progress(f"creating {request.shows}")
                 self._create(request)
@@ -185,6 +177,17 @@ class Probe:
             if job.request.withdrawn:
                 self._get(job)
                 self._delete(job)
+
+    def _reserve_create(self) -> str:
+        """Take a create from the budget, and wait until it may be sent; return why not, empty if it may."""
+        if self._clock.monotonic() >= self._deadline - self._reserve:
+            return "the time was over"
+        if not self._budget.reserve():
+            return f"the budget of {self._budget.limit} was spent"
+        if not self._wait_until(self._create_not_before):
+            self._budget.release()
+            return "the endpoint wants to be left alone for longer"
+        return ""
 
     def _create(self, request: calls.JobRequest) -> None:
         """Send one create, once. Its reservation is given back only if it was certainly refused."""
@@ -204,28 +207,27 @@ class Probe:
             raise KeyboardInterrupt
 
     def _note_creation(self, request: calls.JobRequest, exchange: Exchange, document: Any) -> None:
-        answer = exchange.answer
         generation_id = document.get("id") if isinstance(document, dict) else None
-        if answer is not None and answer.is_success and isinstance(generation_id, str) and generation_id:
-            job = _Job(generation_id, request, self._clock.monotonic())
+        if exchange.succeeded and isinstance(generation_id, str) and generation_id:
+            now = self._clock.monotonic()
+            job = _Job(generation_id, request, created=now, due=now)
             self._jobs.append(job)
-            self._recorder.own.add(generation_id)
+            self._recorder.own.append(generation_id)
             self._learn_of(job, document)
-        elif answer is None and not exchange.sent:
+        elif not exchange.sent:
             self._budget.release()
-        elif answer is not None and 400 <= answer.status <= 499 and answer.status != 408:
+        elif 400 <= exchange.status <= 499 and exchange.status != 408:
             self._budget.release()
-            self._create_not_before = self._clock.monotonic() + (self._retry_after(answer) or 0.0)
+            self._create_not_before = self._clock.monotonic() + (self._retry_after(exchange) or 0.0)
         else:
             self.notes.append(_unknown_outcome(request, str(exchange)))
 
     def _follow_all(self) -> bool:
-        """Ask for every job until it has ended, each at its own pace; whether the time was enough."""
-        due = {job.id: job.created for job in self._jobs if not job.ended}
+        """Ask for every job until it has ended, each at its own pace; return whether the time was enough."""
         wrong_asked = False
-        while due:
-            job = next(job for job in self._jobs if job.id == min(due, key=due.__getitem__))
-            if not self._wait_until(due[job.id]):
+        while pending := [job for job in self._jobs if not job.ended]:
+            job = min(pending, key=lambda job: job.due)
+            if not self._wait_until(job.due):
                 self.notes.append(f"The time was over while {job.request.shows} was {_status(job.last)}.")
                 return False
             self._progress(f"{job.request.shows}: {_status(job.last)}")
@@ -233,11 +235,8 @@ class Probe:
             if not wrong_asked:
                 wrong_asked = True
                 self._ask(Call("GET", one(job.id), Authorization.WRONG))
-            if job.ended:
-                del due[job.id]
-            else:
-                now = self._clock.monotonic()
-                due[job.id] = now + self._pace.after(now - (job.completed_at or job.created))
+            now = self._clock.monotonic()
+            job.due = now + self._pace.after(now - (job.completed_at or job.created))
         return True
 
     def _look_back(self) -> None:
@@ -266,17 +265,15 @@ class Probe:
         gone = {
             exchange.request.generation_id
             for exchange in self._recorder.exchanges
-            if exchange.request.operation is Operation.DELETE
-            and exchange.answer
-            and exchange.answer.is_success
+            if exchange.request.operation is Operation.DELETE and exchange.succeeded
         }
         self._deadline = max(self._deadline, self._clock.monotonic() + self._reserve)
         self._reserve = 0.0
         self.undeleted = [job.id for job in self._jobs if job.id not in gone]
         for generation_id in tuple(self.undeleted):
             self._progress("deleting what was created")
-            answer = self._ask(Call("DELETE", one(generation_id)))[0].answer
-            if answer is not None and (answer.is_success or answer.status == 404):
+            exchange = self._ask(Call("DELETE", one(generation_id)))[0]
+            if exchange.succeeded or exchange.status == 404:
                 self.undeleted.remove(generation_id)
         if self.undeleted:
             self.notes.append(f"Could not be deleted, and is still there: {', '.join(self.undeleted)}.")
@@ -309,10 +306,9 @@ class Probe:
         """Send a request that creates nothing; again, if the endpoint says so or does not answer."""
         for attempt in range(tries):
             exchange, document = self._send(call)
-            answer = exchange.answer
-            if answer is not None and answer.status not in (429, 502, 503, 504):
+            if exchange.status not in (0, 429, 502, 503, 504):
                 break
-            wait = self._retry_after(answer) if answer else None
+            wait = self._retry_after(exchange)
             pause = self._pace.first * 2**attempt if wait is None else wait
             if attempt + 1 == tries or not self._wait_until(self._clock.monotonic() + pause):
                 break
@@ -334,9 +330,9 @@ class Probe:
             self._clock.sleep(pause)
         return True
 
-    def _retry_after(self, answer: Answer) -> float | None:
-        """Seconds until the endpoint wants to be asked again, if it says."""
-        value = answer.headers.get("retry-after", "")
+    def _retry_after(self, exchange: Exchange) -> float | None:
+        """Return the seconds until the endpoint wants to be asked again, if it says."""
+        value = exchange.answer.headers.get("retry-after", "") if exchange.answer else ""
         if value.isdecimal():
             return float(value)
         try:

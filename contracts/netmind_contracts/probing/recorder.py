@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_contracts.probing.transport import NoAnswer, Reply, Transport
 from netmind_contracts.redaction import MASK, Redactor, mask_urls_path
-from netmind_contracts.runs.exchange import HEAD_BYTES, Answer, Authorization, Exchange, Request
+from netmind_contracts.runs.exchange import HEAD_BYTES, Answer, Authorization, Exchange, Request, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,14 +47,15 @@ class Recorder:
 
     def __init__(self, transport: Transport, base_url: str, api_key: str, clock: Clock) -> None:
         self.exchanges: list[Exchange] = []
-        self.own: set[str] = set()
+        self.own: list[str] = []
         self._transport, self._base_url, self._api_key, self._clock = transport, base_url, api_key, clock
         self._redactor = Redactor(api_key)
 
     def send(self, call: Call, *, within: float) -> tuple[Exchange, Any]:
-        """Send a request once and record it; the exchange, and the answer's JSON as it came.
+        """Send a request once, within so many seconds, and record it.
 
-        ``within`` is in seconds.
+        Returns:
+            The exchange, and the response's JSON as it was, before secrets were removed.
         """
         is_file = "://" in call.path
         url = call.path if is_file else self._base_url + call.path
@@ -64,29 +65,26 @@ class Recorder:
             self._redactor.json_text(call.body), call.padding,
         )  # fmt: skip
         at, began = self._clock.wall(), self._clock.monotonic()
+        reply, failure, sent = None, "", True
         try:
             reply = self._transport.send(
                 call.method, url, self._headers(call), body, within=within,
                 most_bytes=_MOST_FILE_BYTES if is_file else _MOST_JSON_BYTES,
             )  # fmt: skip
         except NoAnswer as error:
-            failure = self._redactor.text(str(error))
-            exchange = Exchange(request, None, failure, error.sent, at, self._clock.monotonic() - began)
-            self.exchanges.append(exchange)
-            return exchange, None
-        document = None if is_file else _json_of(reply)
-        answer = self._answer(reply, document, is_file=is_file)
-        exchange = Exchange(request, answer, at=at, seconds=self._clock.monotonic() - began)
+            failure, sent = self._redactor.text(str(error)), error.sent
+        document = parse_json(reply.content) if reply and reply.complete and not is_file else None
+        answer = self._answer(reply, document, is_file=is_file) if reply else None
+        exchange = Exchange(request, answer, failure, sent, at, self._clock.monotonic() - began)
         self.exchanges.append(exchange)
         return exchange, document
 
     def _headers(self, call: Call) -> dict[str, str]:
         headers = {"Content-Type": call.content_type} if call.content_type else {}
-        token = WRONG_TOKEN if call.authorization is Authorization.WRONG else self._api_key
         if call.authorization is not Authorization.NONE:
-            headers["Authorization"] = (
-                token if call.authorization is Authorization.BARE else f"Bearer {token}"
-            )
+            scheme = "" if call.authorization is Authorization.BARE else "Bearer "
+            token = WRONG_TOKEN if call.authorization is Authorization.WRONG else self._api_key
+            headers["Authorization"] = scheme + token
         return headers
 
     def _answer(self, reply: Reply, document: Any, *, is_file: bool) -> Answer:
@@ -95,9 +93,7 @@ class Recorder:
         }
         body, head = "", b""
         if document is not None:
-            is_list = isinstance(document, dict) and "generation_list" in document
-            veiled = _veiled(document, self.own) if is_list else document
-            body = self._redactor.json_text(json.dumps(veiled, ensure_ascii=False))
+            body = self._redactor.json_text(json.dumps(_veiled(document, self.own), ensure_ascii=False))
         elif is_file and reply.status < 300:
             head = reply.content[:HEAD_BYTES]
         else:
@@ -105,18 +101,9 @@ class Recorder:
         return Answer(reply.status, headers, body, head, len(reply.content), reply.complete)
 
 
-def _json_of(reply: Reply) -> Any:
-    if not reply.complete:
-        return None
-    try:
-        return json.loads(reply.content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _veiled(document: dict[str, Any], own: set[str]) -> dict[str, Any]:
-    """A list in which other generations of the account show what form they have, and not what they hold."""
-    entries = document["generation_list"]
+def _veiled(document: Any, own: list[str]) -> Any:
+    """Return a list in which other generations of the account show their form, and not what they hold."""
+    entries = document.get("generation_list") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         return document
     return {

@@ -6,14 +6,16 @@ redirect is followed.
 
 from __future__ import annotations
 
-import contextlib
 import queue
+import re
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import requests
 
 
 class NoAnswer(Exception):
@@ -82,11 +84,7 @@ class HttpTransport:
     """
 
     def __init__(self) -> None:
-        import requests  # noqa: PLC0415 - 60 ms, which a judged recording does not need
-
-        self._requests = requests
-        self._session = requests.Session()
-        self._session.auth = lambda request: request  # no token from a netrc file
+        self._session = _session()
 
     def send(  # noqa: D102 - as the protocol says
         self,
@@ -100,94 +98,68 @@ class HttpTransport:
     ) -> Reply:
         came: queue.SimpleQueue[Reply | NoAnswer] = queue.SimpleQueue()
         session = self._session
-
-        def work() -> None:
-            try:
-                came.put(self._send(session, method, url, headers, body, within, most_bytes))
-            except NoAnswer as error:
-                came.put(error)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is the request's
-                came.put(NoAnswer(f"{type(error).__name__}: {error}"))
-
-        threading.Thread(target=work, daemon=True).start()
+        request = {
+            "method": method,
+            "url": url,
+            "headers": {"Accept-Encoding": "identity", **headers},
+            "data": body,
+            "timeout": within,
+        }
+        threading.Thread(target=lambda: came.put(_send(session, request, most_bytes)), daemon=True).start()
         try:
             reply = came.get(timeout=max(within, 0.001))
         except queue.Empty:
-            self._forget(session)
+            self._session = _session()  # the other one is left to the thread that hangs in it
             raise NoAnswer(f"no whole answer within {within:.3g} s") from None
         if isinstance(reply, NoAnswer):
             raise reply
         return reply
 
-    def _forget(self, session: object) -> None:
-        """Leave the session to the thread that hangs in it."""
-        if session is self._session:
-            self._session = self._requests.Session()
-            self._session.auth = lambda request: request
 
-    def _send(
-        self,
-        session: object,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        within: float,
-        most_bytes: int,
-    ) -> Reply:
-        requests = self._requests
-        assert isinstance(session, requests.Session)  # noqa: S101 - for the type checker
-        try:
-            with session.request(
-                method,
-                url,
-                headers={"Accept-Encoding": "identity", **headers},
-                data=body,
-                timeout=within,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                content = bytearray()
-                for chunk in answer.iter_content(65_536):
-                    content += chunk
-                    if len(content) > most_bytes:
-                        break
-                named = {name.lower(): value for name, value in answer.headers.items()}
-                return Reply(
-                    answer.status_code,
-                    named,
-                    bytes(content[:most_bytes]),
-                    complete=len(content) <= most_bytes,
-                )
-        except requests.exceptions.SSLError as error:
-            raise NoAnswer(f"TLS trouble: {_reason(error)}") from None
-        except (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.InvalidHeader,
-            requests.exceptions.InvalidSchema,
-        ) as error:
-            raise NoAnswer(_reason(error), sent=False) from None
-        except requests.exceptions.ConnectTimeout:
-            raise NoAnswer(f"no connection within {within:.3g} s", sent=False) from None
-        except requests.exceptions.RequestException as error:
-            raise NoAnswer(_reason(error), sent=not _refused(error)) from None
+def _session() -> requests.Session:
+    import requests  # noqa: PLC0415 - 60 ms, which a judged recording does not need
+
+    session = requests.Session()
+    session.auth = lambda request: request  # no token from a netrc file
+    return session
 
 
-def _refused(error: Exception) -> bool:
-    """Whether no connection was made, so that nothing was sent."""
-    from urllib3.exceptions import NewConnectionError  # noqa: PLC0415 - as in HttpTransport
+def _send(session: requests.Session, request: dict[str, Any], most_bytes: int) -> Reply | NoAnswer:
+    """Return the response to a request, or why there is none."""
+    from requests import exceptions  # noqa: PLC0415 - as in _session
+    from urllib3.exceptions import NewConnectionError  # noqa: PLC0415 - as in _session
 
-    cause = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(cause, NewConnectionError)
+    try:
+        with session.request(**request, allow_redirects=False, stream=True) as response:
+            content = bytearray()
+            for chunk in response.iter_content(65_536):
+                content += chunk
+                if len(content) > most_bytes:
+                    break
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            complete = len(content) <= most_bytes
+            return Reply(response.status_code, headers, bytes(content[:most_bytes]), complete)
+    except exceptions.SSLError as error:
+        return NoAnswer(f"TLS trouble: {_reason(error)}")
+    except (exceptions.InvalidURL, exceptions.InvalidHeader, exceptions.InvalidSchema) as error:
+        return NoAnswer(_reason(error), sent=False)
+    except exceptions.ConnectTimeout:
+        return NoAnswer(f"no connection within {request['timeout']:.3g} s", sent=False)
+    except exceptions.RequestException as error:
+        return NoAnswer(_reason(error), sent=not isinstance(_cause(error), NewConnectionError))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the request's
+        return NoAnswer(f"{type(error).__name__}: {error}")
+
+
+def _cause(error: Exception) -> object:
+    """Return urllib3's error in one of requests'; the error itself if there is none."""
+    cause = error.args[0] if error.args else error
+    return getattr(cause, "reason", cause)
 
 
 def _reason(error: Exception) -> str:
-    """Why a request failed, in a few words."""
-    cause: object = error.args[0] if error.args else error
-    cause = getattr(cause, "reason", cause)
-    text = " ".join(str(cause).split())
-    with contextlib.suppress(ValueError):
-        text = text[text.index("] ") + 2 :] if text.startswith("[") else text
-    return (
-        text.rpartition(": ")[2] or type(error).__name__ if "Errno" in text else text or type(error).__name__
-    )
+    """Return why a request failed, in a few words."""
+    text = re.sub(r"^\[.*?\] ", "", " ".join(str(_cause(error)).split()))  # [SSL: WRONG_VERSION_NUMBER] …
+    if "Errno" in text:
+        text = text.rpartition(": ")[2]
+    return text or type(error).__name__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import jinja2
 
 from netmind_contracts.checks import Outcome
 from netmind_contracts.reports.text import exit_code, summary
-from netmind_contracts.runs.exchange import parse, printable
+from netmind_contracts.runs.exchange import parse_json, printable
 
 if TYPE_CHECKING:
     from netmind_contracts.checks import Verdict
@@ -21,24 +20,22 @@ _SHOWN_CHARACTERS = 4000
 _SHOWN_FINDINGS = 10
 
 # The most urgent first.
-_ORDER = (
-    Outcome.BROKEN,
-    Outcome.ERROR,
-    Outcome.DIFFERS,
-    Outcome.LEARNED,
-    Outcome.NOT_EXERCISED,
-    Outcome.HELD,
-)
-_SYMBOLS = dict(zip(_ORDER, "✗!≠✎○✓", strict=True))
+_SYMBOLS = {
+    Outcome.BROKEN: "✗",
+    Outcome.ERROR: "!",
+    Outcome.DIFFERS: "≠",
+    Outcome.LEARNED: "✎",
+    Outcome.NOT_EXERCISED: "○",
+    Outcome.HELD: "✓",
+}
 
 
 def as_html(run: Run, verdicts: tuple[Verdict, ...]) -> str:
-    """The verdicts as an HTML page, what did not hold first; then every exchange."""
-    sums = Counter(verdict.outcome for verdict in verdicts)
+    """Return the verdicts as an HTML page, what did not hold first; then every exchange."""
     groups = [
-        (outcome, _SYMBOLS[outcome], [verdict for verdict in verdicts if verdict.outcome is outcome])
-        for outcome in _ORDER
-        if sums[outcome]
+        (outcome, symbol, found)
+        for outcome, symbol in _SYMBOLS.items()
+        if (found := [verdict for verdict in verdicts if verdict.outcome is outcome])
     ]
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": _visible, "request_body": _request_body, "answer_body": _answer_body}
@@ -69,14 +66,12 @@ def _answer_body(exchange: Exchange) -> str:
         return f"no answer: {exchange.failure}"
     if answer.head:
         return f"{answer.size} bytes that begin with {answer.head[:16].hex(' ')}"
-    return _pretty(answer.body) if parse(answer) is not None else _cut(answer.body)
+    return _pretty(answer.body) if answer.complete else _cut(answer.body)
 
 
 def _pretty(text: str) -> str:
-    try:
-        return _cut(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
-    except (ValueError, RecursionError):
-        return _cut(text)
+    document = parse_json(text)
+    return _cut(text if document is None else json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def _cut(text: str) -> str:

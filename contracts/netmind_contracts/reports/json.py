@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from netmind_contracts.reports.text import exit_code, summary
@@ -38,14 +39,8 @@ def as_json(run: Run, verdicts: tuple[Verdict, ...]) -> str:
 
 
 def _claim(run: Run, verdict: Verdict) -> dict[str, Any]:
-    claim = verdict.claim
     return {
-        "id": claim.id,
-        "sentence": claim.sentence,
-        "level": claim.level,
-        "source": claim.source,
-        "date": claim.date,
-        "cost": claim.cost,
+        **asdict(verdict.claim),
         "outcome": verdict.outcome,
         "looks": verdict.looks,
         "reason": verdict.reason,

@@ -59,8 +59,6 @@ def _case(run: Run, verdict: Verdict) -> ET.Element:
             ET.SubElement(case, "skipped", {"message": _xml(verdict.reason)})
         case Outcome.DIFFERS | Outcome.LEARNED:
             ET.SubElement(case, "system-out").text = f"{verdict.outcome}: {text}"
-        case Outcome.HELD:
-            pass
     return case
 
 

@@ -33,25 +33,27 @@ def exit_code(run: Run, verdicts: tuple[Verdict, ...]) -> int:
 
 
 def table(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
-    """Lines: what held in one each, everything else with its evidence, then the sums."""
+    """Yield lines: what held in one each, everything else with its evidence, then the sums."""
     yield f"{run.target}, {run.started}, {len(run.exchanges)} exchanges"
-    for verdict in verdicts:
-        yield _head(verdict)
-        yield from evidence(run, verdict)
-    yield from _foot(run, verdicts)
+    yield from _lines(run, verdicts, shown=tuple(Outcome))
 
 
 def news(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
-    """Lines: what differs and what was learned, with the evidence, then the sums."""
+    """Yield lines: what differs and what was learned, with the evidence, then the sums."""
+    return _lines(run, verdicts, shown=(Outcome.DIFFERS, Outcome.LEARNED))
+
+
+def _lines(run: Run, verdicts: tuple[Verdict, ...], shown: tuple[Outcome, ...]) -> Iterator[str]:
     for verdict in verdicts:
-        if verdict.outcome in (Outcome.DIFFERS, Outcome.LEARNED):
-            yield _head(verdict)
+        if verdict.outcome in shown:
+            yield f"{verdict.outcome:13}  {verdict.claim.level:10}  {verdict.claim.id}"
             yield from evidence(run, verdict)
-    yield from _foot(run, verdicts)
+    yield from (f"note: {note}" for note in run.notes)
+    yield summary(run, verdicts)
 
 
 def evidence(run: Run, verdict: Verdict) -> Iterator[str]:
-    """Lines: why a claim was not exercised, or what contradicts it; none where it held."""
+    """Yield lines: why a claim was not exercised, or what contradicts it; none where it held."""
     if verdict.reason:
         yield f"    {verdict.reason}"
     if verdict.against:
@@ -60,16 +62,6 @@ def evidence(run: Run, verdict: Verdict) -> Iterator[str]:
         yield f"    {run.exchanges[found.place]}: expected {found.expected}, got {found.came}"
     if len(verdict.against) > _SHOWN_FINDINGS:
         yield f"    and {len(verdict.against) - _SHOWN_FINDINGS} more of {verdict.looks} looks"
-
-
-def _head(verdict: Verdict) -> str:
-    return f"{verdict.outcome:13}  {verdict.claim.level:10}  {verdict.claim.id}"
-
-
-def _foot(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
-    for note in run.notes:
-        yield f"note: {note}"
-    yield summary(run, verdicts)
 
 
 def summary(run: Run, verdicts: tuple[Verdict, ...]) -> str:

@@ -1,19 +1,19 @@
 """A recorded request and what was answered: frozen, free of secrets, and all that a check may look at.
 
 A :class:`Run` is a sequence of them. It is saved as a JSON file (``save``, ``load``); what tools record as
-HAR is read by :mod:`netmind_contracts.har`.
+HAR is read by :mod:`netmind_contracts.runs.har`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,9 @@ FORMAT = 1
 
 # Of a file that is not text no more than this is kept: enough to tell what kind it is.
 HEAD_BYTES = 64
+
+# No message of the API comes near, and what reads a document recurses: Python allows about 1,000 levels.
+_MOST_LEVELS = 100
 
 _PATH = re.compile(r"/v1/generation(?:/([^/]*))?")
 
@@ -81,8 +84,9 @@ class Request:
     @property
     def operation(self) -> Operation:
         """What it asks of the API, by its method and path alone."""
-        found = _PATH.search(urlsplit(self.url).path)
-        if found is None or found.end() != len(urlsplit(self.url).path):
+        path = path_of(self.url)
+        found = _PATH.search(path)
+        if found is None or found.end() != len(path):
             return Operation.OTHER
         one = bool(found[1])
         return {
@@ -95,7 +99,7 @@ class Request:
     @property
     def generation_id(self) -> str:
         """The id in the path; empty if there is none."""
-        found = _PATH.search(urlsplit(self.url).path)
+        found = _PATH.search(path_of(self.url))
         return (found[1] or "") if found else ""
 
 
@@ -145,9 +149,19 @@ class Exchange:
     at: float = 0.0
     seconds: float = 0.0
 
+    @property
+    def status(self) -> int:
+        """The HTTP status; 0 if there was no response."""
+        return self.answer.status if self.answer else 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the response is a success."""
+        return self.answer is not None and self.answer.is_success
+
     def __str__(self) -> str:
         """Such as ``GET /v1/generation/6347623b… → 200``."""
-        came = str(self.answer.status) if self.answer else f"no answer ({self.failure})"
+        came = self.status or f"no answer ({self.failure})"
         return f"{self.request.method} {short_path(self.request.url)} → {came}"
 
 
@@ -170,9 +184,17 @@ class Run:
     notes: tuple[str, ...] = ()
 
 
+def path_of(url: str) -> str:
+    """Return the URL's path; the whole of what is no URL, as an endpoint may give it."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return url
+
+
 def short_path(url: str) -> str:
-    """The URL's path with long names cut short, for people to read."""
-    return re.sub(r"([0-9a-f]{8})[0-9a-f]{24}", r"\1…", urlsplit(url).path) or "/"
+    """Return the URL's path with long names cut short, for people to read."""
+    return re.sub(r"([0-9a-f]{8})[0-9a-f]{24}", r"\1…", path_of(url)) or "/"
 
 
 def printable(text: str) -> str:
@@ -180,14 +202,26 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
-def parse(answer: Answer | None) -> Any:
-    """An answer's JSON, or None if there is no answer or it is not JSON."""
-    if answer is None or not answer.complete:
-        return None
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text; None if it is not JSON, or has over 100 levels."""
     try:
-        return json.loads(answer.body)
+        document = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    level = [document]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            part
+            for whole in level
+            if isinstance(whole, dict | list)
+            for part in (whole.values() if isinstance(whole, dict) else whole)
+        ]
+    return None if level else document
+
+
+def parse(answer: Answer | None) -> Any:
+    """Return a response's JSON, or None if there is no response or it is not JSON."""
+    return parse_json(answer.body) if answer is not None and answer.complete else None
 
 
 def save(run: Run, file: Path) -> None:
@@ -196,29 +230,25 @@ def save(run: Run, file: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    document = {"format": FORMAT, **asdict(run)}
-    file.write_text(json.dumps(document, default=_as_base64, indent=1) + "\n", encoding="utf-8")
-
-
-def _as_base64(value: object) -> str:
-    assert isinstance(value, bytes)  # noqa: S101 - an answer's head is all that JSON cannot carry
-    return base64.b64encode(value).decode()
+    document = {"format": FORMAT, **msgspec.to_builtins(run)}
+    # msgspec would refuse a lone surrogate, which a response may hold.
+    file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def load(file: Path) -> Run:
-    """A run from the file that ``save`` wrote.
+    """Return the run in a file that ``save`` wrote.
 
     Raises:
-        InvalidRun: It cannot be read, or is something else.
+        InvalidRun: The file cannot be read, or is something else.
     """
     return run_of(read_json(file), str(file))
 
 
 def read_json(file: Path) -> Any:
-    """The content of a JSON file.
+    """Return the content of a JSON file.
 
     Raises:
-        InvalidRun: It cannot be read, or is not JSON.
+        InvalidRun: The file cannot be read, or is not JSON.
     """
     try:
         return json.loads(file.read_text(encoding="utf-8-sig"))
@@ -229,10 +259,14 @@ def read_json(file: Path) -> Any:
 
 
 def run_of(document: Any, label: str) -> Run:
-    """A run from the JSON of a saved one.
+    """Return the run in the JSON of a saved one.
+
+    Args:
+        document: What the file holds.
+        label: The file's name, for messages.
 
     Raises:
-        InvalidRun: It is something else; ``label`` names the file.
+        InvalidRun: The document is something else.
     """
     if not isinstance(document, dict) or "exchanges" not in document:
         raise InvalidRun(f"{label}: expected a run that netmind-contracts verify --save wrote, or a HAR file")
@@ -241,54 +275,6 @@ def run_of(document: Any, label: str) -> Run:
             f"{label}: format: expected {FORMAT}, got {document.get('format')!r}: another version wrote it"
         )
     try:
-        return Run(
-            target=_typed(str, document["target"]),
-            started=_typed(str, document["started"]),
-            scope=Scope(document["scope"]),
-            exchanges=tuple(map(_exchange, document["exchanges"])),
-            notes=tuple(_typed(str, note) for note in document["notes"]),
-        )
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise InvalidRun(
-            f"{label}: is damaged ({type(error).__name__}: {error}); save the run again"
-        ) from None
-
-
-def _exchange(entry: dict[str, Any]) -> Exchange:
-    answer = entry["answer"]
-    return Exchange(
-        request=_whole(
-            Request, {**entry["request"], "authorization": Authorization(entry["request"]["authorization"])}
-        ),
-        answer=None
-        if answer is None
-        else _whole(Answer, {**answer, "head": base64.b64decode(answer["head"], validate=True)}),
-        failure=_typed(str, entry["failure"]),
-        sent=_typed(bool, entry["sent"]),
-        at=_typed(float, entry["at"]),
-        seconds=_typed(float, entry["seconds"]),
-    )
-
-
-_TYPES = {
-    "str": str,
-    "int": int,
-    "bool": bool,
-    "bytes": bytes,
-    "dict[str, str]": dict,
-    "Authorization": Authorization,
-}
-
-
-def _whole(kind: Any, entry: dict[str, Any]) -> Any:
-    for part in fields(kind):
-        _typed(_TYPES[str(part.type)], entry[part.name])
-    return kind(**entry)
-
-
-def _typed(kind: Any, value: Any) -> Any:
-    if kind is float and isinstance(value, int):
-        return float(value)
-    if not isinstance(value, kind):
-        raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
-    return value
+        return msgspec.convert(document, Run)
+    except msgspec.ValidationError as error:
+        raise InvalidRun(f"{label}: is damaged ({error}); save the run again") from None

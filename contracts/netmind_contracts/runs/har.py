@@ -7,7 +7,6 @@ without one that was not refused counts as one whose form is unknown.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -53,7 +52,7 @@ def run_of_har(document: dict[str, Any], label: str) -> Run:
     try:
         entries = sorted(document["log"]["entries"], key=lambda entry: str(entry["startedDateTime"]))
         exchanges = tuple(map(_exchange, entries))
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidRun(
             f"{label}: is no HAR file that can be read ({type(error).__name__}: {error})"
         ) from None
@@ -79,11 +78,11 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
         str(sent["method"]).upper(),
         redactor.url(str(sent["url"])),
         authorization,
-        headers.get("content-type", str(post.get("mimeType", ""))) if post else "",
-        redactor.json_text(str(post.get("text", ""))),
+        headers.get("content-type", str(post.get("mimeType") or "")) if post else "",
+        redactor.json_text(str(post.get("text") or "")),
     )
     at = datetime.fromisoformat(str(entry["startedDateTime"])).timestamp()
-    seconds = max(float(entry.get("time", 0)), 0.0) / 1000
+    seconds = max(float(entry.get("time") or 0), 0.0) / 1000
     if not came["status"]:
         return Exchange(request, None, "the recording holds no answer", True, at, seconds)
     return Exchange(request, _answer(came, redactor), at=at, seconds=seconds)
@@ -91,16 +90,15 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
 
 def _answer(came: dict[str, Any], redactor: Redactor) -> Answer:
     content = came.get("content") or {}
-    text = str(content.get("text", ""))
+    text = str(content.get("text") or "")
     raw = base64.b64decode(text, validate=True) if content.get("encoding") == "base64" else text.encode()
     headers = {name: redactor.text(value) for name, value in _headers(came).items() if name != "set-cookie"}
-    headers.setdefault("content-type", str(content.get("mimeType", "")))
+    headers.setdefault("content-type", str(content.get("mimeType") or ""))
     size = max(len(raw), int(content.get("size") or 0))
     kind = headers["content-type"].partition(";")[0].strip()
-    if kind.startswith(("text/", "application/json")) or not raw:
-        body = redactor.json_text(raw.decode("utf-8", "replace"))
-        return Answer(int(came["status"]), headers, body, b"", size)
-    return Answer(int(came["status"]), headers, "", raw[:HEAD_BYTES], size)
+    is_file = raw and not kind.startswith(("text/", "application/json"))
+    body = "" if is_file else redactor.json_text(raw.decode("utf-8", "replace"))
+    return Answer(int(came["status"]), headers, body, raw[:HEAD_BYTES] if is_file else b"", size)
 
 
 def _headers(message: dict[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A run in the order of its jobs: what was asked of each, and how it answered.
+"""A run in the order of its jobs: what was asked of each, and how the endpoint responded.
 
 Everything is told by method, path and content alone, so that a recording that somebody else made reads the
 same as one of ours.
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from netmind_contracts import library
-from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope, parse, parse_json
 
 PAGE_MODELS = ("Qwen/Qwen-Image", "hkchengrex/MMAudio")
 
@@ -27,48 +25,41 @@ ON_THE_WAY = ("pending", "initializing", "processing")
 
 # A generation's fields, by the page and by people's reports.
 KNOWN_FIELDS = frozenset(
-    [
-        "id",
-        "user_id",
-        "status",
-        "created_at",
-        "updated_at",
-        "deleted_at",
-        "is_deleted",
-        "result",
-        "logs",
-        "pending_duration",
-        "processing_duration",
-    ]
+    name
+    for schema in ("generation-fields", "generation-observed")
+    for name in library.schema(schema)["properties"]
 )
 
 _WITH_TOKEN = (Authorization.BARE, Authorization.BEARER, Authorization.UNKNOWN)
 
 
 class Seen(NamedTuple):
-    """An exchange, its place in the run, and the JSON that was answered (None if there was none)."""
+    """A response, or one generation of a list.
+
+    Attributes:
+        place: The exchange's place in the run.
+        document: The response's JSON, or what it has at ``where``; None if there is none.
+        where: The generation's place in the response; empty for the whole of it.
+    """
 
     place: int
     exchange: Exchange
     document: Any
+    where: str = ""
 
     @property
     def status(self) -> int:
-        """The HTTP status; 0 if nothing was answered."""
-        return self.exchange.answer.status if self.exchange.answer else 0
+        """The HTTP status; 0 if there was no response."""
+        return self.exchange.status
 
     @property
     def succeeded(self) -> bool:
-        """Whether the answer is a success."""
-        return bool(self.exchange.answer and self.exchange.answer.is_success)
+        """Whether the response is a success."""
+        return self.exchange.succeeded
 
-
-class Entry(NamedTuple):
-    """A generation as one answer has it; ``where`` is its place in that answer."""
-
-    seen: Seen
-    where: str
-    document: Any
+    def field(self, name: str, default: Any = None) -> Any:
+        """Return a field of the document; the default if it has none of that name, or is no object."""
+        return self.document.get(name, default) if isinstance(self.document, dict) else default
 
 
 @dataclass(slots=True)
@@ -77,13 +68,12 @@ class Job:
 
     Attributes:
         id: Its id.
-        model: As it was asked for; empty if its creation is not in the run.
-        config: Likewise.
-        created: The answer to its create.
-        polls: Answers to get, before it was deleted.
-        deletes: Answers to delete.
-        afterwards: Answers to get, after it was deleted.
-        downloads: By place in ``result.data``, without a token.
+        model: As the create request has it; empty if that is not in the run.
+        config: As the create request has it; empty if that is not in the run.
+        created: The response to its create.
+        polls: Responses to get, before it was deleted.
+        deletes: Responses to delete.
+        afterwards: Responses to get, after it was deleted.
     """
 
     id: str
@@ -93,7 +83,6 @@ class Job:
     polls: list[Seen] = field(default_factory=list)
     deletes: list[Seen] = field(default_factory=list)
     afterwards: list[Seen] = field(default_factory=list)
-    downloads: dict[int, list[Seen]] = field(default_factory=dict)
 
     @property
     def deleted_place(self) -> int | None:
@@ -102,7 +91,7 @@ class Job:
 
     @property
     def answers(self) -> list[Seen]:
-        """What create and get answered, in order, where that is an object."""
+        """Responses to create and get, in order, that are an object."""
         both = [self.created, *self.polls] if self.created else self.polls
         return [
             seen
@@ -112,36 +101,34 @@ class Job:
 
     @property
     def statuses(self) -> list[tuple[Seen, str]]:
-        """Each answer's status, where it is a string."""
+        """Each response's status, where it is a string."""
         return [
-            (seen, seen.document["status"])
-            for seen in self.answers
-            if isinstance(seen.document.get("status"), str)
+            (seen, seen.field("status")) for seen in self.answers if isinstance(seen.field("status"), str)
         ]
 
     @property
     def end(self) -> Seen | None:
-        """The last answer, if the job has ended by then: a final status, results, or a log line."""
+        """The last response, if the job has ended by then: a final status, results, or a log line."""
         last = self.answers[-1] if self.answers else None
         return last if last is not None and has_ended(last.document) else None
 
     @property
     def completed(self) -> Seen | None:
-        """The last answer with results; where there is none, the last that is completed without."""
+        """The last response with results; where there is none, the last that is completed without."""
         with_results = [seen for seen in self.answers if results_of(seen.document)]
         without = [seen for seen, status in self.statuses if status == "completed"]
         return (with_results or without)[-1] if with_results or without else None
 
 
 def results_of(document: Any) -> list[Any]:
-    """A generation's ``result.data``; empty if it has none."""
+    """Return a generation's ``result.data``; empty if it has none."""
     result = document.get("result") if isinstance(document, dict) else None
     data = result.get("data") if isinstance(result, dict) else None
     return data if isinstance(data, list) else []
 
 
 def has_ended(document: dict[str, Any]) -> bool:
-    """Whether a generation has come to its end: a final status, results, or a log line.
+    """Return whether a generation has come to its end: a final status, results, or a log line.
 
     Logs are empty when nothing went wrong (observed).
     """
@@ -150,16 +137,45 @@ def has_ended(document: dict[str, Any]) -> bool:
     return (isinstance(status, str) and status in FINAL_STATUSES) or bool(results_of(document)) or failed
 
 
-def requested(exchange: Exchange) -> tuple[str, dict[str, Any]] | None:
-    """Model and config of a create request, or None if it is no valid one."""
+def last_log(seen: Seen) -> str:
+    """Return the text of a generation's last log line; empty if there is none."""
+    logs = seen.field("logs")
+    last = logs[-1] if isinstance(logs, list) and logs else None
+    text = last.get("text") if isinstance(last, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def embedded_json(text: str) -> tuple[str, Any, str] | None:
+    """Return the JSON object in a text, between what stands before and after it; None if there is none."""
     try:
-        body = json.loads(exchange.request.body)
+        begin = text.index("{")
+        found, end = json.JSONDecoder().raw_decode(text, begin)
     except (ValueError, RecursionError):
         return None
+    return text[:begin], found, text[end:]
+
+
+def time_of(seen: Seen, name: str) -> datetime | None:
+    """Return a timestamp of a generation; None if it is not of the API's form."""
+    try:
+        return datetime.strptime(seen.field(name), "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the API names no zone
+    except (TypeError, ValueError):
+        return None
+
+
+def requested(exchange: Exchange) -> tuple[str, dict[str, Any]] | None:
+    """Return model and config of a create request, or None if it is no valid one."""
+    body = parse_json(exchange.request.body)
     if not isinstance(body, dict) or exchange.request.content_type.partition(";")[0] != "application/json":
         return None
     model, config = body.get("model"), body.get("config")
     return (model, config) if isinstance(model, str) and isinstance(config, dict) else None
+
+
+def listed(seen: Seen) -> list[Any] | None:
+    """Return the entries of a list; None if the response is no list."""
+    entries = seen.field("generation_list")
+    return entries if seen.succeeded and isinstance(entries, list) else None
 
 
 class Histories:
@@ -170,9 +186,11 @@ class Histories:
         self.all = tuple(
             Seen(index, exchange, parse(exchange.answer)) for index, exchange in enumerate(run.exchanges)
         )
+        # What is about a file has another address.
+        self.api = [seen for seen in self.all if seen.exchange.request.url.startswith(f"{run.target}/v1/")]
 
     def of(self, operation: Operation) -> list[Seen]:
-        """The exchanges of one operation that carried a token and were answered."""
+        """Return the exchanges of one operation that carried a token and have a response."""
         return [
             seen
             for seen in self.all
@@ -183,17 +201,13 @@ class Histories:
 
     @cached_property
     def creates(self) -> list[tuple[Seen, str, dict[str, Any]]]:
-        """Valid create requests with their answers: what was answered, the model, the config."""
-        found = []
-        for seen in self.of(Operation.CREATE):
-            asked = requested(seen.exchange)
-            if asked is not None:
-                found.append((seen, *asked))
-        return found
+        """Valid create requests with a response: that, the model, the config."""
+        found = [(seen, requested(seen.exchange)) for seen in self.of(Operation.CREATE)]
+        return [(seen, *asked) for seen, asked in found if asked is not None]
 
     @cached_property
     def lists(self) -> list[Seen]:
-        """Answers to list."""
+        """Responses to list."""
         return self.of(Operation.LIST)
 
     @cached_property
@@ -201,12 +215,9 @@ class Histories:
         """Every generation that was created in the run, by id; in a recording, also those that were got."""
         jobs: dict[str, Job] = {}
         for seen, model, config in self.creates:
-            if (
-                seen.succeeded
-                and isinstance(seen.document, dict)
-                and isinstance(seen.document.get("id"), str)
-            ):
-                jobs.setdefault(seen.document["id"], Job(seen.document["id"], model, config, seen))
+            name = seen.field("id")
+            if seen.succeeded and isinstance(name, str):
+                jobs.setdefault(name, Job(name, model, config, seen))
         if self.run.scope is Scope.RECORDING:
             for seen in self.of(Operation.GET):
                 if seen.succeeded:
@@ -215,68 +226,82 @@ class Histories:
         for seen in self.of(Operation.DELETE):
             if (job := jobs.get(seen.exchange.request.generation_id)) is not None:
                 job.deletes.append(seen)
-        self._read_gets(jobs)
-        self._read_downloads(jobs)
-        return jobs
-
-    def _read_gets(self, jobs: dict[str, Job]) -> None:
         for seen in self.of(Operation.GET):
-            job = jobs.get(seen.exchange.request.generation_id)
-            if job is not None:
+            if (job := jobs.get(seen.exchange.request.generation_id)) is not None:
                 gone = job.deleted_place
                 (job.polls if gone is None or seen.place < gone else job.afterwards).append(seen)
+        return jobs
 
-    def _read_downloads(self, jobs: dict[str, Job]) -> None:
+    @cached_property
+    def downloads(self) -> list[tuple[Job, int, Seen]]:
+        """Requests without a token for a result's URL, each with the job and the place in ``result.data``."""
         places: dict[str, tuple[Job, int]] = {}
-        for job in jobs.values():
+        for job in self.jobs.values():
             for seen in job.answers:
                 for place, entry in enumerate(results_of(seen.document)):
                     if isinstance(entry, dict) and isinstance(entry.get("url"), str):
                         places[entry["url"]] = (job, place)
-        for seen in self.all:
-            request = seen.exchange.request
-            if (
-                request.method == "GET"
-                and request.url in places
-                and request.authorization is Authorization.NONE
-            ):
-                job, place = places[request.url]
-                job.downloads.setdefault(place, []).append(seen)
-
-    @cached_property
-    def list_entries(self) -> list[Entry]:
-        """Every entry of every list that was answered."""
+        requests = [(seen.exchange.request, seen) for seen in self.all]
         return [
-            Entry(seen, f"generation_list[{place}]", document)
-            for seen in self.lists
-            if seen.succeeded and isinstance(seen.document, dict)
-            and isinstance(seen.document.get("generation_list"), list)
-            for place, document in enumerate(seen.document["generation_list"])
-        ]  # fmt: skip
+            (*places[request.url], seen)
+            for request, seen in requests
+            if request.authorization is Authorization.NONE
+            and request.method == "GET"
+            and request.url in places
+        ]
 
     @cached_property
-    def generations(self) -> list[Entry]:
-        """Every generation that any answer has: create's, get's, the lists'."""
+    def responses(self) -> list[Seen]:
+        """Responses to create and get, job by job."""
+        return [seen for job in self.jobs.values() for seen in job.answers]
+
+    @cached_property
+    def completed(self) -> list[tuple[Job, Seen]]:
+        """Jobs that were completed, each with the response that shows it."""
+        return [(job, job.completed) for job in self.jobs.values() if job.completed]
+
+    @cached_property
+    def ended(self) -> list[tuple[Job, Seen]]:
+        """Jobs that ended, each with its last response."""
+        return [(job, job.end) for job in self.jobs.values() if job.end]
+
+    @cached_property
+    def results(self) -> list[tuple[Job, Seen, dict[str, Any]]]:
+        """Every result of a completed job that is an object, with the job and the response that has it."""
+        return [
+            (job, seen, entry)
+            for job, seen in self.completed
+            for entry in results_of(seen.document)
+            if isinstance(entry, dict)
+        ]
+
+    @cached_property
+    def list_entries(self) -> list[Seen]:
+        """Every entry of every list."""
+        return [
+            seen._replace(document=document, where=f"generation_list[{place}]")
+            for seen in self.lists
+            for place, document in enumerate(listed(seen) or ())
+        ]
+
+    def order_in(self, seen: Seen) -> list[int]:
+        """Return which of the run's jobs a list has, in its order, each by its place among the creates."""
+        order = list(self.jobs)
+        ids = [entry.get("id") for entry in listed(seen) or () if isinstance(entry, dict)]
+        return [order.index(name) for name in ids if name in order]
+
+    @cached_property
+    def generations(self) -> list[Seen]:
+        """Every generation that any response has: create's, get's, the lists'."""
         found = []
         for job in self.jobs.values():
             after = [seen for seen in job.afterwards if seen.succeeded and isinstance(seen.document, dict)]
-            found += [Entry(seen, "", seen.document) for seen in [*job.answers, *after]]
+            found += [*job.answers, *after]
         return found + self.list_entries
 
     @cached_property
-    def field_violations(self) -> list[tuple[Entry, tuple[library.Violation, ...]]]:
+    def field_violations(self) -> list[tuple[Seen, tuple[library.Violation, ...]]]:
         """Every generation with the ways in which its fields break their schema."""
         return [
             (entry, library.violations("generation-fields", entry.document)) for entry in self.generations
         ]
-
-    def refusals(self) -> Iterator[Seen]:
-        """Every answer of the API itself that is a refusal."""
-        for seen in self.all:
-            if seen.status >= 400 and not self.is_download(seen):
-                yield seen
-
-    def is_download(self, seen: Seen) -> bool:
-        """Whether the exchange is about a file, and not about the API."""
-        request = seen.exchange.request
-        return not request.url.startswith(self.run.target + "/v1/")

@@ -7,6 +7,8 @@ import json
 import pytest
 from probing import BASE_URL, KEY, WsgiTransport, fake, probe_of
 
+from netmind_contracts.checks import judge
+from netmind_contracts.learn import learn, profile_of
 from netmind_contracts.probing import calls
 from netmind_contracts.probing.budget import TargetError
 from netmind_contracts.probing.transport import NoAnswer, Reply
@@ -151,6 +153,52 @@ class TestWhatIsLeft:
         assert probe.notes[0].startswith(
             "It is not known whether the page's image was created (and charged): interrupted before it was answered."
         )
+
+    def test_a_result_whose_url_is_none_does_not_end_the_run(self):
+        app, clock = fake(profile="observed")
+        behind = WsgiTransport(app, clock)
+
+        def misspell(method, url, headers, body):
+            if url.startswith("http://[file"):
+                return NoAnswer("Invalid IPv6 URL", sent=False)
+            reply = behind.send(method, url, headers, body, within=9, most_bytes=10**8)
+            content = reply.content.replace(f'"url":"{BASE_URL}'.encode(), b'"url":"http://[file')
+            return Reply(reply.status, reply.headers, content)
+
+        probe = probe_of(app, clock, transport=Scripted(app, misspell))
+        run = probe.run()
+        failed = next(one for one in run.exchanges if one.failure)
+        assert str(failed).startswith("GET http://[file/files/")
+        assert str(failed).endswith(" → no answer (Invalid IPv6 URL)")
+        assert probe.undeleted == []
+        assert {str(verdict.outcome) for verdict in judge(run)}.isdisjoint({"error"})
+        assert "result.url_path" not in learn(run)
+
+    @pytest.mark.parametrize(
+        ("told", "instead"),
+        [
+            (b'{"id":"', b'{"id":[],"was":"'),
+            (b'"result":{', b'"x":' + b"[" * 600 + b"]" * 600 + b',"result":{'),
+        ],
+        ids=["an id that is an array", "arrays within arrays"],
+    )
+    def test_odd_json_does_not_end_the_run(self, told, instead):
+        app, clock = fake()
+        behind = WsgiTransport(app, clock)
+
+        def odd(method, url, headers, body):
+            reply = behind.send(method, url, headers, body, within=9, most_bytes=10**8)
+            return (
+                None
+                if method == "POST"
+                else Reply(reply.status, reply.headers, reply.content.replace(told, instead))
+            )
+
+        probe = probe_of(app, clock, transport=Scripted(app, odd), timeout=300)
+        run = probe.run()
+        assert probe.undeleted == []
+        assert {str(verdict.outcome) for verdict in judge(run)}.isdisjoint({"error"})
+        assert profile_of(run)
 
     def test_what_cannot_be_deleted_is_named(self):
         app, clock = fake()

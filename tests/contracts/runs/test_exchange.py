@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import math
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,19 @@ RUN = Run(
 def test_a_run_is_the_same_after_it_was_saved(tmp_path):
     save(RUN, tmp_path / "run.json")
     assert load(tmp_path / "run.json") == RUN
+
+
+def test_a_run_that_an_earlier_version_saved_is_read_whole_and_saved_alike(tmp_path):
+    file = Path(__file__).with_name("saved") / "format-1.json"
+    run = load(file)
+    created, listed, downloaded, deleted = run.exchanges
+    assert created.request == dataclasses.replace(RUN.exchanges[0].request, padding=3)
+    assert (created.answer.status, created.at, created.seconds) == (422, 1758186860.5, 0.25)
+    assert listed.answer.body == '{"generation_list": ["caf\u00e9 \ud800"]}'
+    assert (downloaded.answer.head, downloaded.answer.complete) == (b"\x89PNG", False)
+    assert (deleted.answer, deleted.failure, deleted.sent) == (None, "Connection refused", False)
+    save(run, tmp_path / "run.json")
+    assert (tmp_path / "run.json").read_text() == file.read_text()
 
 
 def test_exchanges_are_frozen():
@@ -104,10 +119,13 @@ def saved(**changes):
         ("{", "run.json: expected JSON: "),
         ("[]", "run.json: expected a run that netmind-contracts verify --save wrote"),
         (saved(format=2), "run.json: format: expected 1, got 2"),
-        (saved(scope="half"), "run.json: is damaged (ValueError: 'half' is not a valid Scope)"),
-        (saved(target=3), "run.json: is damaged (TypeError: expected str, got int)"),
-        (saved(exchanges=[{}]), "run.json: is damaged (KeyError: 'answer')"),
-        (saved(exchanges=3), "run.json: is damaged (TypeError: 'int' object is not iterable)"),
+        (saved(scope="half"), "run.json: is damaged (Invalid enum value 'half' - at `$.scope`)"),
+        (saved(target=3), "run.json: is damaged (Expected `str`, got `int` - at `$.target`)"),
+        (
+            saved(exchanges=[{}]),
+            "run.json: is damaged (Object missing required field `request` - at `$.exchanges[0]`)",
+        ),
+        (saved(exchanges=3), "run.json: is damaged (Expected `array`, got `int` - at `$.exchanges`)"),
     ],
 )
 def test_a_file_that_is_no_run_is_named_with_what_is_wrong(tmp_path, text, message):
@@ -115,6 +133,24 @@ def test_a_file_that_is_no_run_is_named_with_what_is_wrong(tmp_path, text, messa
     with pytest.raises(InvalidRun) as raised:
         load(tmp_path / "run.json")
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[" * 100_000, b'{"a":' * 100_000, b'"\xff"', b"9" * 5000, b'{"at": 1e}'],
+    ids=["deep arrays", "deep objects", "no UTF-8", "a long number", "no number"],
+)
+def test_what_cannot_be_read_as_json_is_named(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(InvalidRun, match=r"run\.json: expected JSON: "):
+        load(tmp_path / "run.json")
+
+
+def test_what_only_python_takes_for_json_is_read(tmp_path):
+    document = json.loads(Path(__file__).with_name("saved").joinpath("format-1.json").read_text())
+    document["exchanges"][0]["at"] = float("nan")
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    assert math.isnan(load(tmp_path / "run.json").exchanges[0].at)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -87,6 +87,28 @@ def test_the_token_is_masked(tmp_path):
     assert KEY not in (tmp_path / "run.json").read_text()
 
 
+def test_what_a_tool_left_empty_is_read_as_empty(tmp_path):
+    entry = {
+        "startedDateTime": "2026-11-24T12:00:00.000Z",
+        "time": None,
+        "request": {
+            "method": "GET",
+            "url": f"{BASE_URL}/v1/generation",
+            "postData": {"mimeType": None, "text": None},
+        },
+        "response": {"status": 204, "content": {"size": None, "mimeType": None, "text": None}},
+    }
+    file = tmp_path / "session.har"
+    file.write_text(json.dumps({"log": {"entries": [entry]}}))
+    (exchange,) = read_run(file).exchanges
+    assert (exchange.request.content_type, exchange.request.body, exchange.seconds) == ("", "", 0.0)
+    assert (exchange.answer.headers, exchange.answer.body, exchange.answer.size) == (
+        {"content-type": ""},
+        "",
+        0,
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

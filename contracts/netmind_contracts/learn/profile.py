@@ -1,0 +1,46 @@
+"""A profile for the fake, as TOML text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import tomlkit
+
+from netmind_contracts.learn.facts import learn, unmet_words
+
+if TYPE_CHECKING:
+    from netmind_contracts.runs.exchange import Run
+
+
+def profile_of(run: Run) -> str:
+    """Return a profile as TOML text: each fact is ``observed``, its source the endpoint and the day."""
+    host, day = urlsplit(run.target).netloc, run.started[:10]
+    document: dict[str, Any] = {
+        "name": f"learned from {host}",
+        "description": f"What {host} did on {day}; what it did not show is as documented.",
+        "extends": "documented",
+    }
+    for key, value in learn(run).items():
+        group, _, name = key.partition(".")
+        source = f"learned from {host} on {day}"
+        if key == "statuses.words" and (unmet := unmet_words(run, value)):
+            source += f"; not met, and so assumed: {', '.join(unmet)}"
+        facts = document.setdefault(group, tomlkit.table(is_super_table=True))
+        facts[name] = {"value": _inline(value), "level": "observed", "source": source}
+    return tomlkit.dumps(document)
+
+
+def _inline(value: Any) -> Any:
+    """Return a value as one of tomlkit's that is written on a single line."""
+    if isinstance(value, dict):
+        table = tomlkit.inline_table()
+        for key, part in value.items():
+            table.append(key, _inline(part))
+        return table
+    if isinstance(value, list):
+        array = tomlkit.array()
+        for part in value:
+            array.append(_inline(part))
+        return array
+    return value
