@@ -6,6 +6,7 @@ A store knows jobs and tenants, and nothing of time or of the wire.
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -220,8 +221,18 @@ class JobStore(Protocol):
         ...
 
 
-def open_store(url: str, limits: Limits = Limits()) -> JobStore:  # noqa: B008 - it is frozen
-    """The store that a URL names: ``memory``, ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
+def open_store(
+    url: str,
+    limits: Limits = Limits(),  # noqa: B008 - it is frozen
+    *,
+    wall: Callable[[], float] = time.time,
+) -> JobStore:
+    """Return the store that a URL names.
+
+    Args:
+        url: ``memory``, ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
+        limits: How much is kept.
+        wall: The system's clock, in seconds since the epoch.
 
     Raises:
         InvalidStore: There is none, it cannot be opened, or what it needs is not installed.
@@ -229,18 +240,19 @@ def open_store(url: str, limits: Limits = Limits()) -> JobStore:  # noqa: B008 -
     if url == MEMORY:
         from netmind_mock.stores.memory import MemoryStore  # noqa: PLC0415 - the one that is asked for
 
-        return MemoryStore(limits)
-    if url.startswith("postgres://"):
-        url = url.replace("postgres://", "postgresql://", 1)
-    if not url.startswith(("sqlite:///", "postgresql://")):
+        return MemoryStore(limits, wall=wall)
+    scheme = url.partition(":")[0]
+    if not url.startswith(("sqlite:///", "postgresql://", "postgres://")):
         # What else it holds is not shown: there may be a password in it.
         expected = "memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-        raise InvalidStore(f"store: expected {expected}, got one of {url.partition(':')[0][:20]!r}")
+        raise InvalidStore(f"store: expected {expected}, got one of {scheme[:20]!r}")
     try:
-        from netmind_mock.stores.sql import SqlStore  # noqa: PLC0415 - it brings SQLAlchemy along
+        from netmind_mock.stores.sql import SqlStore, open_database  # noqa: PLC0415 - it brings SQLAlchemy along
+
+        return SqlStore(open_database(url), limits, wall=wall)
     except ModuleNotFoundError as error:
-        if error.name != "sqlalchemy":
+        if error.name not in ("sqlalchemy", "psycopg"):
             raise
-        advice = "pip install 'netmind-testkit[sql]'"
-        raise InvalidStore(f"store: {url.partition(':')[0]} needs SQLAlchemy: {advice}") from None
-    return SqlStore(url, limits)
+        extra = "sql" if scheme == "sqlite" else "postgresql"
+        advice = f"pip install 'netmind-testkit[{extra}]'"
+        raise InvalidStore(f"store: {scheme} needs {error.name}, which is not installed: {advice}") from None

@@ -30,7 +30,6 @@ _CALL = ""  # the name of the row of ``writers`` that has the last call
 
 _SLACK = 0.05  # the share of the limits that is added before what is beyond them is dropped
 
-_TAKE_TURN = sa.select(sa.func.pg_advisory_xact_lock(7106722))
 _SIZE = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(notes.c.size), 0)).select_from(notes)
 _OLDEST = sa.select(notes.c.number, notes.c.size).order_by(notes.c.number)
 _OLD = notes.c.number <= given("number")
@@ -140,7 +139,7 @@ class SqlNotes:
 
     def forget(self, session: Session, user_id: str | None) -> None:
         """Drop a tenant's notes, or (None) all of them, within a transaction."""
-        self._take_turn(session)
+        self._database.lock(session, "notes")
         if user_id is None:
             for statement in _FORGET_ALL:
                 session.run(statement)
@@ -181,12 +180,8 @@ class SqlNotes:
     def _writing(self) -> Iterator[Session]:
         """A transaction over the notes, one at a time: they are counted while they are dropped."""
         with self._database.writing() as session:
-            self._take_turn(session)
+            self._database.lock(session, "notes")
             yield session
-
-    def _take_turn(self, session: Session) -> None:
-        if self._database.dialect == "postgresql":
-            session.run(_TAKE_TURN)
 
     def _drop(self, session: Session, most_notes: int, most_bytes: int) -> None:
         """Drop the oldest that there is no room for."""

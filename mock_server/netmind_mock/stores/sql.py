@@ -18,15 +18,15 @@ import orjson
 import sqlalchemy as sa
 
 from netmind_mock.jobs.job import Job, Kind, Output, Plan, Stage, Status
-from netmind_mock.stores import Counts, Facts, Limits
-from netmind_mock.stores.database import Database
+from netmind_mock.stores import Counts, Facts, InvalidStore, Limits
 from netmind_mock.stores.notes import SqlNotes
+from netmind_mock.stores.sqlite import SqliteDatabase
 from netmind_mock.stores.tables import facts, given, inserted, jobs, upserted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from netmind_mock.stores.database import Session
+    from netmind_mock.stores.database import Database, Session
 
 
 _PUTS_BETWEEN_EVICTIONS = 100
@@ -58,7 +58,6 @@ _FACT = sa.select(facts.c.fact, facts.c.revision).where(_ONE)
 _CHANGED = sa.select(facts).where(facts.c.revision > given("since"))
 _COUNT_UP = sa.update(facts).where(facts.c.kind == "").values(revision=facts.c.revision + 1)
 _COUNTED = sa.select(facts.c.revision).where(facts.c.kind == "")
-_TAKE_TURN = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(given("turn"))))
 _DROP_ALL_FACTS = (
     sa.update(facts)
     .where(
@@ -101,6 +100,26 @@ _FORGET_OLD_UNTOLD = sa.delete(facts).where(facts.c.revision < 0, facts.c.revisi
 _DROP_FACTS = _DROP_ALL_FACTS.where(facts.c.user_id == given("whose"))
 
 
+def open_database(url: str) -> Database:
+    """Return the database that a URL names.
+
+    Raises:
+        InvalidStore: It cannot be opened.
+    """
+    try:
+        parsed = sa.make_url(url)
+        if parsed.drivername == "sqlite":
+            return SqliteDatabase(parsed)
+        from netmind_mock.stores.postgresql import PostgresqlDatabase  # noqa: PLC0415 - it brings psycopg along
+
+        return PostgresqlDatabase(parsed.set(drivername="postgresql"))
+    except InvalidStore:
+        raise
+    except (sa.exc.ArgumentError, ValueError):
+        expected = "expected a URL such as sqlite:///jobs.db, got none that can be read"
+        raise InvalidStore(f"store: {expected}") from None
+
+
 class SqlStore:
     """Keeps jobs in a database, which several processes may share.
 
@@ -110,29 +129,26 @@ class SqlStore:
 
     def __init__(
         self,
-        url: str,
+        database: Database,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         *,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Open the database, and make the tables that are missing.
+        """Create a store over an open database.
 
         Args:
-            url: Where it is.
+            database: Where jobs are kept.
             limits: How much is kept.
             wall: The system's clock, in seconds since the epoch.
-
-        Raises:
-            InvalidStore: It cannot be opened, or its driver is not installed.
         """
-        self._database = Database(url)
-        self.name = self._database.name
-        self.notes = SqlNotes(self._database)
+        self._database = database
+        self.name = database.name
+        self.notes = SqlNotes(database)
         self._limits = limits
         self._wall = wall
         self._puts = itertools.count()
         self._amendments = itertools.count(1)
-        dialect = self._database.dialect
+        dialect = database.dialect
         self._insert = inserted(dialect, jobs, without=("number",)).on_conflict_do_nothing()
         self._keep = upserted(inserted(dialect, facts))
 
@@ -211,10 +227,8 @@ class SqlStore:
         """Keep ``how(kept)`` for a tenant, or (None) for everybody."""
         with self._database.writing() as session:
             now = self._count_up(session) if told else -int(self._wall() * 1e6)
-            if (
-                not told and self._database.dialect == "postgresql"
-            ):  # one at a time, though no row may be there
-                session.run(_TAKE_TURN, turn=f"{kind} {user_id}")
+            if not told:  # there may be no row yet that other transactions would wait for
+                self._database.lock(session, f"{kind} {user_id}")
             row = session.run(_FACT, the_kind=kind, whose=user_id or "").fetchone()
             before = None if row is None or row[0] is None else bytes(row[0])
             after = how(before)

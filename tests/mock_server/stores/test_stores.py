@@ -6,7 +6,6 @@ import sys
 import threading
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,8 +17,7 @@ from hypothesis import strategies as st
 
 from netmind_mock.jobs.job import Job, Kind, Output, Plan, Stage, Status, deleted, polled
 from netmind_mock.stores import InvalidStore, Limits, StoreUnavailable, open_store
-from netmind_mock.stores.memory import MemoryStore
-from netmind_mock.stores.sql import COLUMNS, SqlStore, job_of, row_of
+from netmind_mock.stores.sql import COLUMNS, job_of, row_of
 
 PLAN = Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 2.0)))
 
@@ -299,7 +297,7 @@ class TestDurable:
 
 class TestLimits:
     def test_of_too_many_facts_those_go_that_were_changed_longest_ago(self, limited, monkeypatch):
-        monkeypatch.setattr(sys.modules[SqlStore.__module__], "_AMENDMENTS_BETWEEN_EVICTIONS", 1)
+        monkeypatch.setattr("netmind_mock.stores.sql._AMENDMENTS_BETWEEN_EVICTIONS", 1)
         store, now = limited(max_facts=3)
         for who in (None, "b", "a"):
             now[0] += 1
@@ -341,8 +339,8 @@ class TestLimits:
         with ExitStack() as stack:
 
             def opened(**limits):
-                kind = MemoryStore if store_url == "memory" else partial(SqlStore, store_url)
-                return stack.enter_context(closing(kind(Limits(**limits), wall=lambda: now[0]))), now
+                store = open_store(store_url, Limits(**limits), wall=lambda: now[0])
+                return stack.enter_context(closing(store)), now
 
             yield opened
 
@@ -402,12 +400,19 @@ class TestOpening:
                 r"postgresql://me:\*\*\*@127.0.0.1:1/d cannot be opened: ",
             ),
             ("postgresql://me:s3cret@h:port/d", "none that can be read"),
+            ("postgresql://me:s3cret@h/d?port=x", "none that can be read"),
+            ("postgresql://me:s3cret@127.0.0.1:1/d", "d cannot be opened: "),
         ],
     )
     def test_what_cannot_be_opened_is_told_without_the_password(self, url, reason):
         with pytest.raises(InvalidStore, match=reason) as caught:
             open_store(url)
         assert "s3cret" not in str(caught.value)
+
+    @pytest.mark.parametrize("option", ["prepare_threshold=x", "row_factory=x", "nothing=x"])
+    def test_an_option_that_the_driver_cannot_use_is_told(self, postgresql, option):
+        with pytest.raises(InvalidStore, match="cannot be opened: "):
+            open_store(f"{postgresql}&{option}")
 
     def test_a_file_that_is_no_database_is_told(self, tmp_path):
         (tmp_path / "notes.txt").write_text("not a database, though long enough to be looked at" * 9)
@@ -420,6 +425,7 @@ class TestOpening:
         ("psycopg", "postgresql://h/d", "netmind-testkit\\[postgresql\\]"),
     ])  # fmt: skip
     def test_what_is_not_installed_is_named(self, monkeypatch, module, url, extra):
+        monkeypatch.delattr("netmind_mock.stores.sql", raising=False)
         monkeypatch.delitem(sys.modules, "netmind_mock.stores.sql", raising=False)
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(InvalidStore, match=extra):
@@ -461,7 +467,7 @@ def test_servers_that_open_a_new_database_at_once_all_do(postgresql):
 
 
 def test_a_table_that_somebody_locks_is_waited_for_and_then_told(postgresql, monkeypatch):
-    monkeypatch.setattr("netmind_mock.stores.database._BUSY_SECONDS", 1)
+    monkeypatch.setattr("netmind_mock.stores.postgresql._BUSY_SECONDS", 1)
     with closing(open_store(postgresql)) as store, closing(open_store(postgresql)) as other:
         with other._database.writing() as session:
             session.run(sa.text("LOCK TABLE netmind_jobs"))
@@ -471,8 +477,7 @@ def test_a_table_that_somebody_locks_is_waited_for_and_then_told(postgresql, mon
 
 
 def test_a_server_that_does_not_answer_at_all_is_given_up_and_may_come_back(postgresql, monkeypatch):
-    monkeypatch.setattr("netmind_mock.stores.database._ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr("netmind_mock.stores.database._WATCH_SECONDS", 0.05)
+    monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
     folder = Path(parse_qs(urlsplit(postgresql).query)["host"][0])
     main = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
     with closing(open_store(postgresql)) as store:

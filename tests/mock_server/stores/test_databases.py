@@ -1,0 +1,213 @@
+"""What the connections to a database go through."""
+
+import sqlite3
+import threading
+import time
+from contextlib import ExitStack, closing
+
+import psutil
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from netmind_mock.jobs.job import Job, Plan, Stage, Status, deleted
+from netmind_mock.stores import StoreUnavailable, open_store
+from netmind_mock.stores.sql import open_database
+from netmind_mock.stores.tables import facts
+
+PLAN = Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 2.0)))
+
+
+def job(number, user="u"):
+    return Job(f"{number:032x}", user, "m", b"{}", float(number), PLAN)
+
+
+def pytest_generate_tests(metafunc):
+    if "store_url" in metafunc.fixturenames:
+        metafunc.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def database(store_url):
+    with closing(open_database(store_url)) as database:
+        yield database
+
+
+class TestConnections:
+    def test_a_reader_waits_for_no_writer_however_many_wait(self, database, store_url):
+        waiting = threading.Barrier(11)
+
+        def put(number):
+            waiting.wait()
+            assert store.put(job(number))
+
+        with closing(open_store(store_url)) as store:
+            store.put(job(0))
+            threads = [threading.Thread(target=put, args=(number,)) for number in range(1, 11)]
+            with database.writing() as session:
+                if database.dialect == "postgresql":
+                    session.run(sa.text("LOCK TABLE netmind_jobs IN EXCLUSIVE MODE"))
+                for thread in threads:
+                    thread.start()
+                waiting.wait()
+                threads[0].join(0.2)
+                assert store.get(job(0).id) == job(0)
+                assert len(store.page(None)) == 1
+                assert all(thread.is_alive() for thread in threads)
+            for thread in threads:
+                thread.join()
+            assert len(store.page(None)) == 11
+
+    @pytest.mark.parametrize("kind", ["reading", "writing"])
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, sqlite3.OperationalError, psycopg.OperationalError])
+    def test_a_connection_is_not_used_again_after_what_may_have_left_it_half_used(
+        self, database, kind, error
+    ):
+        used, begin = [], getattr(database, kind)
+
+        def use(error=None):
+            with begin() as session:
+                used.append(session.run(CHANGE, revision=1).connection)
+                if error:
+                    raise error
+
+        use()
+        with pytest.raises((error, StoreUnavailable)):
+            use(error)
+        use()
+        assert used[0] is used[1]
+        assert (used[2] is used[1]) == (not issubclass(error, (KeyboardInterrupt, *database._errors)))
+
+    def test_nothing_is_left_of_a_transaction_that_was_broken_off(self, store_url):
+        with closing(open_store(store_url)) as store, closing(open_store(store_url)) as other:
+            store.put(job(1))
+            for error in (KeyboardInterrupt, LookupError):
+
+                def fail(_, error=error):
+                    raise error
+
+                with pytest.raises(error):
+                    store.change(job(1).id, fail)
+                change = deleted(store.get(job(1).id), 50.0)
+                assert other.change(job(1).id, lambda _, change=change: change) is not None
+                assert store.change(job(1).id, lambda _: job(1)) == change
+
+    def test_closing_closes_those_that_are_in_use_as_well(self, store_url):
+        store = open_store(store_url)
+        store.put(job(1))
+        threads = [threading.Thread(target=_work_until_closed, args=(store,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        threads[0].join(0.1)
+        store.close()
+        for thread in threads:
+            thread.join()
+        assert _connections(store_url) == 0
+        with closing(open_store(store_url)) as again:
+            assert again.get(job(1).id) == job(1)
+
+
+CHANGE = sa.update(facts).where(facts.c.kind == "none").values(revision=sa.bindparam("revision"))
+
+
+def _work_until_closed(store):
+    with pytest.raises(StoreUnavailable, match="it is closed"):  # noqa: PT012 - it may be any call
+        while True:
+            assert store.get(job(1).id) == job(1)
+            store.amend("orders", "u", lambda _: b"1")
+
+
+def _connections(store_url):
+    """How many connections there are, to a database that nobody else uses."""
+    if store_url.startswith("sqlite"):
+        path = store_url.removeprefix("sqlite:///")
+        return sum(file.path.startswith(path) for file in psutil.Process().open_files())
+    with psycopg.connect(store_url, autocommit=True) as connection:
+        count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        for _ in range(100):  # a server notices a moment later that a connection was closed
+            if not (left := connection.execute(count).fetchone()[0]):
+                break
+            time.sleep(0.02)
+        return left
+
+
+class TestSqlite:
+    @pytest.fixture
+    def url(self, tmp_path):
+        return f"sqlite:///{tmp_path}/jobs.db"
+
+    def test_as_many_threads_read_at_once_as_there_are(self, url):
+        with closing(open_database(url)) as database, ExitStack() as stack:
+            sessions = [stack.enter_context(database.reading()) for _ in range(100)]
+            assert {
+                session.run(sa.select(facts.c.revision)).fetchall() == [(0,)] for session in sessions
+            } == {True}
+
+    @pytest.mark.parametrize("who", ["a thread", "a process"])
+    def test_a_writer_waits_for_another_one_and_then_gives_up(self, url, monkeypatch, who):
+        monkeypatch.setattr("netmind_mock.stores.sqlite._BUSY_SECONDS", 0.1)
+        with closing(open_store(url)) as store, closing(open_database(url)) as other, ExitStack() as stack:
+            stack.enter_context((store._database if who == "a thread" else other).writing())
+            begun = time.monotonic()
+            with pytest.raises(StoreUnavailable, match="database is locked"):
+                store.put(job(1))
+            assert 0.1 <= time.monotonic() - begun < 3
+            assert store.get(job(1).id) is None
+            stack.close()
+            assert store.put(job(1))
+
+    def test_another_process_is_waited_for_in_pauses_that_begin_short(self, url, monkeypatch):
+        with closing(open_store(url)) as store, closing(open_database(url)) as other, ExitStack() as stack:
+            stack.enter_context(other.writing())
+            pauses = []
+
+            def pause(seconds):
+                pauses.append(seconds)
+                if len(pauses) == 3:
+                    stack.close()
+
+            monkeypatch.setattr("netmind_mock.stores.sqlite.time.sleep", pause)
+            assert store.put(job(1))
+            assert pauses == [0.0001, 0.0002, 0.0004]
+
+
+class TestPostgresql:
+    def test_only_so_many_read_at_once_and_the_next_one_waits(self, postgresql, monkeypatch):
+        monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.2)
+        with closing(open_database(postgresql)) as database:
+            with ExitStack() as stack:
+                for _ in range(8):
+                    stack.enter_context(database.reading())
+                with (
+                    pytest.raises(StoreUnavailable, match="all 8 connections are in use"),
+                    database.reading(),
+                ):
+                    pass
+                with database.writing():
+                    pass
+            with database.reading():
+                pass
+
+    @pytest.mark.parametrize(("idle", "failures"), [(True, 0), (False, 1)])
+    def test_a_server_that_was_started_again_costs_one_failure_at_most(
+        self, postgresql, monkeypatch, idle, failures
+    ):
+        with closing(open_store(postgresql)) as store:
+            store.put(job(1))
+            with ExitStack() as stack:  # so that there are several connections
+                for _ in range(4):
+                    stack.enter_context(store._database.reading())
+            with psycopg.connect(postgresql, autocommit=True) as connection:
+                end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                connection.execute(f"{end} AND backend_type = 'client backend'")
+            assert _connections(postgresql) == 0
+            if idle:
+                monkeypatch.setattr("netmind_mock.stores.postgresql._IDLE_SECONDS", 0)
+            failed = 0
+            for _ in range(20):
+                try:
+                    assert store.get(job(1).id) == job(1)
+                    store.amend("orders", "u", lambda kept: (kept or b"") + b".")
+                except StoreUnavailable:
+                    failed += 1
+            assert failed <= failures
