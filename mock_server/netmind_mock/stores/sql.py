@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 import sqlalchemy as sa
 
-from netmind_mock.jobs.job import Job, Kind, Output, Plan, Stage, Status
+from netmind_mock.jobs.job import Job, Plan, Stage, Status
 from netmind_mock.stores import Counts, Facts, InvalidStore, Limits
 from netmind_mock.stores.notes import SqlNotes
 from netmind_mock.stores.sqlite import SqliteDatabase
@@ -33,17 +32,14 @@ _PUTS_BETWEEN_EVICTIONS = 100
 _AMENDMENTS_BETWEEN_EVICTIONS = 100
 _EVICTED = "evicted"  # a fact that no reset drops
 
-COLUMNS = ("id", "user_id", "model", "config", "created_at", "plan", "deleted_at", "polled_at")
-
-_WHOLE = sa.select(*(jobs.c[name] for name in COLUMNS), jobs.c.put_at)
-_GET = _WHOLE.where(jobs.c.id == given("job_id"))
+_GET = sa.select(jobs).where(jobs.c.id == given("job_id"))
 _LOCK = _GET.with_for_update()
 _UPDATE = (
     sa.update(jobs)
     .where(jobs.c.id == given("job_id"))
-    .values({name: given(f"new_{name}") for name in ("plan", "deleted_at", "polled_at")})
+    .values({name: given(f"new_{name}") for name in ("plan_json", "deleted_at", "polled_at")})
 )
-_PAGE_OF_ALL = _WHOLE.where(jobs.c.put_at > given("last")).order_by(jobs.c.number)
+_PAGE_OF_ALL = sa.select(jobs).where(jobs.c.put_at > given("last")).order_by(jobs.c.number)
 _PAGE = _PAGE_OF_ALL.where(jobs.c.user_id == given("user_id"))
 _FORGET_ALL_JOBS = sa.delete(jobs)
 _FORGET_JOBS = _FORGET_ALL_JOBS.where(jobs.c.user_id == given("user_id"))
@@ -155,7 +151,7 @@ class SqlStore:
     def put(self, job: Job) -> bool:
         """Keep a new job; False if its id is taken."""
         with self._database.writing() as session:
-            if not session.run(self._insert, **row_of(job), put_at=self._wall()).rowcount:
+            if not session.run(self._insert, **_row_of(job), put_at=self._wall()).rowcount:
                 return False
             if next(self._puts) % _PUTS_BETWEEN_EVICTIONS == 0:
                 self._evict(session)
@@ -165,7 +161,7 @@ class SqlStore:
         """The job, whoever it belongs to, or None."""
         with self._database.reading() as session:
             row = session.run(_GET, job_id=job_id).fetchone()
-        return None if row is None or row[-1] <= self._last_evicted() else job_of(row)
+        return None if row is None or row[-1] <= self._last_evicted() else _job_of(row)
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
         """Put ``how(job)`` in the job's place; the job as it was before."""
@@ -173,10 +169,10 @@ class SqlStore:
             row = session.run(_LOCK, job_id=job_id).fetchone()
             if row is None:
                 return None
-            before = job_of(row)
+            before = _job_of(row)
             after = how(before)
             if after is not before:
-                changed = {f"new_{name}": value for name, value in changing_of(after).items()}
+                changed = {f"new_{name}": value for name, value in _changing(after).items()}
                 session.run(_UPDATE, job_id=job_id, **changed)
             return before
 
@@ -189,7 +185,7 @@ class SqlStore:
                 if user_id is None
                 else session.run(_PAGE, last=last, user_id=user_id)
             )
-            return [job_of(row) for row in rows]
+            return [_job_of(row) for row in rows]
 
     def forget(self, user_id: str | None, *, but: str = "") -> None:
         """Drop all that is kept of the tenant, or of everybody, as if there had been nothing."""
@@ -279,80 +275,49 @@ def _evicted(session: Session) -> int:
     return 0 if row is None else int(bytes(row[0]))
 
 
-_STATUSES = {status.value: status for status in Status}
-# What a plan is made of, in the order in which it is kept.
-_TIMES = ("empty_for", "hidden_for", "list_behind", "link_life", "delete_late", "queued_for", "links_since")
+_STATUSES: dict[str, str] = {status.value: status for status in Status}
+_TIMES = msgspec.json.Decoder(tuple[float, ...])
 
 
-def row_of(job: Job) -> dict[str, Any]:
-    """The columns of a job."""
+def _row_of(job: Job) -> dict[str, Any]:
     return {
         "id": job.id,
         "user_id": job.user_id,
         "model": job.model.encode(errors="surrogatepass"),
         "config": job.config,
         "created_at": job.created_at,
-        "plan": _packed(job.plan),
-        **changing_of(job),
+        **_changing(job),
     }
 
 
-def changing_of(job: Job) -> dict[str, Any]:
-    """The columns that a change may change."""
-    polled_at = orjson.dumps(job.polled_at) if job.polled_at else b""
-    return {"plan": _packed(job.plan), "deleted_at": job.deleted_at, "polled_at": polled_at}
+def _changing(job: Job) -> dict[str, Any]:
+    """Return the columns that a change may change."""
+    return {
+        "plan_json": _packed(job.plan),
+        "deleted_at": job.deleted_at,
+        "polled_at": msgspec.json.encode(job.polled_at),
+    }
 
 
-def job_of(row: Sequence[Any]) -> Job:
-    """The job of a row that begins with ``COLUMNS``."""
-    job_id, user_id, model, config, created_at, plan, deleted_at, polled_at = row[: len(COLUMNS)]
+def _job_of(row: Sequence[Any]) -> Job:
+    _, job_id, user_id, model, config, created_at, plan, deleted_at, polled_at, _ = row
+    name = model.decode(errors="surrogatepass")
     return Job(
-        job_id,
-        user_id,
-        bytes(model).decode(errors="surrogatepass"),
-        bytes(config),
-        created_at,
-        _unpacked(bytes(plan)),
-        deleted_at,
-        tuple(orjson.loads(polled_at)) if polled_at else (),
+        job_id, user_id, name, config, created_at, _unpacked(plan), deleted_at, _TIMES.decode(polled_at)
     )
+
+
+# Jobs with equal plans share one in memory, also when they are read. The standard library writes the JSON,
+# since msgspec's has neither infinity nor lone surrogates.
+@lru_cache(maxsize=1024)
+def _packed(plan: Plan) -> str:
+    return json.dumps(msgspec.to_builtins(plan))
 
 
 @lru_cache(maxsize=1024)
-def _packed(plan: Plan) -> bytes:
-    return json.dumps(
-        {
-            "stages": [[str(status), _finite(begins), polls] for status, begins, polls in plan.stages],
-            "outputs": [list(output) for output in plan.outputs],
-            "failure": plan.failure,
-            "counts_polls": plan.counts_polls,
-            "scenario": plan.scenario,
-            **{name: _finite(getattr(plan, name)) for name in _TIMES},
-        },
-        separators=(",", ":"),
-    ).encode()
-
-
-@lru_cache(maxsize=1024)  # jobs that are to go the same way share a plan, as they do when they are made
-def _unpacked(packed: bytes) -> Plan:
+def _unpacked(packed: str) -> Plan:
     kept = json.loads(packed)
-    return Plan(
-        stages=tuple(
-            Stage(_STATUSES.get(status, status), _number(begins), polls)
-            for status, begins, polls in kept["stages"]
-        ),
-        outputs=tuple(Output(Kind(kind), *rest) for kind, *rest in kept["outputs"]),
-        failure=kept["failure"],
-        counts_polls=kept["counts_polls"],
-        scenario=kept["scenario"],
-        **{name: _number(kept[name]) for name in _TIMES},
-    )
-
-
-def _finite(seconds: float) -> float | None:
-    """JSON has no infinity."""
-    return None if seconds == math.inf else seconds
-
-
-def _number(kept: float | None) -> float:
-    return math.inf if kept is None else kept
+    # A status is one of Status or any other word, which is a type that msgspec cannot express.
+    stages = msgspec.convert(kept["stages"], tuple[Stage, ...])
+    kept["stages"] = [Stage(_STATUSES.get(one.status, one.status), one.begins, one.polls) for one in stages]
+    return msgspec.convert(kept, Plan)

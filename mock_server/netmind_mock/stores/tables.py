@@ -26,7 +26,7 @@ jobs = sa.Table(
     sa.Column("model", sa.LargeBinary, nullable=False),
     sa.Column("config", sa.LargeBinary, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
-    sa.Column("plan", sa.LargeBinary, nullable=False),
+    sa.Column("plan_json", sa.Text, nullable=False),
     sa.Column("deleted_at", sa.Double),
     sa.Column("polled_at", sa.LargeBinary, nullable=False),
     sa.Column("put_at", sa.Double, nullable=False),

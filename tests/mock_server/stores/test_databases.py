@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from netmind_mock.jobs.job import Job, Plan, Stage, Status, deleted
-from netmind_mock.stores import StoreUnavailable, open_store
+from netmind_mock.stores import InvalidStore, StoreUnavailable, open_store
 from netmind_mock.stores.sql import open_database
 from netmind_mock.stores.tables import facts
 
@@ -211,3 +211,11 @@ class TestPostgresql:
                 except StoreUnavailable:
                     failed += 1
             assert failed <= failures
+
+
+def test_a_database_of_another_version_is_told_and_left_alone(store_url):
+    with closing(open_database(store_url)) as database, database.writing() as session:
+        session.run(sa.text("ALTER TABLE netmind_jobs RENAME plan_json TO plan"))
+    for _ in range(2):
+        with pytest.raises(InvalidStore, match="holds netmind_jobs of another version of netmind-testkit"):
+            open_store(store_url)

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from netmind_mock.jobs.job import Job, Kind, Output, Plan, Stage, Status, deleted, polled
 from netmind_mock.stores import InvalidStore, Limits, StoreUnavailable, open_store
-from netmind_mock.stores.sql import COLUMNS, job_of, row_of
 
 PLAN = Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 2.0)))
 
@@ -207,35 +206,36 @@ def test_of_many_creates_at_once_none_is_lost(store):
     assert {one.id for one in store.page("u")} == {job(number).id for number in range(200)}
 
 
+text = st.text(st.characters())  # half a surrogate pair, and NUL, among them
 seconds = st.floats(0, 1e9) | st.just(math.inf)
 plans = st.builds(
     Plan,
     stages=st.lists(
         st.builds(
             Stage,
-            st.sampled_from(Status) | st.text().filter(lambda word: word not in list(Status)),
+            st.sampled_from(Status) | text.filter(lambda word: word not in list(Status)),
             seconds,
             st.integers(0, 9),
         ),
         min_size=1,
     ).map(tuple),
     outputs=st.lists(
-        st.builds(Output, st.sampled_from(Kind), st.text(), *[st.integers(0, 9)] * 2, st.floats(0, 9))
+        st.builds(Output, st.sampled_from(Kind), text, *[st.integers(0, 9)] * 2, st.floats(0, 9))
     ).map(tuple),
-    failure=st.none() | st.text(),
+    failure=st.none() | text,
     counts_polls=st.integers(0, 9),
     empty_for=seconds,
     hidden_for=seconds,
     list_behind=seconds,
     link_life=seconds,
     delete_late=seconds,
-    scenario=st.text(),
+    scenario=text,
 )
 jobs = st.builds(
     Job,
     id=st.uuids().map(lambda one: one.hex),
     user_id=st.just("u"),
-    model=st.text(),
+    model=text,
     config=st.binary(),
     created_at=st.floats(0, 1e12),
     plan=plans,
@@ -254,16 +254,11 @@ jobs = st.builds(
 def test_whatever_a_job_holds_it_comes_back_as_it_was(store, one):
     store.forget(None)
     store.put(one)
-    assert store.get(one.id) == one
-    store.change(one.id, lambda job: polled(deleted(job, 1.5), 2.5))
-    assert store.get(one.id) == polled(deleted(one, 1.5), 2.5)
-
-
-@given(jobs)
-def test_a_row_leads_back_to_its_job(one):
-    came = job_of([row_of(one)[name] for name in COLUMNS])
+    came = store.get(one.id)
     assert came == one
     assert repr(came) == repr(one)  # a status that equals another is not yet the same
+    store.change(one.id, lambda job: polled(deleted(job, 1.5), 2.5))
+    assert store.get(one.id) == polled(deleted(one, 1.5), 2.5)
 
 
 class TestDurable:
