@@ -4,8 +4,10 @@ import sqlite3
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -106,6 +108,13 @@ class TestConnections:
         use()
         assert used[0] is used[1]
         assert (used[2] is used[1]) == (not issubclass(error, (KeyboardInterrupt, *database._errors)))
+
+    def test_evicting_facts_and_a_reset_do_not_wait_for_each_other(self, store_url, monkeypatch):
+        monkeypatch.setattr("netmind_mock.stores.sql._AMENDMENTS_BETWEEN_EVICTIONS", 1)
+        with closing(open_store(store_url)) as store, ThreadPoolExecutor() as pool:
+            amend = partial(store.amend, "rate", "u", lambda kept: (kept or b"") + b".", told=False)
+            done = [pool.submit(call) for _ in range(50) for call in (amend, partial(store.forget, "u"))]
+            assert [one.exception() for one in done] == [None] * 100
 
     def test_nothing_is_left_of_a_transaction_that_was_broken_off(self, store_url):
         with closing(open_store(store_url)) as store, closing(open_store(store_url)) as other:
