@@ -1,4 +1,4 @@
-"""Where jobs are kept: the protocols of a store, and the function that opens one.
+"""Where jobs are kept: the protocol of a store, and the function that opens one.
 
 A store knows jobs and accounts, and nothing of the time of jobs or of the API's JSON.
 """
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netmind_mock.jobs.job import Job
+    from netmind_mock.stores.notes import NoteStore
 
 __all__ = [
     "Counts",
@@ -21,7 +22,6 @@ __all__ = [
     "JobStore",
     "KeptNote",
     "Limits",
-    "NoteStore",
     "StoreUnavailable",
     "open_store",
 ]
@@ -88,71 +88,6 @@ class KeptNote(NamedTuple):
     happened: float
     size: int
     note: bytes
-
-
-class NoteStore(Protocol):
-    """Where several processes keep one request journal. Every method may raise :class:`StoreUnavailable`."""
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether nothing can be kept here any more."""
-        ...
-
-    def add(
-        self,
-        new: list[KeptNote],
-        more: list[tuple[str, int, int, float, int]],
-        cut: dict[str | None, int],
-        most_notes: int,
-        most_bytes: int,
-    ) -> None:
-        """Keep notes. Some of the oldest that there is no room for may stay until notes are read.
-
-        ``more`` is added to the totals: operation, status, requests, seconds, struck. ``cut`` is added to the
-        number of an account's notes that there was no room for.
-        """
-        ...
-
-    def read(
-        self, user_id: str | None, most_notes: int, most_bytes: int
-    ) -> tuple[list[tuple[str, str, bytes]], int]:
-        """Return an account's notes, or (None) all, oldest first, and how many there was no room for.
-
-        Each note comes with its operation and its job.
-        """
-        ...
-
-    def count(self, operation: str, job_id: str) -> int:
-        """Return how many notes there are of an operation on a job."""
-        ...
-
-    def size(self, most_notes: int, most_bytes: int) -> tuple[int, int]:
-        """Return how many notes are kept, and in how many bytes."""
-        ...
-
-    def totals(self) -> list[tuple[str, int, int, float, int]]:
-        """Return the totals of all requests: operation, status, requests, seconds, struck."""
-        ...
-
-    def call(self) -> int:
-        """Ask all writers for the notes that they took before. Return the number of this call, from 1."""
-        ...
-
-    def called(self) -> int:
-        """Return the number of the last call; 0 if there was none."""
-        ...
-
-    def answer(self, writer: str, number: int) -> None:
-        """Record that a writer has kept all notes that it took before a call."""
-        ...
-
-    def writers(self) -> dict[str, int]:
-        """Return the writers, and the last call that each has responded to."""
-        ...
-
-    def drop_writer(self, writer: str) -> None:
-        """Forget a writer, so that nothing waits for it."""
-        ...
 
 
 class JobStore(Protocol):

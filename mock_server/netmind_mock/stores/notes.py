@@ -52,7 +52,7 @@ _WRITERS = sa.select(writers.c.name, writers.c.answered).where(writers.c.name !=
 _GONE = sa.delete(writers).where(writers.c.name == given("writer"))
 
 
-class SqlNotes:
+class NoteStore:
     """Keeps notes, and who writes them. Every method may raise ``StoreUnavailable``."""
 
     def __init__(self, database: Database) -> None:
@@ -83,7 +83,15 @@ class SqlNotes:
         most_notes: int,
         most_bytes: int,
     ) -> None:
-        """Keep notes, and drop the oldest that there is no room for."""
+        """Keep notes. Some of the oldest that there is no room for may stay until notes are read.
+
+        Args:
+            new: The notes.
+            more: What is added to the totals: operation, status, requests, seconds, struck.
+            cut: By account, how many notes there was no room for before they came here.
+            most_notes: How many notes are kept at most.
+            most_bytes: In how many bytes.
+        """
         with self._writing() as session:
             dropped = [{"user_id": whose or _NO_ACCOUNT, "dropped": number} for whose, number in cut.items()]
             session.run_many(self._add_dropped, dropped)
@@ -97,7 +105,10 @@ class SqlNotes:
     def read(
         self, user_id: str | None, most_notes: int, most_bytes: int
     ) -> tuple[list[tuple[str, str, bytes]], int]:
-        """Return an account's notes, or (None) all, and how many there was no room for."""
+        """Return an account's notes, or (None) all, oldest first, and how many there was no room for.
+
+        Each note comes with its operation and its job.
+        """
         with self._writing() as session:
             self._drop(session, most_notes, most_bytes)
             count, select = (_DROPPED, _NOTES) if user_id is None else (_DROPPED_OF, _NOTES_OF)
@@ -130,7 +141,7 @@ class SqlNotes:
             session.run(statement, whose=user_id)
 
     def call(self) -> int:
-        """Ask all writers for the notes that they took before. Return the number of this call."""
+        """Ask all writers for the notes that they took before. Return the number of this call, from 1."""
         with self._database.writing() as session:
             if not session.run(_CALL_UP).rowcount:
                 session.run(self._keep_writer, name=_CALL, answered=1)

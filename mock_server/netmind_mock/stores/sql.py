@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from netmind_mock.jobs.job import Job, Plan, Stage, Status
 from netmind_mock.stores import Counts, Facts, InvalidStore, Limits
-from netmind_mock.stores.notes import SqlNotes
+from netmind_mock.stores.notes import NoteStore
 from netmind_mock.stores.sqlite import SqliteDatabase
 from netmind_mock.stores.tables import facts, given, inserted, jobs, upserted
 
@@ -129,7 +129,7 @@ class SqlStore:
         """
         self._database = database
         self.name = database.name
-        self.notes = SqlNotes(database)
+        self.notes = NoteStore(database)
         self._limits = limits
         self._wall = wall
         self._puts = itertools.count()
