@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from netmind_mock.journal.entries import Entry, Note
-    from netmind_mock.stores import NoteStore
+    from netmind_mock.stores.notes import NoteStore
 
 _WRITTEN_AFTER_SECONDS: Final = 0.02
 _MOST_UNWRITTEN: Final = 1000  # where the journal keeps fewer, or none

@@ -1,17 +1,19 @@
-"""Where jobs are kept: a protocol, and one module per store.
+"""Where jobs are kept: the protocol of a store, and the function that opens one.
 
-A store knows jobs and tenants, and nothing of time or of the wire.
+A store knows jobs and accounts, and nothing of the time of jobs or of the API's JSON.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netmind_mock.jobs.job import Job
+    from netmind_mock.stores.notes import NoteStore
 
 __all__ = [
     "Counts",
@@ -20,7 +22,6 @@ __all__ = [
     "JobStore",
     "KeptNote",
     "Limits",
-    "NoteStore",
     "StoreUnavailable",
     "open_store",
 ]
@@ -34,7 +35,7 @@ class Limits(NamedTuple):
     Attributes:
         max_jobs: How many jobs at most. A database may hold some more for a moment.
         max_facts: How many other facts, such as an account's orders. Those that were changed longest ago go.
-        retain: For how long, in seconds of the system's clock; infinite for ever.
+        retain: For how long, in seconds of the system's clock; infinite to keep them.
     """
 
     max_jobs: int = 1_000_000
@@ -50,11 +51,11 @@ class Counts(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What was kept beside the jobs since some revision.
+    """What was kept beside the jobs after a revision.
 
     Attributes:
         revision: Counts the changes; it only grows.
-        changed: By kind and tenant (empty for everybody): what is kept now, or None for no longer.
+        changed: By kind and account (empty for all accounts): what is kept now, or None if nothing is.
     """
 
     revision: int
@@ -62,23 +63,23 @@ class Facts(NamedTuple):
 
 
 class InvalidStore(ValueError):
-    """No store is called so, or it cannot be opened. The message is one sentence for who named it."""
+    """There is no such store, or it cannot be opened. The message is one sentence for the user."""
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be read or written now: a full disk, a database that is gone. It may be well again."""
+    """The store cannot be read or written now, such as on a full disk. It may work again later."""
 
 
 class KeptNote(NamedTuple):
-    """A note of the journal, as a store keeps it.
+    """An entry of the request journal, as a store keeps it.
 
     Attributes:
-        user_id: Whose it is; None if the request had no token.
-        operation: What it asks for.
+        user_id: The account; None if the request had no API key.
+        operation: The operation that was requested.
         job_id: The job that it is about; empty if there is none.
         happened: When, in seconds since the epoch by the system's clock.
-        size: What it counts for in bytes.
-        note: The note. No token is in it.
+        size: How many bytes it counts for.
+        note: The entry itself. No API key is in it.
     """
 
     user_id: str | None
@@ -87,71 +88,6 @@ class KeptNote(NamedTuple):
     happened: float
     size: int
     note: bytes
-
-
-class NoteStore(Protocol):
-    """Where several processes keep one journal. Every method may raise :class:`StoreUnavailable`."""
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether nothing can be kept here any more."""
-        ...
-
-    def add(
-        self,
-        new: list[KeptNote],
-        more: list[tuple[str, int, int, float, int]],
-        cut: dict[str | None, int],
-        most_notes: int,
-        most_bytes: int,
-    ) -> None:
-        """Keep notes; of the oldest that there is no room for, some may stay until they are read.
-
-        ``more`` is added to the totals: operation, status, requests, seconds, struck. ``cut`` is how many
-        more of a tenant's there was no room for.
-        """
-        ...
-
-    def read(
-        self, user_id: str | None, most_notes: int, most_bytes: int
-    ) -> tuple[list[tuple[str, str, bytes]], int]:
-        """A tenant's notes, or (None) everybody's, oldest first, and how many there was no room for.
-
-        Each with its operation and its job.
-        """
-        ...
-
-    def count(self, operation: str, job_id: str) -> int:
-        """How many notes there are of an operation on a job."""
-        ...
-
-    def size(self, most_notes: int, most_bytes: int) -> tuple[int, int]:
-        """How many are kept, and in how many bytes."""
-        ...
-
-    def totals(self) -> list[tuple[str, int, int, float, int]]:
-        """What all requests came to: operation, status, requests, seconds, struck."""
-        ...
-
-    def call(self) -> int:
-        """Call for all notes that were taken before; the number of the call, counted from 1."""
-        ...
-
-    def called(self) -> int:
-        """The number of the last call; 0 if there was none."""
-        ...
-
-    def answer(self, writer: str, number: int) -> None:
-        """Say that all notes that a writer had taken before a call are kept."""
-        ...
-
-    def writers(self) -> dict[str, int]:
-        """Who writes notes, and the last call that each has answered."""
-        ...
-
-    def drop_writer(self, writer: str) -> None:
-        """Wait for this one no more."""
-        ...
 
 
 class JobStore(Protocol):
@@ -172,56 +108,66 @@ class JobStore(Protocol):
         ...
 
     def put(self, job: Job) -> bool:
-        """Keep a new job; False if its id is taken."""
+        """Keep a new job. Return False if its id is taken."""
         ...
 
     def get(self, job_id: str) -> Job | None:
-        """The job, whoever it belongs to, or None."""
+        """Return a job, whichever account it belongs to, or None."""
         ...
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
-        """Put ``how(job)`` in the job's place, with no other change in between.
+        """Replace a job with ``how(job)``, with no other change in between.
 
-        Returns the job as it was before, or None if there is no such job.
+        Return the job as it was before, or None if there is no such job.
         """
         ...
 
     def page(self, user_id: str | None) -> list[Job]:
-        """The tenant's jobs, or everybody's, oldest first, deleted ones among them."""
+        """Return an account's jobs, or (None) all jobs, oldest first. Deleted ones are among them."""
         ...
 
     def forget(self, user_id: str | None, *, but: str = "") -> None:
-        """Drop all that is kept of the tenant, or of everybody, as if there had been nothing.
+        """Drop all that is kept of an account, or (None) of all accounts.
 
-        What is everybody's of the kind ``but`` stays.
+        A fact of the kind ``but`` stays if it belongs to no account.
         """
         ...
 
     def counts(self) -> Counts:
-        """How many jobs there are, everybody's, and how many were evicted so far."""
+        """Return how many jobs there are, of all accounts, and how many were evicted so far."""
         ...
 
     def facts(self, since: int) -> Facts | None:
-        """What else was kept after the revision ``since`` (0 for all); None if nothing was."""
+        """Return the facts that were kept after the revision ``since`` (0 for all); None without any."""
         ...
 
     def amend(
         self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes], *, told: bool = True
     ) -> None:
-        """Keep ``how(kept)`` for a tenant, or (None) for everybody, with no other change in between.
+        """Replace a fact of an account, or (None) of all accounts, with ``how(fact)``.
 
-        If ``how`` raises, nothing is changed. It must not call the store. What is not ``told`` does not
-        appear among the facts.
+        No other change comes in between. If ``how`` raises, nothing is changed. It must not call the store.
+        A fact that is not ``told`` does not appear in ``facts``.
         """
         ...
 
     def close(self) -> None:
-        """Let go of connections and files."""
+        """Close connections and files."""
         ...
 
 
-def open_store(url: str, limits: Limits = Limits()) -> JobStore:  # noqa: B008 - it is frozen
-    """The store that a URL names: ``memory``, ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
+def open_store(
+    url: str,
+    limits: Limits = Limits(),  # noqa: B008 - it is frozen
+    *,
+    wall: Callable[[], float] = time.time,
+) -> JobStore:
+    """Return the store that a URL names.
+
+    Args:
+        url: ``memory``, ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
+        limits: How much is kept.
+        wall: The system's clock, in seconds since the epoch.
 
     Raises:
         InvalidStore: There is none, it cannot be opened, or what it needs is not installed.
@@ -229,18 +175,19 @@ def open_store(url: str, limits: Limits = Limits()) -> JobStore:  # noqa: B008 -
     if url == MEMORY:
         from netmind_mock.stores.memory import MemoryStore  # noqa: PLC0415 - the one that is asked for
 
-        return MemoryStore(limits)
-    if url.startswith("postgres://"):
-        url = url.replace("postgres://", "postgresql://", 1)
-    if not url.startswith(("sqlite:///", "postgresql://")):
+        return MemoryStore(limits, wall=wall)
+    scheme = url.partition(":")[0]
+    if not url.startswith(("sqlite:///", "postgresql://", "postgres://")):
         # What else it holds is not shown: there may be a password in it.
         expected = "memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-        raise InvalidStore(f"store: expected {expected}, got one of {url.partition(':')[0][:20]!r}")
+        raise InvalidStore(f"store: expected {expected}, got one of {scheme[:20]!r}")
     try:
-        from netmind_mock.stores.sql import SqlStore  # noqa: PLC0415 - it brings SQLAlchemy along
+        from netmind_mock.stores.sql import SqlStore, open_database  # noqa: PLC0415 - it brings SQLAlchemy along
+
+        return SqlStore(open_database(url), limits, wall=wall)
     except ModuleNotFoundError as error:
-        if error.name != "sqlalchemy":
+        if error.name not in ("sqlalchemy", "psycopg"):
             raise
-        advice = "pip install 'netmind-testkit[sql]'"
-        raise InvalidStore(f"store: {url.partition(':')[0]} needs SQLAlchemy: {advice}") from None
-    return SqlStore(url, limits)
+        extra = "sql" if scheme == "sqlite" else "postgresql"
+        advice = f"pip install 'netmind-testkit[{extra}]'"
+        raise InvalidStore(f"store: {scheme} needs {error.name}, which is not installed: {advice}") from None

@@ -28,7 +28,7 @@ class MemoryStore:
         *,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """An empty store.
+        """Create an empty store.
 
         Args:
             limits: How much is kept.
@@ -47,7 +47,7 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     def put(self, job: Job) -> bool:
-        """Keep a new job; False if its id is taken."""
+        """Keep a new job. Return False if its id is taken."""
         with self._lock:
             if job.id in self._jobs:
                 return False
@@ -59,14 +59,14 @@ class MemoryStore:
             return True
 
     def get(self, job_id: str) -> Job | None:
-        """The job, whoever it belongs to, or None."""
+        """Return a job, whichever account it belongs to, or None."""
         if self._put_at:
             with self._lock:
                 self._evict()
         return self._jobs.get(job_id)
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
-        """Put ``how(job)`` in the job's place; the job as it was before."""
+        """Replace a job with ``how(job)``, and return it as it was before."""
         with self._lock:
             job = self._jobs.get(job_id)
             if job is not None:
@@ -74,7 +74,7 @@ class MemoryStore:
             return job
 
     def page(self, user_id: str | None) -> list[Job]:
-        """The tenant's jobs, or everybody's, oldest first, deleted ones among them."""
+        """Return an account's jobs, or (None) all jobs, oldest first."""
         with self._lock:
             self._evict()
             if user_id is None:
@@ -82,7 +82,7 @@ class MemoryStore:
             return [self._jobs[job_id] for job_id in self._by_user.get(user_id, ())]
 
     def forget(self, user_id: str | None, *, but: str = "") -> None:
-        """Drop all that is kept of the tenant, or of everybody, as if there had been nothing."""
+        """Drop all that is kept of an account, or (None) of all accounts."""
         with self._lock:
             self._revision += 1
             for name in [*self._facts, *self._untold_facts]:
@@ -95,13 +95,13 @@ class MemoryStore:
                 del self._jobs[job_id]
 
     def counts(self) -> Counts:
-        """How many jobs there are, and how many were evicted so far."""
+        """Return how many jobs there are, and how many were evicted so far."""
         with self._lock:
             self._evict()
             return Counts(len(self._jobs), self._evicted)
 
     def facts(self, since: int) -> Facts | None:
-        """What else was kept after the revision ``since``; None if nothing was."""
+        """Return the facts that were kept after the revision ``since``, or None if there are none."""
         if since == self._revision:
             return None
         with self._lock:
@@ -117,7 +117,7 @@ class MemoryStore:
     def amend(
         self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes], *, told: bool = True
     ) -> None:
-        """Keep ``how(kept)`` for a tenant, or (None) for everybody."""
+        """Replace a fact of an account, or (None) of all accounts, with ``how(fact)``."""
         name = kind, user_id or ""
         with self._lock:
             facts = self._facts if told else self._untold_facts
@@ -126,14 +126,14 @@ class MemoryStore:
             self._dropped_facts.pop(name, None)
             facts.pop(name, None)
             facts[name] = self._revision, after
-            if len(facts) > self._limits.max_facts:  # what is everybody's stays
+            if len(facts) > self._limits.max_facts:  # those of all accounts stay
                 self._drop_fact(next((name for name in facts if name[1]), name))
 
     def close(self) -> None:
         """Do nothing."""
 
     def _drop_fact(self, name: tuple[str, str]) -> None:
-        """Keep a fact no longer, and remember for a while that it is gone."""
+        """Drop a fact, and remember for a while that it is gone."""
         if self._facts.pop(name, None) is None:
             self._untold_facts.pop(name, None)
             return
@@ -142,7 +142,7 @@ class MemoryStore:
             del self._dropped_facts[next(iter(self._dropped_facts))]
 
     def _evict(self) -> None:
-        """Drop what is beyond the limits: the oldest job is its tenant's oldest as well."""
+        """Drop what is beyond the limits. The oldest job is its account's oldest as well."""
         while len(self._jobs) > self._limits.max_jobs:
             self._drop(next(iter(self._jobs)))
         if self._put_at:

@@ -1,4 +1,4 @@
-"""The journal's notes in a database, which several processes write and read."""
+"""The request journal in a database, which several processes write and read."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from netmind_mock.stores import KeptNote
     from netmind_mock.stores.database import Database, Session
 
-_EVERYBODY = ""  # whose dropped notes are those of requests without a token
+_NO_ACCOUNT = ""  # of requests without an API key
 _CALL = ""  # the name of the row of ``writers`` that has the last call
 
 _SLACK = 0.05  # the share of the limits that is added before what is beyond them is dropped
 
-_TAKE_TURN = sa.select(sa.func.pg_advisory_xact_lock(7106722))
 _SIZE = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(notes.c.size), 0)).select_from(notes)
 _OLDEST = sa.select(notes.c.number, notes.c.size).order_by(notes.c.number)
 _OLD = notes.c.number <= given("number")
@@ -44,11 +43,8 @@ _COUNT = (
 )
 _NOTES = sa.select(notes.c.operation, notes.c.job_id, notes.c.note).order_by(notes.c.happened, notes.c.number)
 _NOTES_OF = _NOTES.where(notes.c.user_id == given("whose"))
-_FORGET_ALL = (sa.delete(notes), sa.delete(dropped_notes))
-_FORGET = tuple(
-    statement.where(table.c.user_id == given("whose"))
-    for statement, table in zip(_FORGET_ALL, (notes, dropped_notes), strict=True)
-)
+_FORGET_ALL = tuple(sa.delete(table) for table in (notes, dropped_notes))
+_FORGET = tuple(statement.where(statement.table.c.user_id == given("whose")) for statement in _FORGET_ALL)
 _TOTALS = sa.select(totals)
 _CALL_UP = sa.update(writers).where(writers.c.name == _CALL).values(answered=writers.c.answered + 1)
 _CALLED = sa.select(writers.c.answered).where(writers.c.name == _CALL)
@@ -56,8 +52,8 @@ _WRITERS = sa.select(writers.c.name, writers.c.answered).where(writers.c.name !=
 _GONE = sa.delete(writers).where(writers.c.name == given("writer"))
 
 
-class SqlNotes:
-    """Notes, oldest first, and who writes them. Every method may raise ``StoreUnavailable``."""
+class NoteStore:
+    """Keeps notes, and who writes them. Every method may raise ``StoreUnavailable``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,7 +63,7 @@ class SqlNotes:
         self._add_total = added(inserted(dialect, totals))
         self._add_dropped = added(inserted(dialect, dropped_notes))
         self._keep_writer = upserted(inserted(dialect, writers))
-        counted = sa.select(sa.func.coalesce(notes.c.user_id, _EVERYBODY), sa.func.count())
+        counted = sa.select(sa.func.coalesce(notes.c.user_id, _NO_ACCOUNT), sa.func.count())
         self._count_dropped = added(
             insertion(dialect, dropped_notes).from_select(
                 ["user_id", "dropped"], counted.where(_OLD).group_by(notes.c.user_id)
@@ -87,20 +83,20 @@ class SqlNotes:
         most_notes: int,
         most_bytes: int,
     ) -> None:
-        """Keep notes, and drop the oldest that there is no room for."""
+        """Keep notes. Some of the oldest that there is no room for may stay until notes are read.
+
+        Args:
+            new: The notes.
+            more: What is added to the totals: operation, status, requests, seconds, struck.
+            cut: By account, how many notes there was no room for before they came here.
+            most_notes: How many notes are kept at most.
+            most_bytes: In how many bytes.
+        """
         with self._writing() as session:
-            for whose, number in cut.items():
-                session.run(self._add_dropped, user_id=whose or _EVERYBODY, dropped=number)
+            dropped = [{"user_id": whose or _NO_ACCOUNT, "dropped": number} for whose, number in cut.items()]
+            session.run_many(self._add_dropped, dropped)
             session.run_many(self._insert, [note._asdict() for note in new])
-            for operation, status, requests, seconds, struck in sorted(more):
-                session.run(
-                    self._add_total,
-                    operation=operation,
-                    status=status,
-                    requests=requests,
-                    seconds=seconds,
-                    struck=struck,
-                )
+            session.run_many(self._add_total, [dict(zip(totals.c.keys(), one, strict=True)) for one in more])
             self._added += len(new)
             self._added_bytes += sum(note.size for note in new)
             if self._added > most_notes * _SLACK or self._added_bytes > most_bytes * _SLACK:
@@ -109,47 +105,43 @@ class SqlNotes:
     def read(
         self, user_id: str | None, most_notes: int, most_bytes: int
     ) -> tuple[list[tuple[str, str, bytes]], int]:
-        """A tenant's notes, or (None) everybody's, and how many there was no room for."""
+        """Return an account's notes, or (None) all, oldest first, and how many there was no room for.
+
+        Each note comes with its operation and its job.
+        """
         with self._writing() as session:
             self._drop(session, most_notes, most_bytes)
-            if user_id is None:
-                (dropped,) = session.run(_DROPPED).fetchone()
-                rows = session.run(_NOTES).fetchall()
-            else:
-                (dropped,) = session.run(_DROPPED_OF, whose=user_id).fetchone()
-                rows = session.run(_NOTES_OF, whose=user_id).fetchall()
-        return [(operation, job_id, bytes(note)) for operation, job_id, note in rows], int(dropped)
+            count, select = (_DROPPED, _NOTES) if user_id is None else (_DROPPED_OF, _NOTES_OF)
+            (dropped,) = session.run(count, whose=user_id).fetchone()
+            return session.run(select, whose=user_id).fetchall(), int(dropped)
 
     def count(self, operation: str, job_id: str) -> int:
-        """How many notes there are of an operation on a job."""
+        """Return how many notes there are of an operation on a job."""
         with self._database.reading() as session:
             number: int = session.run(_COUNT, the_job=job_id, the_operation=operation).fetchone()[0]
             return number
 
     def size(self, most_notes: int, most_bytes: int) -> tuple[int, int]:
-        """How many are kept, and in how many bytes."""
+        """Return how many notes are kept, and in how many bytes."""
         with self._writing() as session:
             self._drop(session, most_notes, most_bytes)
             count, size = session.run(_SIZE).fetchone()
             return count, int(size)
 
     def totals(self) -> list[tuple[str, int, int, float, int]]:
-        """What all requests came to: operation, status, requests, seconds, struck."""
+        """Return the totals of all requests: operation, status, requests, seconds, struck."""
         with self._database.reading() as session:
-            return [tuple(row) for row in session.run(_TOTALS).fetchall()]
+            rows: list[tuple[str, int, int, float, int]] = session.run(_TOTALS).fetchall()
+            return rows
 
     def forget(self, session: Session, user_id: str | None) -> None:
-        """Drop a tenant's notes, or (None) all of them, within a transaction."""
-        self._take_turn(session)
-        if user_id is None:
-            for statement in _FORGET_ALL:
-                session.run(statement)
-        else:
-            for statement in _FORGET:
-                session.run(statement, whose=user_id)
+        """Drop an account's notes, or (None) all, within a transaction."""
+        self._database.lock(session, "notes")
+        for statement in _FORGET_ALL if user_id is None else _FORGET:
+            session.run(statement, whose=user_id)
 
     def call(self) -> int:
-        """Call for all notes that were taken before; the number of the call."""
+        """Ask all writers for the notes that they took before. Return the number of this call, from 1."""
         with self._database.writing() as session:
             if not session.run(_CALL_UP).rowcount:
                 session.run(self._keep_writer, name=_CALL, answered=1)
@@ -157,42 +149,40 @@ class SqlNotes:
             return number
 
     def called(self) -> int:
-        """The number of the last call; 0 if there was none."""
+        """Return the number of the last call; 0 if there was none."""
         with self._database.reading() as session:
             row = session.run(_CALLED).fetchone()
             return 0 if row is None else row[0]
 
     def answer(self, writer: str, number: int) -> None:
-        """Say that all notes that were taken before a call are kept."""
+        """Record that a writer has kept all notes that it took before a call."""
         with self._database.writing() as session:
             session.run(self._keep_writer, name=writer, answered=number)
 
     def writers(self) -> dict[str, int]:
-        """Who writes notes, and the last call that each has answered."""
+        """Return the writers, and the last call that each has responded to."""
         with self._database.reading() as session:
             return dict(session.run(_WRITERS).fetchall())
 
     def drop_writer(self, writer: str) -> None:
-        """Wait for this one no more."""
+        """Forget a writer, so that nothing waits for it."""
         with self._database.writing() as session:
             session.run(_GONE, writer=writer)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Session]:
-        """A transaction over the notes, one at a time: they are counted while they are dropped."""
+        """Return a session in the only transaction that writes notes: it counts those that it drops."""
         with self._database.writing() as session:
-            self._take_turn(session)
+            self._database.lock(session, "notes")
             yield session
-
-    def _take_turn(self, session: Session) -> None:
-        if self._database.dialect == "postgresql":
-            session.run(_TAKE_TURN)
 
     def _drop(self, session: Session, most_notes: int, most_bytes: int) -> None:
         """Drop the oldest that there is no room for."""
         self._added = self._added_bytes = 0
         count, size = session.run(_SIZE).fetchone()
         too_many, too_large = count - most_notes, size - most_bytes
+        if too_many <= 0 and too_large <= 0:
+            return
         last = None
         for number, freed in session.run(_OLDEST):
             if too_many <= 0 and too_large <= 0:

@@ -1,227 +1,218 @@
 """Jobs in a database: a SQLite file, or PostgreSQL.
 
-What a call has returned is kept, whatever becomes of this process then. A SQLite file is written ahead and
-not synced at each job (``synchronous=NORMAL``): a machine that loses power may lose the last moments, and has
-no half of a job.
+What a call has kept stays kept if this process is killed. A SQLite file has a write-ahead log that is not
+synced at each commit (``synchronous=NORMAL``): if the machine loses power, the last moments may be lost, but
+never half of a job.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 
-from netmind_mock.jobs.job import Job, Kind, Output, Plan, Stage, Status
-from netmind_mock.stores import Counts, Facts, Limits
-from netmind_mock.stores.database import Database
-from netmind_mock.stores.notes import SqlNotes
+from netmind_mock.jobs.job import Job, Plan, Stage, Status
+from netmind_mock.stores import Counts, Facts, InvalidStore, Limits
+from netmind_mock.stores.notes import NoteStore
+from netmind_mock.stores.sqlite import SqliteDatabase
 from netmind_mock.stores.tables import facts, given, inserted, jobs, upserted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from netmind_mock.stores.database import Session
+    from netmind_mock.stores.database import Database, Session
 
 
 _PUTS_BETWEEN_EVICTIONS = 100
 _AMENDMENTS_BETWEEN_EVICTIONS = 100
 _EVICTED = "evicted"  # a fact that no reset drops
 
-COLUMNS = ("id", "user_id", "model", "config", "created_at", "plan", "deleted_at", "polled_at")
 
-_WHOLE = sa.select(*(jobs.c[name] for name in COLUMNS), jobs.c.put_at)
-_GET = _WHOLE.where(jobs.c.id == given("job_id"))
+def _beyond(column: sa.Column[int], newest_first: Any, condition: Any, most: str) -> Any:
+    """Return the value of a column in the newest row that is too many, or NULL."""
+    newest = sa.select(column).where(condition).order_by(newest_first)
+    return newest.limit(1).offset(given(most)).correlate(None).scalar_subquery()
+
+
+_GET = sa.select(jobs).where(jobs.c.id == given("job_id"))
 _LOCK = _GET.with_for_update()
 _UPDATE = (
     sa.update(jobs)
     .where(jobs.c.id == given("job_id"))
-    .values({name: given(f"new_{name}") for name in ("plan", "deleted_at", "polled_at")})
+    .values({name: given(f"new_{name}") for name in ("packed_plan", "deleted_at", "polled_at")})
 )
-_PAGE_OF_ALL = _WHOLE.where(jobs.c.put_at > given("last")).order_by(jobs.c.number)
-_PAGE = _PAGE_OF_ALL.where(jobs.c.user_id == given("user_id"))
+_PAGE_OF_ALL = sa.select(jobs).where(jobs.c.put_at > given("last")).order_by(jobs.c.number)
+_PAGE = _PAGE_OF_ALL.where(jobs.c.user_id == given("whose"))
 _FORGET_ALL_JOBS = sa.delete(jobs)
-_FORGET_JOBS = _FORGET_ALL_JOBS.where(jobs.c.user_id == given("user_id"))
+_FORGET_JOBS = _FORGET_ALL_JOBS.where(jobs.c.user_id == given("whose"))
 _ENDS = sa.select(sa.func.min(jobs.c.number), sa.func.max(jobs.c.number))
-_BEYOND = sa.select(jobs.c.number).order_by(jobs.c.number.desc()).limit(1).offset(given("max_jobs"))
-_EVICT_MANY = sa.delete(jobs).where(jobs.c.number <= given("number"))
+_EVICT_MANY = sa.delete(jobs).where(
+    jobs.c.number <= _beyond(jobs.c.number, jobs.c.number.desc(), sa.true(), "max_jobs")
+)
 _EVICT_OLD = sa.delete(jobs).where(jobs.c.put_at <= given("last"))
 _COUNT = sa.select(sa.func.count()).select_from(jobs)
 
 _ONE = (facts.c.kind == given("the_kind")) & (facts.c.user_id == given("whose"))
-_FACT = sa.select(facts.c.fact, facts.c.revision).where(_ONE)
+_FACT = sa.select(facts.c.fact).where(_ONE)
 _CHANGED = sa.select(facts).where(facts.c.revision > given("since"))
 _COUNT_UP = sa.update(facts).where(facts.c.kind == "").values(revision=facts.c.revision + 1)
 _COUNTED = sa.select(facts.c.revision).where(facts.c.kind == "")
-_TAKE_TURN = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(given("turn"))))
-_DROP_ALL_FACTS = (
-    sa.update(facts)
-    .where(
-        facts.c.fact.is_not(None),
-        facts.c.kind != _EVICTED,
-        (facts.c.kind != given("but")) | (facts.c.user_id != ""),
-    )
-    .values(fact=sa.null(), revision=given("now"))
+_DROP = sa.update(facts).values(fact=sa.null(), revision=given("now"))
+_DROP_ALL_FACTS = _DROP.where(
+    facts.c.fact.is_not(None),
+    facts.c.kind != _EVICTED,
+    (facts.c.kind != given("but")) | (facts.c.user_id != ""),
 )
-# What is not told has a revision below 0, the later the lower, so that it is never asked for.
-_TOLD = (facts.c.revision > 0) & (facts.c.user_id != "")
-_FIRST_KEPT_FACT = (
-    sa.select(facts.c.revision)
-    .where(_TOLD, facts.c.fact.is_not(None))
-    .order_by(facts.c.revision.desc())
-    .limit(1)
-    .offset(given("max_facts"))
-)
-_DROP_OLD_FACTS = (
-    sa.update(facts)
-    .where(_TOLD, facts.c.fact.is_not(None), facts.c.revision <= given("last"))
-    .values(fact=sa.null(), revision=given("now"))
-)
-_FIRST_KEPT_DROP = (
-    sa.select(facts.c.revision)
-    .where(_TOLD, facts.c.fact.is_(None))
-    .order_by(facts.c.revision.desc())
-    .limit(1)
-    .offset(given("max_facts"))
-)
-_FORGET_OLD_DROPS = sa.delete(facts).where(_TOLD, facts.c.fact.is_(None), facts.c.revision <= given("last"))
-_FIRST_KEPT_UNTOLD = (
-    sa.select(facts.c.revision)
-    .where(facts.c.revision < 0)
-    .order_by(facts.c.revision)
-    .limit(1)
-    .offset(given("max_facts"))
-)
-_FORGET_OLD_UNTOLD = sa.delete(facts).where(facts.c.revision < 0, facts.c.revision >= given("last"))
 _DROP_FACTS = _DROP_ALL_FACTS.where(facts.c.user_id == given("whose"))
+# A fact that is not told has a revision below 0, the later the lower, which is never after any other.
+_NEWEST = facts.c.revision.desc()
+_UNTOLD = facts.c.revision < 0
+_TOLD = (facts.c.revision > 0) & (facts.c.user_id != "")
+_KEPT = _TOLD & facts.c.fact.is_not(None)
+_DROPPED = _TOLD & facts.c.fact.is_(None)
+_EVICT_FACTS = (
+    _DROP.where(_KEPT, facts.c.revision <= _beyond(facts.c.revision, _NEWEST, _KEPT, "max_facts")),
+    sa.delete(facts).where(
+        _DROPPED, facts.c.revision <= _beyond(facts.c.revision, _NEWEST, _DROPPED, "max_facts")
+    ),
+    sa.delete(facts).where(
+        _UNTOLD, facts.c.revision >= _beyond(facts.c.revision, facts.c.revision, _UNTOLD, "max_facts")
+    ),
+)
+
+
+def open_database(url: str) -> Database:
+    """Return the database that a URL names.
+
+    Raises:
+        InvalidStore: It cannot be opened.
+    """
+    try:
+        parsed = sa.make_url(url)
+        if parsed.drivername == "sqlite":
+            return SqliteDatabase(parsed)
+        from netmind_mock.stores.postgresql import PostgresqlDatabase  # noqa: PLC0415 - it brings psycopg along
+
+        return PostgresqlDatabase(parsed.set(drivername="postgresql"))
+    except InvalidStore:
+        raise
+    except (sa.exc.ArgumentError, ValueError):
+        expected = "expected a URL such as sqlite:///jobs.db, got none that can be read"
+        raise InvalidStore(f"store: {expected}") from None
 
 
 class SqlStore:
     """Keeps jobs in a database, which several processes may share.
 
     Attributes:
-        notes: The journal, which they share as well.
+        notes: The request journal, which they share as well.
     """
 
     def __init__(
         self,
-        url: str,
+        database: Database,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         *,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Open the database, and make the tables that are missing.
+        """Create a store over an open database.
 
         Args:
-            url: Where it is.
+            database: Where jobs are kept.
             limits: How much is kept.
             wall: The system's clock, in seconds since the epoch.
-
-        Raises:
-            InvalidStore: It cannot be opened, or its driver is not installed.
         """
-        self._database = Database(url)
-        self.name = self._database.name
-        self.notes = SqlNotes(self._database)
+        self._database = database
+        self.name = database.name
+        self.notes = NoteStore(database)
         self._limits = limits
         self._wall = wall
         self._puts = itertools.count()
         self._amendments = itertools.count(1)
-        dialect = self._database.dialect
+        dialect = database.dialect
         self._insert = inserted(dialect, jobs, without=("number",)).on_conflict_do_nothing()
         self._keep = upserted(inserted(dialect, facts))
 
     def put(self, job: Job) -> bool:
-        """Keep a new job; False if its id is taken."""
+        """Keep a new job. Return False if its id is taken."""
         with self._database.writing() as session:
-            if not session.run(self._insert, **row_of(job), put_at=self._wall()).rowcount:
+            if not session.run(self._insert, **_row_of(job), put_at=self._wall()).rowcount:
                 return False
             if next(self._puts) % _PUTS_BETWEEN_EVICTIONS == 0:
                 self._evict(session)
         return True
 
     def get(self, job_id: str) -> Job | None:
-        """The job, whoever it belongs to, or None."""
+        """Return a job, whichever account it belongs to, or None."""
         with self._database.reading() as session:
             row = session.run(_GET, job_id=job_id).fetchone()
-        return None if row is None or row[-1] <= self._last_evicted() else job_of(row)
+        return None if row is None or row[-1] <= self._last_evicted() else _job_of(row)
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
-        """Put ``how(job)`` in the job's place; the job as it was before."""
+        """Replace a job with ``how(job)``, and return it as it was before."""
         with self._database.writing() as session:
             row = session.run(_LOCK, job_id=job_id).fetchone()
             if row is None:
                 return None
-            before = job_of(row)
+            before = _job_of(row)
             after = how(before)
             if after is not before:
-                changed = {f"new_{name}": value for name, value in changing_of(after).items()}
+                changed = {f"new_{name}": value for name, value in _changing(after).items()}
                 session.run(_UPDATE, job_id=job_id, **changed)
             return before
 
     def page(self, user_id: str | None) -> list[Job]:
-        """The tenant's jobs, or everybody's, oldest first, deleted ones among them."""
+        """Return an account's jobs, or (None) all jobs, oldest first."""
         last = self._last_evicted()
         with self._database.reading() as session:
-            rows = (
-                session.run(_PAGE_OF_ALL, last=last)
-                if user_id is None
-                else session.run(_PAGE, last=last, user_id=user_id)
-            )
-            return [job_of(row) for row in rows]
+            rows = session.run(_PAGE_OF_ALL if user_id is None else _PAGE, last=last, whose=user_id)
+            return [_job_of(row) for row in rows]
 
     def forget(self, user_id: str | None, *, but: str = "") -> None:
-        """Drop all that is kept of the tenant, or of everybody, as if there had been nothing."""
+        """Drop all that is kept of an account, or (None) of all accounts."""
         with self._database.writing() as session:
             now = self._count_up(session)
-            if user_id is None:
-                session.run(_FORGET_ALL_JOBS)
-                session.run(_DROP_ALL_FACTS, now=now, but=but)
-            else:
-                session.run(_FORGET_JOBS, user_id=user_id)
-                session.run(_DROP_FACTS, now=now, whose=user_id, but=but)
+            everything = (_FORGET_ALL_JOBS, _DROP_ALL_FACTS)
+            for statement in everything if user_id is None else (_FORGET_JOBS, _DROP_FACTS):
+                session.run(statement, now=now, whose=user_id, but=but)
             self.notes.forget(session, user_id)
 
     def counts(self) -> Counts:
-        """How many jobs there are, and how many were evicted so far."""
+        """Return how many jobs there are, and how many were evicted so far."""
         with self._database.writing() as session:
             self._evict(session)
             (count,) = session.run(_COUNT).fetchone()
             return Counts(count, _evicted(session))
 
     def facts(self, since: int) -> Facts | None:
-        """What else was kept after the revision ``since``; None if nothing was."""
+        """Return the facts that were kept after the revision ``since``, or None if there are none."""
         with self._database.reading() as session:
             rows = session.run(_CHANGED, since=since).fetchall()
         if not rows:
             return None
-        changed = {
-            (kind, user_id): None if fact is None else bytes(fact) for kind, user_id, fact, _ in rows if kind
-        }
+        changed = {(kind, user_id): fact for kind, user_id, fact, _ in rows if kind}
         return Facts(max(revision for *_, revision in rows), changed)
 
     def amend(
         self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes], *, told: bool = True
     ) -> None:
-        """Keep ``how(kept)`` for a tenant, or (None) for everybody."""
+        """Replace a fact of an account, or (None) of all accounts, with ``how(fact)``."""
         with self._database.writing() as session:
+            if next(self._amendments) % _AMENDMENTS_BETWEEN_EVICTIONS == 0:
+                self._evict_facts(session)  # first, since it changes the row that counts
             now = self._count_up(session) if told else -int(self._wall() * 1e6)
-            if (
-                not told and self._database.dialect == "postgresql"
-            ):  # one at a time, though no row may be there
-                session.run(_TAKE_TURN, turn=f"{kind} {user_id}")
+            if not told:  # there may be no row yet that other transactions would wait for
+                self._database.lock(session, f"{kind} {user_id}")
             row = session.run(_FACT, the_kind=kind, whose=user_id or "").fetchone()
-            before = None if row is None or row[0] is None else bytes(row[0])
+            before = None if row is None else row[0]
             after = how(before)
             if after != before:
                 session.run(self._keep, kind=kind, user_id=user_id or "", fact=after, revision=now)
-            if next(self._amendments) % _AMENDMENTS_BETWEEN_EVICTIONS == 0:
-                self._evict_facts(session)
 
     def close(self) -> None:
         """Close the connections."""
@@ -229,12 +220,9 @@ class SqlStore:
 
     def _evict_facts(self, session: Session) -> None:
         """Drop the facts that were changed longest ago, and forget which were dropped longest ago."""
-        most = self._limits.max_facts
-        if (last := session.run(_FIRST_KEPT_FACT, max_facts=most).fetchone()) is not None:
-            session.run(_DROP_OLD_FACTS, last=last[0], now=self._count_up(session))
-        for first, drop in ((_FIRST_KEPT_DROP, _FORGET_OLD_DROPS), (_FIRST_KEPT_UNTOLD, _FORGET_OLD_UNTOLD)):
-            if (last := session.run(first, max_facts=most).fetchone()) is not None:
-                session.run(drop, last=last[0])
+        now = self._count_up(session)
+        for statement in _EVICT_FACTS:
+            session.run(statement, max_facts=self._limits.max_facts, now=now)
 
     def _count_up(self, session: Session) -> int:
         session.run(_COUNT_UP)
@@ -242,19 +230,16 @@ class SqlStore:
         return revision
 
     def _last_evicted(self) -> float:
-        """What was put at this moment or before is no longer kept, though it may still be there."""
+        """Return the moment up to which what was put is evicted, though it may still be there."""
         return self._wall() - self._limits.retain
 
     def _evict(self, session: Session) -> None:
         """Drop what is beyond the limits."""
         evicted = session.run(_EVICT_OLD, last=self._last_evicted()).rowcount
         first, last = session.run(_ENDS).fetchone()
-        if (
-            first is not None and last - first >= self._limits.max_jobs
-        ):  # else there are certainly not too many
-            beyond = session.run(_BEYOND, max_jobs=self._limits.max_jobs).fetchone()
-            if beyond is not None:
-                evicted += session.run(_EVICT_MANY, number=beyond[0]).rowcount
+        # The ends are found at once; what lies between is not counted unless there may be too many.
+        if first is not None and last - first >= self._limits.max_jobs:
+            evicted += session.run(_EVICT_MANY, max_jobs=self._limits.max_jobs).rowcount
         if evicted:
             total = b"%d" % (_evicted(session) + evicted)
             session.run(self._keep, kind=_EVICTED, user_id="", fact=total, revision=0)
@@ -262,83 +247,50 @@ class SqlStore:
 
 def _evicted(session: Session) -> int:
     row = session.run(_FACT, the_kind=_EVICTED, whose="").fetchone()
-    return 0 if row is None else int(bytes(row[0]))
+    return 0 if row is None else int(row[0])
 
 
-_STATUSES = {status.value: status for status in Status}
-# What a plan is made of, in the order in which it is kept.
-_TIMES = ("empty_for", "hidden_for", "list_behind", "link_life", "delete_late", "queued_for", "links_since")
+_STATUSES: dict[str, str] = {status.value: status for status in Status}
+_TIMES = msgspec.msgpack.Decoder(tuple[float, ...])
 
 
-def row_of(job: Job) -> dict[str, Any]:
-    """The columns of a job."""
+def _row_of(job: Job) -> dict[str, Any]:
     return {
         "id": job.id,
         "user_id": job.user_id,
         "model": job.model.encode(errors="surrogatepass"),
         "config": job.config,
         "created_at": job.created_at,
-        "plan": _packed(job.plan),
-        **changing_of(job),
+        **_changing(job),
     }
 
 
-def changing_of(job: Job) -> dict[str, Any]:
-    """The columns that a change may change."""
-    polled_at = orjson.dumps(job.polled_at) if job.polled_at else b""
-    return {"plan": _packed(job.plan), "deleted_at": job.deleted_at, "polled_at": polled_at}
+def _changing(job: Job) -> dict[str, Any]:
+    """Return the columns that a change may change."""
+    return {
+        "packed_plan": _packed(job.plan),
+        "deleted_at": job.deleted_at,
+        "polled_at": msgspec.msgpack.encode(job.polled_at),
+    }
 
 
-def job_of(row: Sequence[Any]) -> Job:
-    """The job of a row that begins with ``COLUMNS``."""
-    job_id, user_id, model, config, created_at, plan, deleted_at, polled_at = row[: len(COLUMNS)]
+def _job_of(row: Sequence[Any]) -> Job:
+    _, job_id, user_id, model, config, created_at, plan, deleted_at, polled_at, _ = row
+    name = model.decode(errors="surrogatepass")
     return Job(
-        job_id,
-        user_id,
-        bytes(model).decode(errors="surrogatepass"),
-        bytes(config),
-        created_at,
-        _unpacked(bytes(plan)),
-        deleted_at,
-        tuple(orjson.loads(polled_at)) if polled_at else (),
+        job_id, user_id, name, config, created_at, _unpacked(plan), deleted_at, _TIMES.decode(polled_at)
     )
+
+
+# Jobs with equal plans share one in memory, also when they are read.
+@lru_cache(maxsize=1024)
+def _packed(plan: Plan) -> bytes:
+    return msgspec.msgpack.encode(plan)
 
 
 @lru_cache(maxsize=1024)
-def _packed(plan: Plan) -> bytes:
-    return json.dumps(
-        {
-            "stages": [[str(status), _finite(begins), polls] for status, begins, polls in plan.stages],
-            "outputs": [list(output) for output in plan.outputs],
-            "failure": plan.failure,
-            "counts_polls": plan.counts_polls,
-            "scenario": plan.scenario,
-            **{name: _finite(getattr(plan, name)) for name in _TIMES},
-        },
-        separators=(",", ":"),
-    ).encode()
-
-
-@lru_cache(maxsize=1024)  # jobs that are to go the same way share a plan, as they do when they are made
 def _unpacked(packed: bytes) -> Plan:
-    kept = json.loads(packed)
-    return Plan(
-        stages=tuple(
-            Stage(_STATUSES.get(status, status), _number(begins), polls)
-            for status, begins, polls in kept["stages"]
-        ),
-        outputs=tuple(Output(Kind(kind), *rest) for kind, *rest in kept["outputs"]),
-        failure=kept["failure"],
-        counts_polls=kept["counts_polls"],
-        scenario=kept["scenario"],
-        **{name: _number(kept[name]) for name in _TIMES},
-    )
-
-
-def _finite(seconds: float) -> float | None:
-    """JSON has no infinity."""
-    return None if seconds == math.inf else seconds
-
-
-def _number(kept: float | None) -> float:
-    return math.inf if kept is None else kept
+    plan = msgspec.msgpack.decode(packed, type=Plan)
+    # A status is one of Status or any other word, which is a type that msgspec cannot express.
+    stages = [Stage(_STATUSES.get(one.status, one.status), one.begins, one.polls) for one in plan.stages]
+    return replace(plan, stages=tuple(stages))

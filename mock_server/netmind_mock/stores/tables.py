@@ -1,6 +1,6 @@
-"""What a database holds, and the statements over it, as SQLAlchemy spells them for it.
+"""The tables of a database, and what statements over them are made of.
 
-Text that comes from outside is kept as bytes: a database's text may not hold NUL, nor half a surrogate pair.
+Text that comes from outside is kept as bytes: a database's text can hold neither NUL nor a lone surrogate.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ jobs = sa.Table(
     sa.Column("model", sa.LargeBinary, nullable=False),
     sa.Column("config", sa.LargeBinary, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
-    sa.Column("plan", sa.LargeBinary, nullable=False),
+    sa.Column("packed_plan", sa.LargeBinary, nullable=False),
     sa.Column("deleted_at", sa.Double),
     sa.Column("polled_at", sa.LargeBinary, nullable=False),
     sa.Column("put_at", sa.Double, nullable=False),
@@ -34,8 +34,8 @@ jobs = sa.Table(
     sa.Index("netmind_jobs_put_at", "put_at"),
 )
 
-# What is kept beside the jobs; ``user_id`` is empty for what is everybody's. The row without a kind counts
-# the changes: whoever changes a fact changes it first, so that revisions come in the order of commits.
+# What is kept beside the jobs; ``user_id`` is empty for a fact of all accounts. The row without a kind counts
+# the changes. It is changed before any other, so that revisions come in the order of commits.
 facts = sa.Table(
     "netmind_facts",
     metadata,
@@ -78,7 +78,7 @@ totals = sa.Table(
     sa.Column("struck", sa.BigInteger, nullable=False),
 )
 
-# Who writes notes, and up to which call for them each has answered; the row without a name has the last call.
+# Who writes notes, and the last call that each has responded to; the row without a name has the last call.
 writers = sa.Table(
     "netmind_writers",
     metadata,
@@ -90,28 +90,28 @@ tables = (jobs, facts, notes, dropped_notes, totals, writers)
 
 
 def given(name: str) -> sa.BindParameter[Any]:
-    """A value that comes with each execution."""
+    """Return a value that comes with each execution."""
     return sa.bindparam(name)
 
 
 def insertion(dialect: str, table: sa.Table) -> Any:
-    """An insertion that can be told what to do about a row that has the same key."""
+    """Return an insertion that can say what becomes of a row with the same key."""
     return {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect](table)
 
 
 def inserted(dialect: str, table: sa.Table, *, without: tuple[str, ...] = ()) -> Any:
-    """An insertion of values by the names of their columns."""
+    """Return an insertion of values by the names of their columns."""
     columns = {column.name: given(column.name) for column in table.columns if column.name not in without}
     return insertion(dialect, table).values(columns)
 
 
 def upserted(statement: Any) -> Any:
-    """An insertion that takes the place of the row that has the same key."""
+    """Return an insertion that replaces the row with the same key."""
     return _over(statement, lambda column: statement.excluded[column.name])
 
 
 def added(statement: Any) -> Any:
-    """An insertion that adds to the numbers of the row that has the same key."""
+    """Return an insertion that adds to the numbers of the row with the same key."""
     return _over(statement, lambda column: column + statement.excluded[column.name])
 
 
