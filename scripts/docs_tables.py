@@ -8,12 +8,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from netmind_mock.options import PYTEST, SERVE, options_of
 from netmind_mock.simulation.faults import KINDS
 from netmind_mock.simulation.scenarios import SCENARIOS
 from netmind_mock.validation import Parameter
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = (ROOT / "docs" / "testing.md",)
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "testing.md")
 
 _TABLE = re.compile(r"<!-- table: ([a-z ]+) -->\n.*?<!-- end of table -->", re.DOTALL)
 
@@ -33,7 +34,30 @@ def faults() -> str:
     return _table(("kind", "what happens to the response", "of", "arguments"), rows)
 
 
-TABLES = {"scenarios": scenarios, "faults": faults}
+def serve_options() -> str:
+    """Return the table of the options of ``netmind-mock serve``."""
+    rows = [
+        (f"`{one.flag}`", one.default_shown or _shown(one.default), one.about)
+        for one in options_of(SERVE).values()
+    ]
+    return _table(("option", "default", "what it does"), rows)
+
+
+def pytest_options() -> str:
+    """Return the table of the options of the fixtures."""
+    rows = [
+        (f"`{name}`", one.default_shown or _shown(one.default), one.about)
+        for name, one in options_of(PYTEST).items()
+    ]
+    return _table(("option", "default", "what it does"), rows)
+
+
+TABLES = {
+    "scenarios": scenarios,
+    "faults": faults,
+    "serve options": serve_options,
+    "pytest options": pytest_options,
+}
 
 
 def with_tables(text: str) -> str:
@@ -48,9 +72,13 @@ def _arguments(parameters: Mapping[str, Parameter]) -> str:
 
 
 def _default(value: object) -> str:
-    if value is None:
+    return "" if value is None else f"={_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    if value is None or value is False:
         return ""
-    return f"={value:g}" if isinstance(value, float) else f"={value}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -117,16 +117,28 @@ def _from_text(value: str, kind: type) -> Any:
         return value
 
 
-def _number(lowest: float, highest: float, *, above: bool = False) -> Check:
+class _Kind(NamedTuple):
+    """A kind of values: what checks one, and what its text is read as."""
+
+    check: Check
+    type: type
+
+
+def _whole(lowest: int, highest: int) -> _Kind:
+    return _Kind(integer(lowest, highest), int)
+
+
+def _number(lowest: float, highest: float = math.inf, *, above: bool = False) -> _Kind:
+    bound = f"above {lowest:g}" if above else f"from {lowest:g}"
+    most = "" if highest == math.inf else f"{' and' if above else ''} to {highest:g}"
+
     def check(value: Any) -> float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not lowest <= value <= highest or (above and value == lowest):
-            bound = f"above {lowest:g}" if above else f"from {lowest:g}"
-            most = "" if highest == math.inf else f"{' and' if above else ''} to {highest:g}"
             raise Expected(f"a number {bound}{most}")
         return float(value)
 
-    return check
+    return _Kind(check, float)
 
 
 def _file(value: Any) -> str:
@@ -160,30 +172,22 @@ def _url(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+_TEXT, _FLAG, _FILE, _URL = _Kind(text, str), _Kind(boolean, bool), _Kind(_file, str), _Kind(_url, str)
+_HOSTS = _Kind(_host, str)
+
+
 def _option(
     default: Any,
+    kind: _Kind,
     about: str,
-    check: Check = text,
-    *,
-    kind: type = str,
     places: tuple[str, ...] = (SERVE, LIVE, APP),
-    several: bool = False,
+    *,
     shown: str = "",
     is_secret: bool = False,
 ) -> Any:
-    if default is None:
-        check = optional(check)
-    about_it = {
-        "default": default,
-        "about": about,
-        "check": check,
-        "kind": kind,
-        "places": places,
-        "several": several,
-        "default_shown": shown,
-        "is_secret": is_secret,
-    }
-    return field(default=default, repr=not is_secret, metadata=about_it)
+    check = optional(kind.check) if default is None else kind.check
+    about_it = Option("", default, about, check, kind.type, places, default == (), shown, is_secret)
+    return field(default=default, repr=not is_secret, metadata={"option": about_it})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,155 +198,123 @@ class Options:
         InvalidFile: An option has a value that it does not take; the message says what was expected.
     """
 
-    host: str = _option("127.0.0.1", "address to listen on", places=(SERVE,))
-    port: int = _option(
-        8000, "port to listen on; 0 picks a free one", integer(0, 65_535), kind=int, places=(SERVE,)
-    )
+    host: str = _option("127.0.0.1", _TEXT, "address to listen on", (SERVE,))
+    port: int = _option(8000, _whole(0, 65_535), "port to listen on; 0 picks a free one", (SERVE,))
     fd: int | None = _option(
         None,
+        _whole(0, 1 << 20),
         "serve on this inherited, listening socket instead of a host and port",
-        integer(0, 1 << 20),
-        kind=int,
-        places=(SERVE,),
+        (SERVE,),
     )
     ready_file: str | None = _option(
-        None, "write the base URL to this file once the server responds", places=(SERVE,)
+        None, _TEXT, "write the base URL to this file once the server responds", (SERVE,)
     )
     end_with_stdin: bool = _option(
-        False,
-        "exit when standard input closes, for example when the parent process ends",
-        boolean,
-        kind=bool,
-        places=(SERVE,),
+        False, _FLAG, "exit when standard input closes, for example when the parent process ends", (SERVE,)
     )
     workers: int = _option(
-        1,
-        "number of processes; more than one need a store other than memory",
-        integer(1, 64),
-        kind=int,
-        places=(SERVE,),
+        1, _whole(1, 64), "number of processes; more than one need a store other than memory", (SERVE,)
     )
     store: str = _option(
         MEMORY,
+        _TEXT,
         "where jobs are kept: memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE",
         is_secret=True,
     )
-    max_jobs: int = _option(1_000_000, "limit on jobs; the oldest are evicted", integer(1, 1 << 53), kind=int)
+    max_jobs: int = _option(1_000_000, _whole(1, 1 << 53), "limit on jobs; the oldest are evicted")
     retain: float | None = _option(
-        None,
-        "seconds after which a job is evicted",
-        _number(0, math.inf, above=True),
-        kind=float,
-        shown="never",
+        None, _number(0, above=True), "seconds after which a job is evicted", shown="never"
     )
     profile: str = _option(
-        "documented", "how the API behaves: documented, observed, or a TOML file", places=_EVERYWHERE
+        "documented", _TEXT, "how the API behaves: documented, observed, or a TOML file", _EVERYWHERE
     )
-    duration: float = _option(
-        2.0, "how long a job takes, in seconds", _number(0, 1e9), kind=float, places=_EVERYWHERE
-    )
+    duration: float = _option(2.0, _number(0, 1e9), "how long a job takes, in seconds", _EVERYWHERE)
     speed: float = _option(
-        1.0,
-        "simulated seconds per real second",
-        _number(0, 1e6, above=True),
-        kind=float,
-        places=(SERVE, LIVE),
+        1.0, _number(0, 1e6, above=True), "simulated seconds per real second", (SERVE, LIVE)
     )
     seed: int | None = _option(
         None,
+        _whole(0, 1 << 63),
         "the same seed gives the same job ids, and the same chance",
-        integer(0, 1 << 63),
-        kind=int,
-        places=_EVERYWHERE,
+        _EVERYWHERE,
         shown="none; 0 inside a test",
     )
     api_key: tuple[str, ...] = _option(
         (),
+        _TEXT,
         "accept this API key, each an account of its own (repeatable)",
-        places=(SERVE, START, LIVE, APP),
-        several=True,
+        (SERVE, START, LIVE, APP),
         shown="every key",
         is_secret=True,
     )
-    strict_models: bool = _option(
-        False, "refuse models that are not in the catalogue", boolean, kind=bool, places=_EVERYWHERE
-    )
+    strict_models: bool = _option(False, _FLAG, "refuse models that are not in the catalogue", _EVERYWHERE)
     public_url: str | None = _option(
         None,
+        _URL,
         "base of result URLs when the request's Host header is not in --allowed-host",
-        _url,
         shown="the address listened on",
     )
     allowed_host: tuple[str, ...] = _option(
-        (),
-        "host beyond loopback that result URLs may be built from (repeatable)",
-        _host,
-        several=True,
-        shown="loopback",
+        (), _HOSTS, "host beyond loopback that result URLs may be built from (repeatable)", shown="loopback"
     )
-    rules: str | None = _option(
-        None, "TOML file of rules: which jobs get which scenario", _file, places=_EVERYWHERE
-    )
+    rules: str | None = _option(None, _FILE, "TOML file of rules: which jobs get which scenario", _EVERYWHERE)
     prices: str | None = _option(
-        None, "TOML file of what each model's jobs cost", _file, places=_EVERYWHERE, shown="1 a job"
+        None, _FILE, "TOML file of what each model's jobs cost", _EVERYWHERE, shown="1 a job"
     )
     journal: int = _option(
         10_000,
+        _whole(0, 10_000_000),
         "limit on requests in the journal; 0 for none",
-        integer(0, 10_000_000),
-        kind=int,
-        places=(SERVE, START, LIVE, APP),
+        (SERVE, START, LIVE, APP),
     )
     latency: str | None = _option(
-        None, "simulated latency in seconds: 0.2, a range 0.1-0.5, or lognormal:MEDIAN,SIGMA", shown="none"
+        None,
+        _TEXT,
+        "simulated latency in seconds: 0.2, a range 0.1-0.5, or lognormal:MEDIAN,SIGMA",
+        shown="none",
     )
     capacity: int | None = _option(
         None,
+        _whole(1, 100_000),
         "limit on concurrent jobs of an account; the others stay pending",
-        integer(1, 100_000),
-        kind=int,
         shown="none",
     )
     rate_limit: str | None = _option(
-        None, "limit on requests of an account, such as 10/s, 60/m or 1000/h; then 429", shown="none"
+        None, _TEXT, "limit on requests of an account, such as 10/s, 60/m or 1000/h; then 429", shown="none"
     )
     log: str = _option(
         "none",
+        _Kind(choice("none", "text", "json"), str),
         "write a line on stderr for each request to the API: none, text or json",
-        choice("none", "text", "json"),
-        places=(SERVE,),
+        (SERVE,),
     )
     control_key: str | None = _option(
         None,
+        _TEXT,
         "key required in the X-Mock-Key header for /__mock/",
         shown="generated beyond loopback",
         is_secret=True,
     )
     base_url: str = _option(
         "https://api.netmind.ai",
+        _URL,
         "the address that the fake responds for inside a test",
-        _url,
-        places=(PYTEST, START),
+        (PYTEST, START),
     )
     max_polls: int = _option(
         1000,
+        _whole(0, 1 << 53),
         "limit on polls of one job, after which the test is ended; 0 for none",
-        integer(0, 1 << 53),
-        kind=int,
-        places=(PYTEST, START),
+        (PYTEST, START),
     )
     patch_sleep: bool = _option(
-        False,
-        "make time.sleep and asyncio.sleep use the virtual clock in every test",
-        boolean,
-        kind=bool,
-        places=(PYTEST, START),
+        False, _FLAG, "make time.sleep and asyncio.sleep use the virtual clock in every test", (PYTEST, START)
     )
     unused: str = _option(
         "fail",
+        _Kind(choice("fail", "ignore"), str),
         "fail or ignore: what happens to a test whose scenarios or faults were never used",
-        choice("fail", "ignore"),
-        places=(PYTEST, START, LIVE),
+        (PYTEST, START, LIVE),
     )
 
     def __post_init__(self) -> None:
@@ -352,7 +324,7 @@ class Options:
 
 
 OPTIONS: Final[Mapping[str, Option]] = types.MappingProxyType(
-    {one.name: Option(one.name, **one.metadata) for one in fields(Options)}
+    {one.name: one.metadata["option"]._replace(name=one.name) for one in fields(Options)}
 )
 
 
