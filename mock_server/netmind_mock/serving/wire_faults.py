@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 if TYPE_CHECKING:
-    from netmind_mock.serving.worker import Message, Receive, Scope, Send
+    from collections.abc import Awaitable, Callable, MutableMapping
+
     from netmind_mock.simulation.faults import Delivery
+
+    # As ASGI has them.
+    Message = MutableMapping[str, Any]
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
 
 CONNECTION: Final = "netmind_mock.connection"  # the key of a scope's extensions
 MAX_HEAD_BYTES: Final = 64 * 1024

@@ -31,17 +31,11 @@ from netmind_mock.serving import wire_faults
 from netmind_mock.stores import MEMORY, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
-
     from flask import Flask
 
     from netmind_mock.api.request import WholeResponse
     from netmind_mock.clock import Clock
-
-    Message = MutableMapping[str, Any]
-    Scope = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
+    from netmind_mock.serving.wire_faults import Receive, Scope, Send
 
 SMALL_BODY_BYTES: Final = 64 * 1024
 

@@ -73,7 +73,7 @@ class TestCutConnections:
         reached = PHASES[phase][0] == "answer"
         assert (len(jobs(store)), proxy.struck) == (reached, 1)
         proxy.fault = None
-        found = client.result_of(lambda: caught.value.find_created(timeout=2 if reached else 0))
+        found = client.result_of(lambda: caught.value.find_created(timeout=5 if reached else 0.5))
         assert [one.id for one in found] == [job.id for job in jobs(store)]
 
     def test_a_poll_that_is_cut_is_sent_again(self, client, proxy, store, phase, what):
