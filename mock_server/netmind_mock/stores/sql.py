@@ -258,7 +258,7 @@ def _row_of(job: Job) -> dict[str, Any]:
     return {
         "id": job.id,
         "user_id": job.user_id,
-        "model": job.model.encode(errors="surrogatepass"),
+        "model": job.model.encode(),
         "config": job.config,
         "created_at": job.created_at,
         **_changing(job),
@@ -276,7 +276,7 @@ def _changing(job: Job) -> dict[str, Any]:
 
 def _job_of(row: Sequence[Any]) -> Job:
     _, job_id, user_id, model, config, created_at, plan, deleted_at, polled_at, _ = row
-    name = model.decode(errors="surrogatepass")
+    name = model.decode()
     return Job(
         job_id, user_id, name, config, created_at, _unpacked(plan), deleted_at, _TIMES.decode(polled_at)
     )

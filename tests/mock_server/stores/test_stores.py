@@ -194,7 +194,7 @@ def test_of_many_creates_at_once_none_is_lost(store):
     assert {one.id for one in store.page("u")} == {job(number).id for number in range(200)}
 
 
-text = st.text(st.characters())  # half a surrogate pair, and NUL, among them
+text = st.text()  # NUL among it; half a surrogate pair is refused before it comes here
 seconds = st.floats(0, 1e9) | st.just(math.inf)
 plans = st.builds(
     Plan,
