@@ -119,8 +119,8 @@ def _template(*placeholders: str, needed: str = "", path: bool = False) -> Check
             raise Expected(
                 f"a string{wanted}; placeholders are {', '.join(f'{{{name}}}' for name in placeholders)}"
             )
-        if path and not re.fullmatch(r"(/([A-Za-z0-9_.~-]+|\{[a-z_]+\}))+", value):
-            raise Expected("a path such as /files/{file_id}, each placeholder a whole part of it")
+        if path and not re.fullmatch(r"/[A-Za-z0-9_.~-]+(/([A-Za-z0-9_.~-]+|\{[a-z_]+\}))+", value):
+            raise Expected("a path such as /files/{file_id}: first a word, each placeholder a whole part")
         if path and value.startswith(("/v1/", "/__mock")):
             raise Expected("a path outside /v1/ and /__mock")
         if path and len(_PLACEHOLDER.findall(value)) != len(used):
