@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType, TracebackType
 
+    from netmind_mock.clock import ClockState
+
     _T = TypeVar("_T")
 
 _KEEP_REAL_TIME = (
@@ -69,6 +71,12 @@ class VirtualClock(SteerableClock):
         other = VirtualClock(wall=lambda: self._began)
         other.advance(self.elapsed)
         return other
+
+    def set_state(self, state: ClockState) -> None:
+        """Show what the clock of that state showed, to a microsecond."""
+        with self._steered:
+            self._passed = max(round((state.shown - self._began) * 1_000_000), 0) * 1_000
+            self._steered.notify_all()
 
     def sleep(self, seconds: float) -> None:
         """Let so many seconds pass, in no time.

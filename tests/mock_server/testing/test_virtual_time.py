@@ -49,6 +49,14 @@ def test_it_stands_until_somebody_sleeps(clock):
     )
 
 
+def test_it_can_be_put_back_to_where_it_was(clock):
+    clock.advance(0.000_001)
+    before = clock.state()
+    clock.advance(100)
+    clock.set_state(before)
+    assert clock.elapsed == 0.000_001
+
+
 def test_nobody_sleeps_backwards(clock):
     with pytest.raises(ValueError, match="sleep length must be non-negative"):
         clock.sleep(-1)
