@@ -102,6 +102,7 @@ def app_of(
     store: JobStore | None = None,
     clock: Clock | None = None,
     wire_faults: Iterable[str] = (),
+    knows_losses: bool = False,
     log: Callable[[Note], None] | None = None,
 ) -> Flask:
     """Return the application of these options; what else is given takes the place of the option of its name.
@@ -142,14 +143,9 @@ def app_of(
         load=load,
         queue=None if options.capacity is None else Queue(store, options.capacity),
         prices=prices,
+        knows_losses=knows_losses,
     )
     return _flask_app(fake, options.control_key, log)
-
-
-def fake_of(app: Flask) -> Fake:
-    """Return the fake that an application serves which ``create_app`` made."""
-    fake: Fake = app.extensions["netmind_mock"]
-    return fake
 
 
 class _MsgspecProvider(JSONProvider):

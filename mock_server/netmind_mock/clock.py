@@ -1,7 +1,7 @@
-"""Now, and its steerable twin.
+"""Where time comes from.
 
 Time is the wall clock at start plus the monotonic clock since, so that a changed system clock cannot send
-a job back. It is read once a request, at the door, and handed on as a value.
+a job back. The middleware reads it once a request, and hands it on as a value.
 """
 
 from __future__ import annotations

@@ -9,11 +9,22 @@ read on. To add a refusal, write a class here, and put its status and body into
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 HINT: Final = "X-Mock-Hint"
 
 _SHOWN_CHARACTERS = 300
+
+
+@lru_cache(maxsize=256)
+def phrase_of(status: int) -> str:
+    """Return the words that HTTP has for a status, such as ``Not Found``; ``Status 599`` if it has none."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"Status {status}"
 
 
 class ApiError(Exception):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from netmind_mock.hosts import HostPolicy
     from netmind_mock.jobs.ids import JobIds
     from netmind_mock.jobs.profile import Profile
@@ -48,4 +50,10 @@ class Fake:
     load: Load
     queue: Queue | None
     prices: Prices
-    knows_losses: bool = False
+    knows_losses: bool
+
+
+def fake_of(app: Flask) -> Fake:
+    """Return the fake that an application serves which ``create_app`` made."""
+    fake: Fake = app.extensions["netmind_mock"]
+    return fake

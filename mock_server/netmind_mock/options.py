@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from netmind_mock.stores import MEMORY
 from netmind_mock.validation import (
     Check,
     Expected,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX: Final = "NETMIND_MOCK_"
-MEMORY: Final = "memory"
 
 # Where an option can be set.
 SERVE: Final = "netmind-mock serve"  # as a flag, an environment variable, and a key of its TOML file

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from netmind_mock import cli
-from netmind_mock.app import fake_of
+from netmind_mock.fake import fake_of
 from netmind_mock.jobs.profile import SHIPPED
 from netmind_mock.serving import server
 

@@ -17,7 +17,7 @@ from support import running_fake
 
 from netmind_client import GenerationClient, NetMindError
 from netmind_mock import create_app
-from netmind_mock.app import fake_of
+from netmind_mock.fake import fake_of
 from netmind_mock.stores import open_store
 from netmind_mock.stores.tables import metadata
 

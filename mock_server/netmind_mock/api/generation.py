@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 from typing import TYPE_CHECKING, Any, Final
@@ -18,8 +17,8 @@ from netmind_mock.jobs import ids
 from netmind_mock.jobs.catalogue import catalogue
 from netmind_mock.jobs.job import CLOCK_GRAIN, Job, deleted, ends_after, has_ended, polled, settles_at
 from netmind_mock.journal.redaction import masking_of, secrets_of
+from netmind_mock.simulation.load import move_up
 from netmind_mock.simulation.scenarios import plan_for
-from netmind_mock.stores import StoreUnavailable
 from netmind_mock.validation import shown
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
             store.change(job.id, lambda before: polled(before, now))
             job = store.get(job.id) or job
             if has_ended(job, now):
-                _move_up(fake, job.user_id, now)
+                move_up(fake.queue, job.user_id, now)
         return wire.generation(job, now, profile, origin(fake, context)), ok
 
     def list_(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
@@ -101,7 +100,7 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
         before = store.change(job.id, lambda job: deleted(job, now))
         if before is None or not _visible(profile, before, now) or _overtaken(profile, before, now):
             raise UnknownGeneration
-        _move_up(fake, job.user_id, now)
+        move_up(fake.queue, job.user_id, now)
         return wire.deleted(profile), ok
 
     return {"create": create, "get": get, "list": list_, "delete": delete}
@@ -173,13 +172,6 @@ def _put(fake: Fake, job: Job) -> Job:
     while not fake.store.put(job):  # the ids of this seed are from an earlier start
         job = replace(job, id=fake.ids.next())
     return job
-
-
-def _move_up(fake: Fake, user_id: str, now: float) -> None:
-    """Let those who wait move up; what was asked for is done, also if that cannot be done now."""
-    if fake.queue is not None:
-        with contextlib.suppress(StoreUnavailable):  # the next create that has to wait tries again
-            fake.queue.move_up(user_id, now)
 
 
 def _find(fake: Fake, generation_id: str, user_id: str, now: float) -> Job:

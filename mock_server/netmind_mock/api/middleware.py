@@ -9,13 +9,12 @@ import math
 import time
 from email.utils import formatdate
 from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from netmind_mock.api import wire
 from netmind_mock.api.request import RequestContext, read_body, whole_response
 from netmind_mock.clock import SteerableClock
-from netmind_mock.errors import HINT, ApiError, hint_line
+from netmind_mock.errors import HINT, ApiError, hint_line, phrase_of
 from netmind_mock.jobs import ids
 from netmind_mock.journal.entries import Note, lines_of
 from netmind_mock.journal.redaction import MOST_BODY_BYTES, header_lines, kept, secrets_of
@@ -103,7 +102,7 @@ class Middleware:
             if 400 <= delivery.status < 500:
                 hint = (HINT, hint_line(f"{_name(fault)}, as ordered", "docs/testing.md"))
                 delivery = delivery._replace(headers=[*delivery.headers, hint])
-            status = f"{delivery.status} {_phrase(delivery.status)}"
+            status = f"{delivery.status} {phrase_of(delivery.status)}"
         delivery.headers.append(_date(int(context.now)))
         self._record(context, fault, delivery, began, reached=reached)
         return _sent(status, delivery, context, start_response)
@@ -143,19 +142,17 @@ class Middleware:
         """Count a request for its account, and return the refusal of one that is over the limit."""
         if context.user_id is None or context.operation not in _LIMITED:
             return None
-        waits: list[float] = []
 
-        def take(kept: bytes | None) -> bytes:
+        def take(kept: bytes | None) -> tuple[bytes, float]:
             unused_at, wait = limit.taken(float(kept or 0), context.now)
-            waits.append(wait)
-            return repr(unused_at).encode()
+            return repr(unused_at).encode(), wait
 
-        self._fake.store.amend("rate", context.user_id, take, told=False)
-        if waits[-1] == 0:
+        wait = self._fake.store.amend("rate", context.user_id, take, told=False)
+        if wait == 0:
             return None
         # A client waits in real time.
         speed = clock.speed if isinstance(clock, SteerableClock) and not clock.frozen else 1.0
-        retry_after = max(math.ceil(waits[-1] / speed), 1)
+        retry_after = max(math.ceil(wait / speed), 1)
         return Struck(
             new_fault(_RATE_LIMIT, context.operation, "status", code=429, retry_after=retry_after), 0
         )
@@ -268,11 +265,3 @@ def _sent_plainly(delivery: Delivery) -> bytes:
 def _date(second: int) -> tuple[str, str]:
     """The header that says what time it is, by the jobs' clock; 9999 is the last year that it can."""
     return "Date", formatdate(min(second, _LAST_SECOND), usegmt=True)
-
-
-@lru_cache(maxsize=256)
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"

@@ -8,6 +8,7 @@ from flask import current_app, request
 from werkzeug.exceptions import HTTPException
 
 from netmind_mock.control.operations import NotThere
+from netmind_mock.fake import fake_of
 from netmind_mock.journal.redaction import masking_of, secrets_of
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
 def current_fake() -> Fake:
     """Return the fake that the current application serves."""
-    fake: Fake = current_app.extensions["netmind_mock"]
-    return fake
+    return fake_of(current_app)
 
 
 def current_key() -> str | None:

@@ -11,9 +11,13 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Floats of the size of epoch seconds are about this fine: a job that is due is not late by a rounding.
 CLOCK_GRAIN = 1e-6
@@ -129,6 +133,12 @@ class Job(Struct, frozen=True, gc=False):
     def is_deleted(self, now: float) -> bool:
         """Whether a delete has taken effect."""
         return self.deleted_at is not None and self.deleted_at <= now + CLOCK_GRAIN
+
+
+def prompt_of(config: Mapping[str, Any]) -> str:
+    """Return what a person wrote: the prompt, or the text to be spoken; empty if there is neither."""
+    texts = (config.get(name) for name in ("prompt", "text"))
+    return next((text for text in texts if isinstance(text, str)), "")
 
 
 def status_at(job: Job, now: float) -> Stage:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+from netmind_mock.errors import phrase_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,7 +67,7 @@ def _response(entry: Entry) -> dict[str, Any]:
         content["text"] = entry.answer
     return {
         "status": status,
-        "statusText": _phrase(status),
+        "statusText": phrase_of(status),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": _headers(entry.answer_headers),
@@ -79,10 +80,3 @@ def _response(entry: Entry) -> dict[str, Any]:
 
 def _headers(headers: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in headers.items()]
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""

@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from netmind_mock.jobs.job import Kind
+from netmind_mock.jobs.job import Kind, prompt_of
 
 if TYPE_CHECKING:
     from netmind_mock.jobs.job import Job
@@ -50,11 +50,8 @@ class Caption(NamedTuple):
 def caption(job: Job, index: int) -> Caption:
     """What the job's file number ``index`` (from 0) says of it."""
     config = json.loads(job.config)
-    prompt = config.get("prompt", config.get("text", ""))
     digest = hashlib.sha256(job.model.encode("utf-8", "replace") + b"\0" + job.config).hexdigest()
-    return Caption(
-        job.id, job.model, prompt if isinstance(prompt, str) else "", index + 1, len(job.plan.outputs), digest
-    )
+    return Caption(job.id, job.model, prompt_of(config), index + 1, len(job.plan.outputs), digest)
 
 
 def render(job: Job, index: int) -> bytes:

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from netmind_mock.app import app_of, fake_of
+from netmind_mock.app import app_of
 from netmind_mock.clock import SteerableClock
+from netmind_mock.fake import fake_of
 from netmind_mock.journal import access_log
-from netmind_mock.options import MEMORY
 from netmind_mock.serving.wire_faults import Connection
-from netmind_mock.serving.worker import Worker
+from netmind_mock.serving.worker import Worker, tune_collector
 from netmind_mock.simulation.faults import KINDS
 from netmind_mock.simulation.load import Latency
+from netmind_mock.stores import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +103,7 @@ def serve(options: Options, app: Flask, listener: socket.socket, on_ready: Calla
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     threading.Thread(target=_tell_when_ready, args=(listener, on_ready), daemon=True).start()
     if options.workers == 1:
+        tune_collector()
         uvicorn.Server(config_of(options, Worker(app))).run(sockets=[listener])
     else:
         fake_of(app).store.close()
@@ -163,7 +165,9 @@ def _worker_of(options: Options, parent: int) -> Worker:
     """Make the worker of a process that serves beside others."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    return Worker(served_app(options))
+    app = served_app(options)
+    tune_collector()
+    return Worker(app)
 
 
 def _end_with_stdin() -> None:

@@ -29,7 +29,6 @@ CONNECTION: Final = "netmind_mock.connection"  # the key of a scope's extensions
 MAX_HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS: Final = 30.0  # in which a head that has begun has to be whole
 
-_CHUNKS: Final = 20  # in which a body arrives that dribbles
 _BEFORE_RESET_SECONDS: Final = 0.02  # so that what was sent is read before the reset
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
 _HEAD_TOO_LARGE: Final = (
@@ -104,15 +103,12 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
 
-async def deliver(
-    delivery: Delivery, head: Message, body: bytes, scope: Scope, receive: Receive, send: Send
-) -> None:
+async def deliver(delivery: Delivery, head: Message, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a response as its delivery says.
 
     Args:
         delivery: When each byte is sent, and where it ends.
         head: The response's first ASGI message.
-        body: The response's body.
         scope: The request's, with its connection.
         receive: Of ASGI.
         send: Of ASGI.
@@ -126,7 +122,7 @@ async def deliver(
     await asyncio.sleep(delivery.wait)
     if delivery.sent != -1:
         await send(head)
-        await _send_body(body[: delivery.sent], len(body), delivery, send)
+        await _send_body(delivery, send)
     if delivery.sent is None:
         return
     if delivery.reset:
@@ -135,16 +131,14 @@ async def deliver(
     await _gone(receive)
 
 
-async def _send_body(part: bytes, length: int, delivery: Delivery, send: Send) -> None:
-    """Send a part of a body, in one piece or over some seconds; the last piece where it is all of it."""
-    size = max(math.ceil(length / _CHUNKS), 1) if delivery.over else max(len(part), 1)
-    for start in range(0, len(part) or 1, size):
-        if delivery.over:
-            await asyncio.sleep(delivery.over * size / max(length, 1))
-        is_last = delivery.sent is None and start + size >= len(part)
-        await send(
-            {"type": "http.response.body", "body": part[start : start + size], "more_body": not is_last}
-        )
+async def _send_body(delivery: Delivery, send: Send) -> None:
+    """Send a body in its parts; where the connection ends before it does, none of them is the last."""
+    pause, parts = delivery.parts()
+    for number, part in enumerate(parts, 1):
+        if pause:
+            await asyncio.sleep(pause)
+        is_last = delivery.sent is None and number == len(parts)
+        await send({"type": "http.response.body", "body": part, "more_body": not is_last})
 
 
 async def _gone(receive: Receive) -> None:

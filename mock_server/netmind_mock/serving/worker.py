@@ -25,8 +25,8 @@ from urllib.parse import unquote_to_bytes
 
 from netmind_mock.api.middleware import CONTROL
 from netmind_mock.api.request import KEY, MAX_BODY_BYTES, RequestContext, whole_response
-from netmind_mock.app import fake_of
 from netmind_mock.control.dashboard.views import FILES
+from netmind_mock.fake import fake_of
 from netmind_mock.serving import wire_faults
 from netmind_mock.stores import MEMORY, StoreUnavailable
 
@@ -100,7 +100,7 @@ class Worker:
             await send(head)
             await send({"type": "http.response.body", "body": body})
         else:
-            await wire_faults.deliver(context.delivery, head, body, scope, receive, send)
+            await wire_faults.deliver(context.delivery, head, scope, receive, send)
 
     async def _response(self, environ: dict[str, Any]) -> WholeResponse:
         path = environ["PATH_INFO"]
@@ -114,7 +114,6 @@ class Worker:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()  # that serving begins
-        tune_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()  # that it ends
         for threads in (self._threads, self._file_threads):
@@ -236,8 +235,9 @@ async def _body(environ: dict[str, Any], receive: Receive) -> bytes:
 def tune_collector() -> None:
     """Spare the garbage collector what lives long, which is jobs: its pauses slow create down most.
 
-    What is left after two collections is looked at no more. It is freed as ever when nothing refers to it;
-    only cycles that come apart later would stay, and jobs are in none.
+    It holds for the whole process, so it is for one that is the server's own. What is left after two
+    collections is looked at no more. It is freed as ever when nothing refers to it; only cycles that come
+    apart later would stay, and jobs are in none.
     """
     gc.collect()
     gc.freeze()

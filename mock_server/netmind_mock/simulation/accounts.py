@@ -15,9 +15,9 @@ import msgspec
 
 from netmind_mock.clock import ClockState, SteerableClock
 from netmind_mock.errors import InvalidBody
+from netmind_mock.jobs.job import prompt_of
 from netmind_mock.simulation.account import Account, check_size, packed, unpacked
 from netmind_mock.simulation.faults import KINDS, Fault, fault_of
-from netmind_mock.simulation.rules import Rule, prompt_of
 from netmind_mock.simulation.scenarios import MOST_ORDER_CHARACTERS, Order, parse
 from netmind_mock.stores import StoreUnavailable
 from netmind_mock.validation import InvalidOrder
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from netmind_mock.clock import Clock
     from netmind_mock.jobs.plan import Request
+    from netmind_mock.simulation.rules import Rule
     from netmind_mock.stores import JobStore
 
     Result = TypeVar("Result")
@@ -123,18 +124,17 @@ class Accounts:
         check: Callable[[bytes], object] = lambda _: None,
     ) -> Result:
         """Change what is ordered, and return what ``how`` does."""
-        results: list[Result] = []
 
-        def amend(kept: bytes | None) -> bytes:
+        def changed(kept: bytes | None) -> tuple[bytes, Result]:
             tenant = unpacked(kept)
-            results.append(how(tenant))
+            result = how(tenant)
             document = packed(tenant)
             check(document)
-            return document
+            return document, result
 
-        self._store.amend(_ORDERS, user_id, amend)
+        result = self._store.amend(_ORDERS, user_id, changed)
         self.follow()
-        return results[-1]
+        return result
 
     def clock(self, user_id: str | None) -> Clock:
         """A tenant's clock."""
@@ -156,19 +156,19 @@ class Accounts:
             raise InvalidOrder(f"clock: the fake runs on a {type(shown).__name__}, which cannot be steered")
         name = user_id or ""
         with self._lock:
-            before, kept_before, states = shown.state(), self._kept_clocks.get(name), []
+            before, kept_before = shown.state(), self._kept_clocks.get(name)
 
-            def amend(kept: bytes | None) -> bytes:
+            def steered(kept: bytes | None) -> tuple[bytes, bytes]:
                 if kept is not None and kept != self._kept_clocks.get(name):  # another process steered it
                     self._follow_clock(name, kept)
                 clock = self._own_clock(name)
                 how(clock)
-                states.append(_packed_clock(clock))
-                return states[-1]
+                state = _packed_clock(clock)
+                return state, state
 
             own = name in self._clocks
             try:
-                self._store.amend(CLOCK, user_id, amend)
+                self._kept_clocks[name] = self._store.amend(CLOCK, user_id, steered)
             except BaseException:
                 if own or not name:
                     shown.set_state(before)
@@ -178,7 +178,6 @@ class Accounts:
                 if kept_before is not None:
                     self._kept_clocks[name] = kept_before
                 raise
-            self._kept_clocks[name] = states[-1]
 
     def can_carry(self, kind: str) -> bool:
         """Whether faults of this kind can be carried out."""
@@ -206,7 +205,7 @@ class Accounts:
         """
         if header is not None:
             return self._parsed(header, ["header", SCENARIO_HEADER])
-        prompt = prompt_of(asked)
+        prompt = prompt_of(asked.config)
         if (begins := prompt.find(_TAG_BEGINS)) >= 0:
             ends = prompt.find(_TAG_ENDS, begins, begins + MOST_ORDER_CHARACTERS)
             tag = prompt[begins:ends].removeprefix(_TAG_BEGINS)
@@ -276,7 +275,7 @@ class Accounts:
         clock = self._clock
         if isinstance(clock, SteerableClock):
             ours = _packed_clock(clock)
-            self._store.amend(CLOCK, None, lambda kept: kept or ours)
+            self._store.amend(CLOCK, None, lambda kept: (kept or ours, None))
             self._kept_clocks[""] = ours
         self.follow()
 

@@ -15,12 +15,12 @@ import random
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from netmind_mock.errors import phrase_of
 from netmind_mock.validation import (
     Expected,
     InvalidOrder,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 OPERATIONS = ("create", "get", "list", "delete", "file")
 _JSON_OPERATIONS = OPERATIONS[:-1]
 _FILES = ("file",)
+
+_PARTS = 20  # in which a body arrives that dribbles
 
 Headers = list[tuple[str, str]]
 
@@ -75,6 +77,13 @@ class Delivery(NamedTuple):
     def arrives(self) -> bool:
         """Whether all of it arrives, be it late."""
         return self.wait < math.inf and (self.sent is None or self.sent >= len(self.body))
+
+    def parts(self) -> tuple[float, list[bytes]]:
+        """The parts in which the body is sent, and the pause before each of them in seconds."""
+        sent = self.body if self.sent is None else self.body[: max(self.sent, 0)]
+        size = max(math.ceil(len(self.body) / _PARTS), 1) if self.over else max(len(sent), 1)
+        pause = self.over * size / max(len(self.body), 1)
+        return pause, [sent[start : start + size] for start in range(0, len(sent) or 1, size)]
 
 
 Change = Callable[..., Delivery]
@@ -282,13 +291,6 @@ def _plain(seconds: float) -> str:
     return str(int(seconds)) if seconds == int(seconds) else str(seconds)
 
 
-def _phrase(code: int) -> str:
-    try:
-        return HTTPStatus(code).phrase
-    except ValueError:
-        return f"Status {code}"
-
-
 # The kinds
 
 
@@ -302,7 +304,7 @@ def status(
     delivery: Delivery, _: random.Random, code: int, retry_after: float | None, message: str | None
 ) -> Delivery:
     """Responds with an HTTP status, with Retry-After if asked."""
-    body = msgspec.json.encode({"message": message or _phrase(code)})
+    body = msgspec.json.encode({"message": message or phrase_of(code)})
     extra = () if retry_after is None else (("Retry-After", _plain(retry_after)),)
     return _with_content(delivery, code, "application/json", body, *extra)
 
@@ -358,7 +360,7 @@ def malformed_json(delivery: Delivery, _: random.Random) -> Delivery:
 @kind(code=_code(502, 200), reaches=_reaches(False))
 def html(delivery: Delivery, _: random.Random, code: int) -> Delivery:
     """Responds with an HTML page, as a gateway does."""
-    title = f"{code} {_phrase(code)}"
+    title = f"{code} {phrase_of(code)}"
     page = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
     return _with_content(delivery, code, "text/html", page.encode())
 

@@ -1,11 +1,13 @@
-"""A queue of jobs, where no more than so many of an account run at once: the rest stay pending.
+"""The load of the API: a queue of jobs, the latency of responses, and a limit on requests.
 
-When a job begins is worked out when it is created, from when the places before it are free, and stands in its
-plan; so its status is computed as ever. If a job ends before its time, those behind it move up.
+Where no more than so many jobs of an account run at once, the rest stay pending. When a job begins is worked
+out when it is created, from when the places before it are free, and stands in its plan; so its status is
+computed as ever. If a job ends before its time, those behind it move up.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import threading
@@ -15,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from netmind_mock.jobs.job import CLOCK_GRAIN, has_ended, lasts
+from netmind_mock.stores import StoreUnavailable
 
 if TYPE_CHECKING:
     import random
@@ -56,15 +59,12 @@ class Queue:
 
     def _begins(self, user_id: str, plan: Plan, now: float, *, take: bool) -> float:
         """When a job would begin, and its place is taken if it is to be."""
-        found: list[float] = []
 
-        def look(kept: bytes | None) -> bytes:
+        def look(kept: bytes | None) -> tuple[bytes, float]:
             begins, ends = begun(_ends(kept), self._capacity, now, lasts(plan))
-            found.append(begins)
-            return msgspec.msgpack.encode(ends) if take else kept or _NO_PLACES
+            return msgspec.msgpack.encode(ends) if take else kept or _NO_PLACES, begins
 
-        self._store.amend(_PLACES, user_id, look, told=False)
-        return found[-1]
+        return self._store.amend(_PLACES, user_id, look, told=False)
 
     def _moved_up(self, user_id: str, now: float, *, last: bool) -> bool:
         """Whether that was possible: not if a job was created meanwhile, unless this is the last try."""
@@ -77,26 +77,24 @@ class Queue:
                 self._store.change(job.id, _waits(job, begins))
         return self._keep(user_id, before, ends) or last
 
-    def _places(self, user_id: str) -> bytes | None:
-        seen: list[bytes | None] = []
+    def _places(self, user_id: str) -> bytes:
+        return self._store.amend(_PLACES, user_id, lambda kept: (kept or _NO_PLACES,) * 2, told=False)
 
-        def look(kept: bytes | None) -> bytes:
-            seen.append(kept)
-            return kept or _NO_PLACES
+    def _keep(self, user_id: str, before: bytes, ends: list[float]) -> bool:
+        """Keep the places, unless a job was created meanwhile; return whether they were kept."""
 
-        self._store.amend(_PLACES, user_id, look, told=False)
-        return seen[-1]
+        def put(kept: bytes | None) -> tuple[bytes, bool]:
+            is_same = kept == before
+            return msgspec.msgpack.encode(ends) if is_same else kept or _NO_PLACES, is_same
 
-    def _keep(self, user_id: str, before: bytes | None, ends: list[float]) -> bool:
-        """Keep the places, unless a job was created meanwhile."""
-        kept_now: list[bool] = []
+        return self._store.amend(_PLACES, user_id, put, told=False)
 
-        def put(kept: bytes | None) -> bytes:
-            kept_now.append(kept == (before or _NO_PLACES))
-            return msgspec.msgpack.encode(ends) if kept_now[-1] else kept or _NO_PLACES
 
-        self._store.amend(_PLACES, user_id, put, told=False)
-        return kept_now[-1]
+def move_up(queue: Queue | None, user_id: str, now: float) -> None:
+    """Let jobs move up if there is a queue. What made the place stays done where they cannot now."""
+    if queue is not None:
+        with contextlib.suppress(StoreUnavailable):  # the next create that has to wait tries again
+            queue.move_up(user_id, now)
 
 
 def _begins(job: Job) -> float:
@@ -211,7 +209,7 @@ class RateLimit(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What the door makes of it.
+    """How slow and how busy the API is.
 
     Attributes:
         latency: None if answers are not to be late.

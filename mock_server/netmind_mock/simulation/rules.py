@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from netmind_mock.jobs.catalogue import catalogue
+from netmind_mock.jobs.job import prompt_of
 from netmind_mock.simulation.scenarios import SCENARIOS, Order, order, parse
 from netmind_mock.validation import (
     InvalidFile,
@@ -60,7 +61,7 @@ class Rule(Struct, frozen=True, array_like=True):
         """Whether it is about this request."""
         if self.model is not None and not fnmatch.fnmatchcase(asked.model, self.model):
             return False
-        return self.prompt is None or self.prompt.lower() in prompt_of(asked).lower()
+        return self.prompt is None or self.prompt.lower() in prompt_of(asked.config).lower()
 
     def covers(self, other: Rule) -> bool:
         """Whether it fits whatever the other one fits."""
@@ -140,12 +141,3 @@ def order_of(asked: Payload) -> Order:
             f"scenario: expected the name of a scenario, got {scenario!r}; {nearest('', SCENARIOS)}"
         )
     return parse(scenario) if " " in scenario.strip() and not arguments else order(scenario, **arguments)
-
-
-def prompt_of(asked: Request) -> str:
-    """What a person wrote: the prompt, or the text to be spoken."""
-    for name in ("prompt", "text"):
-        value = asked.config.get(name)
-        if isinstance(value, str):
-            return value
-    return ""

@@ -1,13 +1,14 @@
 """Where jobs are kept: the protocol of a store, and the function that opens one.
 
-A store knows jobs and accounts, and nothing of the time of jobs or of the API's JSON.
+A store keeps jobs, facts of accounts (scenarios, clocks and the like, as bytes) and the journal's notes. It
+knows nothing of the time of jobs or of the API's JSON.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,9 @@ __all__ = [
     "open_store",
 ]
 
-MEMORY = "memory"
+MEMORY: Final = "memory"
+
+Result = TypeVar("Result")
 
 
 class Limits(NamedTuple):
@@ -142,11 +145,17 @@ class JobStore(Protocol):
         ...
 
     def amend(
-        self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes], *, told: bool = True
-    ) -> None:
-        """Replace a fact of an account, or (None) of all accounts, with ``how(fact)``.
+        self,
+        kind: str,
+        user_id: str | None,
+        how: Callable[[bytes | None], tuple[bytes, Result]],
+        *,
+        told: bool = True,
+    ) -> Result:
+        """Replace a fact of an account, or (None) of all accounts, with what ``how(fact)`` returns first.
 
-        No other change comes in between. If ``how`` raises, nothing is changed. It must not call the store.
+        Return what it returns second. No other change comes in between. If ``how`` raises, nothing is
+        changed. It must not call the store.
         A fact that is not ``told`` does not appear in ``facts``.
         """
         ...

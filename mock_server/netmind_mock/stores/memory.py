@@ -8,18 +8,19 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from netmind_mock.stores import Counts, Facts, Limits
+from netmind_mock.stores import MEMORY, Counts, Facts, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netmind_mock.jobs.job import Job
+    from netmind_mock.stores import Result
 
 
 class MemoryStore:
     """Keeps jobs in dictionaries, which keep the order of creation."""
 
-    name = "memory"
+    name = MEMORY
     notes = None
 
     def __init__(
@@ -115,19 +116,25 @@ class MemoryStore:
             return Facts(self._revision, changed)
 
     def amend(
-        self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes], *, told: bool = True
-    ) -> None:
-        """Replace a fact of an account, or (None) of all accounts, with ``how(fact)``."""
+        self,
+        kind: str,
+        user_id: str | None,
+        how: Callable[[bytes | None], tuple[bytes, Result]],
+        *,
+        told: bool = True,
+    ) -> Result:
+        """Replace a fact of an account, or (None) of all accounts, and return the result of ``how``."""
         name = kind, user_id or ""
         with self._lock:
             facts = self._facts if told else self._untold_facts
-            after = how(facts.get(name, (0, None))[1])
+            after, result = how(facts.get(name, (0, None))[1])
             self._revision += told
             self._dropped_facts.pop(name, None)
             facts.pop(name, None)
             facts[name] = self._revision, after
             if len(facts) > self._limits.max_facts:  # those of all accounts stay
                 self._drop_fact(next((name for name in facts if name[1]), name))
+            return result
 
     def close(self) -> None:
         """Do nothing."""

@@ -25,6 +25,7 @@ from netmind_mock.stores.tables import facts, given, inserted, jobs, upserted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from netmind_mock.stores import Result
     from netmind_mock.stores.database import Database, Session
 
 
@@ -199,9 +200,14 @@ class SqlStore:
         return Facts(max(revision for *_, revision in rows), changed)
 
     def amend(
-        self, kind: str, user_id: str | None, how: Callable[[bytes | None], bytes], *, told: bool = True
-    ) -> None:
-        """Replace a fact of an account, or (None) of all accounts, with ``how(fact)``."""
+        self,
+        kind: str,
+        user_id: str | None,
+        how: Callable[[bytes | None], tuple[bytes, Result]],
+        *,
+        told: bool = True,
+    ) -> Result:
+        """Replace a fact of an account, or (None) of all accounts, and return the result of ``how``."""
         with self._database.writing() as session:
             if next(self._amendments) % _AMENDMENTS_BETWEEN_EVICTIONS == 0:
                 self._evict_facts(session)  # first, since it changes the row that counts
@@ -210,9 +216,10 @@ class SqlStore:
                 self._database.lock(session, f"{kind} {user_id}")
             row = session.run(_FACT, the_kind=kind, whose=user_id or "").fetchone()
             before = None if row is None else row[0]
-            after = how(before)
+            after, result = how(before)
             if after != before:
                 session.run(self._keep, kind=kind, user_id=user_id or "", fact=after, revision=now)
+        return result
 
     def close(self) -> None:
         """Close the connections."""

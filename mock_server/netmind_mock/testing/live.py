@@ -7,8 +7,9 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.app import app_of, fake_of
+from netmind_mock.app import app_of
 from netmind_mock.clock import SteerableClock
+from netmind_mock.fake import fake_of
 from netmind_mock.jobs.ids import user_id_of
 from netmind_mock.options import LIVE, options_from
 from netmind_mock.simulation.faults import KINDS

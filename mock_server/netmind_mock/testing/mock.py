@@ -10,7 +10,8 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.app import app_of, fake_of
+from netmind_mock.app import app_of
+from netmind_mock.fake import fake_of
 from netmind_mock.jobs.profile import Profile
 from netmind_mock.options import START, options_from
 from netmind_mock.simulation.faults import KINDS
@@ -74,9 +75,10 @@ class Mock(Handle):
             profile=profile if isinstance(profile, Profile) else None,
             clock=self.clock,
             wire_faults=KINDS,
+            knows_losses=True,
         )
         self._is_used = self._is_started = False
-        fake = replace(fake_of(self.app), knows_losses=True)
+        fake = fake_of(self.app)
         keys = checked.api_key
         super().__init__(fake, None, checked.base_url, keys[0] if keys else API_KEY)
         patience = Patience(checked.max_polls)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Headers = Iterable[tuple[str, str | bytes]]
 
 _PORTS = {"http": 80, "https": 443}
-_CHUNKS = 20  # in which a body arrives that dribbles
 
 
 class Broken(Exception):
@@ -152,7 +151,7 @@ class Carrier:
                 f"{method} {url} has no timeout, and its answer never comes, as ordered: against the real "
                 "API this client would hang for ever. Give the request a timeout."
             )
-        steps = tuple(_steps(content, delivery, timeout))
+        steps = tuple(_steps(delivery, timeout))
 
         def lost() -> None:
             if context.note is not None:
@@ -194,17 +193,13 @@ class Carrier:
         return environ
 
 
-def _steps(content: bytes, delivery: Delivery, timeout: float | None) -> Iterator[Step]:
+def _steps(delivery: Delivery, timeout: float | None) -> Iterator[Step]:
     """How a body arrives: in one piece, or as a fault has it."""
-    if delivery.over == 0 and delivery.sent is None:
-        yield Step(0.0, content)
-        return
-    sent = content if delivery.sent is None else content[: max(delivery.sent, 0)]
-    size = max(math.ceil(len(content) / _CHUNKS), 1)
-    pause = delivery.over * size / max(len(content), 1)
-    for start in range(0, len(sent), size):
+    pause, parts = delivery.parts()
+    for part in parts:
         if timeout is not None and pause > timeout:
             yield Step(timeout, b"", TimedOut(timeout))
             return
-        yield Step(pause, sent[start : start + size])
-    yield Step(0.0, b"", Broken(reset=delivery.reset) if len(sent) < len(content) else None)
+        yield Step(pause, part)
+    if not delivery.arrives:
+        yield Step(0.0, b"", Broken(reset=delivery.reset))

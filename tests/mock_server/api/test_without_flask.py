@@ -3,7 +3,7 @@
 import pytest
 
 from netmind_mock import SteerableClock, create_app
-from netmind_mock.app import fake_of
+from netmind_mock.fake import fake_of
 from netmind_mock.stores import StoreUnavailable
 
 AUTH = {"Authorization": "Bearer key"}

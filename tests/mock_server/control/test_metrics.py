@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from netmind_mock import create_app
-from netmind_mock.app import fake_of
+from netmind_mock.fake import fake_of
 from netmind_mock.stores import Limits, StoreUnavailable
 from netmind_mock.stores.memory import MemoryStore
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from netmind_mock.jobs.job import Job, Plan, Stage, Status, ends_after, status_at
+from netmind_mock.jobs.job import Job, Plan, Stage, Status, ends_after, prompt_of, status_at
 
 PLAN = Plan(
     (
@@ -77,3 +77,15 @@ def test_a_plan_without_a_final_stage_never_ends():
 @pytest.mark.parametrize("status", Status)
 def test_only_completed_and_failed_are_final(status):
     assert status.is_final is (status in ("completed", "failed"))
+
+
+@pytest.mark.parametrize(
+    ("config", "prompt"),
+    [
+        ({"prompt": "A cup", "text": "Hello"}, "A cup"),
+        ({"prompt": ["x"], "text": "Hello"}, "Hello"),
+        ({"prompt": ["x"]}, ""),
+    ],
+)
+def test_what_a_person_wrote_is_the_prompt_or_the_text(config, prompt):
+    assert prompt_of(config) == prompt

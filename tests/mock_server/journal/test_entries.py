@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from netmind_mock import create_app
-from netmind_mock.app import fake_of
+from netmind_mock.fake import fake_of
 from netmind_mock.journal.entries import Entry, Journal, Note, same_request
 from netmind_mock.journal.har import har_of
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from netmind_mock import MemoryStore, SteerableClock, create_app
 from netmind_mock.api.request import KEY, RequestContext
-from netmind_mock.app import fake_of
+from netmind_mock.fake import fake_of
 from netmind_mock.simulation.load import Latency, RateLimit, begun
 from netmind_mock.stores import Limits, StoreUnavailable, open_store
 

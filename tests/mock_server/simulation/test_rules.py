@@ -4,7 +4,7 @@ import pytest
 
 from netmind_mock import InvalidFile, rules_from
 from netmind_mock.jobs.plan import Request
-from netmind_mock.simulation.rules import Rule, prompt_of
+from netmind_mock.simulation.rules import Rule
 from netmind_mock.simulation.scenarios import order
 
 
@@ -48,10 +48,6 @@ def test_rules_are_read_in_their_order(read):
 )
 def test_a_rule_fits_by_model_and_prompt(rule, request_, fits):
     assert rule.fits(request_) is fits
-
-
-def test_a_prompt_that_is_no_text_is_none():
-    assert prompt_of(asked(prompt=["x"])) == ""
 
 
 @pytest.mark.parametrize(

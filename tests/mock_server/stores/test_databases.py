@@ -112,7 +112,7 @@ class TestConnections:
     def test_evicting_facts_and_a_reset_do_not_wait_for_each_other(self, store_url, monkeypatch):
         monkeypatch.setattr("netmind_mock.stores.sql._AMENDMENTS_BETWEEN_EVICTIONS", 1)
         with closing(open_store(store_url)) as store, ThreadPoolExecutor() as pool:
-            amend = partial(store.amend, "rate", "u", lambda kept: (kept or b"") + b".", told=False)
+            amend = partial(store.amend, "rate", "u", lambda kept: ((kept or b"") + b".", None), told=False)
             done = [pool.submit(call) for _ in range(50) for call in (amend, partial(store.forget, "u"))]
             assert [one.exception() for one in done] == [None] * 100
 
@@ -152,7 +152,7 @@ def _work_until_closed(store):
     with pytest.raises(StoreUnavailable, match="it is closed"):  # noqa: PT012 - it may be any call
         while True:
             assert store.get(job(1).id) == job(1)
-            store.amend("orders", "u", lambda _: b"1")
+            store.amend("orders", "u", lambda _: (b"1", None))
 
 
 def _connections(store_url):
@@ -245,7 +245,7 @@ class TestPostgresql:
             for _ in range(20):
                 try:
                     assert store.get(job(1).id) == job(1)
-                    store.amend("orders", "u", lambda kept: (kept or b"") + b".")
+                    store.amend("orders", "u", lambda kept: ((kept or b"") + b".", None))
                 except StoreUnavailable:
                     failed += 1
             assert failed <= failures
@@ -336,7 +336,7 @@ def test_servers_that_open_a_new_database_at_once_all_do(postgresql):
         start.wait()
         try:
             with closing(open_store(postgresql)) as store:
-                store.amend("clock", None, lambda _: b"[]")
+                store.amend("clock", None, lambda _: (b"[]", None))
         except Exception as error:  # noqa: BLE001 - told by the assertion
             failed.append(error)
 

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from netmind_mock import SteerableClock, create_app
-from netmind_mock.app import fake_of
+from netmind_mock.fake import fake_of
 from netmind_mock.stores import StoreUnavailable, open_store
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from netmind_mock import create_app
-from netmind_mock.app import fake_of
+from netmind_mock.fake import fake_of
 from netmind_mock.stores import KeptNote, StoreUnavailable, open_store
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}

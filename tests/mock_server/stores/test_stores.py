@@ -112,33 +112,33 @@ class TestFacts:
         assert store.facts(0) is None
 
     def test_what_was_kept_last_is_there_to_whoever_has_not_seen_it(self, store):
-        store.amend("orders", "u", lambda _: b"\x00a")
-        store.amend("orders", "u", lambda kept: kept + b"b")
-        store.amend("clock", None, lambda kept: b"c" if kept is None else b"")
+        store.amend("orders", "u", lambda _: (b"\x00a", None))
+        store.amend("orders", "u", lambda kept: (kept + b"b", None))
+        store.amend("clock", None, lambda kept: (b"c" if kept is None else b"", None))
         first = store.facts(0)
         assert first.changed == {("orders", "u"): b"\x00ab", ("clock", ""): b"c"}
         assert store.facts(first.revision) is None
-        store.amend("clock", None, lambda _: b"d")
+        store.amend("clock", None, lambda _: (b"d", None))
         assert store.facts(first.revision).changed == {("clock", ""): b"d"}
 
     def test_a_reset_of_one_drops_what_is_its_own(self, store):
         for user in ("u", "other", None):
-            store.amend("orders", user, lambda _: b"a")
+            store.amend("orders", user, lambda _: (b"a", None))
         seen = store.facts(0).revision
         store.forget("u")
         assert store.facts(seen).changed == {("orders", "u"): None}
-        store.amend("orders", "u", lambda kept: b"new" if kept is None else kept)
+        store.amend("orders", "u", lambda kept: (b"new" if kept is None else kept, None))
         assert store.facts(seen).changed == {("orders", "u"): b"new"}
 
     def test_a_reset_of_all_drops_everything(self, store):
         for user in ("u", None):
-            store.amend("orders", user, lambda _: b"a")
+            store.amend("orders", user, lambda _: (b"a", None))
         seen = store.facts(0).revision
         store.forget(None)
         assert store.facts(seen).changed == {("orders", "u"): None, ("orders", ""): None}
 
     def test_an_amendment_that_fails_changes_nothing(self, store):
-        store.amend("orders", "u", lambda _: b"a")
+        store.amend("orders", "u", lambda _: (b"a", None))
         seen = store.facts(0).revision
 
         def fail(_):
@@ -148,7 +148,7 @@ class TestFacts:
             store.amend("orders", "u", fail)
         after = store.facts(seen)
         assert after is None or after.changed == {}
-        store.amend("orders", "u", lambda kept: kept + b"b")
+        store.amend("orders", "u", lambda kept: (kept + b"b", None))
         assert store.facts(seen).changed == {("orders", "u"): b"ab"}
 
     def test_no_amendment_comes_in_between_another(self, store):
@@ -157,7 +157,7 @@ class TestFacts:
         def amend():
             start.wait()
             for _ in range(20):
-                store.amend("orders", "u", lambda kept: (kept or b"") + b".")
+                store.amend("orders", "u", lambda kept: ((kept or b"") + b".", None))
 
         threads = [threading.Thread(target=amend) for _ in range(8)]
         for thread in threads:
@@ -255,19 +255,19 @@ class TestLimits:
         store, now = limited(max_facts=3)
         for who in (None, "b", "a"):
             now[0] += 1
-            store.amend("orders", who, lambda _: b"1")
-            store.amend("rate", who, lambda _: b"2", told=False)
+            store.amend("orders", who, lambda _: (b"1", None))
+            store.amend("rate", who, lambda _: (b"2", None), told=False)
         seen = store.facts(0).revision
         for who in ("c", "d", "e"):
             now[0] += 1
-            store.amend("orders", who, lambda _: b"1")
-            store.amend("rate", who, lambda _: b"2", told=False)
+            store.amend("orders", who, lambda _: (b"1", None))
+            store.amend("rate", who, lambda _: (b"2", None), told=False)
         changed = store.facts(seen).changed
         assert changed[("orders", "b")] is None
         assert {who for (_, who), fact in store.facts(0).changed.items() if fact} >= {"d", "e", ""}
         left = []
         for who in ("b", "e"):
-            store.amend("rate", who, lambda kept: left.append(kept) or b"3", told=False)
+            store.amend("rate", who, lambda kept: (b"3", left.append(kept)), told=False)
         assert left == [None, b"2"]
 
     def test_facts_that_are_not_told_are_kept_and_go_with_a_reset(self, limited):
@@ -276,10 +276,10 @@ class TestLimits:
 
         def look(kept):
             seen.append(kept)
-            return b"kept"
+            return b"kept", len(seen)
 
         for who in ("a", "a", "b"):
-            store.amend("rate", who, look, told=False)
+            assert store.amend("rate", who, look, told=False) == len(seen)
         assert (seen, store.facts(0)) == ([None, b"kept", None], None)
         store.forget("a")
         for who in ("a", "b"):

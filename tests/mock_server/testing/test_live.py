@@ -1,6 +1,7 @@
 """The served fake: a tenant for each test, and the same orders and verdicts as in process."""
 
 import contextlib
+import gc
 import http.client
 import json
 import os
@@ -172,6 +173,13 @@ def test_a_virtual_clock_does_not_reach_a_server(server):
         while get(mock, job)["status"] == "pending":
             assert REAL_MONOTONIC[0]() < until
         assert virtual.clock.elapsed == 0
+
+
+def test_the_garbage_collector_of_the_tests_process_is_left_alone():
+    before = gc.get_threshold(), gc.get_freeze_count(), len(gc.callbacks)
+    with LiveServer() as server, server.tenant() as mock:
+        requests.get(f"{mock.base_url}/v1/generation", headers={"Authorization": mock.api_key}, timeout=10)
+    assert (gc.get_threshold(), gc.get_freeze_count(), len(gc.callbacks)) == before
 
 
 def test_a_thousand_accounts_in_a_row_leave_nothing():

@@ -13,6 +13,7 @@ from asking import AUTHORIZED, BODY, URL, by_requests
 import netmind_mock
 from netmind_client import GenerationClient, GenerationFailed, WaitTimeout
 from netmind_mock import InvalidOrder
+from netmind_mock.journal.spend import spend_from_json
 
 
 class TestAnswering:
@@ -252,6 +253,17 @@ class TestOrders:
             with pytest.raises(GenerationFailed):
                 client.wait(client.create("Qwen/Qwen-Image", {"prompt": "green tea"}))
             assert mock.spend.total == pytest.approx(0.04)
+
+    def test_the_control_api_knows_as_well_what_a_client_received(self):
+        with netmind_mock.start() as mock:
+            mock.fault("create", "delay", seconds=1)
+            url, headers = f"{mock.base_url}/v1/generation", {"Authorization": mock.api_key}
+            for _ in range(2):  # received, though late: asked for twice on purpose
+                requests.post(url, json=BODY, headers=headers, timeout=5)
+            with httpx.Client(transport=httpx.WSGITransport(mock.wsgi_app)) as control:
+                told = control.get("http://localhost/__mock/spend").json()
+            assert spend_from_json(told) == mock.spend
+            assert mock.spend.twice == ()
 
     def test_an_order_that_nobody_used_fails_where_it_was_written(self):
         with pytest.raises(AssertionError) as failed, netmind_mock.start() as mock:

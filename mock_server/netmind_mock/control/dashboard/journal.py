@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_contracts import library
-from netmind_mock.control.dashboard.views import moment, shortened
+from netmind_mock.control.dashboard.views import PAGE_LENGTH, moment, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from netmind_mock.fake import Fake
     from netmind_mock.journal.entries import Entry
 
-PAGE_LENGTH = 50
 _MOST_VIOLATIONS = 5
 # The schema of a successful response, by operation.
 _RESPONSES = {

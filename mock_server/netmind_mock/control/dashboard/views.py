@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_mock.api import wire
 from netmind_mock.clock import SteerableClock
-from netmind_mock.jobs.job import Kind, Status, has_ended, stages_until, status_at
+from netmind_mock.jobs.job import Kind, Status, has_ended, prompt_of, stages_until, status_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -279,9 +279,7 @@ def _config_of(job: Job) -> Any:
 
 
 def _prompt_of(job: Job) -> str:
-    config = _config_of(job)
-    texts = (config.get(name) for name in ("prompt", "text"))
-    return next((text for text in texts if isinstance(text, str)), "")
+    return prompt_of(_config_of(job))
 
 
 def pretty(document: Any) -> str:

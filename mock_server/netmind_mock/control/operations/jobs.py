@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from netmind_mock.control.operations.table import NotThere, operation
 from netmind_mock.jobs import ids
 from netmind_mock.jobs.job import Job, Kind, deleted, ended, stages_until, status_at, without_links
-from netmind_mock.stores import StoreUnavailable
+from netmind_mock.simulation.load import move_up
 from netmind_mock.validation import InvalidOrder, Parameter, text
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def delete(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
     job = find_job(fake, user_id, asked["id"])
     clock = fake.accounts.clock(job.user_id)
     fake.store.change(job.id, lambda before: deleted(before, clock.now()))
-    _move_up(fake, job.user_id, clock.now())
+    move_up(fake.queue, job.user_id, clock.now())
     return _shown(fake, find_job(fake, user_id, job.id))
 
 
@@ -103,11 +102,5 @@ def _end(fake: Fake, job: Job, failure: str | None) -> Any:
         return ended(before, now, failure)
 
     fake.store.change(job.id, end)
-    _move_up(fake, job.user_id, clock.now())
+    move_up(fake.queue, job.user_id, clock.now())
     return _shown(fake, find_job(fake, job.user_id, job.id))
-
-
-def _move_up(fake: Fake, user_id: str, now: float) -> None:
-    if fake.queue is not None:
-        with contextlib.suppress(StoreUnavailable):  # the next create that has to wait tries again
-            fake.queue.move_up(user_id, now)
