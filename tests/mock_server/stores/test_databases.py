@@ -358,18 +358,22 @@ def test_a_table_that_somebody_locks_is_waited_for_and_then_told(postgresql, mon
         assert store.get(job(1).id) is None
 
 
-def test_a_server_that_does_not_answer_at_all_is_given_up_and_may_come_back(postgresql, monkeypatch):
+@pytest.mark.parametrize("call", ["get", "put"])
+def test_a_server_that_does_not_answer_at_all_is_given_up_and_may_come_back(postgresql, monkeypatch, call):
     monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
     folder = Path(parse_qs(urlsplit(postgresql).query)["host"][0])
     main = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
     with closing(open_store(postgresql)) as store:
         store.put(job(1))
+        assert store.get(job(1).id) == job(1)
         processes = [main, *main.children()]
         for process in processes:
             process.suspend()
         try:
-            with pytest.raises(StoreUnavailable):
-                store.get(job(1).id)
+            begun = time.monotonic()
+            with pytest.raises(StoreUnavailable, match="wait timeout"):
+                store.get(job(1).id) if call == "get" else store.put(job(2))
+            assert 0.3 <= time.monotonic() - begun < 3
         finally:
             for process in processes:
                 process.resume()
