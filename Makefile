@@ -28,7 +28,7 @@ serve: $(STAMP) ## start the fake on http://127.0.0.1:8000 (options: make serve 
 test: $(STAMP) ## run all tests, in random order, with branch coverage
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term $(ARGS)
 
-check: $(STAMP) ## format, lint, types, rooms, wheel
+check: $(STAMP) ## format, lint, types, layers, wheel
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -36,7 +36,7 @@ check: $(STAMP) ## format, lint, types, rooms, wheel
 	@$(BIN)/openapi-spec-validator contracts/netmind_contracts/data/openapi.json
 	@$(BIN)/python scripts/check_wheel.py
 
-bench: $(STAMP) ## measure the contract suite, the client, the fixtures, the stores, and the fake beside a bare WSGI function
+bench: $(STAMP) ## measure the contract suite, the client, the fixtures, the stores, and the fake beside a bare ASGI function
 	@$(BIN)/python benchmarks/client.py
 	@$(BIN)/python benchmarks/contracts.py
 	@$(BIN)/python benchmarks/in_tests.py

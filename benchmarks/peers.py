@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 DOCS = ROOT / "docs" / "performance.md"
 ANSWERS_WITHIN_SECONDS = 30.0
 IDLE_AFTER_SECONDS = 0.5
-BARE = "bare WSGI function"
+BARE = "bare ASGI function"
 SQLITE = ("--store", "sqlite:///{folder}/jobs.db")
 
 

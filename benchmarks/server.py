@@ -1,4 +1,4 @@
-"""The fake beside a bare WSGI function and an empty Flask view, on the same server, in one run.
+"""The fake beside a bare ASGI function and an empty Flask view, on the same server, in one run.
 
 Prints a Markdown table: requests a second at 8 keep-alive connections (median of several rounds, the servers
 taking turns), the 99th percentile of the latency, the time from start to the first 200, and memory a job.

@@ -63,7 +63,7 @@ def faults_after(faults, asked, answered):
 def objects_of(history):
     """The histories of the account's jobs and of its faults, each with its beginning and its model.
 
-    A fault strikes on the way: a request passes the door at one moment, and is carried out at a later one.
+    A fault strikes on the way: a request meets it at one moment, and is carried out at a later one.
     """
     on_jobs = [call for call in history if call.asked[0] != "order a fault" and call.answered != "refused"]
     on_faults = [call for call in history if call.asked[0] in ("create", "order a fault")]

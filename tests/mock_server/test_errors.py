@@ -41,8 +41,8 @@ REFUSALS = {
     "expired_link": (lambda client: client.get(expired(client)), 403, "this link was ordered to expire"),
     "range": (lambda client: client.get(done(client), headers={"Range": "bytes=99999999-"}), 416, "HTTP refuses this request"),
     "fault": (struck, 429, "fault 1: status of list (code=429"),
-    "control plane": (lambda client: client.post("/__mock/next-job", json={"scenario": "x"}), 422, "no such scenario as 'x'"),
-    "control plane's host": (lambda client: client.get("/__mock/health", headers={"Host": "evil.example"}), 403, "this Host is not the fake's"),
+    "control API": (lambda client: client.post("/__mock/next-job", json={"scenario": "x"}), 422, "no such scenario as 'x'"),
+    "control API's host": (lambda client: client.get("/__mock/health", headers={"Host": "evil.example"}), 403, "this Host is not the fake's"),
 }  # fmt: skip
 
 

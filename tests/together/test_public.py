@@ -54,7 +54,7 @@ def test_every_public_thing_is_explained(name):
         ("netmind_mock.cli", ["uvicorn", "jsonschema", "PIL", "av"]),
         (
             "netmind_mock.pytest_plugin",
-            ["flask", "requests", "responses", "httpx", "orjson", "netmind_mock.app"],
+            ["flask", "requests", "responses", "httpx", "msgspec", "netmind_mock.app"],
         ),
     ],
 )

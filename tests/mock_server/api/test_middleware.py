@@ -1,4 +1,4 @@
-"""The door reads the clock, and every answer says what it shows."""
+"""The middleware reads the clock, and every answer says what it shows."""
 
 import pytest
 from support import AUTHORIZED

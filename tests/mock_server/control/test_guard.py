@@ -1,4 +1,4 @@
-"""Who may use the control plane."""
+"""Who may use the control API."""
 
 import pytest
 from support import AUTHORIZED

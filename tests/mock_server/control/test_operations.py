@@ -1,4 +1,4 @@
-"""The control plane over HTTP: what is ordered there holds, and who may order."""
+"""The control API over HTTP: what is ordered there holds, and who may order."""
 
 import json
 import time
@@ -23,7 +23,7 @@ def api(make):
 
 @pytest.fixture
 def post(api):
-    """Posts to the control plane, for the tests' own account unless told otherwise."""
+    """Posts to the control API, for the tests' own account unless told otherwise."""
 
     def post(path, payload=None, headers=AUTHORIZED, status=200):
         answer = api.post(f"/__mock/{path}", json=payload or {}, headers=headers)
