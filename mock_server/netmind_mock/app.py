@@ -232,7 +232,7 @@ def _flask_app(fake: Fake, control_key: str | None, log: Callable[[Note], None] 
         return (
             {"message": message},
             503,
-            [(HINT, hint_line(f"{message}; nothing was done", "docs/serving.md"))],
+            [(HINT, hint_line(f"{message}; no job was created or changed", "docs/serving.md"))],
         )
 
     app.register_error_handler(StoreUnavailable, cannot_keep)

@@ -149,7 +149,7 @@ class TestUnavailable:
             503,
             {"message": "the fake's store cannot be read or written now: disk I/O error"},
         )
-        assert "nothing was done" in answer.headers["X-Mock-Hint"]
+        assert "no job was created or changed" in answer.headers["X-Mock-Hint"]
         assert "Retry-After" not in answer.headers
 
 
