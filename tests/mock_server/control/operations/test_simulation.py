@@ -1,87 +1,11 @@
-"""The control API over HTTP: what is ordered there holds, and who may order."""
+"""What is ordered over HTTP holds: scenarios, rules, faults, the clock, a reset."""
 
-import json
 import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support import AUTHORIZED, PAGE_IMAGE
 
-from netmind_contracts.runs.har import run_of_har
-from netmind_mock import create_app
-from netmind_mock.control.operations import OPERATIONS_BY_NAME
-
 OTHER = {"Authorization": "another-token"}
-ALL_WIRE = ("delay", "hang", "dribble", "reset", "truncate")
-
-
-@pytest.fixture
-def api(make):
-    return make(profile="observed", wire_faults=ALL_WIRE)
-
-
-@pytest.fixture
-def post(api):
-    """Posts to the control API, for the tests' own account unless told otherwise."""
-
-    def post(path, payload=None, headers=AUTHORIZED, status=200):
-        answer = api.post(f"/__mock/{path}", json=payload or {}, headers=headers)
-        assert status in (None, answer.status_code), answer.text
-        return answer.json
-
-    return post
-
-
-@pytest.fixture
-def get(api):
-    def get(path, headers=AUTHORIZED, status=200):
-        answer = api.get(f"/__mock/{path}", headers=headers)
-        assert answer.status_code == status, answer.text
-        return answer.json
-
-    return get
-
-
-@pytest.fixture
-def status_of(api):
-    def status_of(job, headers=AUTHORIZED):
-        return api.get(f"/v1/generation/{job['id']}", headers=headers).json["status"]
-
-    return status_of
-
-
-def test_health_says_what_is_served(get):
-    health = get("health")
-    assert (health["status"], health["profile"]) == ("ok", "observed")
-    assert "reset" in health["faults"]
-
-
-def urls(api, job):
-    answer = api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).json
-    return [one["url"].removeprefix("http://localhost") for one in answer["result"]["data"]]
-
-
-def test_links_that_are_let_expire_are_refused_and_get_gives_new_ones(api, post, create, clock):
-    job = create(api)
-    clock.advance(2)
-    [old] = urls(api, job)
-    assert api.get(old).status_code == 200
-    links = [old]
-    for _ in range(2):  # also in the same second, and twice
-        post(f"jobs/{job['id']}/expire-links")
-        [new] = urls(api, job)
-        assert [api.get(link).status_code for link in (*links, new)] == [403] * len(links) + [200]
-        links.append(new)
-
-
-def test_a_job_can_be_deleted_by_hand_as_its_account_does(api, create, get):
-    job = create(api)
-    answer = api.delete(f"/__mock/jobs/{job['id']}", headers=AUTHORIZED)
-    assert (answer.status_code, answer.json["deleted_at"] is not None) == (200, True)
-    assert api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).status_code == 404
-    assert api.delete(f"/__mock/jobs/{job['id']}", headers=OTHER).status_code == 404
-    assert [one["deleted_at"] is not None for one in get("jobs")["jobs"]] == [True]
 
 
 def test_the_next_job_goes_as_ordered_and_those_after_it_as_usual(api, post, create, clock, status_of):
@@ -279,83 +203,6 @@ def test_a_clock_that_cannot_be_is_refused(post, wrong):
     assert post("clock", wrong, status=422)["message"].startswith("clock: ")
 
 
-def test_a_job_is_completed_by_hand(api, post, create, status_of):
-    post("next-job", {"scenario": "by_hand"})
-    job = create(api)
-    assert post(f"jobs/{job['id']}/complete")["status"] == "completed"
-    assert status_of(job) == "completed"
-    assert "completed already" in post(f"jobs/{job['id']}/fail", status=422)["message"]
-
-
-def test_a_job_is_failed_by_hand_with_a_reason(api, post, create):
-    job = create(api)
-    post(f"jobs/{job['id']}/fail", {"reason": "because"})
-    failed = api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).json
-    assert (failed["status"], failed["logs"]) == ("failed", [{"text": "because"}])
-
-
-def test_another_accounts_job_is_not_there_to_be_steered(api, post, create):
-    job = create(api)
-    assert "no such generation" in post(f"jobs/{job['id']}/complete", headers=OTHER, status=404)["message"]
-
-
-def test_jobs_are_told_newest_first_with_their_scenario(api, post, get, create):
-    create(api)
-    post("next-job", {"scenario": "stuck"})
-    create(api, headers=AUTHORIZED)
-    create(api, headers=OTHER)
-    assert [job["scenario"] for job in get("jobs")["jobs"]] == ["stuck", ""]
-    assert len(get("jobs", headers={})["jobs"]) == 3
-
-
-def test_the_journal_has_each_request_of_the_account(api, get, create):
-    job = create(api)
-    api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
-    api.get("/v1/generation", headers=OTHER)
-    entries = get("journal")["entries"]
-    assert [(entry["operation"], entry["status"], entry["job_id"]) for entry in entries] == [
-        ("create", 200, job["id"]),
-        ("get", 200, job["id"]),
-    ]
-    assert json.loads(entries[0]["body"]) == PAGE_IMAGE
-
-
-def test_the_journal_can_be_asked_for_the_last_of_an_operation(api, get, create):
-    for _ in range(3):
-        create(api)
-        api.get("/v1/generation", headers=AUTHORIZED)
-    assert [entry["number"] for entry in get("journal?operation=create&limit=2")["entries"]] == [3, 5]
-    assert "did you mean create?" in get("journal?operation=crate", status=422)["message"]
-    assert "limit" in get("journal?limit=none", status=422)["message"]
-
-
-def test_the_journal_as_har_is_read_by_the_contract_kit(api, get, create, clock):
-    job = create(api)
-    clock.advance(2)
-    api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
-    run = run_of_har(get("journal.har"), "the journal")
-    assert [str(exchange) for exchange in run.exchanges] == [
-        "POST /v1/generation → 200",
-        f"GET /v1/generation/{job['id'][:8]}… → 200",
-    ]
-    assert {exchange.request.authorization for exchange in run.exchanges} == {"bearer"}
-
-
-def test_the_spend_is_told(api, get, create):
-    create(api)
-    create(api)
-    spent = get("spend")
-    assert (spent["total"], spent["creates"], spent["twice"]) == (2.0, 2, [])
-
-
-def test_polling_is_judged(api, get, create):
-    job = create(api)
-    for _ in range(3):
-        api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
-    verdict = get(f"polling/{job['id']}")
-    assert (verdict["polite"], [one["rule"] for one in verdict["findings"]]) == (False, ["interval"])
-
-
 @pytest.mark.parametrize(
     "prompt",
     [
@@ -375,22 +222,10 @@ def test_a_hostile_tag_is_refused_at_once(api, prompt):
     assert time.monotonic() - began < 5  # a quadratic search took minutes
 
 
-def test_a_path_that_is_no_url_does_not_break_the_har(api, get):
-    api.get("/", headers=AUTHORIZED, environ_overrides={"PATH_INFO": "//["})
-    assert len(get("journal.har")["log"]["entries"]) == 1
-
-
 def test_the_clock_goes_no_further_than_calendars(post):
     for _ in range(300):
         answer = post("clock", {"advance": 1e9}, status=None)
     assert answer["message"] == "clock: goes no further than the year 9000"
-
-
-def test_a_job_that_was_to_fail_can_be_completed_by_hand_with_its_result(api, post, create):
-    post("next-job", {"scenario": "failed", "after": 600})
-    job = create(api)
-    post(f"jobs/{job['id']}/complete")
-    assert len(api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).json["result"]["data"]) == 1
 
 
 @pytest.mark.parametrize("scenario", ["after_polls", "by_hand", "stuck"])
@@ -422,49 +257,3 @@ def test_a_reset_of_everything_is_an_empty_fake(api, post, get, create):
     post("faults", {"operation": "get", "kind": "status"}, headers={})
     assert post("reset", headers={}) == {"for": "every account"}
     assert (get("jobs", headers={})["jobs"], get("faults", headers={})["faults"]) == ([], [])
-
-
-@pytest.mark.parametrize(("name", "one"), OPERATIONS_BY_NAME.items())
-def test_an_argument_that_an_operation_does_not_have_is_refused(api, create, post, get, name, one):
-    """A DELETE of one fault would else have cleared all of them."""
-    path = one.path.replace("{id}", create(api)["id"])
-    post("faults", {"operation": "get", "kind": "status"})
-    sent = {"json": {"numbr": 1}} if one.method == "POST" else {"query_string": {"numbr": 1}}
-    refused = api.open(f"/__mock/{path}", method=one.method, headers=AUTHORIZED, **sent)
-    assert refused.status_code == 422, name
-    assert len(get("faults")["faults"]) == 1
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-POSTS = sorted(
-    one.path.replace("{id}", "0" * 32) for one in OPERATIONS_BY_NAME.values() if one.method == "POST"
-)
-KEYS = [
-    "scenario",
-    "operation",
-    "kind",
-    "after",
-    "times",
-    "model",
-    "prompt",
-    "advance",
-    "speed",
-    "freeze",
-    "reason",
-    "id",
-]
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.sampled_from(POSTS),
-    st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), json_values, max_size=5),
-)
-def test_no_payload_breaks_the_control_plane(path, payload):
-    body = json.dumps(payload).replace("NaN", "0").replace("-Infinity", "0").replace("Infinity", "0")
-    answer = create_app().test_client().post(f"/__mock/{path}", data=body, content_type="application/json")
-    assert answer.status_code in (200, 404, 422), answer.text
