@@ -102,8 +102,11 @@ def body_cut_short(came: int, announced: int) -> InvalidBody:
 
 
 def pack_config(config: dict[str, Any]) -> bytes:
-    """Return a config as the compact JSON that a job keeps."""
-    return msgspec.json.encode(config)
+    """Return a config as the compact JSON that a job keeps.
+
+    A copy, since what msgspec returns holds the whole buffer that it wrote into: a quarter more.
+    """
+    return bytes(memoryview(msgspec.json.encode(config)))
 
 
 def created(job: Job, profile: Profile, origin: str) -> dict[str, Any]:
