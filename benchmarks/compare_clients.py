@@ -239,12 +239,12 @@ def _left(told: Told) -> str:
     return f"{told.outcome.partition(' [')[0]}; left: {', '.join(told.left) or 'nothing'}"
 
 
-def tables() -> list[tuple[str, list[Row]]]:
-    """What is measured."""
-    cuts = [
-        Row(f"cut {name}", "create", Fault(CUT, *at), "completed", _creates) for name, at in PHASES.items()
-    ]
-    cuts += [
+def _cut_creates() -> list[Row]:
+    return [
+        *(
+            Row(f"cut {name}", "create", Fault(CUT, *at), "completed", _creates)
+            for name, at in PHASES.items()
+        ),
         Row("a 103 before the answer", "create", Fault(HINT, "answer", 0.0), "completed", _creates),
         Row(
             "a redirect to nowhere as the answer",
@@ -254,13 +254,19 @@ def tables() -> list[tuple[str, list[Row]]]:
             _creates,
         ),
     ]
-    creates = [
+
+
+def _late_creates() -> list[Row]:
+    return [
         Row(f"{what} {name}", "create", Fault(what, *PHASES[name]), "completed", _timed)
         for name in ("when the connection is accepted", "after the request, before any answer",
                      "in the answer's head", "in the answer's body")
         for what in ((HANG,) if name == "when the connection is accepted" else (HANG, TRICKLE))
     ]  # fmt: skip
-    waits = [
+
+
+def _waits() -> list[Row]:
+    return [
         Row(
             f"{what} of each poll {name}",
             "wait",
@@ -270,7 +276,10 @@ def tables() -> list[tuple[str, list[Row]]]:
         )
         for name, what in (("after the request, before any answer", HANG), ("in the answer's body", TRICKLE))
     ] + [Row("a job that does not end", "wait", None, "pending", _timed)]
-    statuses = [
+
+
+def _statuses() -> list[Row]:
+    return [
         Row(f"`{status}`", "wait", None, status, _ended, GIVEN_FOR_STATUSES)
         for status in (
             "completed",
@@ -282,7 +291,10 @@ def tables() -> list[tuple[str, list[Row]]]:
             "warming_up",
         )
     ]
-    downloads = [
+
+
+def _downloads() -> list[Row]:
+    return [
         Row(
             "cut in the file, once",
             "download",
@@ -298,12 +310,16 @@ def tables() -> list[tuple[str, list[Row]]]:
             _left,
         ),
     ]
+
+
+def tables() -> list[tuple[str, list[Row]]]:
+    """What is measured."""
     return [
-        ("A create whose connection is cut, or whose answer is odd", cuts),
-        (f"A create, given {GIVEN} s, whose answer does not come", creates),
-        (f"A wait, given {GIVEN} s", waits),
-        (f"A wait, given {GIVEN_FOR_STATUSES} s, for a job that is, and stays, in a status", statuses),
-        ("A download", downloads),
+        ("A create whose connection is cut, or whose answer is odd", _cut_creates()),
+        (f"A create, given {GIVEN} s, whose answer does not come", _late_creates()),
+        (f"A wait, given {GIVEN} s", _waits()),
+        (f"A wait, given {GIVEN_FOR_STATUSES} s, for a job that is, and stays, in a status", _statuses()),
+        ("A download", _downloads()),
     ]
 
 

@@ -1,7 +1,9 @@
 """The fake in process, on a clock that stands until a test moves it."""
 
+import textwrap
+
 import pytest
-from support import AUTHORIZED, PAGE_IMAGE
+from support import AUTHORIZED, PAGE_IMAGE, run_pytest
 
 from netmind_mock import SteerableClock, create_app
 
@@ -63,3 +65,24 @@ def completed(create, clock):
         return client.get(f"/v1/generation/{job['id']}", headers=headers).json
 
     return completed
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A made-up project; runs pytest on a test file in it."""
+
+    class Project:
+        folder = tmp_path
+
+        def run(self, code, *arguments, name="test_made_up.py", **environment):
+            (tmp_path / name).write_text(textwrap.dedent(code))
+            ended = run_pytest(tmp_path, *arguments, **environment)
+            self.output = ended.stdout + ended.stderr
+            self.code = ended.returncode
+            return self
+
+        def ini(self, text):
+            (tmp_path / "pytest.ini").write_text("[pytest]\n" + textwrap.dedent(text))
+            return self
+
+    return Project()

@@ -2,33 +2,10 @@
 
 import subprocess
 import sys
-import textwrap
 
 import pytest
-from support import run_pytest
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A made-up project; runs pytest on a test file in it."""
-
-    class Project:
-        folder = tmp_path
-
-        def run(self, code, *arguments, name="test_made_up.py", **environment):
-            (tmp_path / name).write_text(textwrap.dedent(code))
-            ended = run_pytest(tmp_path, *arguments, **environment)
-            self.output = ended.stdout + ended.stderr
-            self.code = ended.returncode
-            return self
-
-        def ini(self, text):
-            (tmp_path / "pytest.ini").write_text("[pytest]\n" + textwrap.dedent(text))
-            return self
-
-    return Project()
 
 
 CREATE = """

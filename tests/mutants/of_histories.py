@@ -1,0 +1,306 @@
+"""Fakes that break a claim about how a job goes, its results, lists or refusals."""
+
+from mutants.registering import FORBIDDEN, MUTANTS, generations, mutant, on, refused, results
+from mutants.wsgi import Answered, Mutant
+from netmind_contracts.runs.known import UNKNOWN_MODEL
+
+# Statuses
+
+
+@generations("status.on-the-way")
+def a_job_is_queued_on_the_way(generation):
+    return {**generation, "status": "queued"} if generation["status"] == "processing" else None
+
+
+@generations("status.at-the-end", also=["get.completed", "create.sync-mode"])
+def a_job_ends_as_done(generation):
+    return {**generation, "status": "done"} if generation["status"] == "completed" else None
+
+
+@generations("status.never-seen", also=["get.completed", "status.at-the-end", "create.sync-mode"])
+def a_job_ends_as_success(generation):
+    return {**generation, "status": "success"} if generation["status"] == "completed" else None
+
+
+@on("get", "status.forward")
+def a_status_comes_back(asked, answered):
+    asked.memory[asked.path] = asked.memory.get(asked.path, 0) + 1
+    if answered.document["status"] == "processing" and asked.memory[asked.path] % 2:
+        return {**answered.document, "status": "initializing"}
+    return None
+
+
+@on("get", "get.completed")
+def get_answers_another_job(asked, answered):
+    first = asked.memory.setdefault("first", answered.document["id"])
+    return {**answered.document, "id": first} if answered.document["status"] == "processing" else None
+
+
+@generations("get.updated-at-moved")
+def updated_at_stays(generation):
+    return {**generation, "updated_at": generation["created_at"]}
+
+
+MUTANTS.append(Mutant("a_picture_takes_2_seconds", "timing.durations", duration=2))
+
+
+# Failure
+
+
+@generations("failed.http-200")
+def a_failed_job_does_not_say_why(generation):
+    return {**generation, "logs": []} if generation["status"] == "failed" else None
+
+
+@mutant("failed.http-200", also=["get.completed"])
+def a_failed_job_is_answered_with_400(asked, answered):
+    failed = asked.operation == "get" and answered.is_success and answered.document["status"] == "failed"
+    return answered.but(status=400) if failed else None
+
+
+@generations("failed.worker-text")
+def a_failed_job_says_it_in_words(generation):
+    return {**generation, "logs": [{"text": "cannot fetch"}]} if generation["status"] == "failed" else None
+
+
+@mutant("failed.worker-input")
+def input_is_looked_at_by_create(asked, answered):
+    return refused(400) if "invalid" in str(asked.config.get("audio_url")) else None
+
+
+# Results
+
+
+@generations("result.data", also=["create.sync-mode"])
+def results_are_an_object(generation):
+    data = generation["result"].get("data", [{}])
+    return {**generation, "result": {"data": {"0": data[0]}}} if data[0].get("file_type") == "image" else None
+
+
+@results("result.file-id", also=["result.file-id-form", "result.url-form"])
+def file_ids_have_no_prefix(entry):
+    return {**entry, "file_id": entry["file_id"].removeprefix("file-")} if "file_id" in entry else entry
+
+
+@results("result.file-id-form", also=["result.url-form"])
+def file_ids_have_capitals(entry):
+    return (
+        {**entry, "file_id": entry["file_id"].upper().replace("FILE-", "file-")}
+        if "file_id" in entry
+        else entry
+    )
+
+
+@results("result.file-name", also=["result.file-name-form", "result.url-form", "result.data"])
+def file_names_are_null(entry):
+    return {**entry, "file_name": None} if "file_name" in entry else entry
+
+
+@results("result.file-name-form", also=["result.url-form"])
+def file_names_are_the_prompt(entry):
+    return {**entry, "file_name": "A cup of coffee.png"} if "file_name" in entry else entry
+
+
+@results("result.file-type")
+def file_types_are_media_types(entry):
+    return {**entry, "file_type": "image/png"} if entry.get("file_type") == "image" else entry
+
+
+@results("result.url-absolute")
+def urls_are_relative(entry):
+    return {**entry, "url": "/" + entry["url"].split("/", 3)[3]} if "url" in entry else entry
+
+
+@results("result.url-form", rewrite=lambda path: path.removesuffix("/download"))
+def urls_end_otherwise(entry):
+    return {**entry, "url": entry["url"] + "/download"} if "url" in entry else entry
+
+
+@on("file", "result.download")
+def files_are_empty(_, answered):
+    return answered.but(content=b"")
+
+
+@on("file", "result.download")
+def files_are_not_there(*_):
+    return Answered(404, None, b"gone")
+
+
+@on("file", "result.no-token", also=["result.download"])
+def files_want_a_token(asked, _):
+    return None if asked.authorization else FORBIDDEN
+
+
+@on("file", "result.kind", also=["result.output-format"])
+def images_are_sounds(asked, answered):
+    if not answered.content.startswith(b"\x89PNG"):
+        return None
+    return answered.but(content=b"RIFF\x24\0\0\0WAVEfmt " + bytes(48))
+
+
+@on("file", "result.output-format")
+def images_are_jpegs(asked, answered):
+    if not answered.content.startswith(b"\x89PNG"):
+        return None
+    return answered.but(content=b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(48))
+
+
+@on("file", "models.video")
+def films_are_webm(_, answered):
+    if b"ftyp" not in answered.content[:16]:
+        return None
+    return answered.but(content=b"\x1aE\xdf\xa3" + bytes(20) + b"webm" + bytes(20))
+
+
+@generations("result.num-images")
+def one_image_is_enough(generation):
+    data = generation["result"].get("data", [])
+    return {**generation, "result": {"data": data[:1]}} if len(data) > 1 else None
+
+
+@mutant("result.constant")
+def results_tell_at_first_when_they_expire(asked, answered):
+    document = answered.document if asked.operation in ("create", "get") and answered.is_success else {}
+    data = document.get("result", {}).get("data")
+    if not data or document["id"] in asked.memory:
+        return None
+    asked.memory[document["id"]] = True
+    return answered.but({**document, "result": {"data": [{**entry, "expires_in": 60} for entry in data]}})
+
+
+@generations("result.empty-for-a-moment", also=["result.data"])
+def an_empty_result_stays_empty(generation):
+    data = generation["result"].get("data", [{}])
+    return {**generation, "result": {}} if "text" in data[0] else None
+
+
+@results("result.text")
+def a_transcription_comes_in_segments(entry):
+    return {"text": [entry["text"]]} if "text" in entry else entry
+
+
+# The list
+
+
+@on("list", "list.generation-list")
+def a_list_is_called_data(_, answered):
+    return {"data": answered.document["generation_list"]}
+
+
+@on("list", "list.not-paged")
+def a_list_tells_its_next_page(_, answered):
+    return {**answered.document, "next_page": None}
+
+
+@on("list", "list.not-paged")
+def a_list_links_to_its_next_page(_, answered):
+    return answered.but(headers={**answered.headers, "link": '<?page=2>; rel="next"'})
+
+
+@on("list", "list.has-jobs")
+def a_list_is_two_long(_, answered):
+    return {"generation_list": answered.document["generation_list"][:2]}
+
+
+@on("list", "list.once")
+def a_list_has_its_first_twice(_, answered):
+    return {
+        "generation_list": answered.document["generation_list"][:1] + answered.document["generation_list"]
+    }
+
+
+@on("list", "list.order")
+def a_list_is_oldest_first(_, answered):
+    return {"generation_list": answered.document["generation_list"][::-1]}
+
+
+@on("list", "list.agrees")
+def a_list_has_no_results(_, answered):
+    return {"generation_list": [{**entry, "result": {}} for entry in answered.document["generation_list"]]}
+
+
+# Delete
+
+
+@on("delete", "delete.message")
+def delete_answers_ok(*_):
+    return {"message": "OK"}
+
+
+@mutant("delete.gone")
+def a_second_delete_succeeds(asked, answered):
+    if asked.operation != "delete":
+        return None
+    asked.memory.setdefault("deleted", set())
+    if answered.is_success:
+        asked.memory["deleted"].add(asked.path)
+    return (
+        answered.but({"message": "Generation deleted"}, status=200)
+        if asked.path in asked.memory["deleted"]
+        else None
+    )
+
+
+@mutant("delete.gone")
+def a_deleted_job_can_still_be_read(asked, answered):
+    if asked.operation == "get" and answered.is_success:
+        asked.memory[asked.path] = answered
+    deleted = asked.operation == "get" and answered.status == 404
+    return asked.memory.get(asked.path) if deleted else None
+
+
+def too_soon(asked):
+    asked.memory["deletes"] = asked.memory.get("deletes", 0) + (asked.operation == "delete")
+    # The first is about an unknown id; the next two are about the job that is withdrawn.
+    return refused(409) if asked.operation == "delete" and asked.memory["deletes"] in (2, 3) else None
+
+
+MUTANTS.append(Mutant("a_pending_job_cannot_be_deleted", "delete.pending", before=too_soon))
+
+
+# Refusals
+
+
+@mutant("unknown-id.404")
+def an_unknown_id_is_said_otherwise(asked, answered):
+    return answered.but({"message": "No such generation"}) if answered.status == 404 else None
+
+
+@mutant("error.unknown-model")
+def an_unknown_model_is_404(asked, answered):
+    return refused(404) if asked.model == UNKNOWN_MODEL else None
+
+
+@mutant("error.model-unavailable")
+def an_unavailable_model_is_503(_, answered):
+    return answered.but(status=503) if answered.status == 500 else None
+
+
+@mutant("error.unknown-route")
+def an_unknown_route_is_404(_, answered):
+    return answered.but({"message": "Not found"}, status=404) if answered.status == 403 else None
+
+
+@mutant("error.platform", also=["unknown-id.404"])
+def a_refusal_has_an_error_alone(_, answered):
+    return answered.but({"error": "no"}) if answered.status == 404 else None
+
+
+@mutant("error.invalid-body")
+def an_invalid_body_is_400(_, answered):
+    return answered.but({"message": "no"}, status=400) if answered.status == 422 else None
+
+
+@mutant("error.content-type")
+def another_content_type_is_422(_, answered):
+    return answered.but(status=400) if answered.status == 415 else None
+
+
+@mutant("error.too-large")
+def a_large_body_is_400(_, answered):
+    return answered.but(status=400) if answered.status == 413 else None
+
+
+@mutant("error.wrong-method")
+def a_wrong_method_is_404(_, answered):
+    return answered.but({"message": "Not found"}, status=404) if answered.status == 405 else None
