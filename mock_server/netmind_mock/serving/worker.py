@@ -1,6 +1,6 @@
 """Responds to requests on an event loop: the fake's WSGI application as an ASGI application.
 
-Python runs one thread at a time, so a request is answered where it arrives: on the loop, by calling the WSGI
+Python runs one thread at a time, so a request is handled where it arrives: on the loop, by calling the WSGI
 application there. Nothing may wait on the loop, though, or every client would:
 
 * A body is awaited. Any number of clients may be in the middle of sending one.
@@ -143,7 +143,7 @@ class _Waiting(NamedTuple):
 class Held:
     """Responses that wait for moments of clocks. One task looks at the clocks, and is there while any wait.
 
-    A clock can be steered at any time, also from other threads and processes: no timer of the loop will do.
+    A clock can be changed at any time, also by other threads and processes: no timer of the loop will do.
     """
 
     def __init__(self) -> None:
