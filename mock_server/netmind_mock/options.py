@@ -190,7 +190,7 @@ def _option(
     return field(default=default, repr=not is_secret, metadata={"option": about_it})
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """The options of a fake, checked; those that are not given have their defaults.
 
