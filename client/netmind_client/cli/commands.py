@@ -261,10 +261,9 @@ def generate_many(
 @main.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    r"""Print what makes a shell complete this command.
+    """Print what makes a shell complete this command.
 
-    \b
-    For bash:  eval "$(netmind-client completion bash)"
+    In bash, run: eval "$(netmind-client completion bash)"
     """
     from click.shell_completion import get_completion_class  # noqa: PLC0415 - for this alone
 

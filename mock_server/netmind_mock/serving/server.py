@@ -97,18 +97,21 @@ def serve(options: Options, app: Flask, listener: socket.socket, on_ready: Calla
         listener: The listening socket.
         on_ready: Called, on a thread, once the server responds.
     """
-    for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has ended in order
-        signal.signal(name, lambda *_: None)
-    if options.end_with_stdin:
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
-    threading.Thread(target=_tell_when_ready, args=(listener, on_ready), daemon=True).start()
     if options.workers == 1:
         tune_collector()
-        uvicorn.Server(config_of(options, Worker(app))).run(sockets=[listener])
+        server = uvicorn.Server(config_of(options, Worker(app)))
+        # A signal before uvicorn runs ends it, too; and uvicorn raises each again once it has ended.
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, server.handle_exit)
+        run: Callable[[], None] = functools.partial(server.run, sockets=[listener])
     else:
         fake_of(app).store.close()
         make_worker = functools.partial(_worker_of, options, os.getpid())
-        Multiprocess(config_of(options, make_worker, factory=True), sockets=[listener]).run()
+        run = Multiprocess(config_of(options, make_worker, factory=True), sockets=[listener]).run
+    if options.end_with_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    threading.Thread(target=_tell_when_ready, args=(listener, on_ready), daemon=True).start()
+    run()
 
 
 def config_of(options: Options, app: Any, *, factory: bool = False) -> uvicorn.Config:
@@ -190,7 +193,8 @@ def _tell_when_ready(listener: socket.socket, on_ready: Callable[[], None]) -> N
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated, not listened on
     connection = http.client.HTTPConnection(host, port, timeout=_READY_WITHIN_SECONDS)
     try:
-        connection.request("GET", "/", headers={"Connection": "close"})
+        # Of the control API, since the journal is of requests that somebody made to the API.
+        connection.request("GET", "/__mock/health", headers={"Connection": "close"})
         connection.getresponse().read()
     except (OSError, http.client.HTTPException):
         message = "the server did not respond within %d s"

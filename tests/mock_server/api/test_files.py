@@ -202,3 +202,8 @@ def test_a_file_larger_than_the_cache_is_answered_too(documented, completed, mon
     monkeypatch.setattr("netmind_mock.media.render", lambda *_: bytes(70_000_000))
     url = completed(documented)["result"]["data"][0]["url"]
     assert len(documented.get(url).data) == 70_000_000
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-3"}])
+def test_a_file_says_once_what_time_it_is(client, url, headers):
+    assert len(client.get(url, headers=headers).headers.getlist("Date")) == 1

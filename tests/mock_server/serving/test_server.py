@@ -126,6 +126,17 @@ def test_it_ends_within_a_second_with_exit_code_0(tmp_path, raw, name, busy):
     assert not (tmp_path / "ready").exists()
 
 
+def test_a_server_whose_standard_input_is_closed_already_ends():
+    command = [sys.executable, "-m", "netmind_mock", "serve", "--port", "0", "--end-with-stdin"]
+    assert subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=15).returncode == 0
+
+
+def test_a_server_that_is_ready_has_an_empty_journal(tmp_path):
+    with running_fake(tmp_path) as (base_url, _):
+        journal = requests.get(f"{base_url}/__mock/journal", timeout=10).json()
+        assert journal == {"dropped": 0, "entries": []}
+
+
 def test_the_ready_file_holds_the_base_url(tmp_path):
     with running_fake(tmp_path) as (base_url, _):
         assert requests.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=5).status_code == 200
