@@ -68,7 +68,7 @@ def netmind_clock(netmind_mock: Mock) -> VirtualClock:
 
 
 @pytest.fixture(scope="session")
-def netmind_server_process(pytestconfig: pytest.Config) -> Iterator[LiveServer]:
+def _netmind_live_server(pytestconfig: pytest.Config) -> Iterator[LiveServer]:
     """The server that the tests of this process share."""
     from netmind_mock.testing.live import LiveServer  # noqa: PLC0415 - as the module says
 
@@ -82,10 +82,10 @@ def netmind_server_process(pytestconfig: pytest.Config) -> Iterator[LiveServer]:
 
 
 @pytest.fixture
-def netmind_server(request: pytest.FixtureRequest, netmind_server_process: LiveServer) -> Iterator[LiveMock]:
+def netmind_server(request: pytest.FixtureRequest, _netmind_live_server: LiveServer) -> Iterator[LiveMock]:
     """An account of the test's own on a served fake, for clients in any language."""
     _check_alone(request)
-    tenant = netmind_server_process.tenant()
+    tenant = _netmind_live_server.tenant()
     mark, arguments = _marked(request)
     if mark.get("sleep"):
         message = "netmind(sleep=True) is for netmind_mock: a served fake keeps real time"
