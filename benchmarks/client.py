@@ -84,8 +84,8 @@ def sync_calls(base_url: str, folder: Path, rounds: int) -> tuple[float, float]:
     def bare() -> None:
         job = session.post(url, json={"model": MODEL, "config": CONFIG}, headers=headers, timeout=5).json()
         done = session.get(f"{url}/{job['id']}", headers=headers, timeout=5).json()
-        with session.get(done["result"]["data"][0]["url"], stream=True, timeout=5) as answer:
-            (folder / "bare.png").write_bytes(b"".join(answer.iter_content(65536)))
+        with session.get(done["result"]["data"][0]["url"], stream=True, timeout=5) as response:
+            (folder / "bare.png").write_bytes(b"".join(response.iter_content(65536)))
 
     with GenerationClient("key", base_url, sleep=lambda _: None) as client:
         taken = turns([bare, lambda: client.generate(MODEL, CONFIG, folder, overwrite=True)], rounds)
@@ -111,8 +111,8 @@ async def async_calls(base_url: str, folder: Path, rounds: int) -> tuple[float, 
             body = {"model": MODEL, "config": CONFIG}
             job = (await http_client.post(url, json=body, headers=headers)).json()
             done = (await http_client.get(f"{url}/{job['id']}", headers=headers)).json()
-            answer = await http_client.get(done["result"]["data"][0]["url"])
-            (folder / "bare.png").write_bytes(answer.content)
+            response = await http_client.get(done["result"]["data"][0]["url"])
+            (folder / "bare.png").write_bytes(response.content)
 
         async def ours() -> None:
             await client.generate(MODEL, CONFIG, folder, overwrite=True)
@@ -166,8 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
-    def _answer(self, answer: Any) -> None:
-        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    def _answer(self, response: Any) -> None:
+        content = response if isinstance(response, bytes) else json.dumps(response).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -79,16 +79,16 @@ class _Handler(BaseHTTPRequestHandler):
             "openai": _openai,
             "fal-client": _fal,
         }
-        answer = wires[self.server.wire](self.server, self.command, self.path.partition("?")[0])
-        status = 404 if answer is None else 200
+        response = wires[self.server.wire](self.server, self.command, self.path.partition("?")[0])
+        status = 404 if response is None else 200
         if (self.server.wire, self.server.status, self.command) == ("fal-client", "failed", "GET"):
             status = (
                 200 if self.path.partition("?")[0].endswith("/status") else 422
             )  # how fal tells a failure
-        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        content = response if isinstance(response, bytes) else json.dumps(response).encode()
         self.send_response(status)
         self.send_header(
-            "Content-Type", "application/octet-stream" if isinstance(answer, bytes) else "application/json"
+            "Content-Type", "application/octet-stream" if isinstance(response, bytes) else "application/json"
         )
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -245,11 +245,11 @@ def _cut_creates() -> list[Row]:
             Row(f"cut {name}", "create", Fault(CUT, *at), "completed", _creates)
             for name, at in PHASES.items()
         ),
-        Row("a 103 before the answer", "create", Fault(HINT, "answer", 0.0), "completed", _creates),
+        Row("a 103 before the answer", "create", Fault(HINT, "response", 0.0), "completed", _creates),
         Row(
             "a redirect to nowhere as the answer",
             "create",
-            Fault(NOWHERE, "answer", 0.0),
+            Fault(NOWHERE, "response", 0.0),
             "completed",
             _creates,
         ),
@@ -298,14 +298,14 @@ def _downloads() -> list[Row]:
         Row(
             "cut in the file, once",
             "download",
-            Fault(CUT, "answer", 1.5, method="GET", times=1, path="/content"),
+            Fault(CUT, "response", 1.5, method="GET", times=1, path="/content"),
             "completed",
             _left,
         ),
         Row(
             "cut in the file, each time",
             "download",
-            Fault(CUT, "answer", 1.5, method="GET", path="/content"),
+            Fault(CUT, "response", 1.5, method="GET", path="/content"),
             "completed",
             _left,
         ),

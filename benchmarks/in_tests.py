@@ -100,7 +100,7 @@ def set_up_served(rounds: int) -> float:
     with netmind_mock.LiveServer() as server:
 
         def once() -> None:
-            with server.tenant():
+            with server.account():
                 pass
 
         return statistics.median(timed(once, rounds))

@@ -136,11 +136,11 @@ def running(subject: Subject) -> Iterator[Running]:
         command = subject.served.command(installed, Path(folder), port)
         begun = time.perf_counter()
         with started(command, Path(folder)) as process:
-            while (answer := asked(port, subject.served.create)) is None:
+            while (response := asked(port, subject.served.create)) is None:
                 if process.poll() is not None or time.perf_counter() - begun > ANSWERS_WITHIN_SECONDS:
                     raise Absent(f"it was not there within {ANSWERS_WITHIN_SECONDS:.0f} s")
                 time.sleep(0.002)
-            yield Running(port, process.pid, time.perf_counter() - begun, answer)
+            yield Running(port, process.pid, time.perf_counter() - begun, response)
 
 
 def asked(port: int, call: Call) -> dict[str, Any] | None:
@@ -153,14 +153,14 @@ def asked(port: int, call: Call) -> dict[str, Any] | None:
     try:
         content = None if call.body is None else json.dumps(call.body)
         opened.request(call.method, call.path, content, call.headers)
-        answer = opened.getresponse()
-        content_of = answer.read()
+        response = opened.getresponse()
+        content_of = response.read()
     except (OSError, http.client.HTTPException):
         return None
     finally:
         opened.close()
-    if not 200 <= answer.status < 300:
-        raise Absent(f"{call.method} {call.path} was answered {answer.status}")
+    if not 200 <= response.status < 300:
+        raise Absent(f"{call.method} {call.path} was answered {response.status}")
     document: dict[str, Any] = json.loads(content_of)
     return document
 

@@ -50,7 +50,7 @@ class Served:
     package: str = ""
     index: str = ""
     create: Call = Call("POST", JOBS, body=CREATE)
-    get: Callable[[dict[str, Any]], Call] = lambda answer: Call("GET", f"{JOBS}/{answer['id']}")
+    get: Callable[[dict[str, Any]], Call] = lambda response: Call("GET", f"{JOBS}/{response['id']}")
     needs: str = "node"
 
 
@@ -91,7 +91,7 @@ def _moto() -> Served:
         package="moto[server]",
         index="pypi",
         create=asking("StartDocumentTextDetection", document),
-        get=lambda answer: asking("GetDocumentTextDetection", {"JobId": answer["JobId"]}),
+        get=lambda response: asking("GetDocumentTextDetection", {"JobId": response["JobId"]}),
         needs=sys.executable,
     )
 
@@ -139,7 +139,7 @@ def _aimock() -> Served:
         package="@copilotkit/aimock",
         index="npm",
         create=Call("POST", model, headers, CREATE["config"]),
-        get=lambda answer: Call("GET", f"{model}/requests/{answer['request_id']}/status", headers),
+        get=lambda response: Call("GET", f"{model}/requests/{response['request_id']}/status", headers),
     )
 
 

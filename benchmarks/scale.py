@@ -72,10 +72,10 @@ def called(app: Application, method: str, body: bytes = b"") -> bytes:
         "wsgi.input": io.BytesIO(body),
     }
     statuses = []
-    answer = b"".join(app(environ, lambda status, *_: statuses.append(status)))
+    response = b"".join(app(environ, lambda status, *_: statuses.append(status)))
     if not statuses[0].startswith("2"):
-        raise RuntimeError(f"{method}: {statuses[0]} {answer[:200]!r}")
-    return answer
+        raise RuntimeError(f"{method}: {statuses[0]} {response[:200]!r}")
+    return response
 
 
 def create(app: Application, numbers: Iterable[int]) -> None:

@@ -130,7 +130,7 @@ def start() -> None:
             port = free_port()
             began = time.perf_counter()
             with serving("the fake", [*FAKE, "--port", str(port)], Path(folder, "ready"), wait=False):
-                while not answers(port):
+                while not responses(port):
                     time.sleep(0.001)
                 times.append(time.perf_counter() - began)
     span = f"median of {len(times)}; {min(times):.2f} to {max(times):.2f}"
@@ -227,12 +227,12 @@ def new_job(server: Server) -> str:
     opened = http.client.HTTPConnection(server.base_url.removeprefix("http://"))
     headers = {"Authorization": TOKEN, "Content-Type": "application/json"}
     opened.request("POST", "/v1/generation", json.dumps(CREATE), headers)
-    answer = opened.getresponse().read()
+    response = opened.getresponse().read()
     opened.close()
-    return str(json.loads(answer)["id"]) if server.name.startswith("the fake") else "0" * 32
+    return str(json.loads(response)["id"]) if server.name.startswith("the fake") else "0" * 32
 
 
-def answers(port: int) -> bool:
+def responses(port: int) -> bool:
     """Whether a fake on this port answers a list with 200."""
     opened = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
     try:

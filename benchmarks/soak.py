@@ -124,8 +124,8 @@ def one_kill(store: str, chance: random.Random) -> tuple[set[str], dict[str, str
         stop.set()
         for thread in creating:
             thread.join()
-        answer = requests.get(f"{base_url}/v1/generation", headers=headers, timeout=30).json()
-    return set(acknowledged), {job["id"]: job["status"] for job in answer["generation_list"]}
+        response = requests.get(f"{base_url}/v1/generation", headers=headers, timeout=30).json()
+    return set(acknowledged), {job["id"]: job["status"] for job in response["generation_list"]}
 
 
 def histories(name: str, store: str, number: int, seed: int) -> Figure:
@@ -153,8 +153,8 @@ def account(base_url: str, token: str) -> Iterator[Account]:
         session.headers["Authorization"] = f"Bearer {token}"
 
         def send(method: str, path: str, body: Any) -> tuple[int, Any]:
-            answer = session.request(method, base_url + path, json=body, timeout=60)
-            return answer.status_code, answer.json()
+            response = session.request(method, base_url + path, json=body, timeout=60)
+            return response.status_code, response.json()
 
         yield Account(send)
 

@@ -11,7 +11,7 @@ AUTHORIZED = {"Authorization": "Bearer any"}
 
 
 def by_requests(method, url, timeout=10.0, token="any", **options):
-    answer = requests.request(
+    response = requests.request(
         method,
         url,
         headers={"Authorization": f"Bearer {token}"},
@@ -19,20 +19,20 @@ def by_requests(method, url, timeout=10.0, token="any", **options):
         allow_redirects=False,
         **options,
     )
-    return answer.status_code, answer.content
+    return response.status_code, response.content
 
 
 def by_httpx(method, url, timeout=10.0, token="any", **options):
-    answer = httpx.request(
+    response = httpx.request(
         method, url, headers={"Authorization": f"Bearer {token}"}, timeout=timeout, **options
     )
-    return answer.status_code, answer.content
+    return response.status_code, response.content
 
 
 def by_httpx_async(method, url, timeout=10.0, token="any", **options):
     async def ask():
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=timeout) as client:
-            answer = await client.request(method, url, **options)
-            return answer.status_code, answer.content
+            response = await client.request(method, url, **options)
+            return response.status_code, response.content
 
     return asyncio.run(ask())

@@ -47,11 +47,11 @@ def tell(client):
     """
     bearer = {"Authorization": f"Bearer {CANARY}"}
     job = client.post("/v1/generation", json=BODY, headers=bearer).json
-    answers = []
+    responses = []
     for spelling in SENT:
         sent = {**bearer, "X-Note": spelling, "Cookie": f"a={spelling}"}
         named = "entity" if "&#" in spelling else quote(spelling, safe="%")  # no address holds entities
-        answers += [
+        responses += [
             client.get(f"/v1/generation?key={named}", headers=sent),
             client.get(f"/v1/generation/{named}", headers=sent),
             client.get(f"/files/{named}", headers=sent),
@@ -72,9 +72,9 @@ def tell(client):
             client.post("/__mock/next-job", json={"scenario": "at_once", "where": spelling}, headers=bearer),
             client.get("/__mock/next-job", headers=bearer),
         ]
-    answers += [
+    responses += [
         client.get("/v1/generation", headers={"Authorization": CANARY}),
         client.get("/v1/generation", headers={"Authorization": f"Basic {CANARY}"}),
         client.post("/__mock/clock", json={"advance": 0}, headers={"Authorization": CANARY}),
     ]
-    return job, answers
+    return job, responses

@@ -27,10 +27,10 @@ class Awaited:
         """What a function returns, once awaited."""
 
         async def call():
-            came = function()
-            if inspect.isasyncgen(came):
-                return [one async for one in came]
-            return await came if inspect.isawaitable(came) else came
+            actual = function()
+            if inspect.isasyncgen(actual):
+                return [one async for one in actual]
+            return await actual if inspect.isawaitable(actual) else actual
 
         return self._portal.call(call)
 

@@ -38,15 +38,15 @@ PHASES = {
     "in the request's head": ("request", 0.5),
     "after the request's head": ("request", 1.0),
     "in the request's body": ("request", 1.5),
-    "after the request, before any answer": ("answer", 0.0),
-    "in the answer's head": ("answer", 0.5),
-    "after the answer's head": ("answer", 1.0),
-    "in the answer's body": ("answer", 1.5),
+    "after the request, before any answer": ("response", 0.0),
+    "in the answer's head": ("response", 0.5),
+    "after the answer's head": ("response", 1.0),
+    "in the answer's body": ("response", 1.5),
 }
 
 
 _ODD = {
-    HINT: lambda answer: b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + answer,
+    HINT: lambda response: b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + response,
     NOWHERE: lambda _: b"HTTP/1.1 307 Moved\r\nLocation: mailto:x\r\nContent-Length: 0\r\n\r\n",
 }
 
@@ -114,7 +114,7 @@ class FaultProxy:
         if strikes and fault.what in _ODD and self._strikes(fault):
             client.sendall(_ODD[fault.what](head + body))
             return False
-        if strikes and fault.side == "answer" and self._strikes(fault):
+        if strikes and fault.side == "response" and self._strikes(fault):
             sent = round(len(head) * min(fault.share, 1)) + round(len(body) * max(fault.share - 1, 0))
             client.sendall((head + body)[:sent])
             return self._go_wrong(client, fault, (head + body)[sent:])

@@ -118,15 +118,15 @@ class Account:
         one = f"/v1/generation/{job_id}"
         match what:
             case "create":
-                status, answer = self.send("POST", "/v1/generation", CREATE)
-                return {200: answer.get("id"), 503: "refused"}[status]
+                status, response = self.send("POST", "/v1/generation", CREATE)
+                return {200: response.get("id"), 503: "refused"}[status]
             case "get":
-                status, answer = self.send("GET", one, None)
-                return {200: answer.get("status"), 404: "gone"}[status]
+                status, response = self.send("GET", one, None)
+                return {200: response.get("status"), 404: "gone"}[status]
             case "list":
-                status, answer = self.send("GET", "/v1/generation", None)
-                assert status == 200, answer
-                return frozenset((job["id"], job["status"]) for job in answer["generation_list"])
+                status, response = self.send("GET", "/v1/generation", None)
+                assert status == 200, response
+                return frozenset((job["id"], job["status"]) for job in response["generation_list"])
             case "delete":
                 return {200: True, 404: False}[self.send("DELETE", one, None)[0]]
             case "complete":
@@ -134,8 +134,8 @@ class Account:
                 return {200: True, 422: False, 404: False}[self.send("POST", path, {})[0]]
             case "order a fault":
                 fault = {"operation": "create", "kind": "status", "code": 503}
-                status, answer = self.send("POST", "/__mock/faults", fault)
-                assert status == 200, answer
+                status, response = self.send("POST", "/__mock/faults", fault)
+                assert status == 200, response
                 return None
         raise ValueError(what)
 

@@ -7,7 +7,7 @@ from netmind_contracts.probing.budget import Budget
 from netmind_contracts.probing.probe import LOCAL, Probe
 from netmind_contracts.probing.recorder import Clock
 from netmind_contracts.probing.transport import Reply
-from netmind_mock import SteerableClock, create_app
+from netmind_mock import SimulatedClock, create_app
 from netmind_mock.api.request import KEY as REQUEST
 from netmind_mock.api.request import RequestContext
 
@@ -24,10 +24,10 @@ class WsgiTransport:
         self.sent = []
         self.clock = clock
 
-    def send(self, method, url, headers, body, *, within, most_bytes):  # noqa: ARG002 - a call in process takes no time
+    def send(self, method, url, headers, body, *, within, max_bytes):  # noqa: ARG002 - a call in process takes no time
         self.sent.append((method, url, body))
         context = RequestContext(sends_later=self.clock is not None)
-        answer = self.client.open(
+        response = self.client.open(
             url.removeprefix(BASE_URL), base_url=BASE_URL, method=method, headers=dict(headers), data=body,
             environ_overrides={REQUEST: context},
         )  # fmt: skip
@@ -35,14 +35,14 @@ class WsgiTransport:
             context.held_until is not None
         ):  # a response to be sent later is sent at once, on a clock that stands
             self.clock.advance(context.held_until[0] - self.clock.now())
-        content = answer.get_data()
-        named = {name.lower(): value for name, value in answer.headers}
-        return Reply(answer.status_code, named, content[:most_bytes], complete=len(content) <= most_bytes)
+        content = response.get_data()
+        named = {name.lower(): value for name, value in response.headers}
+        return Reply(response.status_code, named, content[:max_bytes], complete=len(content) <= max_bytes)
 
 
 def fake(**options):
     """The fake and its clock, which stands."""
-    clock = SteerableClock(wall=lambda: NOON)
+    clock = SimulatedClock(wall=lambda: NOON)
     clock.freeze()
     return create_app(**{"clock": clock, "seed": 7, "duration": 20, "api_key": [KEY], **options}), clock
 

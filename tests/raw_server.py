@@ -15,7 +15,7 @@ class Asked(NamedTuple):
     connection: int  # the client's port
 
 
-def answer(body=b"", status="200 OK", length=None, **headers):
+def raw_response(body=b"", status="200 OK", length=None, **headers):
     """An answer; ``body`` is bytes, or a document; ``length`` is what it says that it has."""
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()

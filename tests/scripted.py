@@ -43,14 +43,14 @@ class Api:
         self.calls = []
         self._answers = {}
 
-    def get(self, url, **answer):
-        self.add("GET", url, **answer)
+    def get(self, url, **response):
+        self.add("GET", url, **response)
 
-    def post(self, url, **answer):
-        self.add("POST", url, **answer)
+    def post(self, url, **response):
+        self.add("POST", url, **response)
 
-    def delete(self, url, **answer):
-        self.add("DELETE", url, **answer)
+    def delete(self, url, **response):
+        self.add("DELETE", url, **response)
 
     def add(
         self, method, url, *, status=200, json=None, body=b"", headers=None, content_type=None, length=True
@@ -63,11 +63,11 @@ class Api:
             headers["Content-Type"] = content_type
         self._answers.setdefault((method, url), []).append((status, headers, body, length))
 
-    def answer(self, asked):
+    def response(self, asked):
         self.calls.append(asked)
-        answers = self._answers.get((asked.method, asked.url.partition("?")[0]))
-        assert answers, f"nobody said what {asked.method} {asked.url} answers"
-        status, headers, body, length = answers.pop(0) if len(answers) > 1 else answers[0]
+        responses = self._answers.get((asked.method, asked.url.partition("?")[0]))
+        assert responses, f"nobody said what {asked.method} {asked.url} answers"
+        status, headers, body, length = responses.pop(0) if len(responses) > 1 else responses[0]
         if callable(body):
             status, headers, body = body(asked)
         if isinstance(body, str | bytes):
@@ -84,16 +84,16 @@ class OverRequests(BaseAdapter):
 
     def send(self, request, stream=False, timeout=None, **_):  # noqa: ARG002 - as requests calls it
         asked = Asked(request.method, request.url, request.headers, request.body or b"", timeout)
-        status, headers, parts = self._api.answer(asked)
+        status, headers, parts = self._api.response(asked)
         if isinstance(parts, Failure):
             raise parts.by_requests
-        answer = requests.Response()
-        answer.status_code, answer.url, answer.request = status, request.url, request
-        answer.headers = CaseInsensitiveDict(headers)
-        answer.raw = HTTPResponse(body=b"", headers=headers, status=status, preload_content=False)
+        response = requests.Response()
+        response.status_code, response.url, response.request = status, request.url, request
+        response.headers = CaseInsensitiveDict(headers)
+        response.raw = HTTPResponse(body=b"", headers=headers, status=status, preload_content=False)
         left = _parts(parts, "by_requests")
-        answer.raw.read1 = lambda _amount, decode_content: next(filter(None, left), b"")  # noqa: ARG005 - as urllib3
-        return answer
+        response.raw.read1 = lambda _amount, decode_content: next(filter(None, left), b"")  # noqa: ARG005 - as urllib3
+        return response
 
     def close(self):
         pass
@@ -106,7 +106,7 @@ class OverHttpx(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request):
         timeout = request.extensions["timeout"]["read"]
         asked = Asked(request.method, str(request.url), request.headers, await request.aread(), timeout)
-        status, headers, parts = self._api.answer(asked)
+        status, headers, parts = self._api.response(asked)
         if isinstance(parts, Failure):
             raise parts.by_httpx
         return httpx.Response(status, headers=headers, stream=_Stream(parts))

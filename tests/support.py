@@ -118,9 +118,9 @@ def create_until(stop, base_url, acknowledged):
                 "config": {"prompt": "a cup", "image_size": "square", "seed": number},
             }
             try:
-                answer = session.post(f"{base_url}/v1/generation", json=body, timeout=5)
+                response = session.post(f"{base_url}/v1/generation", json=body, timeout=5)
             except requests.RequestException:
                 continue
-            if answer.status_code == 200:
-                acknowledged.append(answer.json()["id"])
+            if response.status_code == 200:
+                acknowledged.append(response.json()["id"])
                 number += 1

@@ -35,7 +35,7 @@ from netmind_client.exceptions import (
     ResultMissing,
     ServerError,
     TransportError,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     WaitTimeout,
 )
 
@@ -66,7 +66,7 @@ __all__ = [
     "ResultMissing",
     "ServerError",
     "TransportError",
-    "UnexpectedAnswer",
+    "UnexpectedResponse",
     "WaitTimeout",
     "use_clock",
 ]

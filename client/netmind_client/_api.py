@@ -14,12 +14,12 @@ from netmind_client._http import ACCEPT_ENCODING, Request
 from netmind_client._models import read_generation
 from netmind_client.exceptions import (
     ConfigurationError,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     api_error_class,
 )
 
 if TYPE_CHECKING:
-    from netmind_client._http import Answer
+    from netmind_client._http import Response
     from netmind_client._models import Generation
 
 DEFAULT_BASE_URL = "https://api.netmind.ai"
@@ -98,30 +98,30 @@ def create_body(model: Any, config: Mapping[str, Any]) -> bytes:
         raise ConfigurationError(f"the config cannot be sent as JSON: {error}") from error
 
 
-def document(request: Request, answer: Answer, generation_id: str | None) -> Any:
+def document(request: Request, response: Response, generation_id: str | None) -> Any:
     """The answer's JSON, or its text where it is not JSON, if it is a success.
 
     Raises:
         ApiError: It is an error.
-        UnexpectedAnswer: It is a redirect.
+        UnexpectedResponse: It is a redirect.
     """
     where = f"{request.method} {request.url}"
     try:
-        body: Any = json.loads(answer.body)
+        body: Any = json.loads(response.body)
     except (ValueError, RecursionError):
-        body = answer.body.decode(errors="replace")
-    if answer.status >= 400:
-        raise api_error_class(answer.status)(
-            f"{where} answered {answer.status}: {message_of(body)}",
-            status=answer.status,
+        body = response.body.decode(errors="replace")
+    if response.status >= 400:
+        raise api_error_class(response.status)(
+            f"{where} answered {response.status}: {message_of(body)}",
+            status=response.status,
             body=body,
-            retry_after=retry_after(answer),
+            retry_after=retry_after(response),
             generation_id=generation_id,
         )
-    if answer.status >= 300:
-        target = without_query(answer.headers.get("location", "elsewhere"))
+    if response.status >= 300:
+        target = without_query(response.headers.get("location", "elsewhere"))
         message = f"{where} redirects to {target}, where the token is not sent; check the base URL"
-        raise UnexpectedAnswer(message, generation_id=generation_id)
+        raise UnexpectedResponse(message, generation_id=generation_id)
     return body
 
 
@@ -129,15 +129,15 @@ def generation(body: Any, generation_id: str) -> Generation:
     """A generation from an answer.
 
     Raises:
-        UnexpectedAnswer: It is none.
+        UnexpectedResponse: It is none.
     """
     read = read_generation(body)
     if read is None:
         message = f"generation {generation_id}: expected a generation, got {shown(body)}"
-        raise UnexpectedAnswer(message, generation_id=generation_id)
+        raise UnexpectedResponse(message, generation_id=generation_id)
     if read.id != generation_id:
         message = f"generation {generation_id}: the answer is about another one, {cut(read.id)}"
-        raise UnexpectedAnswer(message, generation_id=generation_id)
+        raise UnexpectedResponse(message, generation_id=generation_id)
     return read
 
 
@@ -145,20 +145,20 @@ def generations(body: Any) -> Sequence[Generation]:
     """The generations of a list, in the API's order.
 
     Raises:
-        UnexpectedAnswer: It is no list of them.
+        UnexpectedResponse: It is no list of them.
     """
     entries = body.get("generation_list") if isinstance(body, dict) else None
     if not isinstance(entries, Sequence) or isinstance(entries, str):
-        raise UnexpectedAnswer(f"list: expected a generation_list, got {shown(body)}")
+        raise UnexpectedResponse(f"list: expected a generation_list, got {shown(body)}")
     return [read for entry in entries if (read := read_generation(entry)) is not None]
 
 
-def retry_after(answer: Answer) -> float | None:
+def retry_after(response: Response) -> float | None:
     """What the header Retry-After says, in seconds; a date is compared with the answer's own."""
-    value = answer.headers.get("retry-after", "").strip()
+    value = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,12}(\.\d+)?", value, re.ASCII):
         return float(value)
-    until, now = date(value), date(answer.headers.get("date", ""))
+    until, now = date(value), date(response.headers.get("date", ""))
     return None if until is None or now is None else max(until - now, 0.0)
 
 

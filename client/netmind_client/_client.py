@@ -125,7 +125,7 @@ class GenerationClient(BaseClient):
         Raises:
             TransportError: The list was not answered.
             ApiError: The API answered with an error.
-            UnexpectedAnswer: The answer is no list of generations.
+            UnexpectedResponse: The answer is no list of generations.
         """
         return self._run(self._core.find_created(_clock.wall() - sent_at, model, timeout))
 
@@ -136,7 +136,7 @@ class GenerationClient(BaseClient):
             NotFoundError: There is no such generation.
             TransportError: No answer came.
             ApiError: The API answered with another error.
-            UnexpectedAnswer: The answer is no generation.
+            UnexpectedResponse: The answer is no generation.
         """
         return self._run(self._core.get(generation, timeout))
 
@@ -146,7 +146,7 @@ class GenerationClient(BaseClient):
         Raises:
             TransportError: No answer came.
             ApiError: The API answered with an error.
-            UnexpectedAnswer: The answer is no list of generations.
+            UnexpectedResponse: The answer is no list of generations.
         """
         return self._run(self._core.list(timeout))
 

@@ -17,15 +17,15 @@ _PIECE_BYTES = 256 * 1024
 class Decoder:
     """Undoes an answer's Content-Encoding, in pieces: a small body cannot become a large one at once."""
 
-    def __init__(self, head: Answer) -> None:
+    def __init__(self, head: Response) -> None:
         """Begin with the answer's head.
 
         Raises:
-            NoAnswer: Its body is encoded as nobody asked for.
+            NoResponse: Its body is encoded as nobody asked for.
         """
         encoding = head.headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity", "gzip", "x-gzip"):
-            raise NoAnswer(f"the answer is encoded as {encoding[:40]!r}, which nobody asked for", sent=True)
+            raise NoResponse(f"the answer is encoded as {encoding[:40]!r}, which nobody asked for", sent=True)
         self._gzip = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
         self._begun = False
 
@@ -33,7 +33,7 @@ class Decoder:
         """What a part of the body stands for.
 
         Raises:
-            NoAnswer: It cannot be decoded.
+            NoResponse: It cannot be decoded.
         """
         if self._gzip is None:
             yield part
@@ -46,16 +46,16 @@ class Decoder:
                 yield self._gzip.decompress(part, _PIECE_BYTES)
                 part = self._gzip.unconsumed_tail or self._gzip.unused_data
         except zlib.error as error:
-            raise NoAnswer(f"the answer is no gzip ({error})", sent=True) from error
+            raise NoResponse(f"the answer is no gzip ({error})", sent=True) from error
 
     def finish(self) -> None:
         """See that the body has its end.
 
         Raises:
-            NoAnswer: It has not.
+            NoResponse: It has not.
         """
         if self._gzip is not None and self._begun and not self._gzip.eof:
-            raise NoAnswer("the answer's gzip ends in the middle", sent=True)
+            raise NoResponse("the answer's gzip ends in the middle", sent=True)
 
 
 class Body:
@@ -65,16 +65,16 @@ class Body:
         self._most = most
         self._content = bytearray()
 
-    def begin(self, head: Answer) -> Callable[[bytes], object]:
+    def begin(self, head: Response) -> Callable[[bytes], object]:
         """What takes the parts."""
         self._decoder = Decoder(head)
         return self._take
 
-    def answer(self, head: Answer) -> Answer:
+    def response(self, head: Response) -> Response:
         """The answer, with what has come.
 
         Raises:
-            NoAnswer: It is not all that was sent.
+            NoResponse: It is not all that was sent.
         """
         self._decoder.finish()
         return head._replace(body=bytes(self._content))
@@ -83,7 +83,7 @@ class Body:
         for piece in self._decoder.pieces(part):
             self._content += piece
             if len(self._content) > self._most:
-                raise NoAnswer(f"the answer has more than {self._most} bytes", sent=True)
+                raise NoResponse(f"the answer has more than {self._most} bytes", sent=True)
 
 
 class Request(NamedTuple):
@@ -98,7 +98,7 @@ class Request(NamedTuple):
         return f"Request({self.method} {self.url})"
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """An HTTP answer; the names of its headers in lower case."""
 
     status: int
@@ -106,7 +106,7 @@ class Answer(NamedTuple):
     body: bytes = b""
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """No answer came, or half of one.
 
     Attributes:

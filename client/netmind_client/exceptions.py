@@ -12,7 +12,7 @@
     │   ├── RateLimitedError         429
     │   ├── InvalidRequestError      any other 4xx
     │   └── ServerError              5xx
-    ├── UnexpectedAnswer         an answer that is neither an error nor what was asked for
+    ├── UnexpectedResponse         an answer that is neither an error nor what was asked for
     ├── GenerationFailed         the job ended otherwise than completed
     ├── ResultMissing            the job is completed, and its result stayed empty
     ├── WaitTimeout              the job had not ended in time; it goes on
@@ -38,7 +38,7 @@ class NetMindError(Exception):
         resume: A command that goes on where the call was left, where there is anything to go on with.
     """
 
-    _tells_attempts = False  # where trying again was of no use
+    _shows_attempts = False  # where trying again was of no use
 
     def __init__(self, message: str, *, generation_id: str | None = None) -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class NetMindError(Exception):
 
     def __str__(self) -> str:
         told = super().__str__()
-        if self._tells_attempts and self.attempts > 1:
+        if self._shows_attempts and self.attempts > 1:
             told += f" (after {self.attempts} requests)"
         return f"{told}\nTo go on: {self.resume}" if self.resume else told
 
@@ -64,7 +64,7 @@ class ConfigurationError(NetMindError):
 class TransportError(NetMindError):
     """No answer came: the connection was refused or cut, or timed out."""
 
-    _tells_attempts = True
+    _shows_attempts = True
 
 
 class CreateOutcomeUnknown(TransportError):
@@ -119,7 +119,7 @@ class ApiError(NetMindError):
         retry_after: What the Retry-After header says, in seconds, where it does.
     """
 
-    _tells_attempts = True
+    _shows_attempts = True
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class ServerError(ApiError):
     """The server failed (5xx)."""
 
 
-class UnexpectedAnswer(NetMindError):
+class UnexpectedResponse(NetMindError):
     """An answer that is neither an error nor what was asked for, such as a proxy's HTML page."""
 
 
@@ -203,7 +203,7 @@ class WaitTimeout(NetMindError):
 class DownloadError(NetMindError):
     """A result could not be saved. Nothing half-written is left."""
 
-    _tells_attempts = True
+    _shows_attempts = True
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {

@@ -14,7 +14,7 @@ try:
     from netmind_contracts import checks, library
     from netmind_contracts.claims import Level, load_claims
     from netmind_contracts.learn import profile_of
-    from netmind_contracts.probing.budget import TargetError
+    from netmind_contracts.probing.budget import EndpointError
     from netmind_contracts.probing.options import Look
     from netmind_contracts.probing.probe import interruptible
     from netmind_contracts.reports import text
@@ -156,7 +156,7 @@ def _as_usage_error() -> Iterator[None]:
     """Say in one sentence why an endpoint cannot be looked at, or a file not be read, and exit with 2."""
     try:
         yield
-    except (TargetError, exchange.InvalidRun) as error:
+    except (EndpointError, exchange.InvalidRun) as error:
         raise click.UsageError(exchange.printable(str(error))) from None
 
 

@@ -53,7 +53,7 @@ class Violation:
     path: tuple[str | int, ...]
     rule: str
     expected: str
-    came: str
+    actual: str
 
     @property
     def where(self) -> str:
@@ -62,7 +62,7 @@ class Violation:
         return text.removeprefix(".") or WHOLE_BODY
 
     def __str__(self) -> str:
-        return f"{self.where}: expected {self.expected}, got {self.came}"
+        return f"{self.where}: expected {self.expected}, got {self.actual}"
 
 
 class Example(NamedTuple):

@@ -46,13 +46,13 @@ def netmind_run(pytestconfig: pytest.Config) -> Run:
     if not option.netmind_url and not option.netmind_run:
         ways = "--netmind-url URL (key in NETMIND_API_KEY), or --netmind-run RUN.json"
         pytest.skip(f"no endpoint to look at: add {ways}")
-    from netmind_contracts.probing.budget import TargetError  # noqa: PLC0415 - as the module says
+    from netmind_contracts.probing.budget import EndpointError  # noqa: PLC0415 - as the module says
     from netmind_contracts.runs.exchange import InvalidRun, printable  # noqa: PLC0415 - as the module says
     from netmind_contracts.runs.har import read_run  # noqa: PLC0415 - as the module says
 
     try:
         run = read_run(Path(option.netmind_run)) if option.netmind_run else _looked(option)
-    except (TargetError, InvalidRun) as error:
+    except (EndpointError, InvalidRun) as error:
         pytest.exit(f"netmind: {printable(str(error))}", returncode=2)
     pytestconfig.stash[_RUN] = run
     return run

@@ -13,7 +13,7 @@ import re
 from functools import cached_property
 from urllib.parse import quote, urlsplit, urlunsplit
 
-MASK = "[masked]"
+REDACTED = "[masked]"
 
 # A shorter token is a word such as "test", that a fake takes; masking it would cut up honest text.
 SHORTEST_SECRET = 8
@@ -22,7 +22,7 @@ SHORTEST_SECRET = 8
 # and where somebody cut it, they are masked.
 _HEAD_CHARACTERS = 48
 # A longer token is not looked for apart from its characters' ways, for that takes its length at each place.
-_MOST_WHOLE_CHARACTERS = 256
+_MAX_WHOLE_CHARACTERS = 256
 # What begins an escape: a token with one of these may look like another spelling of itself.
 _BEGINS_ESCAPE = re.compile(r"[%&\\]")
 
@@ -38,11 +38,11 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without the token, and with the values of every URL's query masked."""
-        return _URL.sub(lambda found: mask_url(found[0]), self.without_token(text))
+        return _URL.sub(lambda found: redact_url(found[0]), self.without_token(text))
 
     def url(self, url: str) -> str:
         """A URL without the token, its query's values masked."""
-        return mask_url(self.without_token(url))
+        return redact_url(self.without_token(url))
 
     def json_text(self, text: str) -> str:
         """JSON text likewise. Slashes that JSON escaped are read, so that no URL hides behind them."""
@@ -52,7 +52,7 @@ class Redactor:
         """The text without the token; URLs stay as they are."""
         if len(self._token) < SHORTEST_SECRET or self._is_surely_without(text):
             return text
-        return self._spellings.sub(MASK, text)
+        return self._spellings.sub(REDACTED, text)
 
     def _is_surely_without(self, text: str) -> bool:
         """Whether a quick look tells that the token is not there, in whatever spelling: most texts are so."""
@@ -79,26 +79,26 @@ class Redactor:
         return re.compile(f"(?i:{'|'.join(ways)}|{self._token.encode().hex()})|{encoded}")
 
 
-def mask_url(url: str) -> str:
+def redact_url(url: str) -> str:
     """A URL without user and password, each value of its query masked: they may be signatures."""
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return url.partition("?")[0]
-    query = _MASKED_IN_QUERY.sub(f"={MASK}", parts.query)
+    query = _MASKED_IN_QUERY.sub(f"={REDACTED}", parts.query)
     if parts.query and "=" not in parts.query:
-        query = MASK
+        query = REDACTED
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
 
 
-def mask_urls_path(url: str) -> str:
+def redact_path(url: str) -> str:
     """A URL of which nothing but scheme and host is left."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return MASK
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{MASK}"
+        return REDACTED
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{REDACTED}"
 
 
 def _headed(parts: list[str]) -> str:
@@ -109,7 +109,7 @@ def _headed(parts: list[str]) -> str:
 
 def _wholes(token: str) -> list[str]:
     """The usual spellings of a token in which a character's longest way may not be the one that was meant."""
-    if len(token) > _MOST_WHOLE_CHARACTERS or _BEGINS_ESCAPE.search(token) is None:
+    if len(token) > _MAX_WHOLE_CHARACTERS or _BEGINS_ESCAPE.search(token) is None:
         return []
     once = quote(token, safe="")
     wholes = {token, json.dumps(token)[1:-1], html.escape(token), once, quote(once, safe="")}

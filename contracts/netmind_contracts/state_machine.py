@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _WITHIN_SECONDS = 30.0
 _JOBS: Bundle[str] = Bundle("jobs")
-_TENANTS = st.integers(0, 7)
+_ACCOUNTS = st.integers(0, 7)
 
 # On this machine a generation costs nothing.
 _UNLIMITED = 1_000_000_000
@@ -70,7 +70,7 @@ class Expectations:
 class _Known:
     """A generation as it was last answered."""
 
-    tenant: int
+    account: int
     document: dict[str, Any]
     deleted: bool = False
     statuses: list[str] = field(default_factory=list)
@@ -94,7 +94,7 @@ def machine_for(
         requests: Create requests; those of ``strategies`` that do not block, where None.
 
     Raises:
-        TargetError: The endpoint may charge, and nobody said that it may.
+        EndpointError: The endpoint may charge, and nobody said that it may.
     """
     drawn = create_requests() if requests is None else requests
     drawn = drawn.filter(lambda request: request["config"].get("sync_mode") is not True)  # which would block
@@ -107,9 +107,9 @@ def machine_for(
             super().__init__(endpoint(), expectations, budget)
 
         @precondition(lambda self: self.budget.reserved < self.budget.limit)
-        @rule(target=_JOBS, request=drawn, tenant=_TENANTS)
-        def create(self, request: dict[str, Any], tenant: int) -> str:
-            return self.create_one(request, tenant)
+        @rule(target=_JOBS, request=drawn, account=_ACCOUNTS)
+        def create(self, request: dict[str, Any], account: int) -> str:
+            return self.create_one(request, account)
 
         @rule(seconds=st.sampled_from([0.5, 5.0, 60.0]) if max_creates is None else st.just(1.0))
         def wait(self, seconds: float) -> None:
@@ -136,18 +136,18 @@ class _Machine(RuleBasedStateMachine):
         """Delete what the example created."""
         for generation_id, job in self.known.items():
             if not job.deleted:
-                self.ask("DELETE", one(generation_id), job.tenant)
+                self.ask("DELETE", one(generation_id), job.account)
 
-    def ask(self, method: str, path: str, tenant: int, body: str = "") -> tuple[Exchange, Any]:
+    def ask(self, method: str, path: str, account: int, body: str = "") -> tuple[Exchange, Any]:
         """One call as a tenant; the exchange and the answer's JSON."""
         content_type = "application/json" if body else ""
-        recorder = self._recorders[tenant % len(self._recorders)]
+        recorder = self._recorders[account % len(self._recorders)]
         return recorder.send(Call(method, path, content_type=content_type, body=body), within=_WITHIN_SECONDS)
 
-    def create_one(self, request: dict[str, Any], tenant: int) -> str:
+    def create_one(self, request: dict[str, Any], account: int) -> str:
         """Create, once; the new id."""
         assert self.budget.reserve()  # noqa: S101 - the rule's precondition
-        exchange, document = self.ask("POST", GENERATIONS, tenant, json.dumps(request))
+        exchange, document = self.ask("POST", GENERATIONS, account, json.dumps(request))
         _hold("create.request", "a generation", exchange, exchange.succeeded and isinstance(document, dict))
         _valid("create.request", exchange, document)
         _hold("create.new-id", "an id of its own", exchange, document["id"] not in self.known)
@@ -155,14 +155,14 @@ class _Machine(RuleBasedStateMachine):
         _hold("create.empty-result", "result {}", exchange, document["result"] == {})
         same = document["created_at"] == document["updated_at"]
         _hold("create.updated-at", "updated_at to equal created_at", exchange, same)
-        self.known[document["id"]] = _Known(tenant % len(self.endpoint.tokens), document)
+        self.known[document["id"]] = _Known(account % len(self.endpoint.tokens), document)
         return str(document["id"])
 
     @rule(generation_id=_JOBS)
     def get(self, generation_id: str) -> None:
         """Get a job that was not deleted: it is the same, and has only moved forward."""
         job = self.known[generation_id]
-        exchange, document = self.ask("GET", one(generation_id), job.tenant)
+        exchange, document = self.ask("GET", one(generation_id), job.account)
         answered = exchange.succeeded and isinstance(document, dict)
         _hold("get.completed", f"generation {generation_id}", exchange, answered)
         self._follows(exchange, job, document)
@@ -170,18 +170,18 @@ class _Machine(RuleBasedStateMachine):
     @rule(generation_id=_JOBS)
     def get_as_another(self, generation_id: str) -> None:
         """Another tenant can neither read nor delete the job."""
-        owner = self.known[generation_id].tenant
-        for tenant in range(len(self.endpoint.tokens)):
-            if tenant != owner:
-                self.expect_absent(self.ask("GET", one(generation_id), tenant))
-                self.expect_absent(self.ask("DELETE", one(generation_id), tenant))
+        owner = self.known[generation_id].account
+        for account in range(len(self.endpoint.tokens)):
+            if account != owner:
+                self.expect_absent(self.ask("GET", one(generation_id), account))
+                self.expect_absent(self.ask("DELETE", one(generation_id), account))
         self.get(generation_id)
 
-    @rule(tenant=_TENANTS)
-    def list_(self, tenant: int) -> None:
+    @rule(account=_ACCOUNTS)
+    def list_(self, account: int) -> None:
         """List: each of the tenant's jobs once, as get has it, and none of another's."""
-        tenant %= len(self.endpoint.tokens)
-        exchange, document = self.ask("GET", GENERATIONS, tenant)
+        account %= len(self.endpoint.tokens)
+        exchange, document = self.ask("GET", GENERATIONS, account)
         entries = document.get("generation_list") if isinstance(document, dict) else None
         _hold("list.generation-list", "a generation_list", exchange, isinstance(entries, list))
         entries = [
@@ -190,7 +190,7 @@ class _Machine(RuleBasedStateMachine):
         listed = [entry["id"] for entry in entries]
         for generation_id, job in self.known.items():
             times = listed.count(generation_id)
-            if job.tenant != tenant:
+            if job.account != account:
                 _hold("unknown-id.404", "no job of another tenant", exchange, times == 0)
             elif not job.deleted:
                 _hold("list.has-jobs", f"generation {generation_id}", exchange, times > 0)
@@ -207,26 +207,26 @@ class _Machine(RuleBasedStateMachine):
     def delete(self, generation_id: str) -> None:
         """Delete a job, and find it gone, or a tombstone."""
         job = self.known[generation_id]
-        exchange, document = self.ask("DELETE", one(generation_id), job.tenant)
+        exchange, document = self.ask("DELETE", one(generation_id), job.account)
         said = isinstance(document, dict) and document.get("message") == "Generation deleted"
         _hold("delete.message", "the message Generation deleted", exchange, exchange.succeeded and said)
         job.deleted = True
-        after, left = self.ask("GET", one(generation_id), job.tenant)
+        after, left = self.ask("GET", one(generation_id), job.account)
         if self.expectations.leaves == "tombstone":
             gone = isinstance(left, dict) and left.get("is_deleted") is True
             _hold("delete.gone", "a tombstone", after, gone)
         elif self.expectations.leaves == "gone":
             self.expect_absent((after, left), "delete.gone")
-            self.expect_absent(self.ask("DELETE", one(generation_id), job.tenant), "delete.gone")
+            self.expect_absent(self.ask("DELETE", one(generation_id), job.account), "delete.gone")
 
-    @rule(tenant=_TENANTS)
-    def get_unknown(self, tenant: int) -> None:
+    @rule(account=_ACCOUNTS)
+    def get_unknown(self, account: int) -> None:
         """A generation that was never created is not there."""
-        self.expect_absent(self.ask("GET", one(UNKNOWN_ID), tenant))
+        self.expect_absent(self.ask("GET", one(UNKNOWN_ID), account))
 
-    def expect_absent(self, came: tuple[Exchange, Any], claim: str = "unknown-id.404") -> None:
+    def expect_absent(self, actual: tuple[Exchange, Any], claim: str = "unknown-id.404") -> None:
         """The answer is that there is no such generation."""
-        exchange, unknown = came[0], self.expectations.unknown
+        exchange, unknown = actual[0], self.expectations.unknown
         if unknown is None:
             _hold(claim, "a refusal", exchange, 400 <= exchange.status <= 499)
         else:
@@ -254,7 +254,7 @@ class _Machine(RuleBasedStateMachine):
 
     def _agrees(self, exchange: Exchange, job: _Known, entry: dict[str, Any]) -> None:
         if self.endpoint.timeless:
-            asked, document = self.ask("GET", one(entry["id"]), job.tenant)
+            asked, document = self.ask("GET", one(entry["id"]), job.account)
             _hold("list.agrees", "the same as get answers", asked, document == entry)
         self._follows(exchange, job, entry)
 
@@ -271,8 +271,8 @@ def _valid(claim: str, exchange: Exchange, document: Any) -> None:
     _hold(claim, "a valid generation", exchange, not found, str(found[0]) if found else "")
 
 
-def _hold(claim: str, expected: str, exchange: Exchange, holds: object, came: str = "") -> None:
+def _hold(claim: str, expected: str, exchange: Exchange, holds: object, actual: str = "") -> None:
     """Raise an AssertionError that names the claim, unless it holds."""
     if not holds:
-        body = exchange.answer.body[:200] if exchange.answer else exchange.failure
-        raise AssertionError(f"{claim}: {exchange}: expected {expected}, got {came or body}")
+        body = exchange.response.body[:200] if exchange.response else exchange.failure
+        raise AssertionError(f"{claim}: {exchange}: expected {expected}, got {actual or body}")

@@ -47,6 +47,6 @@ def ask(method: str, job_id: str = "", **options: object) -> dict:
     base_url = os.environ.get("NETMIND_BASE_URL", "https://api.netmind.ai")
     url = f"{base_url}/v1/generation/{job_id}".rstrip("/")
     headers = {"Authorization": f"Bearer {os.environ['NETMIND_API_KEY']}"}
-    answer = requests.request(method, url, headers=headers, timeout=TIMEOUT_SECONDS, **options)
-    answer.raise_for_status()
-    return answer.json()
+    response = requests.request(method, url, headers=headers, timeout=TIMEOUT_SECONDS, **options)
+    response.raise_for_status()
+    return response.json()

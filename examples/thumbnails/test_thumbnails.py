@@ -35,5 +35,5 @@ def test_a_job_that_never_ends_is_given_up(ask, netmind_mock):
 
 def test_a_job_that_fails_is_told_with_its_reason(ask, netmind_mock):
     netmind_mock.next_job("failed", reason="out of memory")
-    answer = ask()
-    assert (answer.status_code, "out of memory" in answer.json["error"]) == (502, True)
+    response = ask()
+    assert (response.status_code, "out of memory" in response.json["error"]) == (502, True)

@@ -20,7 +20,7 @@ import typing as _typing
 
 if _typing.TYPE_CHECKING:
     from netmind_mock.app import create_app
-    from netmind_mock.clock import Clock, SteerableClock
+    from netmind_mock.clock import Clock, SimulatedClock
     from netmind_mock.jobs.profile import Fact, Profile, load_profile
     from netmind_mock.journal.entries import Entry
     from netmind_mock.journal.spend import prices_from
@@ -31,10 +31,10 @@ if _typing.TYPE_CHECKING:
     from netmind_mock.testing.live import LiveMock, LiveServer
     from netmind_mock.testing.mock import Mock
     from netmind_mock.testing.mock import Mock as start  # noqa: N813 - it reads as what it does
-    from netmind_mock.testing.poll_limit import NeverStops
+    from netmind_mock.testing.poll_limit import PollLimitReached
     from netmind_mock.testing.transport import WouldHang
     from netmind_mock.testing.virtual_time import VirtualClock
-    from netmind_mock.validation import InvalidFile, InvalidOrder
+    from netmind_mock.validation import InvalidFile, InvalidInput
 
 __all__ = [
     "Clock",
@@ -42,15 +42,15 @@ __all__ = [
     "Fact",
     "Handle",
     "InvalidFile",
-    "InvalidOrder",
+    "InvalidInput",
     "JobStore",
     "LiveMock",
     "LiveServer",
     "MemoryStore",
     "Mock",
-    "NeverStops",
+    "PollLimitReached",
     "Profile",
-    "SteerableClock",
+    "SimulatedClock",
     "VirtualClock",
     "WouldHang",
     "create_app",
@@ -66,15 +66,15 @@ _PLACES = {
     "Fact": "jobs.profile",
     "Handle": "testing.handle",
     "InvalidFile": "validation",
-    "InvalidOrder": "validation",
+    "InvalidInput": "validation",
     "JobStore": "stores",
     "LiveMock": "testing.live",
     "LiveServer": "testing.live",
     "MemoryStore": "stores.memory",
     "Mock": "testing.mock",
-    "NeverStops": "testing.poll_limit",
+    "PollLimitReached": "testing.poll_limit",
     "Profile": "jobs.profile",
-    "SteerableClock": "clock",
+    "SimulatedClock": "clock",
     "VirtualClock": "testing.virtual_time",
     "WouldHang": "testing.transport",
     "create_app": "app",

@@ -20,7 +20,7 @@ from netmind_mock.api.files import files_routes
 from netmind_mock.api.generation import generation_routes, generation_views
 from netmind_mock.api.middleware import Middleware
 from netmind_mock.api.request import whole_response
-from netmind_mock.clock import Clock, SteerableClock
+from netmind_mock.clock import Clock, SimulatedClock
 from netmind_mock.control.routes import control
 from netmind_mock.errors import HINT, ApiError, UnknownRoute, WrongMethod, hint_line
 from netmind_mock.fake import Fake
@@ -124,7 +124,7 @@ def app_of(
     limits = Limits(options.max_jobs, math.inf if options.retain is None else options.retain)
     store = store or open_store(options.store, limits)
     accounts = Accounts(
-        clock or SteerableClock(), store, seed=options.seed or 0, wire=frozenset(wire_faults), rules=rules
+        clock or SimulatedClock(), store, seed=options.seed or 0, wire=frozenset(wire_faults), rules=rules
     )
     notes = store.notes
     hosts = map(parse_host, options.allowed_host)

@@ -59,7 +59,7 @@ class _Stand(NamedTuple):
     frozen: bool
 
 
-class SteerableClock:
+class SimulatedClock:
     """A clock that runs at ``speed`` times real time, can be frozen, and can be sent forward.
 
     Safe to use from several threads. Whoever waits is woken when the clock is steered.
@@ -124,10 +124,10 @@ class SteerableClock:
         """
         self._steer(speed=_positive(speed))
 
-    def copy(self) -> SteerableClock:
+    def copy(self) -> SimulatedClock:
         """A clock that shows the same time and runs alike, and is steered by itself."""
         with self._steered:
-            other = SteerableClock(wall=self._wall, monotonic=self._monotonic)
+            other = SimulatedClock(wall=self._wall, monotonic=self._monotonic)
             now = self._monotonic()
             other._stand = self._stand._replace(shown=self._shown(now), since=now)
             return other

@@ -119,7 +119,7 @@ class BodyTooLarge(ApiError):
 class WrongContentType(ApiError):
     """A body that is not plain JSON. Facts: ``expected``, ``came``."""
 
-    hint = "expected {expected}, got {came}"
+    hint = "expected {expected}, got {actual}"
 
 
 class InvalidBody(ApiError):

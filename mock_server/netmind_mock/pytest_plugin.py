@@ -85,19 +85,19 @@ def _netmind_live_server(pytestconfig: pytest.Config) -> Iterator[LiveServer]:
 def netmind_server(request: pytest.FixtureRequest, _netmind_live_server: LiveServer) -> Iterator[LiveMock]:
     """An account of the test's own on a served fake, for clients in any language."""
     _check_alone(request)
-    tenant = _netmind_live_server.tenant()
+    account = _netmind_live_server.account()
     mark, arguments = _marked(request)
     if mark.get("sleep"):
         message = "netmind(sleep=True) is for netmind_mock: a served fake keeps real time"
         raise pytest.UsageError(f"{request.node.nodeid}: {message}")
-    with tenant.pointed_to():
-        request.node.stash[_HANDLE] = tenant
-        _order(request, tenant, mark, arguments)
-        yield tenant
+    with account.pointed_to():
+        request.node.stash[_HANDLE] = account
+        _order(request, account, mark, arguments)
+        yield account
     try:
-        _check_unused(request, tenant)
+        _check_unused(request, account)
     finally:
-        tenant.reset()
+        account.reset()
 
 
 def _check_alone(request: pytest.FixtureRequest) -> None:
@@ -224,6 +224,6 @@ def _requests_of(handle: Any) -> str:
     lines = [f"({len(entries) - _SHOWN_REQUESTS} before these)"] if len(entries) > _SHOWN_REQUESTS else []
     for entry in entries[-_SHOWN_REQUESTS:]:
         lines.append(str(entry))
-        if hint := entry.answer_headers.get("x-mock-hint"):
+        if hint := entry.response_headers.get("x-mock-hint"):
             lines.append(f"   {hint}")
     return "\n".join(lines) or "none"

@@ -16,8 +16,8 @@ Check = Callable[[Any], Any]
 
 _SHOWN_CHARACTERS = 60
 # Of lists and objects within each other in JSON.
-MOST_LEVELS = 256
-_TOO_DEEP = f"nested deeper than {MOST_LEVELS} levels"
+MAX_LEVELS = 256
+_TOO_DEEP = f"nested deeper than {MAX_LEVELS} levels"
 _POSITION = re.compile(r" \(byte (\d+)\)$")
 _MOST = 1e15  # more than that a float does not count exactly
 
@@ -66,7 +66,7 @@ def read_json(content: bytes) -> Any:
     """Return the value of a JSON document.
 
     Raises:
-        InvalidJson: It is not JSON, or nested deeper than ``MOST_LEVELS``.
+        InvalidJson: It is not JSON, or nested deeper than ``MAX_LEVELS``.
     """
     import msgspec  # noqa: PLC0415 - as in read_toml
 
@@ -80,20 +80,20 @@ def read_json(content: bytes) -> Any:
         found = _POSITION.search(str(error))
         reason = _POSITION.sub("", str(error)).removeprefix("JSON is malformed: ")
         raise InvalidJson(reason, int(found[1]) if found else len(content)) from None
-    if content.count(b"[") + content.count(b"{") > MOST_LEVELS and _is_too_deep(value):
+    if content.count(b"[") + content.count(b"{") > MAX_LEVELS and _is_too_deep(value):
         raise InvalidJson(_TOO_DEEP, 0)
     return value
 
 
 def _is_too_deep(value: Any) -> bool:
-    """Whether a JSON value has more than ``MOST_LEVELS`` levels of lists and objects."""
+    """Whether a JSON value has more than ``MAX_LEVELS`` levels of lists and objects."""
     level, levels = [value], 0
     while level:
         inside = [
             one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)
         ]
         level, levels = [one for some in inside for one in some], levels + bool(inside)
-    return levels > MOST_LEVELS
+    return levels > MAX_LEVELS
 
 
 def unknown_key(file: object, key: str, known: Iterable[str]) -> InvalidFile:
@@ -215,7 +215,7 @@ _MEANT = {
 }
 
 
-class InvalidOrder(ValueError):
+class InvalidInput(ValueError):
     """Something was ordered that cannot be had. The message is one sentence for whoever ordered it."""
 
     __module__ = "netmind_mock"  # where it is public, and short in a report
@@ -233,7 +233,7 @@ def complete(label: str, arguments: Mapping[str, Any], parameters: Mapping[str, 
     """The arguments, checked, with the defaults of those that are left out.
 
     Raises:
-        InvalidOrder: One does not exist, or has a value that cannot be; ``label`` says of what.
+        InvalidInput: One does not exist, or has a value that cannot be; ``label`` says of what.
     """
     try:
         for name in arguments:
@@ -246,7 +246,7 @@ def complete(label: str, arguments: Mapping[str, Any], parameters: Mapping[str, 
             for name, parameter in parameters.items()
         }
     except ValueError as mistake:
-        raise InvalidOrder(str(mistake)) from None
+        raise InvalidInput(str(mistake)) from None
 
 
 def nearest(name: str, known: Mapping[str, Any]) -> str:
@@ -260,7 +260,7 @@ def nearest(name: str, known: Mapping[str, Any]) -> str:
 
 
 # Of JSON in a body, counted by its commas and brackets.
-MOST_VALUES: Final = 100_000
+MAX_VALUES: Final = 100_000
 
 
 def is_dense(body: bytes) -> bool:
@@ -268,4 +268,4 @@ def is_dense(body: bytes) -> bool:
 
     A large body is usually images in base64, which are few values. Lists within lists need no commas.
     """
-    return len(body) >= MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) >= MOST_VALUES
+    return len(body) >= MAX_VALUES and sum(map(body.count, (b",", b"[", b"{"))) >= MAX_VALUES

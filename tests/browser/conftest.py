@@ -76,9 +76,9 @@ def api(served):
 
     def call(method, path, body=None):
         headers = {"Authorization": f"Bearer {TOKEN}"} if path.startswith("/v1") else {}
-        answer = requests.request(method, served + path, json=body, headers=headers, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        response = requests.request(method, served + path, json=body, headers=headers, timeout=30)
+        assert response.status_code == 200, response.text
+        return response.json()
 
     return call
 

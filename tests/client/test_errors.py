@@ -11,7 +11,7 @@ from netmind_client import (
     RateLimitedError,
     ServerError,
     TransportError,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 
 BASE = "https://api.netmind.ai"
@@ -116,7 +116,7 @@ class TestErrors:
     def test_a_redirect_is_not_followed_with_the_token(self, api, client):
         api.get(URL, status=302, headers={"Location": "https://elsewhere.example/?sig=s3cret"})
         with pytest.raises(
-            UnexpectedAnswer, match=r"redirects to https://elsewhere\.example/, where the token is not sent"
+            UnexpectedResponse, match=r"redirects to https://elsewhere\.example/, where the token is not sent"
         ):
             client.list()
         assert len(api.calls) == 1
@@ -126,7 +126,7 @@ class TestErrors:
     def test_an_answer_that_is_something_else_is_told(self, api, client, call, body):
         api.get(URL, body=body)
         api.get(f"{URL}/{ID}", body=body)
-        with pytest.raises(UnexpectedAnswer, match="expected a generation"):
+        with pytest.raises(UnexpectedResponse, match="expected a generation"):
             client.get(ID) if call == "get" else client.list()
 
     def test_no_answer_is_a_transport_error(self, api, client):

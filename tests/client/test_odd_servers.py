@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 import requests
 from client_kinds import KINDS, real_client
-from raw_server import RawServer, answer
+from raw_server import RawServer, raw_response
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
@@ -22,7 +22,7 @@ from netmind_client import (
     InvalidRequestError,
     NetMindError,
     TransportError,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 
 WHOLE_GZIP = gzip.compress(b"a" * 500)
@@ -71,7 +71,7 @@ class TestCreate:
         ],
     )
     def test_a_redirect_to_nowhere_is_one_create(self, serve, status, location):
-        server, client = serve(lambda _: answer(status=status, Location=location))
+        server, client = serve(lambda _: raw_response(status=status, Location=location))
         with pytest.raises(CreateOutcomeUnknown, match="may have been created"):
             client.create("m", {})
         assert len(server.asked) == 1
@@ -81,7 +81,7 @@ class TestCreate:
         ids = map(str, itertools.count())
 
         def answering(_):
-            made = answer({"id": next(ids), "status": "pending"})
+            made = raw_response({"id": next(ids), "status": "pending"})
             return f"HTTP/1.1 {hint}\r\nLink: </a>\r\n\r\n".encode() * 2 + made
 
         _, client = serve(answering)
@@ -99,22 +99,24 @@ class TestCreate:
         ids = map(str, itertools.count())
 
         def answering(_):
-            made = answer({"id": next(ids), "status": "pending"})
+            made = raw_response({"id": next(ids), "status": "pending"})
             return made + (
-                answer({"id": "stray", "status": "pending"}) if surplus == "another answer" else b"stray"
+                raw_response({"id": "stray", "status": "pending"})
+                if surplus == "another answer"
+                else b"stray"
             )
 
         _, client = serve(answering)
         assert [client.create("m", {}).id for _ in range(3)] == ["0", "1", "2"]
 
     def test_an_id_that_no_url_can_hold_is_none(self, serve):
-        _, client = serve(lambda _: answer(b'{"id": "\\ud800", "status": "pending"}'))
+        _, client = serve(lambda _: raw_response(b'{"id": "\\ud800", "status": "pending"}'))
         with pytest.raises(CreateOutcomeUnknown, match="with no generation in it"):
             client.create("m", {})
 
     def test_an_answer_of_many_bytes_is_not_kept(self, serve):
         body = gzip.compress(b"[" + b"[],\n" * 15_000_000 + b"[]]")
-        _, client = serve(lambda _: answer(body, Content_Encoding="gzip"))
+        _, client = serve(lambda _: raw_response(body, Content_Encoding="gzip"))
         tracemalloc.start()
         with pytest.raises(CreateOutcomeUnknown, match="more than 2097152 bytes"):
             client.create("m", {})
@@ -158,7 +160,9 @@ class TestSessions:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_client_on_both_sides_of_a_fork_shares_no_connection():
     with (
-        RawServer(lambda asked: answer({"id": asked.path.rpartition("/")[2], "status": "pending"})) as server,
+        RawServer(
+            lambda asked: raw_response({"id": asked.path.rpartition("/")[2], "status": "pending"})
+        ) as server,
         GenerationClient("k", server.base_url) as client,
     ):
         client.get("before")
@@ -181,7 +185,7 @@ def ranged(content, cut_after=None, **headers):
         start = int(asked.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
         left = content[start:]
         told = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
-        whole = answer(left, "206 Partial Content" if start else "200 OK", **told, **headers)
+        whole = raw_response(left, "206 Partial Content" if start else "200 OK", **told, **headers)
         cut = whole[: len(whole) - len(left) + min(cut_after or len(left), len(left))]
         return cut + RawServer.CLOSE
 
@@ -214,11 +218,11 @@ class TestDownload:
                 total = new.get("total", 90_000)
                 told = {name: value for name, value in new.items() if name != "total"}
                 told["Content_Range"] = f"bytes 70000-{total - 1}/{total}"
-                return answer(b"N" * (total - 70_000), "206 Partial Content", **told)
+                return raw_response(b"N" * (total - 70_000), "206 Partial Content", **told)
             told = {name: value for name, value in old.items() if name != "total"}
             if len(server.asked) == 1:
-                return answer(b"O" * 70_000, length=90_000, **told) + RawServer.CLOSE
-            return answer(b"O" * 90_000, **told)
+                return raw_response(b"O" * 70_000, length=90_000, **told) + RawServer.CLOSE
+            return raw_response(b"O" * 90_000, **told)
 
         server, client = serve(answering)
         [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
@@ -227,16 +231,16 @@ class TestDownload:
     def test_a_redirect_is_followed_and_its_body_left(self, serve, tmp_path):
         def answering(asked):
             if asked.path == "/elsewhere/cup.png":
-                return answer(b"picture")
+                return raw_response(b"picture")
             endless = f"{10**12}"
-            return answer(b"x" * 100, "302 Found", length=endless, Location="/elsewhere/cup.png?sig=1")
+            return raw_response(b"x" * 100, "302 Found", length=endless, Location="/elsewhere/cup.png?sig=1")
 
         server, client = serve(lambda asked: answering(asked._replace(path=asked.path.partition("?")[0])))
         [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert (path.name, path.read_bytes()) == ("a-cup.png", b"picture")
 
     def test_a_redirect_in_circles_is_given_up_at_once(self, serve, tmp_path):
-        server, client = serve(lambda _: answer(status="302 Found", Location="/b?sig=s3cret"))
+        server, client = serve(lambda _: raw_response(status="302 Found", Location="/b?sig=s3cret"))
         with pytest.raises(DownloadError, match="redirected 10 times, and no file") as caught:
             client.download(_generation(completed(server.base_url + "/a?sig=s3cret")), tmp_path)
         assert len(server.asked) == 10
@@ -246,7 +250,7 @@ class TestDownload:
         "location", ["mailto:x", "ftp://h/f?sig=s3cret", "http://[", "file:///etc/passwd"]
     )
     def test_a_redirect_to_no_http_url_is_told(self, serve, tmp_path, location):
-        server, client = serve(lambda _: answer(status="302 Found", Location=location))
+        server, client = serve(lambda _: raw_response(status="302 Found", Location=location))
         with pytest.raises(DownloadError) as caught:
             client.download(_generation(completed(server.base_url + "/a")), tmp_path)
         assert "s3cret" not in str(caught.value)
@@ -254,20 +258,20 @@ class TestDownload:
 
     @pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json"])
     def test_a_page_is_not_taken_for_a_picture(self, serve, tmp_path, content_type):
-        server, client = serve(lambda _: answer(b"<html>", Content_Type=content_type))
+        server, client = serve(lambda _: raw_response(b"<html>", Content_Type=content_type))
         with pytest.raises(DownloadError, match=r"expected image, got (text/html|application/json)"):
             client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert list(tmp_path.iterdir()) == []
 
     def test_what_comes_encoded_unasked_is_decoded(self, serve, tmp_path):
         content = b"RIFF" * 1000
-        server, client = serve(lambda _: answer(gzip.compress(content), Content_Encoding="gzip"))
+        server, client = serve(lambda _: raw_response(gzip.compress(content), Content_Encoding="gzip"))
         [path] = client.download(_generation(completed(server.base_url + "/cup.wav")), tmp_path)
         assert path.read_bytes() == content
 
     def test_a_gzip_of_two_members_is_both(self, serve, tmp_path):
         content = gzip.compress(b"a" * 500) + gzip.compress(b"b" * 500)
-        server, client = serve(lambda _: answer(content, Content_Encoding="gzip"))
+        server, client = serve(lambda _: raw_response(content, Content_Encoding="gzip"))
         [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert path.read_bytes() == b"a" * 500 + b"b" * 500
 
@@ -275,20 +279,22 @@ class TestDownload:
         "content", [WHOLE_GZIP[:-3], WHOLE_GZIP + b"rest", b"none"], ids=["cut", "too long", "none"]
     )
     def test_a_gzip_that_is_not_whole_is_not_saved(self, serve, tmp_path, content):
-        server, client = serve(lambda _: answer(content, Content_Encoding="gzip"))
+        server, client = serve(lambda _: raw_response(content, Content_Encoding="gzip"))
         with pytest.raises(DownloadError, match="gzip"):
             client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_download_whose_time_is_over_is_given_the_least_that_a_request_is(self, serve, tmp_path):
-        server, client = serve(lambda _: answer(b"picture"))
+        server, client = serve(lambda _: raw_response(b"picture"))
         [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path, timeout=0)
         assert path.read_bytes() == b"picture"
 
     def test_a_callback_may_ask_the_same_client(self, tmp_path):
         def answering(asked):
             return (
-                answer(b"picture") if asked.path == "/cup.png" else answer({"id": "a", "status": "completed"})
+                raw_response(b"picture")
+                if asked.path == "/cup.png"
+                else raw_response({"id": "a", "status": "completed"})
             )
 
         with RawServer(answering) as server, GenerationClient("k", server.base_url) as client:
@@ -302,7 +308,7 @@ class TestDownload:
         def on_progress(_):
             raise error
 
-        server, client = serve(lambda _: answer(b"picture"))
+        server, client = serve(lambda _: raw_response(b"picture"))
         with pytest.raises(type(error), match="mine") as caught:
             client.download(
                 _generation(completed(server.base_url + "/a.png")), tmp_path, on_progress=on_progress
@@ -324,14 +330,14 @@ def test_an_error_tells_no_token_by_what_caused_it(serve):
 
 
 def test_an_answer_about_another_job_is_not_believed(serve):
-    _, client = serve(lambda _: answer({"id": "other", "status": "completed"}))
-    with pytest.raises(UnexpectedAnswer, match="generation a: the answer is about another one, other"):
+    _, client = serve(lambda _: raw_response({"id": "other", "status": "completed"}))
+    with pytest.raises(UnexpectedResponse, match="generation a: the answer is about another one, other"):
         client.get("a")
 
 
 @pytest.mark.parametrize("dots", [".", "..", "..."])
 def test_dots_are_no_id(serve, dots):
-    server, client = serve(lambda _: answer({"id": dots, "status": "completed"}))
+    server, client = serve(lambda _: raw_response({"id": dots, "status": "completed"}))
     for call in (client.get, client.delete, client.wait):
         with pytest.raises(ConfigurationError, match="expected a generation or its id"):
             call(dots)
@@ -342,7 +348,7 @@ def test_dots_are_no_id(serve, dots):
 
 @pytest.mark.parametrize("body", [b"/" * 800, b"/?" * 400, b"//@" * 300, b"x" * 2_000_000, b"\\" * 800])
 def test_an_error_page_is_told_in_no_time(serve, body):
-    _, client = serve(lambda _: answer(body, "400 Bad Request"))
+    _, client = serve(lambda _: raw_response(body, "400 Bad Request"))
     begun = time.process_time()
     with pytest.raises(InvalidRequestError):
         client.get("a")
@@ -350,9 +356,9 @@ def test_an_error_page_is_told_in_no_time(serve, body):
 
 
 def test_a_proxy_that_refuses_to_connect_has_sent_nothing_on(serve, monkeypatch):
-    server, _ = serve(lambda _: answer(status="502 Bad Gateway"))
+    server, _ = serve(lambda _: raw_response(status="502 Bad Gateway"))
     monkeypatch.setenv("HTTPS_PROXY", server.base_url)
-    _, client = serve(lambda _: answer(), base_url="https://api.example.invalid")
+    _, client = serve(lambda _: raw_response(), base_url="https://api.example.invalid")
     with pytest.raises(TransportError, match=r"not sent: .*nothing was created") as caught:
         client.create("m", {})
     assert not isinstance(caught.value, CreateOutcomeUnknown)
@@ -381,7 +387,7 @@ def _created(library):
 
 
 def test_json_that_is_deep_is_told(serve):
-    _, client = serve(lambda _: answer(b"[" * 100_000))
+    _, client = serve(lambda _: raw_response(b"[" * 100_000))
     with pytest.raises(NetMindError):
         client.get("a")
 

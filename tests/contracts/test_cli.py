@@ -144,7 +144,7 @@ class TestVerify:
     def test_what_would_steer_a_terminal_is_spelled_out(self, run, tmp_path):
         exchange = {
             "request": {"method": "GET", "url": "http://h/v1/generation", "authorization": "bearer", "content_type": "", "body": "", "padding": 0},
-            "answer": {"status": 200, "headers": {}, "body": "\x1b[2J\x9b7m", "head": "", "size": 8, "complete": True},
+            "response": {"status": 200, "headers": {}, "body": "\x1b[2J\x9b7m", "head": "", "size": 8, "complete": True},
             "failure": "", "sent": True, "at": 0, "seconds": 0,
         }  # fmt: skip
         saved = {

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netmind_contracts.redaction import MASK, Redactor, mask_url, mask_urls_path
+from netmind_contracts.redaction import REDACTED, Redactor, redact_path, redact_url
 
 TOKEN = 'nm-K3y/with+odd="chars'
 
@@ -33,17 +33,17 @@ SPELLINGS = {
 
 # What else stands there: quotes, neighbours, and the few bits that base64 mixes with them.
 AROUND = {
-    "base64": f"{MASK}w==",
-    "base64 behind a user's name": f"dXNlcjp{MASK}IQ==",
-    "base64 for URLs": f"YW{MASK}M=",
-    "JSON": f'"{MASK}"',
+    "base64": f"{REDACTED}w==",
+    "base64 behind a user's name": f"dXNlcjp{REDACTED}IQ==",
+    "base64 for URLs": f"YW{REDACTED}M=",
+    "JSON": f'"{REDACTED}"',
 }
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_the_token_is_masked_as(spelling):
     masked = Redactor(TOKEN).text(f"<<{SPELLINGS[spelling](TOKEN)}>>")
-    assert masked == f"<<{AROUND.get(spelling, MASK)}>>"
+    assert masked == f"<<{AROUND.get(spelling, REDACTED)}>>"
 
 
 WHOLE = [
@@ -65,7 +65,7 @@ WHOLE = [
 def test_a_token_that_looks_like_an_escape_is_masked_whole(token, spelling):
     told = SPELLINGS[spelling](token)
     masked = Redactor(token).text(f"<<{told}>>")
-    begins, _, ends = masked.partition(MASK)
+    begins, _, ends = masked.partition(REDACTED)
     assert len(begins + ends) <= len("<<>>") + (4 if spelling == "base64" else 2)
 
 
@@ -73,13 +73,13 @@ def test_a_token_that_looks_like_an_escape_is_masked_whole(token, spelling):
 @pytest.mark.parametrize("spelling", [spelling for spelling in SPELLINGS if spelling not in AROUND])
 def test_a_long_token_is_masked_to_its_end(spelling, length):
     token = ("nm-K3y_with/more+" * 130)[:length]
-    assert Redactor(token).text(f"<<{SPELLINGS[spelling](token)}>>") == f"<<{MASK}>>"
+    assert Redactor(token).text(f"<<{SPELLINGS[spelling](token)}>>") == f"<<{REDACTED}>>"
 
 
 def test_of_a_long_token_that_was_cut_the_first_48_characters_are_masked():
     token = "".join(f"{number:03d}-" for number in range(100))
     masked = Redactor(token).text(f"no such model as '{token[:60]}")
-    assert masked == f"no such model as '{MASK}{token[48:60]}"
+    assert masked == f"no such model as '{REDACTED}{token[48:60]}"
 
 
 @pytest.mark.parametrize("spelling", WHOLE)
@@ -87,7 +87,7 @@ def test_of_a_long_token_that_was_cut_the_first_48_characters_are_masked():
 def test_a_long_token_that_ends_in_an_escape_is_masked_whole(spelling, length):
     token = ("nm_K3y-with.more" * 16)[: length - 4] + "%2&\\"
     told = SPELLINGS[spelling](token)
-    begins, _, ends = Redactor(token).text(f"<<{told}>>").partition(MASK)
+    begins, _, ends = Redactor(token).text(f"<<{told}>>").partition(REDACTED)
     assert len(begins + ends) <= len("<<>>") + (4 if spelling == "base64" else 2)
 
 
@@ -117,7 +117,7 @@ def test_no_token_and_no_text_is_looked_through_in_every_way(about):
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=120))
 def test_no_token_is_left_in_plain_or_percent_encoded(token):
     text = Redactor(token).text(f" {token} {quote(token, safe='')} {token.encode().hex()} ")
-    assert text == f" {MASK} {MASK} {MASK} "
+    assert text == f" {REDACTED} {REDACTED} {REDACTED} "
 
 
 @given(
@@ -128,7 +128,7 @@ def test_no_token_is_left_in_plain_or_percent_encoded(token):
 def test_a_quick_look_never_leaves_what_a_close_one_finds(token, spelling, around):
     redactor = Redactor(token)
     text = around + SPELLINGS[spelling](token) + around
-    assert redactor.without_token(text) == redactor._spellings.sub(MASK, text)
+    assert redactor.without_token(text) == redactor._spellings.sub(REDACTED, text)
 
 
 def test_other_text_stays_as_it_is():
@@ -154,7 +154,7 @@ def test_a_token_of_less_than_8_characters_is_a_word_and_stays():
     ],
 )
 def test_what_signs_a_url_is_masked(url, masked):
-    assert mask_url(url) == masked
+    assert redact_url(url) == masked
 
 
 def test_urls_are_masked_wherever_they_stand_in_a_json_text():
@@ -167,4 +167,4 @@ def test_urls_are_masked_wherever_they_stand_in_a_json_text():
     [("https://me:word@f.example/a.png?s=0af", "https://f.example/[masked]"), ("https://[f", "[masked]")],
 )
 def test_of_anothers_url_nothing_but_its_host_is_left(url, masked):
-    assert mask_urls_path(url) == masked
+    assert redact_path(url) == masked

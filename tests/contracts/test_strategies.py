@@ -37,9 +37,9 @@ def test_generations_are_valid_in_every_status(status, data):
 
 
 @given(strategies.generation_lists())
-def test_generation_lists_are_valid_and_have_each_job_once(answer):
-    assert violations("generation-list", answer) == ()
-    ids = [generation["id"] for generation in answer["generation_list"]]
+def test_generation_lists_are_valid_and_have_each_job_once(response):
+    assert violations("generation-list", response) == ()
+    ids = [generation["id"] for generation in response["generation_list"]]
     assert len(set(ids)) == len(ids)
 
 
@@ -54,7 +54,7 @@ def test_job_histories_go_forward_to_an_end_that_stays(history):
     assert history[0]["created_at"] == history[0]["updated_at"]
     assert history[-1]["status"] in ("completed", "failed")
     assert history[-1]["updated_at"] > history[-1]["created_at"]
-    assert all(violations("generation", answer) == () for answer in history)
+    assert all(violations("generation", response) == () for response in history)
 
 
 @pytest.mark.parametrize("end", ["completed", "failed"])
@@ -66,18 +66,18 @@ def test_job_histories_end_as_asked(end, data):
 @given(strategies.adverse_job_histories())
 def test_adverse_histories_can_all_be_read(adverse):
     assert adverse.history
-    assert all(read_generation(answer) is not None for answer in adverse.history)
+    assert all(read_generation(response) is not None for response in adverse.history)
 
 
 SHOWN_BY = {
-    "wedged": lambda seen: {answer["status"] for answer in seen} == {"pending"},
+    "wedged": lambda seen: {response["status"] for response in seen} == {"pending"},
     "unknown status": lambda seen: seen[1]["status"] not in ANY,
     "goes back": lambda seen: (
-        [answer["status"] for answer in seen] == ["pending", "processing", "pending", "completed"]
+        [response["status"] for response in seen] == ["pending", "processing", "pending", "completed"]
     ),
     "empty result": lambda seen: seen[1]["status"] == "completed" and seen[1]["result"] == {},
     "completed, then failed": lambda seen: (
-        [answer["status"] for answer in seen[1:]] == ["completed", "failed"]
+        [response["status"] for response in seen[1:]] == ["completed", "failed"]
     ),
     "updated_at goes back": lambda seen: seen[-1]["updated_at"] < seen[-2]["updated_at"],
     "fields gone": lambda seen: set(seen[0]) == {"id", "status"},

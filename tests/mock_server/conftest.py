@@ -5,14 +5,14 @@ import textwrap
 import pytest
 from support import AUTHORIZED, PAGE_IMAGE, run_pytest
 
-from netmind_mock import SteerableClock, create_app
+from netmind_mock import SimulatedClock, create_app
 
 NOON = 1_758_186_860.0  # 2025-09-18 09:14:20 UTC, the page's own example
 
 
 @pytest.fixture
 def clock():
-    clock = SteerableClock(wall=lambda: NOON)
+    clock = SimulatedClock(wall=lambda: NOON)
     clock.freeze()
     return clock
 
@@ -48,9 +48,9 @@ def create():
     """Creates a generation and returns the answer's JSON."""
 
     def create(client, body=PAGE_IMAGE, headers=AUTHORIZED):
-        answer = client.post("/v1/generation", json=body, headers=headers)
-        assert answer.status_code == 200, answer.text
-        return answer.json
+        response = client.post("/v1/generation", json=body, headers=headers)
+        assert response.status_code == 200, response.text
+        return response.json
 
     return create
 

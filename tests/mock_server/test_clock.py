@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netmind_mock import SteerableClock
+from netmind_mock import SimulatedClock
 
 
 class Monotonic:
@@ -25,25 +25,25 @@ def real():
 
 
 def test_it_starts_at_the_wall_clocks_time(real):
-    assert SteerableClock(wall=lambda: 1000.0, monotonic=real).now() == 1000.0
+    assert SimulatedClock(wall=lambda: 1000.0, monotonic=real).now() == 1000.0
 
 
 def test_it_follows_the_monotonic_clock_not_the_wall_clock(real):
     wall = [1000.0]
-    clock = SteerableClock(wall=lambda: wall[0], monotonic=real)
+    clock = SimulatedClock(wall=lambda: wall[0], monotonic=real)
     wall[0] = 0.0  # somebody sets the system clock back
     real.seconds += 5
     assert clock.now() == 1005.0
 
 
 def test_its_speed_multiplies_time(real):
-    clock = SteerableClock(speed=60, wall=lambda: 1000.0, monotonic=real)
+    clock = SimulatedClock(speed=60, wall=lambda: 1000.0, monotonic=real)
     real.seconds += 2
     assert clock.now() == 1120.0
 
 
 def test_a_change_of_speed_holds_from_then_on(real):
-    clock = SteerableClock(wall=lambda: 1000.0, monotonic=real)
+    clock = SimulatedClock(wall=lambda: 1000.0, monotonic=real)
     real.seconds += 5
     clock.set_speed(10)
     real.seconds += 1
@@ -51,7 +51,7 @@ def test_a_change_of_speed_holds_from_then_on(real):
 
 
 def test_frozen_it_stands_and_can_still_be_sent_forward(real):
-    clock = SteerableClock(wall=lambda: 1000.0, monotonic=real)
+    clock = SimulatedClock(wall=lambda: 1000.0, monotonic=real)
     clock.freeze()
     real.seconds += 100
     clock.advance(3)
@@ -59,7 +59,7 @@ def test_frozen_it_stands_and_can_still_be_sent_forward(real):
 
 
 def test_resumed_it_goes_on_from_where_it_stood(real):
-    clock = SteerableClock(wall=lambda: 1000.0, monotonic=real)
+    clock = SimulatedClock(wall=lambda: 1000.0, monotonic=real)
     clock.freeze()
     real.seconds += 100
     clock.resume()
@@ -70,31 +70,31 @@ def test_resumed_it_goes_on_from_where_it_stood(real):
 @pytest.mark.parametrize("speed", [0, -1, float("inf"), float("nan")])
 def test_a_speed_that_is_none_is_refused(speed):
     with pytest.raises(ValueError, match="a clock's speed is a positive number, not"):
-        SteerableClock(speed=speed)
+        SimulatedClock(speed=speed)
     with pytest.raises(ValueError, match="a clock's speed is a positive number, not"):
-        SteerableClock().set_speed(speed)
+        SimulatedClock().set_speed(speed)
 
 
 @pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
 def test_it_cannot_be_sent_back(seconds):
     with pytest.raises(ValueError, match="a clock goes forward by 0 seconds or more"):
-        SteerableClock().advance(seconds)
+        SimulatedClock().advance(seconds)
 
 
 def test_a_moment_that_has_passed_is_not_waited_for():
-    clock = SteerableClock()
+    clock = SimulatedClock()
     clock.wait_until(clock.now() - 1)
 
 
 def test_waiting_takes_real_time_at_the_clocks_speed():
-    clock = SteerableClock(speed=100_000)
+    clock = SimulatedClock(speed=100_000)
     moment = clock.now() + 1000
     clock.wait_until(moment)
     assert clock.now() >= moment
 
 
 def test_whoever_waits_on_a_frozen_clock_is_woken_when_it_is_sent_forward():
-    clock = SteerableClock()
+    clock = SimulatedClock()
     clock.freeze()
     waiter = threading.Thread(target=clock.wait_until, args=(clock.now() + 3600,))
     waiter.start()
@@ -114,7 +114,7 @@ steps = st.one_of(
 @given(st.lists(steps))
 def test_whatever_is_done_to_it_it_never_goes_back(done):
     real = Monotonic()
-    clock = SteerableClock(wall=lambda: 1000.0, monotonic=real)
+    clock = SimulatedClock(wall=lambda: 1000.0, monotonic=real)
     before = clock.now()
     for name, *arguments in done:
         if name == "pass":

@@ -49,10 +49,10 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_every_refusal_has_its_hint(make, name):
     ask, status, said = REFUSALS[name]
-    answer = ask(make(strict_models=True))
-    assert answer.status_code == status
-    assert said in answer.headers["X-Mock-Hint"]
-    assert "docs/" in answer.headers["X-Mock-Hint"]
+    response = ask(make(strict_models=True))
+    assert response.status_code == status
+    assert said in response.headers["X-Mock-Hint"]
+    assert "docs/" in response.headers["X-Mock-Hint"]
 
 
 def test_no_refusal_of_the_api_is_left_out():
@@ -62,10 +62,10 @@ def test_no_refusal_of_the_api_is_left_out():
 @given(st.text(max_size=600), st.text(max_size=600))
 def test_hostile_text_stays_in_its_line(model, prompt):
     client = create_app(strict_models=True).test_client()
-    answer = client.post(
+    response = client.post(
         POST, json={"model": model, "config": {"prompt": f"[[mock:{prompt}"}}, headers=AUTHORIZED
     )
-    said = answer.headers.get("X-Mock-Hint", "")
+    said = response.headers.get("X-Mock-Hint", "")
     assert said.isascii()
     assert said.isprintable()
     assert len(said) < 400
@@ -76,18 +76,18 @@ def test_what_a_fault_says_stays_in_its_line(make, message):
     client = make()
     fault = {"operation": "list", "kind": "status", "code": 404, "message": message}
     client.post("/__mock/faults", json=fault)
-    answer = client.get(POST, headers=AUTHORIZED)
-    said = answer.headers["X-Mock-Hint"]
-    assert (answer.status_code, answer.json) == (404, {"message": message})
+    response = client.get(POST, headers=AUTHORIZED)
+    said = response.headers["X-Mock-Hint"]
+    assert (response.status_code, response.json) == (404, {"message": message})
     assert said.isascii()
     assert said.isprintable()
     assert len(said) < 400
-    assert "X-Injected" not in answer.headers
+    assert "X-Injected" not in response.headers
 
 
 @pytest.mark.parametrize("kind", errors.REFUSALS.values())
 def test_every_refusal_has_a_hint_of_its_own(kind):
-    facts = {"model": "m", "allowed": ["GET"], "limit": 1, "expected": "e", "came": "c"}
+    facts = {"model": "m", "allowed": ["GET"], "limit": 1, "expected": "e", "actual": "c"}
     if kind.key == "invalid_body":
         facts = {"detail": [{"loc": ["a"], "msg": "b"}]}
     assert "{" not in kind(**facts).hint_line()

@@ -283,7 +283,7 @@ def test_mistakes_and_verdicts_are_told_at_the_tests_own_line(project):
     """)  # fmt: skip
     assert "3 failed" in project.output
     assert (
-        "netmind_mock.InvalidOrder: scenario: no such scenario as 'faild'; did you mean failed?"
+        "netmind_mock.InvalidInput: scenario: no such scenario as 'faild'; did you mean failed?"
         in project.output
     )
     assert "/netmind_mock/" not in project.output.replace("netmind_mock/pytest_plugin", "")
@@ -331,7 +331,7 @@ def test_a_client_that_never_stops_fails_its_test_and_the_others_go_on(project):
     def test_other(netmind_mock):
         create()
     """)  # fmt: skip
-    assert "NeverStops: generation" in project.output
+    assert "PollLimitReached: generation" in project.output
     assert "1 failed, 1 passed" in project.output
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netmind_mock.validation import MOST_LEVELS, Expected, InvalidJson, read_json, text
+from netmind_mock.validation import MAX_LEVELS, Expected, InvalidJson, read_json, text
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -39,8 +39,8 @@ def test_no_bytes_end_in_another_error(content):
         (b'{"a": ', "Input data was truncated", 6),
         (b"{} x", "trailing characters", 4),
         (b"9" * 5000, "Integer value out of range", 5000),
-        (b"[" * 100_000, f"nested deeper than {MOST_LEVELS} levels", 0),
-        (b"[" * 300 + b"]" * 300, f"nested deeper than {MOST_LEVELS} levels", 0),
+        (b"[" * 100_000, f"nested deeper than {MAX_LEVELS} levels", 0),
+        (b"[" * 300 + b"]" * 300, f"nested deeper than {MAX_LEVELS} levels", 0),
     ],
 )
 def test_bad_json_is_refused_with_its_place(content, message, position):
@@ -50,7 +50,7 @@ def test_bad_json_is_refused_with_its_place(content, message, position):
 
 
 def test_as_many_levels_as_are_allowed_are_read():
-    document = b"[" * MOST_LEVELS + b"]" * MOST_LEVELS
+    document = b"[" * MAX_LEVELS + b"]" * MAX_LEVELS
     assert read_json(document) == json.loads(document)
     assert len(read_json(b"[" + b"[]," * 1000 + b"1]")) == 1001
 

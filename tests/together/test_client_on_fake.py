@@ -98,7 +98,7 @@ class TestInProcess:
             client = GenerationClient()
             client.create("m", {"prompt": "another"})
             mock.clock.advance(60)
-            mock.next_job("answer_lost")
+            mock.next_job("response_lost")
             with pytest.raises(CreateOutcomeUnknown) as caught:
                 client.create("m", {"prompt": "x"})
             mock.clock.advance(3_600)

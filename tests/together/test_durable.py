@@ -83,10 +83,12 @@ def test_a_disk_that_is_full_is_told_loses_nothing_and_may_have_room_again(tmp_p
         before = worker.rlimit(psutil.RLIMIT_FSIZE)
         worker.rlimit(psutil.RLIMIT_FSIZE, (1_000_000, before[1]))  # no file of its own grows beyond
         acknowledged = []
-        while (answer := session.post(f"{base_url}/v1/generation", json=body, timeout=10)).status_code == 200:
-            acknowledged.append(answer.json()["id"])
-        assert answer.status_code == 503
-        assert answer.json()["message"].startswith("the fake's store cannot be read or written now: ")
+        while (
+            response := session.post(f"{base_url}/v1/generation", json=body, timeout=10)
+        ).status_code == 200:
+            acknowledged.append(response.json()["id"])
+        assert response.status_code == 503
+        assert response.json()["message"].startswith("the fake's store cannot be read or written now: ")
         assert acknowledged
         assert session.get(f"{base_url}/v1/generation/{acknowledged[0]}", timeout=10).status_code == 200
         worker.rlimit(psutil.RLIMIT_FSIZE, before)
@@ -110,8 +112,8 @@ def test_what_is_being_answered_at_the_end_is_answered(tmp_path, how):
         while not requests.get(f"{base_url}/__mock/journal", timeout=10).json()["entries"]:
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        answer = asked.getresponse()
-        assert (answer.status, answer.read()) == (200, b'{"generation_list":[]}')
+        response = asked.getresponse()
+        assert (response.status, response.read()) == (200, b'{"generation_list":[]}')
         assert process.wait(20) == 0
 
 

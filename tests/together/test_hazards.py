@@ -12,7 +12,7 @@ from canary import CANARY, SPELLED, assert_no_canary, tell
 from support import ROOT
 
 import netmind_mock
-from netmind_mock import SteerableClock, create_app
+from netmind_mock import SimulatedClock, create_app
 from netmind_mock.control.operations import OPERATIONS_BY_NAME
 from netmind_mock.journal import access_log
 from netmind_mock.stores import open_store
@@ -30,7 +30,7 @@ def told(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jobs")
     lines = []
     with closing(open_store(f"sqlite:///{folder}/jobs.db")) as store:
-        clock = SteerableClock()
+        clock = SimulatedClock()
         app = create_app(
             store=store,
             clock=clock,
@@ -38,15 +38,15 @@ def told(tmp_path_factory):
             log=lambda note: lines.extend(access_log.line_of(note, form) for form in ("text", "json")),
         )
         client = app.test_client()
-        job, answers = tell(client)
+        job, responses = tell(client)
         told = {
-            "answers": "\n".join(f"{one.headers}{one.text}" for one in answers),
+            "responses": "\n".join(f"{one.headers}{one.text}" for one in responses),
             "log": "\n".join(lines),
         }
         for path in [*GETS, *PAGES]:
-            answer = client.get(f"/__mock/{path.replace('{id}', job['id'])}")
-            assert answer.status_code == 200, path
-            told[path] = f"{answer.headers}{answer.text}"
+            response = client.get(f"/__mock/{path.replace('{id}', job['id'])}")
+            assert response.status_code == 200, path
+            told[path] = f"{response.headers}{response.text}"
         told["database"] = b"".join(path.read_bytes() for path in folder.iterdir()).decode("latin-1")
         yield told
 
@@ -54,7 +54,7 @@ def told(tmp_path_factory):
 class TestToken:
     """It is sent in seven spellings wherever a client could put it, and looked for in seven."""
 
-    @pytest.mark.parametrize("place", ["answers", "log", "database", *GETS, *PAGES])
+    @pytest.mark.parametrize("place", ["responses", "log", "database", *GETS, *PAGES])
     def test_it_is_nowhere(self, told, place):
         assert told[place]
         assert_no_canary(told[place], place)
@@ -154,8 +154,8 @@ class TestForeignPages:
         for path in PATHS:
             for method in METHODS:
                 sent = {"json": {}} if method == "POST" else {}
-                answer = client.open(f"/__mock/{path}", method=method, headers={"Host": host}, **sent)
-                assert answer.status_code == 403, (method, path)
+                response = client.open(f"/__mock/{path}", method=method, headers={"Host": host}, **sent)
+                assert response.status_code == 403, (method, path)
 
     @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
     def test_a_path_that_only_looks_like_the_control_planes_is_no_way_around(self, client, headers):
@@ -186,19 +186,19 @@ class TestForeignPages:
         for path in PATHS:
             for method in METHODS:
                 sent = {"json": {}} if method == "POST" else {}
-                answer = client.open(f"/__mock/{path}", method=method, headers={"Origin": origin}, **sent)
-                assert answer.status_code == 403, (method, path)
+                response = client.open(f"/__mock/{path}", method=method, headers={"Origin": origin}, **sent)
+                assert response.status_code == 403, (method, path)
 
     def test_a_form_of_another_page_is_refused_on_every_route(self, client):
         for method, path in ROUTES:
             if method == "POST":
-                answer = client.post(f"/__mock/{path}", data={"operation": "reset"})
-                assert answer.status_code in (403, 415), path
+                response = client.post(f"/__mock/{path}", data={"operation": "reset"})
+                assert response.status_code in (403, 415), path
 
     def test_no_answer_lets_other_pages_read_it(self, client):
         for method, path in ROUTES:
-            with client.open(f"/__mock/{path}", method=method) as answer:
-                assert not [name for name, _ in answer.headers if name.startswith("Access-Control")], path
+            with client.open(f"/__mock/{path}", method=method) as response:
+                assert not [name for name, _ in response.headers if name.startswith("Access-Control")], path
 
 
 TRAVERSALS = [
@@ -260,13 +260,13 @@ def test_no_path_leads_out_of_the_fake(place, observed):
             _OPENED.clear()
             _WATCHED[0] = True
             try:
-                answer = fake.open(place.replace("{}", text), method=method, headers=OTHER)
-                content = answer.get_data()
+                response = fake.open(place.replace("{}", text), method=method, headers=OTHER)
+                content = response.get_data()
             finally:
                 _WATCHED[0] = False
-            assert answer.status_code < 500, (method, text)
+            assert response.status_code < 500, (method, text)
             assert b"root:" not in content
-            assert "X-Injected" not in answer.headers
+            assert "X-Injected" not in response.headers
             assert [path for path in _OPENED if not path.startswith(ours)] == [], (method, text)
 
 
@@ -288,11 +288,11 @@ def test_no_part_of_a_results_address_leads_elsewhere(observed):
                 _OPENED.clear()
                 _WATCHED[0] = True
                 try:
-                    answer = fake.get("/".join(pieces))
-                    content = answer.get_data()
+                    response = fake.get("/".join(pieces))
+                    content = response.get_data()
                 finally:
                     _WATCHED[0] = False
-                assert 400 <= answer.status_code < 500, pieces
+                assert 400 <= response.status_code < 500, pieces
                 assert b"root:" not in content
                 assert [path for path in _OPENED if not path.startswith(ours)] == [], pieces
 

@@ -45,12 +45,12 @@ def test_nothing_of_a_tenants_job_shows_to_another(store_url):
         ]
         for method, path in asked:
             sent = {"json": {}} if method == "POST" else {}
-            answer = fake.open(path, method=method, headers=OTHER, **sent)
+            response = fake.open(path, method=method, headers=OTHER, **sent)
             if job["id"] in path:
-                assert answer.status_code == 404, (method, path)
-            told = json.dumps(answer.json) if answer.is_json and answer.text else answer.text
+                assert response.status_code == 404, (method, path)
+            told = json.dumps(response.json) if response.is_json and response.text else response.text
             # The journal of another has what that other one asked for.
-            shown = told.replace(job["id"], "") if "journal" in path or answer.status_code == 404 else told
+            shown = told.replace(job["id"], "") if "journal" in path or response.status_code == 404 else told
             assert [secret for secret in secrets if secret in shown] == [], (method, path)
         now = fake.get("/__mock/clock", headers=OTHER).json["now"]
         assert fake.get("/__mock/clock", headers=mine).json["now"] - now > 900_000
@@ -90,15 +90,15 @@ def test_what_another_orders_and_resets_leaves_a_tenants_as_it_was(store_url):
             "add_next_job": {"scenario": "failed"},
             "add_rule": {"scenario": "failed", "model": "*"},
             "add_fault": {"operation": "get", "kind": "status", "code": 503, "job": job["id"]},
-            "steer_clock": {"advance": 1000},
+            "change_clock": {"advance": 1000},
         }
         for name, one in OPERATIONS_BY_NAME.items():
             if one.method != "GET":
                 asked = one.path.replace("{id}", job["id"])
-                answer = fake.open(
+                response = fake.open(
                     f"/__mock/{asked}", method=one.method, json=orders.get(name, {}), headers=OTHER
                 )
-                assert answer.status_code == (404 if "{id}" in one.path else 200), (name, answer.json)
+                assert response.status_code == (404 if "{id}" in one.path else 200), (name, response.json)
         for method in ("GET", "DELETE"):
             assert fake.open(f"/v1/generation/{job['id']}", method=method, headers=OTHER).status_code in (
                 404,

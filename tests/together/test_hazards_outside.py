@@ -49,7 +49,7 @@ AWAY = [
 FIELDS = [
     "image_url",
     "image",
-    "mask_url",
+    "redact_url",
     "audio_url",
     "video_url",
     "file_url",

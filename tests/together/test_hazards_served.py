@@ -16,7 +16,7 @@ import pytest
 import requests
 from support import AUTHORIZED, HALVES, PAGE_IMAGE, half_open, running_fake
 
-MOST_GROWTH = 50 * 1024 * 1024
+MAX_GROWTH = 50 * 1024 * 1024
 MEGABYTE = 1024 * 1024
 _JSON = {**AUTHORIZED, "Content-Type": "application/json"}
 
@@ -46,7 +46,7 @@ class Bomb(NamedTuple):
     make: Callable[[], Any]
     headers: dict[str, str] | None = None
     path: str = "/v1/generation"
-    most: int = MOST_GROWTH
+    most: int = MAX_GROWTH
 
 
 BOMBS = {
@@ -71,7 +71,7 @@ BOMBS = {
     # Four bytes a character in memory, for one of them needs it, and copies: twice what the others may take.
     "a prompt of nine megabytes and an emoji": Bomb(
         lambda: b'{"model": "m", "config": {"prompt": "\xf0\x9f\x98\x80' + b"x" * (9 * MEGABYTE) + b'"}}',
-        most=2 * MOST_GROWTH,
+        most=2 * MAX_GROWTH,
     ),
     "a million escapes": Bomb(lambda: b'{"model": "m", "config": {"prompt": "' + b"\\u0000" * 10**6 + b'"}}'),
     "a header of 60 KB": Bomb(lambda: b"{}", {"X-Large": "x" * 60_000}),
@@ -117,8 +117,8 @@ def test_no_body_makes_the_fake_grow_by_50_megabytes(fake, bomb, record_property
         before.append(_peak(one))
     with contextlib.suppress(requests.ConnectionError):  # it need not read what it refuses
         sent = {**_JSON, **(headers or {})}
-        answer = requests.post(f"{base_url}{path}", data=content, headers=sent, timeout=60)
-        assert answer.status_code < 500 or answer.status_code == 503
+        response = requests.post(f"{base_url}{path}", data=content, headers=sent, timeout=60)
+        assert response.status_code < 500 or response.status_code == 503
     grown = sum(_peak(one) - first for one, first in zip(processes, before, strict=True))
     record_property("grown by MB", round(grown / 1e6, 1))
     assert grown <= most
@@ -167,11 +167,11 @@ def test_no_target_of_a_request_leads_out_of_the_fake(fake, method, number):
     with socket.create_connection((address.hostname, address.port), timeout=30) as line:
         line.sendall(b"%s %s HTTP/1.1\r\n%s" % (method, TARGETS[number], head))
         with line.makefile("rb") as reading:
-            came = reading.read()
-    status = came.partition(b"\r\n")[0].split(b" ")
-    assert came == b"" or 400 <= int(status[1]) < 500, came[:200]
-    assert b"root:" not in came
-    assert b"{%" not in came  # no template
+            actual = reading.read()
+    status = actual.partition(b"\r\n")[0].split(b" ")
+    assert actual == b"" or 400 <= int(status[1]) < 500, actual[:200]
+    assert b"root:" not in actual
+    assert b"{%" not in actual  # no template
     assert requests.get(f"{base_url}/__mock/health", timeout=30).status_code == 200
 
 

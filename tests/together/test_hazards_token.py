@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 from canary import BODY, CANARY, SENT, assert_no_canary, tell
-from raw_server import RawServer, answer
+from raw_server import RawServer, raw_response
 from sqlalchemy import NullPool, create_engine, select
 from support import running_fake
 
@@ -32,16 +32,16 @@ class Asking:
         def ask(path, **options):
             with requests.Session() as session:
                 session.trust_env = False
-                came = session.request(method, self._base_url + path, timeout=30, **options)
-            return _Came(came)
+                actual = session.request(method, self._base_url + path, timeout=30, **options)
+            return _Came(actual)
 
         return ask
 
 
 class _Came:
-    def __init__(self, came):
-        self.headers, self.text, self.status_code = came.headers, came.text, came.status_code
-        self.json = came.json() if came.headers.get("Content-Type") == "application/json" else None
+    def __init__(self, actual):
+        self.headers, self.text, self.status_code = actual.headers, actual.text, actual.status_code
+        self.json = actual.json() if actual.headers.get("Content-Type") == "application/json" else None
 
 
 @pytest.mark.slow
@@ -104,7 +104,7 @@ def test_a_prompt_is_kept_as_it_came_whatever_it_holds(tmp_path):
 
 def _echo(_asked):
     """An endpoint that says the token back in every spelling, in its headers and its body."""
-    return answer({"message": "no", "said": SENT}, "404 Not Found", X_Said=" ".join(SENT))
+    return raw_response({"message": "no", "said": SENT}, "404 Not Found", X_Said=" ".join(SENT))
 
 
 REPORTS = {"--save": "run.json", "--report": "run.html", "--json": "verdicts.json", "--junit": "junit.xml"}

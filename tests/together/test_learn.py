@@ -206,10 +206,10 @@ def test_a_refusal_that_no_toml_file_can_hold_is_left_out(tmp_path, value):
     free = probe_of(*fake(profile="observed"), budget=0).run()
     place = next(place for place, one in enumerate(free.exchanges) if "no-such-route" in one.request.url)
     told = free.exchanges[place]
-    refusal = dataclasses.replace(told.answer, body=json.dumps({"message": value}))
+    refusal = dataclasses.replace(told.response, body=json.dumps({"message": value}))
     exchanges = [
         *free.exchanges[:place],
-        dataclasses.replace(told, answer=refusal),
+        dataclasses.replace(told, response=refusal),
         *free.exchanges[place + 1 :],
     ]
     run = dataclasses.replace(free, exchanges=tuple(exchanges))

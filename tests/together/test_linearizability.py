@@ -88,8 +88,8 @@ def test_eight_clients_of_two_servers_see_one_account(store_url, seed):
             client = apps[number % 2].test_client()
 
             def send(method, path, body):
-                answer = client.open(path, method=method, json=body, headers=AUTH)
-                return answer.status_code, answer.json
+                response = client.open(path, method=method, json=body, headers=AUTH)
+                return response.status_code, response.json
 
             return Account(send)
 

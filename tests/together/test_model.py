@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from mutants.catalogue import MUTANTS
 from probing import BASE_URL, KEY, WsgiTransport, fake
 
-from netmind_contracts.probing.budget import TargetError
+from netmind_contracts.probing.budget import EndpointError
 from netmind_contracts.probing.transport import Reply
 from netmind_contracts.state_machine import Endpoint, Expectations, machine_for
 from netmind_mock import MemoryStore
@@ -128,9 +128,9 @@ class Foreign:
 
 
 def test_an_endpoint_that_may_charge_needs_to_be_allowed():
-    with pytest.raises(TargetError, match="may charge for what is created"):
+    with pytest.raises(EndpointError, match="may charge for what is created"):
         machine_for(Foreign().endpoint)
-    with pytest.raises(TargetError, match="say how many generations may be created"):
+    with pytest.raises(EndpointError, match="say how many generations may be created"):
         machine_for(Foreign().endpoint, live=True)
 
 
@@ -139,7 +139,7 @@ def test_no_more_is_created_than_was_allowed_over_all_examples():
     run_state_machine_as_test(machine_for(foreign.endpoint, live=True, max_creates=3), settings=SHORT)
     assert foreign.creates == 3
     listed = foreign.behind.send(
-        "GET", f"{BASE_URL}/v1/generation", {"Authorization": KEY}, None, within=1, most_bytes=10_000
+        "GET", f"{BASE_URL}/v1/generation", {"Authorization": KEY}, None, within=1, max_bytes=10_000
     )
     assert isinstance(listed, Reply)
     assert listed.content == b'{"generation_list":[]}'

@@ -56,9 +56,9 @@ def test_every_answer_is_in_the_document(case, base_url):
         name: value for name, value in (case.headers or {}).items() if name.lower() not in FRAMING
     }
     headers = {} if number % 5 == 0 else AUTHORIZED
-    answer = case.call(base_url=base_url, headers=headers, timeout=10)
+    response = case.call(base_url=base_url, headers=headers, timeout=10)
     case.validate_response(
-        answer,
+        response,
         checks=[
             checks.not_a_server_error,
             schemathesis.specs.openapi.checks.status_code_conformance,

@@ -26,13 +26,13 @@ def forwarding_to(address):
                 with contextlib.closing(http.client.HTTPConnection(address, timeout=10)) as behind:
                     with contextlib.suppress(ConnectionError):  # refused before all of the body was sent
                         behind.request(self.command, self.path, body or None, headers)
-                    answer = behind.getresponse()
-                    content = answer.read()
+                    response = behind.getresponse()
+                    content = response.read()
             except (OSError, http.client.HTTPException):
                 self.send_error(502)
                 return
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
+            self.send_response(response.status)
+            for name, value in response.getheaders():
                 if name.lower() not in {*HOP_BY_HOP, "content-length", "server", "date"}:
                     self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))

@@ -20,9 +20,9 @@ def create(base_url):
 
 
 def order(base_url, path, **asked):
-    answer = requests.post(f"{base_url}/__mock/{path}", json=asked, headers=AUTH, timeout=10)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = requests.post(f"{base_url}/__mock/{path}", json=asked, headers=AUTH, timeout=10)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 def ask(base_url, path):
@@ -69,17 +69,17 @@ def test_orders_are_carried_out_once_however_many_workers_there_are(tmp_path):
         assert len(workers_of(process)) == 3
         order(base_url, "faults", operation="create", kind="status", code=429, times=7)
         order(base_url, "next-job", scenario="failed", after=0, times=5)
-        answers = []
+        responses = []
 
         def create_some():
-            answers.extend(create(base_url) for _ in range(10))
+            responses.extend(create(base_url) for _ in range(10))
 
         threads = [threading.Thread(target=create_some) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert Counter(answer.status_code for answer in answers) == {429: 7, 200: 33}
+        assert Counter(response.status_code for response in responses) == {429: 7, 200: 33}
         jobs = ask(base_url, "jobs")["jobs"]
         assert Counter(job["status"] == "failed" for job in jobs) == {True: 5, False: 28}
         assert len(ask(base_url, "journal")["entries"]) == 40

@@ -23,7 +23,7 @@ from netmind_mock import (
     MemoryStore,
     Mock,
     Profile,
-    SteerableClock,
+    SimulatedClock,
     VirtualClock,
     create_app,
     load_profile,
@@ -67,7 +67,7 @@ def contracts() -> None:
 
 
 def mock() -> None:
-    clock = SteerableClock(speed=60)
+    clock = SimulatedClock(speed=60)
     app = create_app(profile="observed", clock=clock, store=MemoryStore(), api_key=["key"], seed=1)
     assert_type(app, Flask)
     assert_type(load_profile("documented"), Profile)
@@ -79,8 +79,8 @@ def testing(fixture: Mock, served: LiveMock) -> None:
         assert_type(opened, Mock)
         assert_type(opened.clock, VirtualClock)
         assert_type(opened.clock.elapsed, float)
-    with LiveServer(profile="observed") as server, server.tenant() as tenant:
-        assert_type(tenant, LiveMock)
+    with LiveServer(profile="observed") as server, server.account() as account:
+        assert_type(account, LiveMock)
     for handle in (fixture, served):
         handle.next_job("failed", after=3, reason="x")
         handle.every_job("slow", model="Qwen/*")

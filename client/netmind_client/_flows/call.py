@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from netmind_client import _clock
 from netmind_client._flows.effects import Flow, Pause, Send, Stopped
-from netmind_client._http import Body, NoAnswer
+from netmind_client._http import Body, NoResponse
 from netmind_client.exceptions import ConfigurationError, NetMindError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netmind_client._api import Api
-    from netmind_client._http import Answer, Request
+    from netmind_client._http import Request, Response
 
 LEAST_SECONDS = 0.1  # that a request is given, however little is left: the last look at a job
 
@@ -25,8 +25,8 @@ T = TypeVar("T")
 _log = logging.getLogger("netmind_client")  # for what is lost with a task that is cancelled
 
 # Of an answer that is kept in memory: a transcript of days, and a list of ten thousand jobs.
-MOST_BYTES = 2 * 1024 * 1024
-MOST_LIST_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
+MAX_LIST_BYTES = 8 * 1024 * 1024
 _LONGEST = 1e9  # seconds; sockets take not many more
 
 
@@ -130,31 +130,33 @@ class Call:
         return max(self.timeout - self.elapsed(), 0.0)
 
     def send(
-        self, request: Request, each: float | None = None, *, most_bytes: int = MOST_BYTES
-    ) -> Flow[Answer]:
+        self, request: Request, each: float | None = None, *, max_bytes: int = MAX_BYTES
+    ) -> Flow[Response]:
         """Send one request, and give it no more than what is left."""
         within = max(min(self.left(), self._each if each is None else each), LEAST_SECONDS)
-        body = Body(most_bytes)
+        body = Body(max_bytes)
         head = yield from self._sent(Send(request, within, within, body.begin))
-        return body.answer(head)
+        return body.response(head)
 
-    def receive(self, request: Request, begin: Callable[[Answer], Callable[[bytes], object]]) -> Flow[Answer]:
+    def receive(
+        self, request: Request, begin: Callable[[Response], Callable[[bytes], object]]
+    ) -> Flow[Response]:
         """Send one request, and hand its body on in parts, within what is left."""
         within = max(self.left(), LEAST_SECONDS)
         return (yield from self._sent(Send(request, within, min(self._each, within), begin)))
 
-    def _sent(self, effect: Send) -> Flow[Answer]:
+    def _sent(self, effect: Send) -> Flow[Response]:
         self.attempts += 1
         begun, least = self._network(), 0.0
         try:
-            answer: Answer = yield effect
-        except NoAnswer as failure:
+            response: Response = yield effect
+        except NoResponse as failure:
             if failure.timed_out:
                 least = effect.idle
             raise
         finally:
             self._spent += max(self._network() - begun, least)
-        return answer
+        return response
 
     def rest(self, seconds: float) -> Flow[None]:
         """Wait, but not beyond the deadline."""

@@ -13,7 +13,7 @@ from netmind_client._http import Request
 from netmind_client.exceptions import DownloadError
 
 if TYPE_CHECKING:
-    from netmind_client._http import Answer
+    from netmind_client._http import Response
     from netmind_client._models import Result
 
 DEFAULT_MAX_BYTES = 2 * 1024**3  # of a file; the longest film that anybody reported is far smaller
@@ -114,7 +114,7 @@ def request_for(url: str, have: int, validator: str | None) -> Request:
     return Request("GET", url, headers)
 
 
-def read_head(answer: Answer, url: str, have: int, before: Reading) -> Reading:
+def read_head(response: Response, url: str, have: int, before: Reading) -> Reading:
     """Return what the response to :func:`request_for` brings, by its head and what was read ``before``.
 
     Raises:
@@ -123,32 +123,32 @@ def read_head(answer: Answer, url: str, have: int, before: Reading) -> Reading:
         BrokeOff: There is nothing to be had now, or only from the start.
         DownloadError: There is nothing to be had.
     """
-    where = f"{without_query(url)} answered {answer.status}"
-    headers = answer.headers
-    if answer.status in _REDIRECTS and headers.get("location"):
+    where = f"{without_query(url)} answered {response.status}"
+    headers = response.headers
+    if response.status in _REDIRECTS and headers.get("location"):
         raise Redirected(_joined(url, headers["location"], where))
-    if answer.status in _EXPIRED:
+    if response.status in _EXPIRED:
         raise LinkExpired(where)
-    if answer.status in _PASSING:
-        raise BrokeOff(where, retry_after(answer))
-    came = Reading(
+    if response.status in _PASSING:
+        raise BrokeOff(where, retry_after(response))
+    actual = Reading(
         content_type=headers.get("content-type", ""),
         etag=headers.get("etag", ""),
         last_modified=headers.get("last-modified", ""),
         plain=headers.get("content-encoding", "identity") == "identity",
     )
-    if answer.status == 200:
+    if response.status == 200:
         length = headers.get("content-length", "")
-        is_told = came.plain and re.fullmatch(r"\d{1,18}", length, re.ASCII)
-        return came._replace(total=int(length) if is_told else None)
-    if answer.status == 206 and have:
+        is_told = actual.plain and re.fullmatch(r"\d{1,18}", length, re.ASCII)
+        return actual._replace(total=int(length) if is_told else None)
+    if response.status == 206 and have:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("content-range", ""), re.ASCII)
-        if found and came.plain and int(found[1]) == have:
-            came = came._replace(total=None if found[2] == "*" else int(found[2]))
-            if came.agrees_with(before):
-                return before._replace(start=have, total=came.total or before.total)
+        if found and actual.plain and int(found[1]) == have:
+            actual = actual._replace(total=None if found[2] == "*" else int(found[2]))
+            if actual.agrees_with(before):
+                return before._replace(start=have, total=actual.total or before.total)
         raise BrokeOff(f"{where} with another part than was asked for")
-    if answer.status == 416:
+    if response.status == 416:
         raise BrokeOff(f"{where}: the file has become another")
     raise DownloadError(f"{where}, where a file was expected")
 

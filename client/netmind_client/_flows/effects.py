@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from netmind_client._http import Answer, Request
+    from netmind_client._http import Request, Response
     from netmind_client._models import Generation
 
 
@@ -25,13 +25,13 @@ class Send(NamedTuple):
     """Send a request, follow no redirect, and hand on each part of the answer's body as it comes, undecoded.
 
     The answer is handed back without its body. ``begin`` is given it before the body, and returns what takes
-    the parts; either may raise. Raises :class:`NoAnswer` where no answer came, or not all of it.
+    the parts; either may raise. Raises :class:`NoResponse` where no answer came, or not all of it.
     """
 
     request: Request
     within: float  # seconds, for everything from looking up the host to the last byte
     idle: float  # seconds that may pass without a byte
-    begin: Callable[[Answer], Callable[[bytes], object]]
+    begin: Callable[[Response], Callable[[bytes], object]]
 
 
 class Pause(NamedTuple):

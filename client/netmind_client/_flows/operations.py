@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from netmind_client import _api, _clock
 from netmind_client._flows import retry
-from netmind_client._flows.call import MOST_BYTES, MOST_LIST_BYTES
-from netmind_client._http import NoAnswer
+from netmind_client._flows.call import MAX_BYTES, MAX_LIST_BYTES
+from netmind_client._http import NoResponse
 from netmind_client._models import Generation, read_generation
 from netmind_client.exceptions import (
     ApiError,
@@ -17,7 +17,7 @@ from netmind_client.exceptions import (
     NetMindError,
     NotFoundError,
     TransportError,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from netmind_client._flows.call import Call
     from netmind_client._flows.effects import Flow
-    from netmind_client._http import Answer
+    from netmind_client._http import Response
 
 _LOOK_AGAIN_SECONDS = 2.0
 _CARRIED_OUT_WITHIN = 300.0  # however long a create was on its way, or waited in a queue
@@ -52,25 +52,25 @@ def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation
             find=lambda timeout: call.client.find(call.client.monotonic() - begun, model, timeout),
         )
 
-    failure: NoAnswer | ApiError
+    failure: NoResponse | ApiError
     while True:
         try:
-            answer = yield from call.send(request, math.inf if config.get("sync_mode") is True else None)
-            body = _api.document(request, answer, None)
-        except UnexpectedAnswer as redirect:  # to the job, to a login page: nobody documents either
-            target = _api.without_query(answer.headers.get("location", "elsewhere"))
-            raise unknown(f"answered {answer.status} and redirects to {target}") from redirect
-        except (NoAnswer, ApiError) as error:
+            response = yield from call.send(request, math.inf if config.get("sync_mode") is True else None)
+            body = _api.document(request, response, None)
+        except UnexpectedResponse as redirect:  # to the job, to a login page: nobody documents either
+            target = _api.without_query(response.headers.get("location", "elsewhere"))
+            raise unknown(f"answered {response.status} and redirects to {target}") from redirect
+        except (NoResponse, ApiError) as error:
             failure = error
         else:
             created = read_generation(body)
             if created is None:
-                raise unknown(f"answered {answer.status} with no generation in it ({_api.shown(body)})")
+                raise unknown(f"answered {response.status} with no generation in it ({_api.shown(body)})")
             call.client.created.add(created.id)
             call.about("wait", created.id)
             return created
         pause = retry.pause_before_next(call.attempts, getattr(failure, "retry_after", None))
-        is_last = call.attempts >= retry.MOST_ATTEMPTS or pause >= call.left()
+        is_last = call.attempts >= retry.MAX_ATTEMPTS or pause >= call.left()
         if is_last or not retry.create_may_be_sent_again(failure):
             break
         yield from call.rest(pause)
@@ -106,7 +106,7 @@ def delete(call: Call, generation_id: str) -> Flow[None]:
             raise
 
 
-def ask(call: Call, method: str, generation_id: str | None = None) -> Flow[tuple[Answer, Any]]:
+def ask(call: Call, method: str, generation_id: str | None = None) -> Flow[tuple[Response, Any]]:
     """Send a request, up to three times; return the response and its JSON."""
     failed = 0
     while True:
@@ -115,27 +115,27 @@ def ask(call: Call, method: str, generation_id: str | None = None) -> Flow[tuple
         except NetMindError as error:
             failed += 1
             pause = retry.pause_before_next(failed, getattr(error, "retry_after", None))
-            if failed >= retry.MOST_ATTEMPTS or not retry.passes(error) or pause >= call.left():
+            if failed >= retry.MAX_ATTEMPTS or not retry.passes(error) or pause >= call.left():
                 raise
         yield from call.rest(pause)
 
 
-def ask_once(call: Call, method: str, generation_id: str | None = None) -> Flow[tuple[Answer, Any]]:
+def ask_once(call: Call, method: str, generation_id: str | None = None) -> Flow[tuple[Response, Any]]:
     """Send a request once; return the response and its JSON.
 
     Raises:
         TransportError: There was no response.
         ApiError: The response is an error.
-        UnexpectedAnswer: The response is a redirect.
+        UnexpectedResponse: The response is a redirect.
     """
     request = call.api.request(method, generation_id)
-    most = MOST_LIST_BYTES if generation_id is None else MOST_BYTES
+    most = MAX_LIST_BYTES if generation_id is None else MAX_BYTES
     try:
-        answer = yield from call.send(request, most_bytes=most)
-    except NoAnswer as failure:
+        response = yield from call.send(request, max_bytes=most)
+    except NoResponse as failure:
         message = f"{request.method} {request.url}: no answer: {failure}"
         raise TransportError(message, generation_id=generation_id) from failure
-    return answer, _api.document(request, answer, generation_id)
+    return response, _api.document(request, response, generation_id)
 
 
 def find_created(call: Call, ago: float, model: str | None) -> Flow[Sequence[Generation]]:
@@ -146,9 +146,9 @@ def find_created(call: Call, ago: float, model: str | None) -> Flow[Sequence[Gen
     Where it does show a model, that must agree.
     """
     while True:
-        answer, body = yield from ask(call, "GET")
+        response, body = yield from ask(call, "GET")
         listed = _api.generations(body)
-        server_now = _api.date(answer.headers.get("date", ""))
+        server_now = _api.date(response.headers.get("date", ""))
         slack = _CLOCKS_DIFFER_BY if server_now is None else _ROUNDED_BY
         sent = (_clock.wall() if server_now is None else server_now) - ago - call.elapsed()
         near = {

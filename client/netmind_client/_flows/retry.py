@@ -10,14 +10,14 @@ from netmind_client.exceptions import (
     RateLimitedError,
     ServerError,
     TransportError,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 
 if TYPE_CHECKING:
-    from netmind_client._http import NoAnswer
+    from netmind_client._http import NoResponse
     from netmind_client.exceptions import NetMindError
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 8.0
 
@@ -36,12 +36,12 @@ def passes(error: NetMindError, *, polling: bool = False) -> bool:
 
     One that is sent many times anyway, ``polling``, also waits a page out that some proxy shows.
     """
-    if isinstance(error, UnexpectedAnswer):
+    if isinstance(error, UnexpectedResponse):
         return polling
     return isinstance(error, _PASSING) or (isinstance(error, ApiError) and error.status == 408)
 
 
-def create_may_be_sent_again(error: NoAnswer | ApiError) -> bool:
+def create_may_be_sent_again(error: NoResponse | ApiError) -> bool:
     """Whether a create certainly made no job: it did not reach the server, or the server says so.
 
     A 503 without Retry-After may be a gateway's, about a server that died at work on it.
@@ -51,7 +51,7 @@ def create_may_be_sent_again(error: NoAnswer | ApiError) -> bool:
     return not error.sent
 
 
-def create_may_have_made_a_job(error: NoAnswer | ApiError) -> bool:
+def create_may_have_made_a_job(error: NoResponse | ApiError) -> bool:
     """Whether a create that ended so may have been carried out: it was sent, or something on the way gave up.
 
     500 with this text is how a model that is not available is refused (observed).

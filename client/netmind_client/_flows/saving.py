@@ -12,7 +12,7 @@ from netmind_client._flows import download, operations, retry
 from netmind_client._flows.call import check_callback, check_whole
 from netmind_client._flows.download import BrokeOff, LinkExpired, Reading, Redirected
 from netmind_client._flows.effects import Do, Flow
-from netmind_client._http import Decoder, NoAnswer
+from netmind_client._http import Decoder, NoResponse
 from netmind_client._models import Result
 from netmind_client.exceptions import DownloadError
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from netmind_client._flows.call import Call
-    from netmind_client._http import Answer
+    from netmind_client._http import Response
     from netmind_client._models import Generation
 
-_MOST_FAILURES = 5  # in a row, with nothing new received
-_MOST_REDIRECTS = 10  # in a row
-_MOST_LINKS = 3  # of one result, before its job is taken to have no good one
+_MAX_FAILURES = 5  # in a row, with nothing new received
+_MAX_REDIRECTS = 10  # in a row
+_MAX_LINKS = 3  # of one result, before its job is taken to have no good one
 
 
 class DownloadProgress(NamedTuple):
@@ -137,15 +137,15 @@ class _Transfer:
             try:
                 return (yield from self._fetch_once())
             except LinkExpired as error:
-                if links == _MOST_LINKS or not self._call.left():
+                if links == _MAX_LINKS or not self._call.left():
                     raise DownloadError(f"{error}; the job has no link that is good") from error
                 links += 1
                 yield from self._renew()
-            except (NoAnswer, BrokeOff) as error:
+            except (NoResponse, BrokeOff) as error:
                 failures = 1 if self._file.size > most else failures + 1
                 most = max(most, self._file.size)
                 pause = retry.pause_before_next(failures, getattr(error, "retry_after", None))
-                if failures >= _MOST_FAILURES or pause >= self._call.left():
+                if failures >= _MAX_FAILURES or pause >= self._call.left():
                     message = f"{self._url_shown}: the download broke off, nothing was saved: {error}"
                     raise DownloadError(message) from error
                 yield from self._call.rest(pause)
@@ -154,7 +154,7 @@ class _Transfer:
         url = self._result.url or ""
         if not url.startswith(("http://", "https://")):
             raise DownloadError(f"result {self._number} has no URL that can be fetched: {cut(url)!r}")
-        for _ in range(_MOST_REDIRECTS):
+        for _ in range(_MAX_REDIRECTS):
             request = download.request_for(url, self._file.size, self._reading.validator)
             try:
                 yield from self._call.receive(request, functools.partial(self._begin, url))
@@ -162,18 +162,18 @@ class _Transfer:
                 url = elsewhere.url
             else:
                 return (yield from self._check())
-        raise DownloadError(f"{without_query(url)}: redirected {_MOST_REDIRECTS} times, and no file")
+        raise DownloadError(f"{without_query(url)}: redirected {_MAX_REDIRECTS} times, and no file")
 
-    def _begin(self, url: str, answer: Answer) -> Callable[[bytes], object]:
+    def _begin(self, url: str, response: Response) -> Callable[[bytes], object]:
         """Decide by the answer's head where its body belongs."""
         try:
-            reading = download.read_head(answer, url, self._file.size, self._reading)
+            reading = download.read_head(response, url, self._file.size, self._reading)
         except BrokeOff:
-            if answer.status in (206, 416):
+            if response.status in (206, 416):
                 self._file.empty()
             raise
         download.check_kind(self._result.file_type, reading.content_type)
-        self._reading, self._decoder = reading, Decoder(answer)
+        self._reading, self._decoder = reading, Decoder(response)
         if reading.start == 0:
             self._file.empty()
         self._limit(reading.total or 0)
@@ -182,7 +182,7 @@ class _Transfer:
     def _take(self, part: bytes) -> None:
         for number, piece in enumerate(self._decoder.pieces(part)):
             if number and not self._call.left():  # unpacking takes its time, too
-                raise NoAnswer("timed out", sent=True, timed_out=True)
+                raise NoResponse("timed out", sent=True, timed_out=True)
             self._limit(self._file.size + len(piece))
             self._file.write(piece)
         if self._saving.on_progress is not None:
@@ -207,12 +207,12 @@ class _Transfer:
         if reading.digest is None:
             return
         algorithm, expected = reading.digest
-        came = yield Do(lambda: self._file.digest(algorithm))
+        actual = yield Do(lambda: self._file.digest(algorithm))
         # An ETag may look like a hash and be none. Two transfers that agree are what the server has.
-        if came != expected and came not in self._refused:
-            self._refused.append(came)
+        if actual != expected and actual not in self._refused:
+            self._refused.append(actual)
             self._file.empty()
-            raise BrokeOff(f"its {algorithm} is {came}, and the ETag says {expected}")
+            raise BrokeOff(f"its {algorithm} is {actual}, and the ETag says {expected}")
 
     def _renew(self) -> Flow[None]:
         """Ask the job for its links again."""

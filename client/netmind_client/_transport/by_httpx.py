@@ -10,7 +10,7 @@ import anyio
 import httpx
 
 from netmind_client._api import cut
-from netmind_client._http import Answer, NoAnswer
+from netmind_client._http import NoResponse, Response
 from netmind_client.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def new_client() -> httpx.AsyncClient:
         raise ConfigurationError(message) from error
 
 
-async def send(client: httpx.AsyncClient, effect: Send) -> Answer:
+async def send(client: httpx.AsyncClient, effect: Send) -> Response:
     """Do what is asked for.
 
     Raises:
-        NoAnswer: No answer came, or not all of it.
+        NoResponse: No answer came, or not all of it.
     """
     sending = _Sending()
     try:
@@ -64,33 +64,33 @@ async def send(client: httpx.AsyncClient, effect: Send) -> Answer:
             extensions={"trace": sending.note},
         )
     except _ERRORS as error:
-        raise NoAnswer(cut(_words(error)), sent=False) from error
+        raise NoResponse(cut(_words(error)), sent=False) from error
     try:
         with anyio.move_on_after(effect.within):
             return await _exchanged(client, request, effect, sending)
-    except NoAnswer:
+    except NoResponse:
         request.headers.pop("Authorization", None)  # the exceptions that keep the request keep no token
         raise
-    raise NoAnswer("timed out", sent=sending.may_have_begun is not False, timed_out=True)
+    raise NoResponse("timed out", sent=sending.may_have_begun is not False, timed_out=True)
 
 
 async def _exchanged(
     client: httpx.AsyncClient, request: httpx.Request, effect: Send, sending: _Sending
-) -> Answer:
+) -> Response:
     with sending.failures():
         opened = await client.send(request, auth=None, follow_redirects=False, stream=True)
     try:
-        head = Answer(opened.status_code, dict(opened.headers))
+        head = Response(opened.status_code, dict(opened.headers))
         if head.status < 200:
-            raise NoAnswer(f"answered {head.status}, and no more", sent=True)
+            raise NoResponse(f"answered {head.status}, and no more", sent=True)
         await _hand_on(opened, effect.begin(head), sending)
     finally:
         await opened.aclose()
     return head
 
 
-async def _hand_on(answer: httpx.Response, take: Callable[[bytes], object], sending: _Sending) -> None:
-    parts = answer.aiter_raw()
+async def _hand_on(response: httpx.Response, take: Callable[[bytes], object], sending: _Sending) -> None:
+    parts = response.aiter_raw()
     while True:
         with sending.failures():
             part = await anext(parts, None)
@@ -99,7 +99,7 @@ async def _hand_on(answer: httpx.Response, take: Callable[[bytes], object], send
         try:
             take(part)
         except BaseException:
-            await answer.aclose()
+            await response.aclose()
             # httpx's own generators end, and are not left to the collector.
             with contextlib.suppress(Exception):
                 await anext(parts)
@@ -127,7 +127,7 @@ class _Sending:
             sent, timed_out = self.may_have_begun, isinstance(error, httpx.TimeoutException)
             if sent is None:
                 sent = not isinstance(error, _NEVER_SENT)
-            raise NoAnswer(cut(_words(error)), sent=sent, timed_out=timed_out) from error
+            raise NoResponse(cut(_words(error)), sent=sent, timed_out=timed_out) from error
 
 
 def _words(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from urllib3.exceptions import (
 )
 
 from netmind_client._api import cut
-from netmind_client._http import Answer, NoAnswer
+from netmind_client._http import NoResponse, Response
 from netmind_client._transport import deadline
 from netmind_client.exceptions import ConfigurationError
 
@@ -86,11 +86,11 @@ def _sends_post_again(retries: Any) -> bool:
     return False
 
 
-def send(session: requests.Session, effect: Send) -> Answer:
+def send(session: requests.Session, effect: Send) -> Response:
     """Do what is asked for.
 
     Raises:
-        NoAnswer: No answer came, or not all of it.
+        NoResponse: No answer came, or not all of it.
         ConfigurationError: The session sends a create again by itself.
     """
     try:
@@ -105,26 +105,26 @@ def send(session: requests.Session, effect: Send) -> Answer:
         request = session.prepare_request(asked)
         adapter = session.get_adapter(request.url or "")
     except _ERRORS as error:
-        raise NoAnswer(_words(error), sent=False) from error
+        raise NoResponse(_words(error), sent=False) from error
     if request.method == "POST":
         _check_adapter("the session's adapter", adapter)
     try:
         with deadline.within(effect.within) as exchange:
             return _exchanged(session, request, effect, exchange)
-    except NoAnswer:
+    except NoResponse:
         request.headers.pop("Authorization", None)  # the exceptions that keep the request keep no token
         raise
 
 
 def _exchanged(
     session: requests.Session, request: requests.PreparedRequest, effect: Send, exchange: deadline.Exchange
-) -> Answer:
+) -> Response:
     location: dict[str, str] = {}
 
-    def keep_location(answer: requests.Response, **_: Any) -> None:
+    def keep_location(response: requests.Response, **_: Any) -> None:
         """Take a redirect from requests, which would read its body, and build a request that is not sent."""
-        if "Location" in answer.headers:
-            location["location"] = answer.headers.pop("Location")
+        if "Location" in response.headers:
+            location["location"] = response.headers.pop("Location")
 
     request.hooks["response"].append(keep_location)
     with _failures(exchange):
@@ -132,29 +132,29 @@ def _exchanged(
         opened = session.send(request, timeout=effect.idle, allow_redirects=False, **options)
     with opened:
         headers = {name.lower(): value for name, value in opened.headers.items()}
-        head = Answer(opened.status_code, headers | location)
+        head = Response(opened.status_code, headers | location)
         if head.status < 200:
-            raise NoAnswer(f"answered {head.status}, and no more", sent=True)
+            raise NoResponse(f"answered {head.status}, and no more", sent=True)
         take = effect.begin(head)
         for part in _parts(opened, exchange):
             take(part)
         return head
 
 
-def _parts(answer: requests.Response, exchange: deadline.Exchange) -> Iterator[bytes]:
+def _parts(response: requests.Response, exchange: deadline.Exchange) -> Iterator[bytes]:
     """The body as it comes: what there is, and not only once there are so many bytes."""
-    read = answer.raw.read1
+    read = response.raw.read1
     while True:
         try:
             with _failures(exchange):
                 part = read(_PART_BYTES, decode_content=False)
         except AttributeError:  # what somebody has put in the place of a socket knows no read1
-            if read == answer.raw.read:
+            if read == response.raw.read:
                 raise
-            read = answer.raw.read
+            read = response.raw.read
             continue
         if not part:
-            answer.raw.release_conn()
+            response.raw.release_conn()
             return
         yield part
 
@@ -170,7 +170,7 @@ def _failures(exchange: deadline.Exchange) -> Iterator[None]:
         sent, timed_out = exchange.sent, isinstance(error, requests.Timeout) or "timed out" in str(error)
         if sent is None:
             sent = not isinstance(error, _NEVER_SENT) and not isinstance(inner, NewConnectionError)
-        raise NoAnswer(_words(error), sent=sent, timed_out=timed_out) from error
+        raise NoResponse(_words(error), sent=sent, timed_out=timed_out) from error
 
 
 def _reason(error: BaseException) -> Any:

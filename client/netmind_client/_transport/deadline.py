@@ -130,7 +130,7 @@ class _Socket:
             self._sock.sendall(view[start : start + _PIECE_BYTES])
 
 
-class _Answer(http.client.HTTPResponse):
+class _Response(http.client.HTTPResponse):
     """An answer, and not the information that may come before it (1xx), which http.client takes for one."""
 
     def begin(self) -> None:
@@ -143,7 +143,7 @@ class _Answer(http.client.HTTPResponse):
 class _Bounded(HTTPConnection):
     """A connection that is made, and used, within the deadline."""
 
-    response_class = _Answer
+    response_class = _Response
 
     def connect(self) -> None:
         exchange = current()

@@ -47,10 +47,10 @@ def results(
 
     def as_they_end() -> Iterator[tuple[int, T]]:
         for _ in range(count):
-            number, came = ended.get()
-            if isinstance(came, BaseException):
-                raise came
-            yield number, came
+            number, actual = ended.get()
+            if isinstance(actual, BaseException):
+                raise actual
+            yield number, actual
 
     try:
         for _ in range(min(concurrency, count)):

@@ -110,10 +110,10 @@ class Commands(click.Group):
         connection: Connection = ctx.obj
         try:
             with _terminable():
-                came = super().invoke(ctx)
+                actual = super().invoke(ctx)
             if sys.stdout is None:
                 raise OSError(errno.EBADF, "stdout is closed")  # noqa: TRY301 - as where it is full
-            return came  # noqa: TRY300
+            return actual  # noqa: TRY300
         except exceptions.NetMindError as error:
             click.echo(f"Error: {error}", err=True)
             if connection.as_json:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from netmind_contracts.checks.registry import Finding, came_of, check, finding
+from netmind_contracts.checks.registry import Finding, actual_of, check, finding
 from netmind_contracts.runs.histories import (
+    DOCUMENTED_MODELS,
     ON_THE_WAY,
-    PAGE_MODELS,
     Histories,
     embedded_json,
     has_ended,
@@ -28,13 +28,13 @@ _NEVER_SEEN = ("cancelled", "error", "success")
 
 
 @check("get.completed", "job that was asked for")
-def get_answers_the_same_job_until_it_is_completed(seen: Histories) -> Iterator[Finding]:
+def get_returns_the_same_job_until_it_is_completed(seen: Histories) -> Iterator[Finding]:
     """Get answers the generation that was asked for, and a job of the page's models ends as completed."""
     for job in seen.jobs.values():
         for poll in job.polls:
-            came = poll.document.get("id") if isinstance(poll.document, dict) else came_of(poll)
-            yield finding(poll.succeeded and came == job.id, poll, f"generation {job.id}", came)
-        if job.end is not None and job.model in PAGE_MODELS:
+            actual = poll.document.get("id") if isinstance(poll.document, dict) else actual_of(poll)
+            yield finding(poll.succeeded and actual == job.id, poll, f"generation {job.id}", actual)
+        if job.end is not None and job.model in DOCUMENTED_MODELS:
             status = job.end.field("status")
             yield finding(status == "completed", job.end, "completed", status)
 
@@ -45,14 +45,14 @@ def updated_at_has_moved(seen: Histories) -> Iterator[Finding]:
     for _, completed in seen.completed:
         created, updated = time_of(completed, "created_at"), time_of(completed, "updated_at")
         if created is not None and updated is not None:
-            came = f"created {created}, updated {updated}"
-            yield finding(updated > created, completed, "updated_at after created_at", came)
+            actual = f"created {created}, updated {updated}"
+            yield finding(updated > created, completed, "updated_at after created_at", actual)
 
 
 def _steps(seen: Histories) -> Iterator[tuple[Seen, Seen]]:
     """Each answer about a job with the next one about it."""
     for job in seen.jobs.values():
-        yield from pairwise(job.answers)
+        yield from pairwise(job.responses)
 
 
 @check("generation.constant", "two answers about one job")
@@ -90,8 +90,8 @@ def results_stay(seen: Histories) -> Iterator[Finding]:
     """Once a job has results they stay the same; what signs a URL may change."""
     for before, after in _steps(seen):
         if results_of(before.document):
-            came = after.field("result")
-            yield finding(came == before.field("result"), after, "the same results as before", came)
+            actual = after.field("result")
+            yield finding(actual == before.field("result"), after, "the same results as before", actual)
 
 
 @check("status.on-the-way", "answer about a job that had not ended")
@@ -99,9 +99,9 @@ def statuses_on_the_way_are_known(seen: Histories) -> Iterator[Finding]:
     """Until a job has ended its status is one of three words."""
     for job in seen.jobs.values():
         end = job.end.field("status") if job.end else None
-        for answer, status in job.statuses:
+        for response, status in job.statuses:
             if status != end:
-                yield finding(status in ON_THE_WAY, answer, "pending, initializing or processing", status)
+                yield finding(status in ON_THE_WAY, response, "pending, initializing or processing", status)
 
 
 @check("status.at-the-end", "job that ended")
@@ -134,7 +134,7 @@ def failed_jobs_say_why(seen: Histories) -> Iterator[Finding]:
     """A failed job is answered with 200, and its last log line says why."""
     for end in _failed(seen):
         holds = end.status == 200 and end.field("status") == "failed" and last_log(end)
-        yield finding(holds, end, "200, failed, and a log line", came_of(end))
+        yield finding(holds, end, "200, failed, and a log line", actual_of(end))
 
 
 @check("failed.worker-text", "failed job with a log line")
@@ -153,7 +153,7 @@ def bad_input_fails_late(seen: Histories) -> Iterator[Finding]:
     expected = "to be accepted, and to fail later"
     for create, _, config in seen.creates:
         if config.get("audio_url") == UNREACHABLE_URL and not create.succeeded:
-            yield finding(False, create, expected, came_of(create))
+            yield finding(False, create, expected, actual_of(create))
     for job, end in seen.ended:
         if job.config.get("audio_url") == UNREACHABLE_URL:
             yield finding(end.field("status") == "failed", end, expected, end.field("status"))
@@ -163,8 +163,8 @@ def bad_input_fails_late(seen: Histories) -> Iterator[Finding]:
 def an_empty_result_is_filled(seen: Histories) -> Iterator[Finding]:
     """A completed job whose result is empty has one a moment later."""
     for job in seen.jobs.values():
-        completed = [answer for answer, status in job.statuses if status == "completed"]
-        empty = [answer for answer in completed if answer.field("result") in _EMPTY]
+        completed = [response for response, status in job.statuses if status == "completed"]
+        empty = [response for response in completed if response.field("result") in _EMPTY]
         if empty:
             filled = job.completed is not None and job.completed.field("result") not in _EMPTY
             yield finding(filled, empty[-1], "a result, a moment later", "none")
@@ -176,7 +176,9 @@ def images_take_as_long_as_reported(seen: Histories) -> Iterator[Finding]:
     for job, completed in seen.completed:
         if job.model == "Qwen/Qwen-Image" and job.created is not None:
             first = next(
-                answer for answer in job.answers if results_of(answer.document) or answer is completed
+                response
+                for response in job.responses
+                if results_of(response.document) or response is completed
             )
             took = first.exchange.at - job.created.exchange.at
             yield finding(8 <= took <= 840, first, "8 s to 13 min", f"{took:.1f} s")
@@ -188,11 +190,11 @@ def deletes_say_so(seen: Histories) -> Iterator[Finding]:
     for job in seen.jobs.values():
         for delete in [one for one in job.deletes if one.succeeded or not _was_pending(job, one)][:1]:
             holds = delete.succeeded and delete.field("message") == "Generation deleted"
-            yield finding(holds, delete, "the message Generation deleted", came_of(delete))
+            yield finding(holds, delete, "the message Generation deleted", actual_of(delete))
 
 
 def _was_pending(job: Job, delete: Seen) -> bool:
-    before = [status for answer, status in job.statuses if answer.place < delete.place]
+    before = [status for response, status in job.statuses if response.place < delete.place]
     return before[-1:] == ["pending"]
 
 
@@ -204,11 +206,11 @@ def deleted_jobs_are_gone(seen: Histories) -> Iterator[Finding]:
         if gone is None:
             continue
         for after in [*job.afterwards, *(delete for delete in job.deletes if delete.place > gone)]:
-            yield finding(after.status == 404, after, "404", came_of(after))
+            yield finding(after.status == 404, after, "404", actual_of(after))
         for entry in seen.list_entries:
             if entry.place > gone and entry.field("id") == job.id:
-                came = f"is_deleted {entry.field('is_deleted')}"
-                yield finding(False, entry, "a list without the job", came)
+                actual = f"is_deleted {entry.field('is_deleted')}"
+                yield finding(False, entry, "a list without the job", actual)
 
 
 @check("delete.pending", "delete of a job that was pending")
@@ -217,4 +219,4 @@ def pending_jobs_can_be_deleted(seen: Histories) -> Iterator[Finding]:
     for job in seen.jobs.values():
         for delete in job.deletes[:1]:
             if _was_pending(job, delete):
-                yield finding(delete.succeeded, delete, "a success", came_of(delete))
+                yield finding(delete.succeeded, delete, "a success", actual_of(delete))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netmind_contracts.checks.registry import Finding, came_of, check, finding
+from netmind_contracts.checks.registry import Finding, actual_of, check, finding
 from netmind_contracts.runs.histories import Histories, has_ended, listed
 
 if TYPE_CHECKING:
@@ -27,16 +27,16 @@ def lists_are_lists_of_generations(seen: Histories) -> Iterator[Finding]:
             continue
         entries = listed(one)
         formed = entries is not None and all(isinstance(entry, dict) for entry in entries)
-        yield finding(formed, one, "an object whose generation_list is a list of generations", came_of(one))
+        yield finding(formed, one, "an object whose generation_list is a list of generations", actual_of(one))
 
 
 @check("list.not-paged", "list")
 def lists_are_whole(seen: Histories) -> Iterator[Finding]:
     """No field or header of the list speaks of pages."""
     for one in seen.lists:
-        if one.succeeded and isinstance(one.document, dict) and one.exchange.answer:
+        if one.succeeded and isinstance(one.document, dict) and one.exchange.response:
             paging = [field for field in _PAGING if field in one.document]
-            paging += ["Link header"] if "link" in one.exchange.answer.headers else []
+            paging += ["Link header"] if "link" in one.exchange.response.headers else []
             yield finding(not paging, one, "no word of pages", ", ".join(paging))
 
 
@@ -72,8 +72,8 @@ def lists_have_each_job_once(seen: Histories) -> Iterator[Finding]:
 def lists_agree_with_get(seen: Histories) -> Iterator[Finding]:
     """Where get (or create) answered the same before and after a list, the list has just that, too."""
     for one, job, entries in _expected(seen):
-        before = [answer.document for answer in job.answers if answer.place < one.place][-1:]
-        after = [answer.document for answer in job.answers if answer.place > one.place][:1]
+        before = [response.document for response in job.responses if response.place < one.place][-1:]
+        after = [response.document for response in job.responses if response.place > one.place][:1]
         if not before or (after != before if after else not has_ended(before[0])):
             continue
         document = before[0]
@@ -83,8 +83,8 @@ def lists_agree_with_get(seen: Histories) -> Iterator[Finding]:
                 for name in sorted({*document, *entry})
                 if document.get(name, _NOTHING) != entry.get(name, _NOTHING)
             ]
-            came = ", ".join(f"{name} {entry.get(name, 'nothing')!r}" for name in differs)
-            yield finding(not differs, one, "the same as get answers", came)
+            actual = ", ".join(f"{name} {entry.get(name, 'nothing')!r}" for name in differs)
+            yield finding(not differs, one, "the same as get answers", actual)
 
 
 @check("list.order", "list with two of the run's jobs")
@@ -93,5 +93,5 @@ def lists_are_newest_first(seen: Histories) -> Iterator[Finding]:
     for one in seen.lists:
         places = seen.order_in(one)
         if len(places) > 1:
-            came = "oldest first" if places == sorted(places) else "another order"
-            yield finding(places == sorted(places, reverse=True), one, "the newest first", came)
+            actual = "oldest first" if places == sorted(places) else "another order"
+            yield finding(places == sorted(places, reverse=True), one, "the newest first", actual)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from netmind_contracts.checks.registry import Finding, came_of, check, finding
-from netmind_contracts.runs.histories import KNOWN_FIELDS, PAGE_MODELS, Histories, results_of
+from netmind_contracts.checks.registry import Finding, actual_of, check, finding
+from netmind_contracts.runs.histories import DOCUMENTED_MODELS, KNOWN_FIELDS, Histories, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,12 +28,12 @@ def _accepts(*models: str) -> Callable[[Histories], Iterator[Finding]]:
     def accepted(seen: Histories) -> Iterator[Finding]:
         for create, model, _ in seen.creates:
             if model in models:
-                yield finding(_is_generation(create), create, "a generation", came_of(create))
+                yield finding(_is_generation(create), create, "a generation", actual_of(create))
 
     return accepted
 
 
-check("create.request", "create of one of the page's models")(_accepts(*PAGE_MODELS))
+check("create.request", "create of one of the page's models")(_accepts(*DOCUMENTED_MODELS))
 check("models.qwen-image", "create of Qwen/Qwen-Image")(_accepts("Qwen/Qwen-Image"))
 check("models.mmaudio", "create of hkchengrex/MMAudio")(_accepts("hkchengrex/MMAudio"))
 check("models.speech-02-hd", "create of minimax/speech-02-hd")(_accepts("minimax/speech-02-hd"))
@@ -45,11 +45,11 @@ check("models.nano-banana", "create of a google/nano-banana")(
 @check("create.config-by-model", "creates of both of the page's models")
 def configs_of_both_models_are_taken(seen: Histories) -> Iterator[Finding]:
     """Both of the page's configs, which share no key but the prompt, are accepted."""
-    creates = [(create, model) for create, model, _ in seen.creates if model in PAGE_MODELS]
-    if {model for _, model in creates} == set(PAGE_MODELS):
+    creates = [(create, model) for create, model, _ in seen.creates if model in DOCUMENTED_MODELS]
+    if {model for _, model in creates} == set(DOCUMENTED_MODELS):
         for create, _ in creates:
             expected = "either model's config to be taken"
-            yield finding(_is_generation(create), create, expected, came_of(create))
+            yield finding(_is_generation(create), create, expected, actual_of(create))
 
 
 @check("models.image-size-words", "create with an image_size")
@@ -58,7 +58,7 @@ def image_sizes_are_taken(seen: Histories) -> Iterator[Finding]:
     for create, _, config in seen.creates:
         if isinstance(config.get("image_size"), str):
             expected = f"image_size {config['image_size']} to be taken"
-            yield finding(_is_generation(create), create, expected, came_of(create))
+            yield finding(_is_generation(create), create, expected, actual_of(create))
 
 
 def _in_create(claim: str, field: str, expected: str, wanted: Callable[[Seen], bool]) -> None:
@@ -68,8 +68,8 @@ def _in_create(claim: str, field: str, expected: str, wanted: Callable[[Seen], b
     def looks(seen: Histories) -> Iterator[Finding]:
         for job in seen.jobs.values():
             if job.created is not None and job.config.get("sync_mode") is not True:
-                came = job.created.field(field, "nothing")
-                yield finding(wanted(job.created), job.created, expected, came)
+                actual = job.created.field(field, "nothing")
+                yield finding(wanted(job.created), job.created, expected, actual)
 
 
 _in_create("create.pending", "status", "status pending", lambda one: one.field("status") == "pending")
@@ -83,12 +83,12 @@ _in_create(
 
 
 @check("create.sync-mode", "create of google/nano-banana-pro with sync_mode")
-def sync_mode_answers_results(seen: Histories) -> Iterator[Finding]:
+def sync_mode_returns_results(seen: Histories) -> Iterator[Finding]:
     """Create itself answers the completed generation."""
     for create, model, config in seen.creates:
         if config.get("sync_mode") is True and model == "google/nano-banana-pro":
             done = create.field("status") == "completed" and results_of(create.document)
-            yield finding(done, create, "the completed generation", came_of(create))
+            yield finding(done, create, "the completed generation", actual_of(create))
 
 
 @check("create.new-id", "two creates that were answered with a generation")
@@ -127,7 +127,7 @@ def _field(claim: str, *names: str) -> None:
             ]
             for violation in wrong:
                 place = f"{one.where}.{violation.where}".removeprefix(".")
-                yield finding(False, one, violation.expected, f"{place}: {violation.came}")
+                yield finding(False, one, violation.expected, f"{place}: {violation.actual}")
             if not wrong:
                 yield finding(True, one, "", "")
 
@@ -191,12 +191,12 @@ def pending_jobs_have_no_result(seen: Histories) -> Iterator[Finding]:
 def messages_are_json(seen: Histories) -> Iterator[Finding]:
     """Whatever the API answers is JSON by its Content-Type and by its content."""
     for one in seen.api:
-        answer = one.exchange.answer
-        if answer is not None and answer.complete:
-            media_type = answer.headers.get("content-type", "no content type")
+        response = one.exchange.response
+        if response is not None and response.complete:
+            media_type = response.headers.get("content-type", "no content type")
             holds = media_type.partition(";")[0].strip() == "application/json" and one.document is not None
-            came = f"{media_type}: {answer.body[:60]}"
-            yield finding(holds, one, "JSON, as application/json", came)
+            actual = f"{media_type}: {response.body[:60]}"
+            yield finding(holds, one, "JSON, as application/json", actual)
 
 
 @check("fields.come-and-go", "generation")

@@ -48,7 +48,7 @@ class Finding(NamedTuple):
     holds: bool
     place: int
     expected: str = ""
-    came: str = ""
+    actual: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +92,17 @@ def check(claim: str, needs: str) -> Callable[[Check], Check]:
     return register
 
 
-def finding(holds: object, seen: Seen, expected: str, came: object) -> Finding:
+def finding(holds: object, seen: Seen, expected: str, actual: object) -> Finding:
     """A finding at an exchange."""
-    text = " ".join(str(came).split())
+    text = " ".join(str(actual).split())
     shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
     return Finding(bool(holds), seen.place, expected, shown)
 
 
-def came_of(seen: Seen) -> str:
+def actual_of(seen: Seen) -> str:
     """An answer in words: its HTTP status and the beginning of its body."""
-    answer = seen.exchange.answer
-    return f"{answer.status} {answer.body}" if answer else f"no answer ({seen.exchange.failure})"
+    response = seen.exchange.response
+    return f"{response.status} {response.body}" if response else f"no answer ({seen.exchange.failure})"
 
 
 def judge(run: Run) -> tuple[Verdict, ...]:

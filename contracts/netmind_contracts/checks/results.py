@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import puremagic
 
 from netmind_contracts import library
-from netmind_contracts.checks.registry import Finding, came_of, check, finding
+from netmind_contracts.checks.registry import Finding, actual_of, check, finding
 from netmind_contracts.runs.histories import Histories, results_of
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def _in_results(claim: str, field: str, expected: str, wanted: Callable[[Any, Jo
     def looks(seen: Histories) -> Iterator[Finding]:
         for job, completed, entry in seen.results:
             if "url" in entry or "text" not in entry:
-                came = f"{field} {entry.get(field, 'nothing')!r}"
-                yield finding(wanted(entry.get(field), job), completed, expected, came)
+                actual = f"{field} {entry.get(field, 'nothing')!r}"
+                yield finding(wanted(entry.get(field), job), completed, expected, actual)
 
 
 def _matches(pattern: str) -> Callable[[Any, Job], object]:
@@ -81,13 +81,13 @@ def completed_jobs_have_results(seen: Histories) -> Iterator[Finding]:
             and violation.path[-1:] != ("text",)
         ]
         for violation in wrong:
-            yield finding(False, completed, violation.expected, f"{violation.where}: {violation.came}")
+            yield finding(False, completed, violation.expected, f"{violation.where}: {violation.actual}")
         if not wrong:
             yield finding(True, completed, "", "")
 
 
 @check("result.text", "completed job of openai/whisper")
-def whisper_answers_text(seen: Histories) -> Iterator[Finding]:
+def whisper_returns_text(seen: Histories) -> Iterator[Finding]:
     """A transcription is text in the result, with no file."""
     for job, completed in seen.completed:
         for entry in results_of(completed.document)[:1] if job.model == "openai/whisper" else ():
@@ -99,9 +99,9 @@ def whisper_answers_text(seen: Histories) -> Iterator[Finding]:
 def results_download(seen: Histories) -> Iterator[Finding]:
     """A result's URL answers a file that is not empty."""
     for _, _, download in seen.downloads:
-        size = download.exchange.answer.size if download.exchange.answer else 0
-        came = f"{size} bytes" if download.succeeded else came_of(download)
-        yield finding(download.succeeded and size > 0, download, "a file that is not empty", came)
+        size = download.exchange.response.size if download.exchange.response else 0
+        actual = f"{size} bytes" if download.succeeded else actual_of(download)
+        yield finding(download.succeeded and size > 0, download, "a file that is not empty", actual)
 
 
 @check("result.no-token", "download")
@@ -116,17 +116,17 @@ def _files(seen: Histories) -> Iterator[tuple[Job, dict[str, Any], Seen]]:
     """Files that were downloaded, each with its job and the result that names it."""
     for job, place, download in seen.downloads:
         results = results_of(job.completed.document) if job.completed else []
-        answer = download.exchange.answer
-        arrived = answer is not None and answer.is_success and answer.size > 0
+        response = download.exchange.response
+        arrived = response is not None and response.is_success and response.size > 0
         if arrived and place < len(results) and isinstance(results[place], dict):
             yield job, results[place], download
 
 
 def _formats(download: Seen) -> list[tuple[str, str]]:
     """What the first bytes of a file look like: media types and extensions, the likeliest alone."""
-    answer = download.exchange.answer
+    response = download.exchange.response
     try:
-        found = puremagic.magic_string(answer.head if answer else b"")
+        found = puremagic.magic_string(response.head if response else b"")
     except (puremagic.PureError, ValueError):
         return []
     return [
@@ -136,7 +136,7 @@ def _formats(download: Seen) -> list[tuple[str, str]]:
 
 def _shown(formats: list[tuple[str, str]], download: Seen) -> str:
     names = sorted({media_type or extension for media_type, extension in formats})
-    head = download.exchange.answer.head[:12] if download.exchange.answer else b""
+    head = download.exchange.response.head[:12] if download.exchange.response else b""
     return " or ".join(names) or f"bytes that begin with {head!r}"
 
 
@@ -170,9 +170,9 @@ def bytes_are_of_the_format_that_was_asked_for(seen: Histories) -> Iterator[Find
 def as_many_images_as_were_asked_for(seen: Histories) -> Iterator[Finding]:
     """A job that was to make N images has N results."""
     for job, completed in seen.completed:
-        wanted, came = job.config.get("num_images"), len(results_of(completed.document))
-        if isinstance(wanted, int) and came:
-            yield finding(came == wanted, completed, f"{wanted} results", came)
+        wanted, actual = job.config.get("num_images"), len(results_of(completed.document))
+        if isinstance(wanted, int) and actual:
+            yield finding(actual == wanted, completed, f"{wanted} results", actual)
 
 
 @check("models.video", "completed job of google/veo3.1-fast")

@@ -96,8 +96,8 @@ def _passed(seen: Histories) -> list[str]:
     found: list[str] = []
     for job in seen.jobs.values():
         end = job.end.field("status") if job.end else None
-        for answer, status in job.statuses:
-            if not has_ended(answer.document) and status not in (*found, *FINAL_STATUSES, end):
+        for response, status in job.statuses:
+            if not has_ended(response.document) and status not in (*found, *FINAL_STATUSES, end):
                 found.append(status)
     return found
 
@@ -134,21 +134,21 @@ def _begins(job: Job) -> list[tuple[str, float]]:
     """Return when each status began, in seconds: between the last response before it and its first."""
     begins: list[tuple[str, float]] = []
     before = 0.0
-    for answer, status in job.statuses:
-        at = answer.exchange.at
+    for response, status in job.statuses:
+        at = response.exchange.at
         if not begins:
             begins.append((status, at))
         elif status != begins[-1][0]:
-            begins.append((status, min(max(_updated(job, answer), before), at)))
+            begins.append((status, min(max(_updated(job, response), before), at)))
         before = at
     return begins
 
 
-def _updated(job: Job, answer: Seen) -> float:
+def _updated(job: Job, response: Seen) -> float:
     """Return when a status began by updated_at, which is in whole seconds: on average half a second early."""
-    created, updated = time_of(answer, "created_at"), time_of(answer, "updated_at")
+    created, updated = time_of(response, "created_at"), time_of(response, "updated_at")
     if created is None or updated is None:
-        return answer.exchange.at
+        return response.exchange.at
     began = job.created.exchange.at if job.created else 0.0
     return began + (updated - created).total_seconds()
 
@@ -156,8 +156,8 @@ def _updated(job: Job, answer: Seen) -> float:
 def _empty_for(job: Job) -> float:
     """Return the seconds for which a completed job was seen without results; 0 if it never was."""
     end = job.end.field("status") if job.end else None
-    empty = any(status == end and not results_of(answer.document) for answer, status in job.statuses)
-    filled = [answer.exchange.at for answer in job.answers if results_of(answer.document)]
+    empty = any(status == end and not results_of(response.document) for response, status in job.statuses)
+    filled = [response.exchange.at for response in job.responses if results_of(response.document)]
     return round(filled[0] - _begins(job)[-1][1], 1) if empty and filled else 0.0
 
 
@@ -265,7 +265,7 @@ def _of_refusals(seen: Histories) -> dict[str, Any]:
     for one in seen.api:
         key = _refused_as(one.exchange)
         if key and one.status >= 400:
-            quoted = (one.exchange.request.content_type, "{came}") if key == "wrong_content_type" else ()
+            quoted = (one.exchange.request.content_type, "{actual}") if key == "wrong_content_type" else ()
             facts.setdefault(f"errors.{key}", _refusal(one, *quoted))
     return facts
 

@@ -6,10 +6,10 @@ import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-MOST_CREATES = 3
+MAX_CREATES = 3
 
 
-class TargetError(Exception):
+class EndpointError(Exception):
     """The endpoint cannot be looked at. The message is one sentence that says what to do."""
 
 
@@ -41,7 +41,7 @@ def base_url_of(text: str) -> str:
     """The base URL without a slash or /v1 at its end.
 
     Raises:
-        TargetError: It is not an HTTP URL, or holds a password, a query or a fragment.
+        EndpointError: It is not an HTTP URL, or holds a password, a query or a fragment.
     """
     url = text.strip().rstrip("/").removesuffix("/v1").rstrip("/")
     try:
@@ -50,9 +50,9 @@ def base_url_of(text: str) -> str:
     except ValueError:  # brackets that do not close, a port that is none
         usable = False
     if usable and "@" in parts.netloc:
-        raise TargetError("the base URL holds a user or password; give the key as --api-key instead")
+        raise EndpointError("the base URL holds a user or password; give the key as --api-key instead")
     if not usable or parts.query or parts.fragment:
-        raise TargetError(f"expected a base URL such as http://127.0.0.1:8000, got {text!r}")
+        raise EndpointError(f"expected a base URL such as http://127.0.0.1:8000, got {text!r}")
     return url
 
 
@@ -60,10 +60,10 @@ def check_key(api_key: str) -> None:
     """Do nothing if a header can carry the key.
 
     Raises:
-        TargetError: It cannot. The key is not repeated.
+        EndpointError: It cannot. The key is not repeated.
     """
     if not api_key or not all(33 <= ord(character) <= 126 for character in api_key):
-        raise TargetError("the API key is empty, or holds characters that no HTTP header may carry")
+        raise EndpointError("the API key is empty, or holds characters that no HTTP header may carry")
 
 
 def is_loopback(base_url: str) -> bool:
@@ -79,19 +79,19 @@ def allowance(base_url: str, *, live: bool, max_creates: int | None, free_only: 
     """How many generations a run may create there.
 
     Raises:
-        TargetError: It is not on this machine, and nobody said that it may cost something.
+        EndpointError: It is not on this machine, and nobody said that it may cost something.
     """
     if not is_loopback(base_url):
         if not live:
-            raise TargetError(
+            raise EndpointError(
                 f"{base_url} is not on this machine, and may charge for what is created: "
-                f"add --live --max-creates {MOST_CREATES}, or --live --free-only; --dry-run shows the calls"
+                f"add --live --max-creates {MAX_CREATES}, or --live --free-only; --dry-run shows the calls"
             )
         if max_creates is None and not free_only:
-            raise TargetError(
+            raise EndpointError(
                 f"say how many generations may be created (and charged) at {base_url}: "
-                f"--max-creates {MOST_CREATES} is enough for every call, --free-only creates nothing"
+                f"--max-creates {MAX_CREATES} is enough for every call, --free-only creates nothing"
             )
     if free_only:
         return Budget(0)
-    return Budget(MOST_CREATES if max_creates is None else max_creates)
+    return Budget(MAX_CREATES if max_creates is None else max_creates)

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from netmind_contracts import library
-from netmind_contracts.probing.budget import TargetError
+from netmind_contracts.probing.budget import EndpointError
 from netmind_contracts.runs.exchange import Authorization
 from netmind_contracts.runs.known import GENERATIONS, UNKNOWN_ID, UNKNOWN_MODEL, UNREACHABLE_URL, one
 
@@ -115,11 +115,11 @@ def request_of(document: Any, label: str) -> JobRequest:
     """A generation that somebody wants created as well, from a create request's JSON.
 
     Raises:
-        TargetError: It is none; the message begins with ``label``.
+        EndpointError: It is none; the message begins with ``label``.
     """
     found = library.violations("create-request", document)
     if found:
-        raise TargetError(f"{label}: expected a create request; {found[0]}")
+        raise EndpointError(f"{label}: expected a create request; {found[0]}")
     return JobRequest(f"the request of {label}", document["model"], document["config"])
 
 

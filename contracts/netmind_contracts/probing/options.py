@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from netmind_contracts.probing import calls
 from netmind_contracts.probing.budget import (
-    MOST_CREATES,
+    MAX_CREATES,
     Budget,
-    TargetError,
+    EndpointError,
     allowance,
     base_url_of,
     check_key,
@@ -49,7 +49,7 @@ class Look:
         """A probe of the endpoint; ``progress`` is told what goes on.
 
         Raises:
-            TargetError: It cannot, or may not, be looked at so.
+            EndpointError: It cannot, or may not, be looked at so.
         """
         check_key(self.api_key)
         url, requests = self._url, self._requests()
@@ -70,7 +70,7 @@ class Look:
         """Every call of the run, and the most it could create, as lines.
 
         Raises:
-            TargetError: As ``probe``, but for what the calls may cost.
+            EndpointError: As ``probe``, but for what the calls may cost.
         """
         budget = self._budget(self._url, live=True, default=True)
         return calls.dry_run(self._requests(), budget.limit)
@@ -82,7 +82,7 @@ class Look:
     def _budget(self, url: str, *, live: bool, default: bool) -> Budget:
         creates = self.max_creates
         if creates is None and default:
-            creates = MOST_CREATES + len(self.request_files)
+            creates = MAX_CREATES + len(self.request_files)
         return allowance(url, live=live, max_creates=creates, free_only=self.free_only)
 
     def _requests(self) -> tuple[calls.JobRequest, ...]:
@@ -90,5 +90,5 @@ class Look:
         try:
             own = tuple(calls.request_of(read_json(file), str(file)) for file in self.request_files)
         except InvalidRun as error:
-            raise TargetError(str(error)) from None
+            raise EndpointError(str(error)) from None
         return own + calls.job_requests()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_contracts.probing import calls
-from netmind_contracts.probing.budget import Budget, TargetError
+from netmind_contracts.probing.budget import Budget, EndpointError
 from netmind_contracts.probing.calls import Call
 from netmind_contracts.probing.recorder import Clock, Recorder
 from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope
@@ -109,7 +109,7 @@ class Probe:
         """Make all calls; what they were answered.
 
         Raises:
-            TargetError: The endpoint cannot be looked at; nothing was created.
+            EndpointError: The endpoint cannot be looked at; nothing was created.
             KeyboardInterrupt: ``interrupt`` was called; what was created is deleted, or in ``undeleted``.
         """
         self._greet()
@@ -163,7 +163,7 @@ class Probe:
                 self._authorization = Authorization.BARE
                 exchange = bare
         if problem := _problem_of(exchange):
-            raise TargetError(f"{self._base_url}{GENERATIONS}{problem}")
+            raise EndpointError(f"{self._base_url}{GENERATIONS}{problem}")
 
     def _create_all(self) -> None:
         for request in self._requests:
@@ -332,7 +332,7 @@ class Probe:
 
     def _retry_after(self, exchange: Exchange) -> float | None:
         """Return the seconds until the endpoint wants to be asked again, if it says."""
-        value = exchange.answer.headers.get("retry-after", "") if exchange.answer else ""
+        value = exchange.response.headers.get("retry-after", "") if exchange.response else ""
         if value.isdecimal():
             return float(value)
         try:
@@ -357,26 +357,26 @@ def _status(document: Any) -> str:
     return str(document.get("status", "without a status")) if isinstance(document, dict) else "not answered"
 
 
-def _unknown_outcome(request: calls.JobRequest, came: str) -> str:
+def _unknown_outcome(request: calls.JobRequest, actual: str) -> str:
     return (
-        f"It is not known whether {request.shows} was created (and charged): {came}. "
+        f"It is not known whether {request.shows} was created (and charged): {actual}. "
         "It was not sent again, and cannot be deleted; look for it in the list."
     )
 
 
 def _problem_of(exchange: Exchange) -> str:
     """Why an endpoint that answers so cannot be looked at; empty if it can."""
-    answer = exchange.answer
-    if answer is None:
+    response = exchange.response
+    if response is None:
         return f": {exchange.failure}; is the address right, and is it running?"
-    if answer.status in (401, 403):
-        said = answer.body[:200] or "nothing more"
-        return f" refuses the key ({answer.status}: {said}); check --api-key (NETMIND_API_KEY)"
-    if 300 <= answer.status <= 399:
-        to = answer.headers.get("location", "elsewhere")
+    if response.status in (401, 403):
+        said = response.body[:200] or "nothing more"
+        return f" refuses the key ({response.status}: {said}); check --api-key (NETMIND_API_KEY)"
+    if 300 <= response.status <= 399:
+        to = response.headers.get("location", "elsewhere")
         return f" redirects to {to}, where the token is not sent; give that address, if it is right"
-    if answer.body.lstrip()[:1] == "<":
-        return f" answers with a page ({answer.status}), no JSON; check the base URL and its proxies"
-    if answer.status >= 500 or answer.status == 429:
-        return f" answers {answer.status} again and again; try later"
+    if response.body.lstrip()[:1] == "<":
+        return f" answers with a page ({response.status}), no JSON; check the base URL and its proxies"
+    if response.status >= 500 or response.status == 429:
+        return f" answers {response.status} again and again; try later"
     return ""

@@ -6,9 +6,9 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netmind_contracts.probing.transport import NoAnswer, Reply, Transport
-from netmind_contracts.redaction import MASK, Redactor, mask_urls_path
-from netmind_contracts.runs.exchange import HEAD_BYTES, Answer, Authorization, Exchange, Request, parse_json
+from netmind_contracts.probing.transport import NoResponse, Reply, Transport
+from netmind_contracts.redaction import REDACTED, Redactor, redact_path
+from netmind_contracts.runs.exchange import HEAD_BYTES, Authorization, Exchange, Request, Response, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 WRONG_TOKEN = "netmind-testkit-wrong-token"  # noqa: S105 - wrong on purpose
 
-_MOST_JSON_BYTES = 8 * 1024 * 1024
-_MOST_FILE_BYTES = 64 * 1024 * 1024
+_MAX_JSON_BYTES = 8 * 1024 * 1024
+_MAX_FILE_BYTES = 64 * 1024 * 1024
 _KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "allow", "link")
 _KEPT_CHARACTERS = 4000
 
@@ -69,13 +69,13 @@ class Recorder:
         try:
             reply = self._transport.send(
                 call.method, url, self._headers(call), body, within=within,
-                most_bytes=_MOST_FILE_BYTES if is_file else _MOST_JSON_BYTES,
+                max_bytes=_MAX_FILE_BYTES if is_file else _MAX_JSON_BYTES,
             )  # fmt: skip
-        except NoAnswer as error:
+        except NoResponse as error:
             failure, sent = self._redactor.text(str(error)), error.sent
         document = parse_json(reply.content) if reply and reply.complete and not is_file else None
-        answer = self._answer(reply, document, is_file=is_file) if reply else None
-        exchange = Exchange(request, answer, failure, sent, at, self._clock.monotonic() - began)
+        response = self._answer(reply, document, is_file=is_file) if reply else None
+        exchange = Exchange(request, response, failure, sent, at, self._clock.monotonic() - began)
         self.exchanges.append(exchange)
         return exchange, document
 
@@ -87,7 +87,7 @@ class Recorder:
             headers["Authorization"] = scheme + token
         return headers
 
-    def _answer(self, reply: Reply, document: Any, *, is_file: bool) -> Answer:
+    def _answer(self, reply: Reply, document: Any, *, is_file: bool) -> Response:
         headers = {
             name: self._redactor.text(reply.headers[name]) for name in _KEPT_HEADERS if name in reply.headers
         }
@@ -98,7 +98,7 @@ class Recorder:
             head = reply.content[:HEAD_BYTES]
         else:
             body = self._redactor.text(reply.content[:_KEPT_CHARACTERS].decode("utf-8", "replace"))
-        return Answer(reply.status, headers, body, head, len(reply.content), reply.complete)
+        return Response(reply.status, headers, body, head, len(reply.content), reply.complete)
 
 
 def _veiled(document: Any, own: list[str]) -> Any:
@@ -123,5 +123,5 @@ def _veil(value: Any) -> Any:
     if isinstance(value, list):
         return [_veil(part) for part in value]
     if isinstance(value, str) and value:
-        return mask_urls_path(value) if value.startswith(("http://", "https://")) else MASK
+        return redact_path(value) if value.startswith(("http://", "https://")) else REDACTED
     return value

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import requests
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """A request got no answer that can be used; the message says why.
 
     Attributes:
@@ -58,7 +58,7 @@ class Transport(Protocol):
         body: bytes | None,
         *,
         within: float,
-        most_bytes: int,
+        max_bytes: int,
     ) -> Reply:
         """Send a request once, and read its answer.
 
@@ -68,10 +68,10 @@ class Transport(Protocol):
             headers: All that the request needs.
             body: None for none.
             within: Seconds that sending and reading may take together.
-            most_bytes: How much of the body to read.
+            max_bytes: How much of the body to read.
 
         Raises:
-            NoAnswer: Nothing came, or not in time.
+            NoResponse: Nothing came, or not in time.
         """
         ...
 
@@ -94,9 +94,9 @@ class HttpTransport:
         body: bytes | None,
         *,
         within: float,
-        most_bytes: int,
+        max_bytes: int,
     ) -> Reply:
-        came: queue.SimpleQueue[Reply | NoAnswer] = queue.SimpleQueue()
+        actual: queue.SimpleQueue[Reply | NoResponse] = queue.SimpleQueue()
         session = self._session
         request = {
             "method": method,
@@ -105,13 +105,13 @@ class HttpTransport:
             "data": body,
             "timeout": within,
         }
-        threading.Thread(target=lambda: came.put(_send(session, request, most_bytes)), daemon=True).start()
+        threading.Thread(target=lambda: actual.put(_send(session, request, max_bytes)), daemon=True).start()
         try:
-            reply = came.get(timeout=max(within, 0.001))
+            reply = actual.get(timeout=max(within, 0.001))
         except queue.Empty:
             self._session = _session()  # the other one is left to the thread that hangs in it
-            raise NoAnswer(f"no whole answer within {within:.3g} s") from None
-        if isinstance(reply, NoAnswer):
+            raise NoResponse(f"no whole answer within {within:.3g} s") from None
+        if isinstance(reply, NoResponse):
             raise reply
         return reply
 
@@ -124,7 +124,7 @@ def _session() -> requests.Session:
     return session
 
 
-def _send(session: requests.Session, request: dict[str, Any], most_bytes: int) -> Reply | NoAnswer:
+def _send(session: requests.Session, request: dict[str, Any], max_bytes: int) -> Reply | NoResponse:
     """Return the response to a request, or why there is none."""
     from requests import exceptions  # noqa: PLC0415 - as in _session
     from urllib3.exceptions import NewConnectionError  # noqa: PLC0415 - as in _session
@@ -134,21 +134,21 @@ def _send(session: requests.Session, request: dict[str, Any], most_bytes: int) -
             content = bytearray()
             for chunk in response.iter_content(65_536):
                 content += chunk
-                if len(content) > most_bytes:
+                if len(content) > max_bytes:
                     break
             headers = {name.lower(): value for name, value in response.headers.items()}
-            complete = len(content) <= most_bytes
-            return Reply(response.status_code, headers, bytes(content[:most_bytes]), complete)
+            complete = len(content) <= max_bytes
+            return Reply(response.status_code, headers, bytes(content[:max_bytes]), complete)
     except exceptions.SSLError as error:
-        return NoAnswer(f"TLS trouble: {_reason(error)}")
+        return NoResponse(f"TLS trouble: {_reason(error)}")
     except (exceptions.InvalidURL, exceptions.InvalidHeader, exceptions.InvalidSchema) as error:
-        return NoAnswer(_reason(error), sent=False)
+        return NoResponse(_reason(error), sent=False)
     except exceptions.ConnectTimeout:
-        return NoAnswer(f"no connection within {request['timeout']:.3g} s", sent=False)
+        return NoResponse(f"no connection within {request['timeout']:.3g} s", sent=False)
     except exceptions.RequestException as error:
-        return NoAnswer(_reason(error), sent=not isinstance(_cause(error), NewConnectionError))
+        return NoResponse(_reason(error), sent=not isinstance(_cause(error), NewConnectionError))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the request's
-        return NoAnswer(f"{type(error).__name__}: {error}")
+        return NoResponse(f"{type(error).__name__}: {error}")
 
 
 def _cause(error: Exception) -> object:

@@ -38,7 +38,7 @@ def as_html(run: Run, verdicts: tuple[Verdict, ...]) -> str:
         if (found := [verdict for verdict in verdicts if verdict.outcome is outcome])
     ]
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"visible": _visible, "request_body": _request_body, "answer_body": _answer_body}
+    environment.filters |= {"visible": _visible, "request_body": _request_body, "answer_body": _response_body}
     template = resources.files("netmind_contracts.reports").joinpath("report.html.jinja")
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         run=run,
@@ -60,13 +60,13 @@ def _request_body(exchange: Exchange) -> str:
     return text + (f"\n(and {padding} bytes of white space)" if padding else "")
 
 
-def _answer_body(exchange: Exchange) -> str:
-    answer = exchange.answer
-    if answer is None:
+def _response_body(exchange: Exchange) -> str:
+    response = exchange.response
+    if response is None:
         return f"no answer: {exchange.failure}"
-    if answer.head:
-        return f"{answer.size} bytes that begin with {answer.head[:16].hex(' ')}"
-    return _pretty(answer.body) if answer.complete else _cut(answer.body)
+    if response.head:
+        return f"{response.size} bytes that begin with {response.head[:16].hex(' ')}"
+    return _pretty(response.body) if response.complete else _cut(response.body)
 
 
 def _pretty(text: str) -> str:

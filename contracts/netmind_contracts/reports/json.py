@@ -49,7 +49,7 @@ def _claim(run: Run, verdict: Verdict) -> dict[str, Any]:
                 "exchange": found.place,
                 "request": str(run.exchanges[found.place]),
                 "expected": found.expected,
-                "came": found.came,
+                "actual": found.actual,
             }
             for found in verdict.against
         ],

@@ -59,7 +59,7 @@ def evidence(run: Run, verdict: Verdict) -> Iterator[str]:
     if verdict.against:
         yield f"    {verdict.claim.sentence}"
     for found in verdict.against[:_SHOWN_FINDINGS]:
-        yield f"    {run.exchanges[found.place]}: expected {found.expected}, got {found.came}"
+        yield f"    {run.exchanges[found.place]}: expected {found.expected}, got {found.actual}"
     if len(verdict.against) > _SHOWN_FINDINGS:
         yield f"    and {len(verdict.against) - _SHOWN_FINDINGS} more of {verdict.looks} looks"
 

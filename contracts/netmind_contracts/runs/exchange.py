@@ -24,7 +24,7 @@ FORMAT = 1
 HEAD_BYTES = 64
 
 # No message of the API comes near, and what reads a document recurses: Python allows about 1,000 levels.
-_MOST_LEVELS = 100
+_MAX_LEVELS = 100
 
 _PATH = re.compile(r"/v1/generation(?:/([^/]*))?")
 
@@ -104,7 +104,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back.
 
     Attributes:
@@ -143,7 +143,7 @@ class Exchange:
     """
 
     request: Request
-    answer: Answer | None
+    response: Response | None
     failure: str = ""
     sent: bool = True
     at: float = 0.0
@@ -152,17 +152,17 @@ class Exchange:
     @property
     def status(self) -> int:
         """The HTTP status; 0 if there was no response."""
-        return self.answer.status if self.answer else 0
+        return self.response.status if self.response else 0
 
     @property
     def succeeded(self) -> bool:
         """Whether the response is a success."""
-        return self.answer is not None and self.answer.is_success
+        return self.response is not None and self.response.is_success
 
     def __str__(self) -> str:
         """Such as ``GET /v1/generation/6347623b… → 200``."""
-        came = self.status or f"no answer ({self.failure})"
-        return f"{self.request.method} {short_path(self.request.url)} → {came}"
+        actual = self.status or f"no answer ({self.failure})"
+        return f"{self.request.method} {short_path(self.request.url)} → {actual}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def parse_json(text: str | bytes) -> Any:
     except (ValueError, RecursionError):
         return None
     level = [document]
-    for _ in range(_MOST_LEVELS):
+    for _ in range(_MAX_LEVELS):
         level = [
             part
             for whole in level
@@ -219,9 +219,9 @@ def parse_json(text: str | bytes) -> Any:
     return None if level else document
 
 
-def parse(answer: Answer | None) -> Any:
+def parse(response: Response | None) -> Any:
     """Return a response's JSON, or None if there is no response or it is not JSON."""
-    return parse_json(answer.body) if answer is not None and answer.complete else None
+    return parse_json(response.body) if response is not None and response.complete else None
 
 
 def save(run: Run, file: Path) -> None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from netmind_contracts.redaction import Redactor
 from netmind_contracts.runs.exchange import (
     HEAD_BYTES,
-    Answer,
     Authorization,
     Exchange,
     InvalidRun,
     Request,
+    Response,
     Run,
     Scope,
     read_json,
@@ -64,13 +64,13 @@ def run_of_har(document: dict[str, Any], label: str) -> Run:
 
 
 def _exchange(entry: dict[str, Any]) -> Exchange:
-    sent, came = entry["request"], entry["response"]
+    sent, actual = entry["request"], entry["response"]
     headers = _headers(sent)
     scheme, _, token = headers.get("authorization", "").partition(" ")
     authorization = Authorization.NONE
     if scheme:
         authorization = Authorization.BEARER if scheme.lower() == "bearer" and token else Authorization.BARE
-    elif _API.fullmatch(str(sent["url"])) and came["status"] != 401:
+    elif _API.fullmatch(str(sent["url"])) and actual["status"] != 401:
         authorization = Authorization.UNKNOWN
     redactor = Redactor(token or scheme)
     post = sent.get("postData") or {}
@@ -83,22 +83,22 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
     )
     at = datetime.fromisoformat(str(entry["startedDateTime"])).timestamp()
     seconds = max(float(entry.get("time") or 0), 0.0) / 1000
-    if not came["status"]:
+    if not actual["status"]:
         return Exchange(request, None, "the recording holds no answer", True, at, seconds)
-    return Exchange(request, _answer(came, redactor), at=at, seconds=seconds)
+    return Exchange(request, _answer(actual, redactor), at=at, seconds=seconds)
 
 
-def _answer(came: dict[str, Any], redactor: Redactor) -> Answer:
-    content = came.get("content") or {}
+def _answer(actual: dict[str, Any], redactor: Redactor) -> Response:
+    content = actual.get("content") or {}
     text = str(content.get("text") or "")
     raw = base64.b64decode(text, validate=True) if content.get("encoding") == "base64" else text.encode()
-    headers = {name: redactor.text(value) for name, value in _headers(came).items() if name != "set-cookie"}
+    headers = {name: redactor.text(value) for name, value in _headers(actual).items() if name != "set-cookie"}
     headers.setdefault("content-type", str(content.get("mimeType") or ""))
     size = max(len(raw), int(content.get("size") or 0))
     kind = headers["content-type"].partition(";")[0].strip()
     is_file = raw and not kind.startswith(("text/", "application/json"))
     body = "" if is_file else redactor.json_text(raw.decode("utf-8", "replace"))
-    return Answer(int(came["status"]), headers, body, raw[:HEAD_BYTES] if is_file else b"", size)
+    return Response(int(actual["status"]), headers, body, raw[:HEAD_BYTES] if is_file else b"", size)
 
 
 def _headers(message: dict[str, Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from netmind_contracts import library
 from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope, parse, parse_json
 
-PAGE_MODELS = ("Qwen/Qwen-Image", "hkchengrex/MMAudio")
+DOCUMENTED_MODELS = ("Qwen/Qwen-Image", "hkchengrex/MMAudio")
 
 # What ends a job: the words that people saw, and those that clients look for.
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "error", "success"})
@@ -90,7 +90,7 @@ class Job:
         return next((seen.place for seen in self.deletes if seen.succeeded), None)
 
     @property
-    def answers(self) -> list[Seen]:
+    def responses(self) -> list[Seen]:
         """Responses to create and get, in order, that are an object."""
         both = [self.created, *self.polls] if self.created else self.polls
         return [
@@ -103,19 +103,19 @@ class Job:
     def statuses(self) -> list[tuple[Seen, str]]:
         """Each response's status, where it is a string."""
         return [
-            (seen, seen.field("status")) for seen in self.answers if isinstance(seen.field("status"), str)
+            (seen, seen.field("status")) for seen in self.responses if isinstance(seen.field("status"), str)
         ]
 
     @property
     def end(self) -> Seen | None:
         """The last response, if the job has ended by then: a final status, results, or a log line."""
-        last = self.answers[-1] if self.answers else None
+        last = self.responses[-1] if self.responses else None
         return last if last is not None and has_ended(last.document) else None
 
     @property
     def completed(self) -> Seen | None:
         """The last response with results; where there is none, the last that is completed without."""
-        with_results = [seen for seen in self.answers if results_of(seen.document)]
+        with_results = [seen for seen in self.responses if results_of(seen.document)]
         without = [seen for seen, status in self.statuses if status == "completed"]
         return (with_results or without)[-1] if with_results or without else None
 
@@ -184,7 +184,7 @@ class Histories:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.all = tuple(
-            Seen(index, exchange, parse(exchange.answer)) for index, exchange in enumerate(run.exchanges)
+            Seen(index, exchange, parse(exchange.response)) for index, exchange in enumerate(run.exchanges)
         )
         # What is about a file has another address.
         self.api = [seen for seen in self.all if seen.exchange.request.url.startswith(f"{run.target}/v1/")]
@@ -196,7 +196,7 @@ class Histories:
             for seen in self.all
             if seen.exchange.request.operation is operation
             and seen.exchange.request.authorization in _WITH_TOKEN
-            and seen.exchange.answer
+            and seen.exchange.response
         ]
 
     @cached_property
@@ -237,7 +237,7 @@ class Histories:
         """Requests without a token for a result's URL, each with the job and the place in ``result.data``."""
         places: dict[str, tuple[Job, int]] = {}
         for job in self.jobs.values():
-            for seen in job.answers:
+            for seen in job.responses:
                 for place, entry in enumerate(results_of(seen.document)):
                     if isinstance(entry, dict) and isinstance(entry.get("url"), str):
                         places[entry["url"]] = (job, place)
@@ -253,7 +253,7 @@ class Histories:
     @cached_property
     def responses(self) -> list[Seen]:
         """Responses to create and get, job by job."""
-        return [seen for job in self.jobs.values() for seen in job.answers]
+        return [seen for job in self.jobs.values() for seen in job.responses]
 
     @cached_property
     def completed(self) -> list[tuple[Job, Seen]]:
@@ -296,7 +296,7 @@ class Histories:
         found = []
         for job in self.jobs.values():
             after = [seen for seen in job.afterwards if seen.succeeded and isinstance(seen.document, dict)]
-            found += [*job.answers, *after]
+            found += [*job.responses, *after]
         return found + self.list_entries
 
     @cached_property

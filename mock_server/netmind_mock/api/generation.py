@@ -39,7 +39,7 @@ PATHS: Final = {
     "list": ("GET", "/v1/generation"),
     "delete": ("DELETE", "/v1/generation/<generation_id>"),
 }
-_MOST_LISTED_BYTES: Final = 32 * 1024 * 1024
+_MAX_LISTED_BYTES: Final = 32 * 1024 * 1024
 _SCENARIO = "HTTP_X_MOCK_SCENARIO"
 
 
@@ -138,7 +138,7 @@ class _Listed:
         if now < since:
             return document
         made = msgspec.json.encode(document)
-        if self._bytes > _MOST_LISTED_BYTES:
+        if self._bytes > _MAX_LISTED_BYTES:
             self._made.clear()
             self._bytes = 0
         self._bytes += len(made) + len(job.config)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from netmind_mock.api import wire
 from netmind_mock.api.request import RequestContext, read_body, whole_response
-from netmind_mock.clock import SteerableClock
+from netmind_mock.clock import SimulatedClock
 from netmind_mock.errors import HINT, ApiError, hint_line, phrase_of
 from netmind_mock.jobs import ids
 from netmind_mock.journal.entries import Note, lines_of
-from netmind_mock.journal.redaction import MOST_BODY_BYTES, header_lines, kept, secrets_of
-from netmind_mock.simulation.accounts import Struck
+from netmind_mock.journal.redaction import MAX_BODY_BYTES, header_lines, kept, secrets_of
+from netmind_mock.simulation.accounts import AppliedFault
 from netmind_mock.simulation.faults import Delivery, fault_of
 from netmind_mock.simulation.faults import fault as new_fault
 from netmind_mock.stores import StoreUnavailable
@@ -120,7 +120,7 @@ class Middleware:
             return "file", next((found[0] for found in files if found), "")
         return "other", ""
 
-    def _admit(self, context: RequestContext) -> Struck | None:
+    def _admit(self, context: RequestContext) -> AppliedFault | None:
         """Read the account's clock, and return the fault that the request meets, if there is one.
 
         Raises:
@@ -138,7 +138,7 @@ class Middleware:
             struck = self._limit(fake.load.rate, context, clock)
         return struck
 
-    def _limit(self, limit: RateLimit, context: RequestContext, clock: Clock) -> Struck | None:
+    def _limit(self, limit: RateLimit, context: RequestContext, clock: Clock) -> AppliedFault | None:
         """Count a request for its account, and return the refusal of one that is over the limit."""
         if context.user_id is None or context.operation not in _LIMITED:
             return None
@@ -151,16 +151,16 @@ class Middleware:
         if wait == 0:
             return None
         # A client waits in real time.
-        speed = clock.speed if isinstance(clock, SteerableClock) and not clock.frozen else 1.0
+        speed = clock.speed if isinstance(clock, SimulatedClock) and not clock.frozen else 1.0
         retry_after = max(math.ceil(wait / speed), 1)
-        return Struck(
+        return AppliedFault(
             new_fault(_RATE_LIMIT, context.operation, "status", code=429, retry_after=retry_after), 0
         )
 
     def _delay(self, context: RequestContext) -> None:
         """Hold the response back by the latency; not on a clock that stands, where it would never be sent."""
         load, clock = self._fake.load, self._fake.accounts.clock(context.user_id)
-        if load.latency is None or (isinstance(clock, SteerableClock) and clock.frozen):
+        if load.latency is None or (isinstance(clock, SimulatedClock) and clock.frozen):
             return
         context.hold(context.now + load.latency.drawn(load.chance), clock)
 
@@ -195,7 +195,7 @@ class Middleware:
             kept(_sent_body(context), secrets),
             delivery.status,
             lines_of(delivery.headers),
-            b"" if context.operation == "file" else delivery.body[:MOST_BODY_BYTES],
+            b"" if context.operation == "file" else delivery.body[:MAX_BODY_BYTES],
             context.job_id,
             "" if context.order is None else context.order.scenario,
             "" if fault is None else _name(fault),
@@ -210,7 +210,7 @@ class Middleware:
 
 def _name(fault: Fault) -> str:
     """What a fault is called in the journal: those that nobody asked for as such have no number."""
-    return {0: "scenario answer_lost", _RATE_LIMIT: "rate limit"}.get(fault.number) or str(fault)
+    return {0: "scenario response_lost", _RATE_LIMIT: "rate limit"}.get(fault.number) or str(fault)
 
 
 def _sent_body(context: RequestContext) -> bytes:

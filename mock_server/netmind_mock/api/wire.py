@@ -18,7 +18,7 @@ from netmind_mock.errors import BadToken, InvalidBody, MissingToken, WrongConten
 from netmind_mock.jobs import ids
 from netmind_mock.jobs.job import CLOCK_GRAIN, Kind, Status, status_at
 from netmind_mock.jobs.plan import Request
-from netmind_mock.validation import MOST_VALUES, InvalidJson, is_dense, read_json
+from netmind_mock.validation import MAX_VALUES, InvalidJson, is_dense, read_json
 
 if TYPE_CHECKING:
     from netmind_contracts.library import Violation
@@ -33,7 +33,7 @@ _PYDANTIC = {
 _SHOWN_CHARACTERS = 200
 
 # Longer ones are refused (assumed): a server's limit on headers would do so, too.
-MOST_TOKEN_CHARACTERS = 2048
+MAX_TOKEN_CHARACTERS = 2048
 
 # The query parameter of a link that expires, in seconds since the epoch, as signed links of S3 have it.
 EXPIRES = "Expires"
@@ -51,7 +51,7 @@ def read_token(header: str | None) -> str:
         words = words[1:]
     if not words:
         raise MissingToken
-    if len(words) > 1 or len(words[0]) > MOST_TOKEN_CHARACTERS:
+    if len(words) > 1 or len(words[0]) > MAX_TOKEN_CHARACTERS:
         raise BadToken
     return words[0]
 
@@ -67,10 +67,10 @@ def check_content_type(content_type: str, content_encoding: str) -> None:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise WrongContentType(
-            expected="application/json", came=media_type[:_SHOWN_CHARACTERS] or "no content type"
+            expected="application/json", actual=media_type[:_SHOWN_CHARACTERS] or "no content type"
         )
     if content_encoding.lower() not in ("", "identity"):
-        raise WrongContentType(expected="an uncompressed body", came=content_encoding[:_SHOWN_CHARACTERS])
+        raise WrongContentType(expected="an uncompressed body", actual=content_encoding[:_SHOWN_CHARACTERS])
 
 
 def read_create(body: bytes) -> Request:
@@ -80,7 +80,7 @@ def read_create(body: bytes) -> Request:
         InvalidBody: It is not JSON, not an object, or lacks model or config, or has them of another type.
     """
     if is_dense(body):
-        message = f"Expected at most {MOST_VALUES} values, more than which this fake does not read"
+        message = f"Expected at most {MAX_VALUES} values, more than which this fake does not read"
         raise InvalidBody(detail=[_detail(["body"], message, "too_many_values")])
     try:
         document = read_json(body)
@@ -95,9 +95,9 @@ def read_create(body: bytes) -> Request:
     raise InvalidBody(detail=[_detail_of(found) for found in library.violations("create-request", document)])
 
 
-def body_cut_short(came: int, announced: int) -> InvalidBody:
+def body_cut_short(actual: int, announced: int) -> InvalidBody:
     """The refusal of a body that ended before the length that was announced, in bytes."""
-    message = f"Expected a body of {announced} bytes, got {came}"
+    message = f"Expected a body of {announced} bytes, got {actual}"
     return InvalidBody(detail=[_detail(["body"], message, "incomplete_body")])
 
 

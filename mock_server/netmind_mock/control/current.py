@@ -13,7 +13,7 @@ from netmind_mock.journal.redaction import masking_of, secrets_of
 
 if TYPE_CHECKING:
     from netmind_mock.fake import Fake
-    from netmind_mock.validation import InvalidOrder
+    from netmind_mock.validation import InvalidInput
 
 
 def current_fake() -> Fake:
@@ -37,7 +37,7 @@ def redacted(message: str) -> str:
     return masking_of(secrets_of(request.environ)).without_token(message)
 
 
-def refusal_of(error: HTTPException | InvalidOrder) -> tuple[str, int]:
+def refusal_of(error: HTTPException | InvalidInput) -> tuple[str, int]:
     """Return what is wrong with the current request, without its secrets, and the status code for that."""
     if isinstance(error, HTTPException):
         return redacted(error.description or error.name), error.code or 500

@@ -1,7 +1,7 @@
 """HTTP over the operations: everything under ``/__mock/``, behind one guard.
 
 The dashboard is a blueprint inside this one, so the guard and the headers hold for its pages as well. Every
-refusal is an ``abort`` or an ``InvalidOrder``; here it becomes JSON, on the dashboard a page.
+refusal is an ``abort`` or an ``InvalidInput``; here it becomes JSON, on the dashboard a page.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from netmind_mock.control.openapi import openapi_document
 from netmind_mock.control.operations import OPERATIONS_BY_NAME, call
 from netmind_mock.errors import HINT, ApiError, hint_line
 from netmind_mock.jobs import ids
-from netmind_mock.validation import MOST_VALUES, InvalidJson, InvalidOrder, is_dense, read_json
+from netmind_mock.validation import MAX_VALUES, InvalidInput, InvalidJson, is_dense, read_json
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -65,8 +65,8 @@ def secure(response: Response) -> Response:
 
 
 @control.errorhandler(HTTPException)
-@control.errorhandler(InvalidOrder)
-def refuse(error: HTTPException | InvalidOrder) -> ResponseReturnValue:
+@control.errorhandler(InvalidInput)
+def refuse(error: HTTPException | InvalidInput) -> ResponseReturnValue:
     """Return a refusal as JSON. What is wrong stands in the body, and in the hint as everywhere."""
     message, status = refusal_of(error)
     return {"message": message}, status, {HINT: hint_line(message, "docs/control.md")}
@@ -133,7 +133,7 @@ def _body() -> dict[str, Any]:
     except InvalidJson as error:
         abort(400, f"expected a JSON object: {error}")
     if document is None:
-        abort(413, f"expected a JSON object of at most {MOST_VALUES} values")
+        abort(413, f"expected a JSON object of at most {MAX_VALUES} values")
     if not isinstance(document, dict):
         abort(400, f"expected a JSON object, got {type(document).__name__}")
     if isinstance(where := document.get("where"), str):  # shown to people

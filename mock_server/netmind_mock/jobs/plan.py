@@ -33,7 +33,7 @@ class Request(NamedTuple):
     config: dict[str, Any]
 
 
-def usual_plan(request: Request, profile: Profile, duration: float, *, judged: bool) -> Plan:
+def default_plan(request: Request, profile: Profile, duration: float, *, judged: bool) -> Plan:
     """Return the plan of a job for which no scenario was asked.
 
     Args:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NONE: Final = "none"
 FORMATS: Final = (NONE, "text", "json")
 
-_MOST_PATH_CHARACTERS = 200
+_MAX_PATH_CHARACTERS = 200
 
 
 def line_of(note: Note, form: str) -> str:
@@ -24,7 +24,7 @@ def line_of(note: Note, form: str) -> str:
     at = datetime.fromtimestamp(note.at, UTC).isoformat(timespec="milliseconds")
     path = note.path.partition("?")[0].encode("latin-1", "replace").decode(errors="replace")
     path = masking_of(note.token).without_token(path)
-    path = path[:_MOST_PATH_CHARACTERS]
+    path = path[:_MAX_PATH_CHARACTERS]
     if form == "json":
         return json.dumps(
             {

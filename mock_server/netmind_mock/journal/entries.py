@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from netmind_contracts.redaction import MASK
+from netmind_contracts.redaction import REDACTED
 from netmind_mock.journal.redaction import is_secret_header, masking_of
 from netmind_mock.validation import InvalidJson, read_json
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     Kept = TypeVar("Kept")
 
-MOST_ENTRIES: Final = 10_000
-MOST_BYTES: Final = 32 * 1024 * 1024
+MAX_ENTRIES: Final = 10_000
+MAX_BYTES: Final = 32 * 1024 * 1024
 
 _TEXTS = ("application/json", "text/")
 
@@ -47,8 +47,8 @@ class Note(NamedTuple):
     token: str
     body: bytes
     status: int
-    answer_headers: str
-    answer: bytes
+    response_headers: str
+    response: bytes
     job_id: str
     scenario: str
     fault: str
@@ -72,7 +72,7 @@ class Entry:
         headers: As they were sent, by their names in lower case; secrets are masked.
         body: What was sent, as text. Over 64 KiB, long texts in it are replaced (``shortened``).
         status: The HTTP status of the answer.
-        answer_headers: By their names in lower case.
+        response_headers: By their names in lower case.
         answer: Its body, if it is text, cut at 64 KiB.
         size: The bytes of its body.
         job_id: The generation that it is about; empty if there is none.
@@ -93,8 +93,8 @@ class Entry:
     headers: Mapping[str, str] = field(repr=False)
     body: str
     status: int
-    answer_headers: Mapping[str, str] = field(repr=False)
-    answer: str
+    response_headers: Mapping[str, str] = field(repr=False)
+    response: str
     size: int
     job_id: str
     scenario: str
@@ -105,8 +105,8 @@ class Entry:
 
     def __str__(self) -> str:
         """Such as ``3. get /v1/generation/6347623b… → 200``."""
-        came = str(self.status) if self.arrived else f"{self.status}, lost on the way"
-        return f"{self.number}. {self.operation} {self.path} → {came}" + (
+        actual = str(self.status) if self.arrived else f"{self.status}, lost on the way"
+        return f"{self.number}. {self.operation} {self.path} → {actual}" + (
             f" [{self.fault}]" if self.fault else ""
         )
 
@@ -116,9 +116,9 @@ class Entry:
         return _json(self.body)
 
     @property
-    def answer_json(self) -> Any:
+    def response_json(self) -> Any:
         """What was answered, as JSON; None if it is not."""
-        return _json(self.answer)
+        return _json(self.response)
 
     @property
     def model(self) -> str | None:
@@ -166,10 +166,10 @@ class Total(NamedTuple):
 class Journal:
     """The last requests, oldest first. Safe to use from several threads."""
 
-    def __init__(self, most_entries: int = MOST_ENTRIES, most_bytes: int = MOST_BYTES) -> None:
-        """Empty. Where ``most_entries`` is 0, nothing is kept."""
-        self._most_entries = most_entries
-        self._most_bytes = most_bytes
+    def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
+        """Empty. Where ``max_entries`` is 0, nothing is kept."""
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._notes: deque[Note] = deque()
         self._bytes = 0
@@ -188,10 +188,10 @@ class Journal:
             total[2] += bool(note.fault)
             self._notes.append(note)
             self._bytes += weight(note)
-            while len(self._notes) > self._most_entries or self._bytes > self._most_bytes:
+            while len(self._notes) > self._max_entries or self._bytes > self._max_bytes:
                 oldest = self._notes.popleft()
                 self._bytes -= weight(oldest)
-                if len(self._dropped) < MOST_ENTRIES or oldest.user_id in self._dropped:
+                if len(self._dropped) < MAX_ENTRIES or oldest.user_id in self._dropped:
                     self._dropped[oldest.user_id] = self._dropped.get(oldest.user_id, 0) + 1
 
     def collect(self) -> None:
@@ -292,8 +292,8 @@ def sealed(note: Note) -> bytes:
             headers=_sealed_lines(note.headers, masking),
             token="",
             body=_text(note.body, masking).encode(),
-            answer_headers=_sealed_lines(note.answer_headers, masking),
-            answer=_text(note.answer, masking).encode(),
+            response_headers=_sealed_lines(note.response_headers, masking),
+            response=_text(note.response, masking).encode(),
         )
     )
 
@@ -306,8 +306,8 @@ def unsealed(document: bytes) -> Note:
 def entry_of(number: int, note: Note) -> Entry:
     """A note as an entry, with what is secret masked."""
     masking = masking_of(note.token)
-    answer_headers = _by_name(note.answer_headers, masking)
-    is_text = answer_headers.get("content-type", "").startswith(_TEXTS)
+    response_headers = _by_name(note.response_headers, masking)
+    is_text = response_headers.get("content-type", "").startswith(_TEXTS)
     return Entry(
         number=number,
         at=note.at,
@@ -319,9 +319,9 @@ def entry_of(number: int, note: Note) -> Entry:
         headers=_by_name(note.headers, masking),
         body=_text(note.body, masking),
         status=note.status,
-        answer_headers=answer_headers,
-        answer=_text(note.answer, masking) if is_text and note.operation != "file" else "",
-        size=int(answer_headers.get("content-length") or len(note.answer)),
+        response_headers=response_headers,
+        response=_text(note.response, masking) if is_text and note.operation != "file" else "",
+        size=int(response_headers.get("content-length") or len(note.response)),
         job_id=note.job_id,
         scenario=note.scenario,
         fault=note.fault,
@@ -338,7 +338,7 @@ def same_request(one: Entry, other: Entry) -> bool:
 
 def weight(note: Note) -> int:
     """What a note counts for, in bytes."""
-    texts = (note.body, note.answer, note.path, note.headers, note.answer_headers, note.token, note.fault)
+    texts = (note.body, note.response, note.path, note.headers, note.response_headers, note.token, note.fault)
     return 600 + sum(map(len, texts))
 
 
@@ -372,7 +372,7 @@ def _sealed_lines(lines: str, masking: Masking) -> str:
 
 def _secret(value: str) -> str:
     """A secret's form, without it."""
-    return f"Bearer {MASK}" if value[:7].lower() == "bearer " else MASK
+    return f"Bearer {REDACTED}" if value[:7].lower() == "bearer " else REDACTED
 
 
 def _json(text: str) -> Any:

@@ -62,17 +62,17 @@ def _request(entry: Entry) -> dict[str, Any]:
 def _response(entry: Entry) -> dict[str, Any]:
     # HAR says 0 where no answer came.
     status = entry.status if entry.arrived else 0
-    content: dict[str, Any] = {"size": entry.size, "mimeType": entry.answer_headers.get("content-type", "")}
-    if entry.answer:
-        content["text"] = entry.answer
+    content: dict[str, Any] = {"size": entry.size, "mimeType": entry.response_headers.get("content-type", "")}
+    if entry.response:
+        content["text"] = entry.response
     return {
         "status": status,
         "statusText": phrase_of(status),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": _headers(entry.answer_headers),
+        "headers": _headers(entry.response_headers),
         "content": content,
-        "redirectURL": entry.answer_headers.get("location", ""),
+        "redirectURL": entry.response_headers.get("location", ""),
         "headersSize": -1,
         "bodySize": entry.size,
     }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 SHORTEST_INTERVAL: Final = 0.2
-MOST_POLLS: Final = 500
+MAX_POLLS: Final = 500
 LONGEST_WAIT: Final = 6 * 3600.0
 # So many polls may have the same pause between them before it should have grown.
 _POLLS_BEFORE_BACKOFF: Final = 12
@@ -118,7 +118,7 @@ def judge_polling(
 def _status(poll: Entry, ours: Mapping[str, str]) -> str:
     if not poll.arrived or not poll.reached:
         return "lost" if not poll.arrived else f"HTTP {poll.status}"
-    document = poll.answer_json
+    document = poll.response_json
     if poll.status >= 300 or not isinstance(document, dict):
         return f"HTTP {poll.status}"
     word = str(document.get("status"))
@@ -153,7 +153,7 @@ def _no_backoff(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[Fin
 
 def _retry_after(polls: Sequence[Entry], times: tuple[float, ...]) -> list[Finding]:
     for number, (poll, later) in enumerate(itertools.pairwise(polls), 1):
-        asked = poll.answer_headers.get("retry-after", "")
+        asked = poll.response_headers.get("retry-after", "")
         if poll.status not in (429, 503) or not asked.replace(".", "", 1).isdecimal():
             continue
         waited = later.at - poll.at
@@ -197,7 +197,7 @@ def _after_the_end(
 def _without_end(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[Finding]:
     if any(map(_is_final, statuses)):
         return []
-    if len(times) <= MOST_POLLS and (not times or times[-1] - times[0] <= LONGEST_WAIT):
+    if len(times) <= MAX_POLLS and (not times or times[-1] - times[0] <= LONGEST_WAIT):
         return []
     return [
         Finding(

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 
-_MOST_CHARACTERS: Final = 2048
-_MOST_HEADER_CHARACTERS: Final = 16 * 1024
-_MOST_SECRETS: Final = 8  # of one request
+_MAX_CHARACTERS: Final = 2048
+_MAX_HEADER_CHARACTERS: Final = 16 * 1024
+_MAX_SECRETS: Final = 8  # of one request
 _SHORTEST_OF_LETTERS: Final = 16  # of letters alone, a shorter token may be a word
 _NAMED = r"(?:auth|token|secret|password|passwd|(?:api|access|auth|mock|secret)[_-]?key)"
 _SECRET_HEADER = re.compile(rf"(?:cookie|authorization|(?:.*-)?{_NAMED})")
@@ -75,7 +75,7 @@ def header_lines(environ: WSGIEnvironment) -> str:
     lines = [f"{name[5:]}: {value}" for name, value in environ.items() if name[:5] == "HTTP_"]
     if content_type := environ.get("CONTENT_TYPE"):
         lines.append(f"CONTENT_TYPE: {content_type}")
-    return "\n".join(lines)[:_MOST_HEADER_CHARACTERS]
+    return "\n".join(lines)[:_MAX_HEADER_CHARACTERS]
 
 
 def secrets_of(environ: WSGIEnvironment, headers: str | None = None) -> str:
@@ -90,9 +90,9 @@ def secrets_of(environ: WSGIEnvironment, headers: str | None = None) -> str:
     query = environ.get("QUERY_STRING")
     if not others and not query:
         return authorization
-    named = [unquote_plus(found)[:_MOST_CHARACTERS] for found in _IN_QUERY.findall(query or "")]
+    named = [unquote_plus(found)[:_MAX_CHARACTERS] for found in _IN_QUERY.findall(query or "")]
     every = " ".join([authorization, others, *named]).split()
-    return " ".join(list(dict.fromkeys(every))[:_MOST_SECRETS])
+    return " ".join(list(dict.fromkeys(every))[:_MAX_SECRETS])
 
 
 @lru_cache(maxsize=1024)  # a client sends the same headers with every request
@@ -110,21 +110,21 @@ def _words(header: str | None) -> str:
     found = []
     for word in (header or "").split():
         found += [word, word.strip(_AROUND), word.partition("=")[2].strip(_AROUND)]
-    kept = [word[:_MOST_CHARACTERS] for word in dict.fromkeys(found) if word]
-    return " ".join(kept[:_MOST_SECRETS])
+    kept = [word[:_MAX_CHARACTERS] for word in dict.fromkeys(found) if word]
+    return " ".join(kept[:_MAX_SECRETS])
 
 
 # Of one body no more than this is kept; of files nothing is.
-MOST_BODY_BYTES: Final = 64 * 1024
+MAX_BODY_BYTES: Final = 64 * 1024
 # A longer text in a body that is larger is kept as its beginning, its length and its hash.
 _LONG_CHARACTERS: Final = 1000
 _LARGE_BYTES: Final = 1024 * 1024
-_MOST_SPELLED: Final = 8192  # characters in which a token ends that has begun where a text is cut
+_MAX_SPELLED: Final = 8192  # characters in which a token ends that has begun where a text is cut
 
 
 def kept(body: bytes, token: str = "") -> bytes:
     """A request's body as the journal keeps it; where it is cut, without the token, so that no half stays."""
-    if len(body) <= MOST_BODY_BYTES:
+    if len(body) <= MAX_BODY_BYTES:
         return body
     masking = masking_of(token)
     if is_dense(body):
@@ -136,10 +136,10 @@ def kept(body: bytes, token: str = "") -> bytes:
 
 
 def _cut(body: bytes, masking: Masking) -> bytes:
-    if len(body) <= MOST_BODY_BYTES:
+    if len(body) <= MAX_BODY_BYTES:
         return body
-    beginning = body[: MOST_BODY_BYTES + _MOST_SPELLED].decode("utf-8", "replace")
-    return masking.without_token(beginning).encode()[:MOST_BODY_BYTES]
+    beginning = body[: MAX_BODY_BYTES + _MAX_SPELLED].decode("utf-8", "replace")
+    return masking.without_token(beginning).encode()[:MAX_BODY_BYTES]
 
 
 def shortened(value: Any, masking: Masking | None = None) -> Any:
@@ -151,7 +151,7 @@ def shortened(value: Any, masking: Masking | None = None) -> Any:
         digest = hashlib.blake2b(digest_size=8)
         for start in range(0, len(value), _LARGE_BYTES):  # not all at once: it may be ten megabytes
             digest.update(value[start : start + _LARGE_BYTES].encode("utf-8", "replace"))
-        beginning = value[:_MOST_SPELLED]
+        beginning = value[:_MAX_SPELLED]
         if masking is not None:
             beginning = masking.without_token(beginning)
         return f"{beginning[:40]}… ({len(value)} characters, {digest.hexdigest()})"

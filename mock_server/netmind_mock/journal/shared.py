@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from netmind_mock.clock import boot
 from netmind_mock.journal.entries import (
-    MOST_BYTES,
-    MOST_ENTRIES,
+    MAX_BYTES,
+    MAX_ENTRIES,
     Journal,
     Total,
     chosen,
@@ -29,16 +29,16 @@ from netmind_mock.journal.entries import (
     unsealed,
     weight,
 )
-from netmind_mock.stores import KeptNote, StoreUnavailable
+from netmind_mock.stores import StoredEntry, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from netmind_mock.journal.entries import Entry, Note
-    from netmind_mock.stores.notes import NoteStore
+    from netmind_mock.stores.notes import EntryStore
 
 _WRITTEN_AFTER_SECONDS: Final = 0.02
-_MOST_UNWRITTEN: Final = 1000  # where the journal keeps fewer, or none
+_MAX_UNWRITTEN: Final = 1000  # where the journal keeps fewer, or none
 _ANSWER_PAUSE_SECONDS: Final = 0.005
 _ANSWER_WITHIN_SECONDS: Final = 2.0  # a process that has not answered by then is not waited for again
 
@@ -54,9 +54,9 @@ class SharedJournal:
 
     def __init__(
         self,
-        notes: NoteStore,
-        most_entries: int = MOST_ENTRIES,
-        most_bytes: int = MOST_BYTES,
+        notes: EntryStore,
+        max_entries: int = MAX_ENTRIES,
+        max_bytes: int = MAX_BYTES,
         *,
         meanwhile: Callable[[], object] = lambda: None,
         wall: Callable[[], float] = time.time,
@@ -65,13 +65,13 @@ class SharedJournal:
 
         Args:
             notes: Where the notes are.
-            most_entries: How many are kept, of all processes together; 0 for none.
-            most_bytes: In how many bytes.
+            max_entries: How many are kept, of all processes together; 0 for none.
+            max_bytes: In how many bytes.
             meanwhile: Called each time that the thread has looked after the notes.
             wall: The system's clock, in seconds since the epoch.
         """
         self._notes = notes
-        self._most = most_entries, most_bytes
+        self._most = max_entries, max_bytes
         self._meanwhile = meanwhile
         self._wall = wall
         self._lock = threading.Lock()
@@ -159,7 +159,7 @@ class SharedJournal:
                     self._notes.add(_kept(kept), _totals(taken), more, *self._most)
                     taken, cut = deque(), Counter()
                 if self._name and called > self._answered:
-                    self._notes.answer(self._name, called)
+                    self._notes.response(self._name, called)
                     self._answered = called
             except StoreUnavailable:
                 with self._lock:
@@ -170,7 +170,7 @@ class SharedJournal:
 
     def _bound(self) -> None:
         """Keep no more for later than is kept at all, should the store not be had for long."""
-        while len(self._taken) > max(self._most[0], _MOST_UNWRITTEN):
+        while len(self._taken) > max(self._most[0], _MAX_UNWRITTEN):
             self._cut[self._taken.popleft()[1].user_id] += 1
 
     def _begin(self) -> None:
@@ -181,7 +181,7 @@ class SharedJournal:
             name = f"{_machine()} {os.getpid()} {secrets.token_hex(4)}"
             with contextlib.suppress(StoreUnavailable):  # the next note tries again
                 self._answered = self._notes.called()
-                self._notes.answer(name, self._answered)
+                self._notes.response(name, self._answered)
                 self._name = name
                 threading.Thread(target=self._keep_writing, daemon=True).start()
 
@@ -224,9 +224,9 @@ class SharedJournal:
 AnyJournal: TypeAlias = Journal | SharedJournal
 
 
-def _kept(taken: Iterable[tuple[float, Note]]) -> list[KeptNote]:
+def _kept(taken: Iterable[tuple[float, Note]]) -> list[StoredEntry]:
     return [
-        KeptNote(note.user_id, note.operation, note.job_id, happened, weight(note), sealed(note))
+        StoredEntry(note.user_id, note.operation, note.job_id, happened, weight(note), sealed(note))
         for happened, note in taken
     ]
 

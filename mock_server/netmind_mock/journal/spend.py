@@ -113,7 +113,7 @@ def _twice(paid: Sequence[Entry], *, sure: bool) -> Iterator[Twice]:
 def _is_lost(entry: Entry, *, sure: bool) -> bool:
     """Whether the client may not have learned of the job."""
     late = not sure and entry.fault_kind in _LATE
-    return not entry.arrived or entry.job_id not in entry.answer or late
+    return not entry.arrived or entry.job_id not in entry.response or late
 
 
 def prices_from(file: Path) -> Prices:

@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from netmind_mock.app import app_of
-from netmind_mock.clock import SteerableClock
+from netmind_mock.clock import SimulatedClock
 from netmind_mock.fake import fake_of
 from netmind_mock.journal import access_log
 from netmind_mock.serving.wire_faults import Connection
@@ -153,13 +153,13 @@ def served_app(options: Options) -> Flask:
         )
     app = app_of(
         options,
-        clock=SteerableClock(speed=options.speed),
+        clock=SimulatedClock(speed=options.speed),
         wire_faults=KINDS,
         log=access_log.logged(options.log, lambda line: print(line, file=sys.stderr, flush=True)),  # noqa: T201
     )
     accounts = fake_of(app).accounts
     clock = accounts.clock(None)
-    if isinstance(clock, SteerableClock) and clock.speed != options.speed:  # the store had one from before
+    if isinstance(clock, SimulatedClock) and clock.speed != options.speed:  # the store had one from before
         accounts.steer(None, lambda clock: clock.set_speed(options.speed))
     return app
 

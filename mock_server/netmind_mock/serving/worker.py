@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 SMALL_BODY_BYTES: Final = 64 * 1024
 
 _LIST: Final = "/v1/generation"
-_MOST_THREADS: Final = 16  # as many as there are connections to a PostgreSQL
-_MOST_SQLITE_THREADS: Final = 4  # of which one writes at a time; more would only take turns with the loop
-_MOST_FILES_AT_ONCE: Final = 16
+_MAX_THREADS: Final = 16  # as many as there are connections to a PostgreSQL
+_MAX_SQLITE_THREADS: Final = 4  # of which one writes at a time; more would only take turns with the loop
+_MAX_FILES_AT_ONCE: Final = 16
 _HELD_TICK_SECONDS: Final = 0.005
 _NEW_OBJECTS: Final = 5_000  # that the garbage collector looks at in one pass
 _FAILED: Final[WholeResponse] = (
@@ -69,9 +69,9 @@ class Worker:
         self._in_threads = fake.store.name != MEMORY
         self._files = fake.profile.url_path.partition("{")[0], FILES
         self._held = Held()
-        most = _MOST_SQLITE_THREADS if fake.store.name.startswith("sqlite") else _MOST_THREADS
+        most = _MAX_SQLITE_THREADS if fake.store.name.startswith("sqlite") else _MAX_THREADS
         self._threads = ThreadPoolExecutor(most, "netmind-mock")
-        self._file_threads = ThreadPoolExecutor(_MOST_FILES_AT_ONCE, "netmind-mock-file")
+        self._file_threads = ThreadPoolExecutor(_MAX_FILES_AT_ONCE, "netmind-mock-file")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request, or see to the start and the end of serving."""

@@ -11,9 +11,9 @@ from msgspec import Struct, field
 from netmind_mock.simulation.faults import Fault
 from netmind_mock.simulation.rules import Rule
 from netmind_mock.simulation.scenarios import Order
-from netmind_mock.validation import InvalidOrder
+from netmind_mock.validation import InvalidInput
 
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 
 
 class Ordered(Struct, frozen=True, array_like=True):
@@ -96,10 +96,10 @@ def check_size(document: bytes) -> None:
     """Check that there is room for what was asked for.
 
     Raises:
-        InvalidOrder: It is more than ``MOST_BYTES``.
+        InvalidInput: It is more than ``MAX_BYTES``.
     """
-    if len(document) > MOST_BYTES:
-        raise InvalidOrder(
-            f"too much is ordered: expected at most {MOST_BYTES // 1024} KiB of orders for an account; "
+    if len(document) > MAX_BYTES:
+        raise InvalidInput(
+            f"too much is ordered: expected at most {MAX_BYTES // 1024} KiB of orders for an account; "
             "clear the faults and rules that are no longer needed, or reset"
         )

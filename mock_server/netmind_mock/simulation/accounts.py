@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from netmind_mock.clock import ClockState, SteerableClock
+from netmind_mock.clock import ClockState, SimulatedClock
 from netmind_mock.errors import InvalidBody
 from netmind_mock.jobs.job import prompt_of
 from netmind_mock.simulation.account import Account, check_size, packed, unpacked
 from netmind_mock.simulation.faults import KINDS, Fault, fault_of
-from netmind_mock.simulation.scenarios import MOST_ORDER_CHARACTERS, Order, parse
+from netmind_mock.simulation.scenarios import MAX_ORDER_CHARACTERS, Order, parse
 from netmind_mock.stores import StoreUnavailable
-from netmind_mock.validation import InvalidOrder
+from netmind_mock.validation import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ _ORDERS = "orders"
 _NOTHING = Account()
 
 
-class Struck(NamedTuple):
+class AppliedFault(NamedTuple):
     """A fault that strikes a request, and that request's number among those it was asked about, from 0."""
 
     fault: Fault
@@ -82,7 +82,7 @@ class Accounts:
         self._standing = rules
         self._lock = threading.RLock()
         self._revision = 0
-        self._clocks: dict[str, SteerableClock] = {}
+        self._clocks: dict[str, SimulatedClock] = {}
         self._ordered: dict[str, Account] = {}
         self._kept_clocks: dict[str, bytes] = {}  # as they were when this process last had the store's
         with contextlib.suppress(StoreUnavailable):  # what can be read can be served
@@ -113,7 +113,7 @@ class Accounts:
         """Change what is ordered for a tenant, or (None) for everybody.
 
         Raises:
-            InvalidOrder: ``how`` did, or it is too much; then nothing is changed.
+            InvalidInput: ``how`` did, or it is too much; then nothing is changed.
         """
         self._change(user_id, how, check_size)
 
@@ -126,9 +126,9 @@ class Accounts:
         """Change what is ordered, and return what ``how`` does."""
 
         def changed(kept: bytes | None) -> tuple[bytes, Result]:
-            tenant = unpacked(kept)
-            result = how(tenant)
-            document = packed(tenant)
+            account = unpacked(kept)
+            result = how(account)
+            document = packed(account)
             check(document)
             return document, result
 
@@ -144,16 +144,16 @@ class Accounts:
         """Whether a tenant's clock was steered by itself."""
         return user_id in self._clocks
 
-    def steer(self, user_id: str | None, how: Callable[[SteerableClock], None]) -> None:
+    def steer(self, user_id: str | None, how: Callable[[SimulatedClock], None]) -> None:
         """Steer a tenant's clock, which becomes its own, or (None) everybody's.
 
         Raises:
-            InvalidOrder: The fake was given a clock that cannot be steered.
+            InvalidInput: The fake was given a clock that cannot be steered.
             Exception: ``how`` did; then the clock is as it was.
         """
         shown = self.clock(user_id)
-        if not isinstance(shown, SteerableClock):
-            raise InvalidOrder(f"clock: the fake runs on a {type(shown).__name__}, which cannot be steered")
+        if not isinstance(shown, SimulatedClock):
+            raise InvalidInput(f"clock: the fake runs on a {type(shown).__name__}, which cannot be steered")
         name = user_id or ""
         with self._lock:
             before, kept_before = shown.state(), self._kept_clocks.get(name)
@@ -187,10 +187,10 @@ class Accounts:
         """Do nothing if faults of this kind can be carried out.
 
         Raises:
-            InvalidOrder: They cannot.
+            InvalidInput: They cannot.
         """
         if not self.can_carry(kind):
-            raise InvalidOrder(
+            raise InvalidInput(
                 f"fault {kind}: the server of this fake cannot apply faults of the connection; "
                 "start it with netmind-mock serve, or in process with netmind_mock.start()"
             )
@@ -207,7 +207,7 @@ class Accounts:
             return self._parsed(header, ["header", SCENARIO_HEADER])
         prompt = prompt_of(asked.config)
         if (begins := prompt.find(_TAG_BEGINS)) >= 0:
-            ends = prompt.find(_TAG_ENDS, begins, begins + MOST_ORDER_CHARACTERS)
+            ends = prompt.find(_TAG_ENDS, begins, begins + MAX_ORDER_CHARACTERS)
             tag = prompt[begins:ends].removeprefix(_TAG_BEGINS)
             if ends < 0 or not tag.startswith(":"):
                 message = "expected a whole tag, such as [[mock:failed after=3]]"
@@ -215,30 +215,30 @@ class Accounts:
             return self._parsed(tag[1:], _IN_PROMPT)
         if not self._ordered:
             return self._standing_order(asked)
-        for owner, tenant in self._concerned(user_id):
-            if tenant.next_jobs and (order := self._change(owner, Account.take_next_job)) is not None:
+        for owner, account in self._concerned(user_id):
+            if account.next_jobs and (order := self._change(owner, Account.take_next_job)) is not None:
                 return order
-        for _, tenant in self._concerned(user_id):
-            for rule in tenant.rules:
+        for _, account in self._concerned(user_id):
+            for rule in account.rules:
                 if rule.fits(asked):
                     return rule.order
-            if tenant.otherwise is not None:
-                return tenant.otherwise
+            if account.otherwise is not None:
+                return account.otherwise
         return self._standing_order(asked)
 
-    def strike(self, user_id: str | None, operation: str, job_id: str) -> Struck | None:
+    def strike(self, user_id: str | None, operation: str, job_id: str) -> AppliedFault | None:
         """The fault that strikes this request, if one does."""
         if not self._ordered:
             return None
 
-        def first(tenant: Account) -> Struck | None:
-            for active in tenant.faults:
+        def first(account: Account) -> AppliedFault | None:
+            for active in account.faults:
                 if self.can_carry(active.fault.kind) and active.strikes(self.seed, operation, job_id):
-                    return Struck(active.fault, active.seen - 1)
+                    return AppliedFault(active.fault, active.seen - 1)
             return None
 
-        for owner, tenant in self._concerned(user_id):
-            if any(active.concerns(operation, job_id) for active in tenant.faults):
+        for owner, account in self._concerned(user_id):
+            if any(active.concerns(operation, job_id) for active in account.faults):
                 struck = self._change(owner, first)
                 if struck is not None:
                     return struck
@@ -248,7 +248,7 @@ class Accounts:
         """The order, if it can be carried out.
 
         Raises:
-            InvalidOrder: It loses an answer in a way that whatever carries the answers cannot.
+            InvalidInput: It loses an answer in a way that whatever carries the answers cannot.
         """
         lost = fault_of(order)
         if lost is not None:
@@ -261,7 +261,7 @@ class Accounts:
     def _parsed(self, line: str, place: list[Any]) -> Order:
         try:
             return self.checked(parse(line))
-        except InvalidOrder as mistake:
+        except InvalidInput as mistake:
             raise InvalidBody(detail=[{"loc": place, "msg": str(mistake), "type": "mock_order"}]) from None
 
     def _concerned(self, user_id: str | None) -> Iterator[tuple[str | None, Account]]:
@@ -273,16 +273,16 @@ class Accounts:
     def _keep_clock(self) -> None:
         """See that everybody's clock is in the store, and go by the one that is there already."""
         clock = self._clock
-        if isinstance(clock, SteerableClock):
+        if isinstance(clock, SimulatedClock):
             ours = _packed_clock(clock)
             self._store.amend(CLOCK, None, lambda kept: (kept or ours, None))
             self._kept_clocks[""] = ours
         self.follow()
 
-    def _own_clock(self, name: str) -> SteerableClock:
+    def _own_clock(self, name: str) -> SimulatedClock:
         """The clock of this name, made from everybody's if there is none; for everybody, theirs."""
         everybody = self._clock
-        if not isinstance(everybody, SteerableClock):  # pragma: no cover - such a one is never kept
+        if not isinstance(everybody, SimulatedClock):  # pragma: no cover - such a one is never kept
             raise TypeError(type(everybody).__name__)
         if not name:
             return everybody
@@ -298,10 +298,10 @@ class Accounts:
                 with contextlib.suppress(ValueError):
                     dropped.resume()
             self._kept_clocks.pop(name, None)
-        elif fact != self._kept_clocks.get(name) and isinstance(self._clock, SteerableClock):
+        elif fact != self._kept_clocks.get(name) and isinstance(self._clock, SimulatedClock):
             self._own_clock(name).set_state(msgspec.json.decode(fact, type=ClockState))
             self._kept_clocks[name] = fact
 
 
-def _packed_clock(clock: SteerableClock) -> bytes:
+def _packed_clock(clock: SimulatedClock) -> bytes:
     return msgspec.json.encode(clock.state())

@@ -23,7 +23,7 @@ from msgspec import Struct
 from netmind_mock.errors import phrase_of
 from netmind_mock.validation import (
     Expected,
-    InvalidOrder,
+    InvalidInput,
     Parameter,
     boolean,
     choice,
@@ -206,16 +206,16 @@ def fault(number: int, operation: Any, kind: Any, /, **arguments: Any) -> Fault:
     """A fault, checked. Without ``times`` and ``probability`` it strikes the next request.
 
     Raises:
-        InvalidOrder: There is no such operation, kind or argument, or they do not fit; with the nearest.
+        InvalidInput: There is no such operation, kind or argument, or they do not fit; with the nearest.
     """
     if operation not in OPERATIONS:
         hint = nearest(str(operation), dict.fromkeys(OPERATIONS))
-        raise InvalidOrder(f"fault: no such operation as {str(operation)[:60]!r}; {hint}")
+        raise InvalidInput(f"fault: no such operation as {str(operation)[:60]!r}; {hint}")
     known = KINDS.get(kind) if isinstance(kind, str) else None
     if known is None:
-        raise InvalidOrder(f"fault: no such kind as {str(kind)[:60]!r}; {nearest(str(kind), KINDS)}")
+        raise InvalidInput(f"fault: no such kind as {str(kind)[:60]!r}; {nearest(str(kind), KINDS)}")
     if operation not in known.operations:
-        raise InvalidOrder(f"fault {kind}: is for {' and '.join(known.operations)}, not for {operation}")
+        raise InvalidInput(f"fault {kind}: is for {' and '.join(known.operations)}, not for {operation}")
     label = f"fault {kind}"
     checked = complete(label, arguments, {**_OPTIONS, **known.parameters})
     options = {name: checked[name] for name in _OPTIONS}
@@ -233,7 +233,7 @@ def fault(number: int, operation: Any, kind: Any, /, **arguments: Any) -> Fault:
 def fault_of(order: Order) -> Fault | None:
     """The fault that belongs to a scenario: how the answer to a create is lost."""
     how = order.arguments.get("how")
-    if order.scenario != "answer_lost" or how is None:
+    if order.scenario != "response_lost" or how is None:
         return None
     losses: dict[str, tuple[str, dict[str, Any]]] = {
         "reset": ("reset", {"when": "before"}),

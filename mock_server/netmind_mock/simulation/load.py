@@ -123,7 +123,7 @@ _RANGE = re.compile(f"{_NUMBER}-{_NUMBER}")
 _LOG_NORMAL = re.compile(f"lognormal:{_NUMBER},{_NUMBER}")
 _RATE = re.compile(r"([0-9]{1,9})/([smh])")
 _PERIODS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_MOST_SECONDS = 1e6
+_MAX_SECONDS = 1e6
 
 
 class Latency(NamedTuple):
@@ -157,7 +157,7 @@ class Latency(NamedTuple):
             raise ValueError(f"latency: expected {expected}, got {text[:40]!r}")
         if latency.low > latency.high:
             raise ValueError(f"latency: expected the lower bound first, got {text!r}")
-        if latency.high > _MOST_SECONDS or latency.sigma > 10:
+        if latency.high > _MAX_SECONDS or latency.sigma > 10:
             raise ValueError(
                 f"latency: expected at most 1e6 seconds, and a sigma of at most 10, got {text[:40]!r}"
             )
@@ -171,7 +171,7 @@ class Latency(NamedTuple):
     def drawn(self, chance: random.Random) -> float:
         """One answer's latency, in seconds."""
         if self.sigma:
-            return min(self.low * math.exp(self.sigma * chance.gauss(0.0, 1.0)), _MOST_SECONDS)
+            return min(self.low * math.exp(self.sigma * chance.gauss(0.0, 1.0)), _MAX_SECONDS)
         return self.low if self.low == self.high else chance.uniform(self.low, self.high)
 
 

@@ -12,7 +12,7 @@ from netmind_mock.jobs.job import prompt_of
 from netmind_mock.simulation.scenarios import SCENARIOS, Order, order, parse
 from netmind_mock.validation import (
     InvalidFile,
-    InvalidOrder,
+    InvalidInput,
     Parameter,
     boolean,
     complete,
@@ -93,7 +93,7 @@ def rules_from(file: Path) -> tuple[Rule, ...]:
             raise InvalidFile(f"{place}: expected a table with a scenario, got {entry!r}")
         try:
             rules.append(rule_of(entry, rules))
-        except InvalidOrder as mistake:
+        except InvalidInput as mistake:
             raise InvalidFile(f"{file}: rule {len(rules) + 1}: {mistake}") from None
     return tuple(rules)
 
@@ -102,7 +102,7 @@ def rule_of(payload: Payload, before: list[Rule]) -> Rule:
     """A rule that can match, after those that come before it.
 
     Raises:
-        InvalidOrder: It cannot match, or something in it does not exist.
+        InvalidInput: It cannot match, or something in it does not exist.
     """
     asked = dict(payload)
     conditions = complete(
@@ -111,7 +111,7 @@ def rule_of(payload: Payload, before: list[Rule]) -> Rule:
     model = conditions["model"]
     if model is not None and not conditions["any_model"] and not fnmatch.filter(catalogue(), model):
         hint = nearest(model, catalogue())
-        raise InvalidOrder(
+        raise InvalidInput(
             f"rule: model: no model of the catalogue is called {model[:60]!r}; {hint} "
             "(any_model = true takes it as it is)"
         )
@@ -119,12 +119,12 @@ def rule_of(payload: Payload, before: list[Rule]) -> Rule:
     for name in asked:
         if scenario and name != "scenario" and name not in scenario.parameters:
             known = dict.fromkeys([*_CONDITIONS, *scenario.parameters])
-            raise InvalidOrder(f"rule: {name}: no such key; {nearest(name, known)}")
+            raise InvalidInput(f"rule: {name}: no such key; {nearest(name, known)}")
     rule = Rule(order_of(asked), model, conditions["prompt"])
     for number, earlier in enumerate(before, 1):
         if earlier.covers(rule):
             before_it = f"rule {number} ({earlier}) comes first and fits whatever this one fits"
-            raise InvalidOrder(f"rule: can never match, since {before_it}")
+            raise InvalidInput(f"rule: can never match, since {before_it}")
     return rule
 
 
@@ -132,12 +132,12 @@ def order_of(asked: Payload) -> Order:
     """An order from JSON: a scenario by name with its arguments, or as one line.
 
     Raises:
-        InvalidOrder: There is no such scenario or argument.
+        InvalidInput: There is no such scenario or argument.
     """
     arguments = dict(asked)
     scenario = arguments.pop("scenario", None)
     if not isinstance(scenario, str):
-        raise InvalidOrder(
+        raise InvalidInput(
             f"scenario: expected the name of a scenario, got {scenario!r}; {nearest('', SCENARIOS)}"
         )
     return parse(scenario) if " " in scenario.strip() and not arguments else order(scenario, **arguments)

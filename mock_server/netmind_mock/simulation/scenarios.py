@@ -21,10 +21,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from netmind_mock.jobs.job import Plan, Stage, Status
-from netmind_mock.jobs.plan import usual_plan
+from netmind_mock.jobs.plan import default_plan
 from netmind_mock.validation import (
     Expected,
-    InvalidOrder,
+    InvalidInput,
     Parameter,
     choice,
     complete,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     Build = Callable[..., Plan]
 
-MOST_ORDER_CHARACTERS = 1000
+MAX_ORDER_CHARACTERS = 1000
 _WORD = re.compile(r"[A-Za-z0-9 _.-]{1,40}")
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
@@ -108,11 +108,11 @@ def order(name: str, /, **arguments: Any) -> Order:
     """Return a scenario with its arguments, checked.
 
     Raises:
-        InvalidOrder: There is no such scenario or argument, or a value is not supported; with the nearest.
+        InvalidInput: There is no such scenario or argument, or a value is not supported; with the nearest.
     """
     found = SCENARIOS.get(name)
     if found is None:
-        raise InvalidOrder(f"scenario: no such scenario as {name[:60]!r}; {nearest(name, SCENARIOS)}")
+        raise InvalidInput(f"scenario: no such scenario as {name[:60]!r}; {nearest(name, SCENARIOS)}")
     return Order(name, complete(f"scenario {name}", arguments, found.parameters))
 
 
@@ -120,21 +120,21 @@ def parse(line: str) -> Order:
     """Return the scenario of one line of text, such as ``failed after=3 reason='out of memory'``.
 
     Raises:
-        InvalidOrder: It is not of that form, or as ``order`` says.
+        InvalidInput: It is not of that form, or as ``order`` says.
     """
-    if len(line) > MOST_ORDER_CHARACTERS:
-        raise InvalidOrder(f"scenario: expected a line of at most {MOST_ORDER_CHARACTERS} characters")
+    if len(line) > MAX_ORDER_CHARACTERS:
+        raise InvalidInput(f"scenario: expected a line of at most {MAX_ORDER_CHARACTERS} characters")
     try:
         words = shlex.split(line)
     except ValueError as mistake:
-        raise InvalidOrder(
+        raise InvalidInput(
             f"scenario: expected a line such as failed after=3, got {line[:60]!r} ({mistake})"
         ) from None
     pairs = [word.partition("=") for word in words[1:]]
     if not words or not all(separator for _, separator, _ in pairs):
         advice = "arguments are NAME=VALUE, without commas, a VALUE with spaces in quotes"
         example = "failed after=3 reason='too dark'"
-        raise InvalidOrder(f"scenario: expected a line such as {example} ({advice}), got {line[:60]!r}")
+        raise InvalidInput(f"scenario: expected a line such as {example} ({advice}), got {line[:60]!r}")
     return order(words[0], **{name: _value(value) for name, _, value in pairs})
 
 
@@ -148,10 +148,10 @@ def plan_for(request: Request, profile: Profile, duration: float, asked: Order |
         asked: The scenario that was asked for; None for none.
     """
     if asked is None:
-        return usual_plan(request, profile, duration, judged=profile.rejects_bad_input)
+        return default_plan(request, profile, duration, judged=profile.rejects_bad_input)
     arguments = dict(asked.arguments)
     after = arguments.pop("after", None)
-    usual = usual_plan(request, profile, duration if after is None else after, judged=False)
+    usual = default_plan(request, profile, duration if after is None else after, judged=False)
     found = SCENARIOS[asked.scenario]
     return replace(found.build(usual, profile, **arguments), scenario=found.name)
 
@@ -313,7 +313,7 @@ def list_behind(plan: Plan, _: Profile, seconds: float) -> Plan:
         choice("reset", "hang", "gateway"), "reset", "reset (of the connection), hang, or gateway (a 504)"
     ),
 )
-def answer_lost(plan: Plan, _: Profile, how: str) -> Plan:  # noqa: ARG001 - the middleware loses the response
+def response_lost(plan: Plan, _: Profile, how: str) -> Plan:  # noqa: ARG001 - the middleware loses the response
     """Is created, and the response to its create never arrives."""
     return plan
 

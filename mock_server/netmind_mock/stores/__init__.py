@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netmind_mock.jobs.job import Job
-    from netmind_mock.stores.notes import NoteStore
+    from netmind_mock.stores.notes import EntryStore
 
 __all__ = [
     "Counts",
     "Facts",
     "InvalidStore",
     "JobStore",
-    "KeptNote",
     "Limits",
     "StoreUnavailable",
+    "StoredEntry",
     "open_store",
 ]
 
@@ -73,7 +73,7 @@ class StoreUnavailable(Exception):
     """The store cannot be read or written now, such as on a full disk. It may work again later."""
 
 
-class KeptNote(NamedTuple):
+class StoredEntry(NamedTuple):
     """An entry of the request journal, as a store keeps it.
 
     Attributes:
@@ -106,7 +106,7 @@ class JobStore(Protocol):
     name: str
 
     @property
-    def notes(self) -> NoteStore | None:
+    def notes(self) -> EntryStore | None:
         """Where the journal is kept."""
         ...
 

@@ -22,7 +22,7 @@ from netmind_mock.stores.tables import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netmind_mock.stores import KeptNote
+    from netmind_mock.stores import StoredEntry
     from netmind_mock.stores.database import Database, Session
 
 _NO_ACCOUNT = ""  # of requests without an API key
@@ -52,7 +52,7 @@ _WRITERS = sa.select(writers.c.name, writers.c.answered).where(writers.c.name !=
 _GONE = sa.delete(writers).where(writers.c.name == given("writer"))
 
 
-class NoteStore:
+class EntryStore:
     """Keeps notes, and who writes them. Every method may raise ``StoreUnavailable``."""
 
     def __init__(self, database: Database) -> None:
@@ -77,11 +77,11 @@ class NoteStore:
 
     def add(
         self,
-        new: list[KeptNote],
+        new: list[StoredEntry],
         more: list[tuple[str, int, int, float, int]],
         cut: dict[str | None, int],
-        most_notes: int,
-        most_bytes: int,
+        max_entries: int,
+        max_bytes: int,
     ) -> None:
         """Keep notes. Some of the oldest that there is no room for may stay until notes are read.
 
@@ -89,8 +89,8 @@ class NoteStore:
             new: The notes.
             more: What is added to the totals: operation, status, requests, seconds, struck.
             cut: By account, how many notes there was no room for before they came here.
-            most_notes: How many notes are kept at most.
-            most_bytes: In how many bytes.
+            max_entries: How many notes are kept at most.
+            max_bytes: In how many bytes.
         """
         with self._writing() as session:
             dropped = [{"user_id": whose or _NO_ACCOUNT, "dropped": number} for whose, number in cut.items()]
@@ -99,18 +99,18 @@ class NoteStore:
             session.run_many(self._add_total, [dict(zip(totals.c.keys(), one, strict=True)) for one in more])
             self._added += len(new)
             self._added_bytes += sum(note.size for note in new)
-            if self._added > most_notes * _SLACK or self._added_bytes > most_bytes * _SLACK:
-                self._drop(session, most_notes, most_bytes)
+            if self._added > max_entries * _SLACK or self._added_bytes > max_bytes * _SLACK:
+                self._drop(session, max_entries, max_bytes)
 
     def read(
-        self, user_id: str | None, most_notes: int, most_bytes: int
+        self, user_id: str | None, max_entries: int, max_bytes: int
     ) -> tuple[list[tuple[str, str, bytes]], int]:
         """Return an account's notes, or (None) all, oldest first, and how many there was no room for.
 
         Each note comes with its operation and its job.
         """
         with self._writing() as session:
-            self._drop(session, most_notes, most_bytes)
+            self._drop(session, max_entries, max_bytes)
             count, select = (_DROPPED, _NOTES) if user_id is None else (_DROPPED_OF, _NOTES_OF)
             (dropped,) = session.run(count, whose=user_id).fetchone()
             return session.run(select, whose=user_id).fetchall(), int(dropped)
@@ -121,10 +121,10 @@ class NoteStore:
             number: int = session.run(_COUNT, the_job=job_id, the_operation=operation).fetchone()[0]
             return number
 
-    def size(self, most_notes: int, most_bytes: int) -> tuple[int, int]:
+    def size(self, max_entries: int, max_bytes: int) -> tuple[int, int]:
         """Return how many notes are kept, and in how many bytes."""
         with self._writing() as session:
-            self._drop(session, most_notes, most_bytes)
+            self._drop(session, max_entries, max_bytes)
             count, size = session.run(_SIZE).fetchone()
             return count, int(size)
 
@@ -154,7 +154,7 @@ class NoteStore:
             row = session.run(_CALLED).fetchone()
             return 0 if row is None else row[0]
 
-    def answer(self, writer: str, number: int) -> None:
+    def response(self, writer: str, number: int) -> None:
         """Record that a writer has kept all notes that it took before a call."""
         with self._database.writing() as session:
             session.run(self._keep_writer, name=writer, answered=number)
@@ -176,11 +176,11 @@ class NoteStore:
             self._database.lock(session, "notes")
             yield session
 
-    def _drop(self, session: Session, most_notes: int, most_bytes: int) -> None:
+    def _drop(self, session: Session, max_entries: int, max_bytes: int) -> None:
         """Drop the oldest that there is no room for."""
         self._added = self._added_bytes = 0
         count, size = session.run(_SIZE).fetchone()
-        too_many, too_large = count - most_notes, size - most_bytes
+        too_many, too_large = count - max_entries, size - max_bytes
         if too_many <= 0 and too_large <= 0:
             return
         last = None

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 5  # for which a transaction waits for another one
 _CONNECT_SECONDS = 5
 _RESPONSE_SECONDS = 20.0  # for which the server is waited for; it ends statements itself some seconds before
-_MOST_CONNECTIONS = 8  # of a process to read, and to write; a PostgreSQL has 100 for all
-_MOST_IDLE = 4  # that are kept, of each kind
+_MAX_CONNECTIONS = 8  # of a process to read, and to write; a PostgreSQL has 100 for all
+_MAX_IDLE = 4  # that are kept, of each kind
 _IDLE_SECONDS = 1.0  # after which a connection is tried before it is used
 
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(given("name"), 0)))
@@ -46,7 +46,7 @@ class PostgresqlDatabase(Database):
             try:
                 connection = self._engines[writes].raw_connection()
             except sa.exc.TimeoutError:
-                raise StoreUnavailable(f"all {_MOST_CONNECTIONS} connections are in use") from None
+                raise StoreUnavailable(f"all {_MAX_CONNECTIONS} connections are in use") from None
             if self._works(connection):
                 return connection
             self._release(connection, writes, is_intact=False)
@@ -82,8 +82,8 @@ def _engine(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         isolation_level="AUTOCOMMIT",
-        pool_size=_MOST_IDLE,
-        max_overflow=_MOST_CONNECTIONS - _MOST_IDLE,
+        pool_size=_MAX_IDLE,
+        max_overflow=_MAX_CONNECTIONS - _MAX_IDLE,
         pool_timeout=_RESPONSE_SECONDS,
         pool_use_lifo=True,
         pool_reset_on_return=None,  # Database has rolled back

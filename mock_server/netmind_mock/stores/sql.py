@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from netmind_mock.jobs.job import Job, Plan, Stage, Status
 from netmind_mock.stores import Counts, Facts, InvalidStore, Limits
-from netmind_mock.stores.notes import NoteStore
+from netmind_mock.stores.notes import EntryStore
 from netmind_mock.stores.sqlite import SqliteDatabase
 from netmind_mock.stores.tables import facts, given, inserted, jobs, upserted
 
@@ -130,7 +130,7 @@ class SqlStore:
         """
         self._database = database
         self.name = database.name
-        self.notes = NoteStore(database)
+        self.notes = EntryStore(database)
         self._limits = limits
         self._wall = wall
         self._puts = itertools.count()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 5  # for which a writer waits for others
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.0001, 0.004
-_MOST_IDLE = 4  # connections that are kept, of each kind
+_MAX_IDLE = 4  # connections that are kept, of each kind
 _CHECKED_SECONDS = 0.001  # for which the file is not checked again: a request makes more than one call
 
 
@@ -94,7 +94,7 @@ class SqliteDatabase(Database):
             pause = min(2 * pause, _LAST_PAUSE_SECONDS)
 
     def _release(self, connection: sqlite3.Connection, writes: bool, is_intact: bool) -> None:
-        if is_intact and len(self._idle[writes]) < _MOST_IDLE:
+        if is_intact and len(self._idle[writes]) < _MAX_IDLE:
             self._idle[writes].append(connection)
         else:
             connection.close()

@@ -30,14 +30,14 @@ class Difference(NamedTuple):
 
     field: str
     expected: Any
-    came: Any
+    actual: Any
 
     def __str__(self) -> str:
         if self.expected is _NOTHING:
-            return f"{self.field}: expected no such option, got {_shown(self.came)}"
-        if self.came is _NOTHING:
+            return f"{self.field}: expected no such option, got {_shown(self.actual)}"
+        if self.actual is _NOTHING:
             return f"{self.field}: expected {_shown(self.expected)}, and the request has no such option"
-        return f"{self.field}: expected {_shown(self.expected)}, got {_shown(self.came)}"
+        return f"{self.field}: expected {_shown(self.expected)}, got {_shown(self.actual)}"
 
 
 def assert_created(
@@ -116,22 +116,22 @@ def _differences(
         found.append(Difference("model", model, entry.model))
     if config is not None:
         for name in [*config, *(name for name in entry.config if name not in config)]:
-            expected, came = config.get(name, _NOTHING), entry.config.get(name, _NOTHING)
+            expected, actual = config.get(name, _NOTHING), entry.config.get(name, _NOTHING)
             if expected is _NOTHING:
-                found.append(Difference(f"config.{name}", _NOTHING, came))
-            elif came is _NOTHING or not _equal(expected, came):
-                found.append(Difference(f"config.{name}", expected, came))
+                found.append(Difference(f"config.{name}", _NOTHING, actual))
+            elif actual is _NOTHING or not _equal(expected, actual):
+                found.append(Difference(f"config.{name}", expected, actual))
     for name, expected in options.items():
-        came = entry.config.get(name, _NOTHING)
-        if came is _NOTHING or not _equal(expected, came):
-            found.append(Difference(f"config.{name}", expected, came))
+        actual = entry.config.get(name, _NOTHING)
+        if actual is _NOTHING or not _equal(expected, actual):
+            found.append(Difference(f"config.{name}", expected, actual))
     return found
 
 
-def _equal(expected: Any, came: Any) -> bool:
+def _equal(expected: Any, actual: Any) -> bool:
     """Equality, in which JSON's true is not 1."""
-    return bool(expected == came or shortened(expected) == came) and not (
-        isinstance(came, bool) is not isinstance(expected, bool) and isinstance(expected, int)
+    return bool(expected == actual or shortened(expected) == actual) and not (
+        isinstance(actual, bool) is not isinstance(expected, bool) and isinstance(expected, int)
     )
 
 
@@ -140,7 +140,7 @@ def _why_not_created(entry: Entry) -> list[str]:
         return []
     if entry.fault and not entry.reached:
         return [f"it was not carried out: {entry.fault}"]
-    reason = entry.answer_headers.get("x-mock-hint") or _shown(entry.answer)
+    reason = entry.response_headers.get("x-mock-hint") or _shown(entry.response)
     return [f"it was refused with {entry.status}: {reason}"]
 
 
@@ -172,8 +172,8 @@ def _incomplete(dropped: int) -> list[str]:
 def _request(entry: Entry) -> str:
     fault = f" [{entry.fault}]" if entry.fault else ""
     what = f" of {_shown(entry.model)}" if entry.operation == "create" else f" {entry.path}"
-    came = str(entry.status) if entry.arrived else "an answer that was lost"
-    return f"request {entry.number}: {entry.operation}{what}, answered with {came}{fault}"
+    actual = str(entry.status) if entry.arrived else "an answer that was lost"
+    return f"request {entry.number}: {entry.operation}{what}, answered with {actual}{fault}"
 
 
 def _shown(value: object) -> str:

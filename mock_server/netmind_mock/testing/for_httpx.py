@@ -42,8 +42,8 @@ def stop(carrier: Carrier) -> None:
 def _handle(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
     carrier = _carrier_of(request)
     if carrier is None:
-        answer: httpx.Response = _before["sync"](self, request)
-        return answer
+        response: httpx.Response = _before["sync"](self, request)
+        return response
     arrival = _asked(carrier, request, request.read())
     carrier.let_pass(arrival.wait)
     return _answered(arrival, carrier, request)

@@ -197,7 +197,7 @@ def _message(headers: tuple[tuple[str, str], ...]) -> Any:
     return message
 
 
-_MOST_AT_ONCE = 64 * 1024  # bytes
+_MAX_AT_ONCE = 64 * 1024  # bytes
 
 
 class _Body(io.RawIOBase):
@@ -213,7 +213,7 @@ class _Body(io.RawIOBase):
 
     def read1(self, size: int = -1) -> bytes:
         """As ``http.client`` has it, and urllib3 calls it."""
-        return self.read(size if size > 0 else _MOST_AT_ONCE) or b""
+        return self.read(size if size > 0 else _MAX_AT_ONCE) or b""
 
     def readinto(self, buffer: Any) -> int:
         if not self._left:

@@ -11,7 +11,7 @@ from netmind_mock.journal.polling import Polling, polling_from_json
 from netmind_mock.journal.spend import Spend, spend_from_json
 from netmind_mock.simulation.faults import OPERATIONS
 from netmind_mock.testing.assertions import Seen, assert_created, assert_times
-from netmind_mock.validation import InvalidOrder, nearest
+from netmind_mock.validation import InvalidInput, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ class Handle:
         self._check_used()
         try:
             return call(self._fake, self._user_id, name, payload or {})
-        except InvalidOrder as mistake:  # raised where the test asked for it, and not by our own frames
+        except InvalidInput as mistake:  # raised where the test asked for it, and not by our own frames
             raise type(mistake)(str(mistake)) from None
 
     def _entries(self, operation: str | None = None) -> list[Entry]:
@@ -98,7 +98,7 @@ class Handle:
             arguments: The scenario's own, such as ``after=600``.
 
         Raises:
-            InvalidOrder: There is no such scenario or argument; with the nearest that there is.
+            InvalidInput: There is no such scenario or argument; with the nearest that there is.
         """
         __tracebackhide__ = True
         self._call("add_next_job", {**arguments, "scenario": scenario, "times": times, "where": _caller()})
@@ -109,7 +109,7 @@ class Handle:
         """Order what becomes of every job, or of those of a model (``Qwen/*``) or with words in the prompt.
 
         Raises:
-            InvalidOrder: It cannot be, or can never match.
+            InvalidInput: It cannot be, or can never match.
         """
         __tracebackhide__ = True
         conditions = {"model": model, "prompt": prompt}
@@ -120,7 +120,7 @@ class Handle:
         """Order what becomes of the jobs that nothing else is ordered for; the mark of a test does so.
 
         Raises:
-            InvalidOrder: There is no such scenario or argument.
+            InvalidInput: There is no such scenario or argument.
         """
         __tracebackhide__ = True
         self._call("add_rule", {**arguments, "scenario": scenario, "otherwise": True})
@@ -138,7 +138,7 @@ class Handle:
             arguments: The kind's own, and ``times``, ``skip``, ``probability``, ``job``.
 
         Raises:
-            InvalidOrder: There is no such operation, kind or argument; with the nearest that there is.
+            InvalidInput: There is no such operation, kind or argument; with the nearest that there is.
         """
         __tracebackhide__ = True
         asked = {**arguments, "operation": operation, "kind": kind, "where": _caller()}
@@ -152,7 +152,7 @@ class Handle:
         """Complete a job now: a ``by_hand`` one, or any that has not ended.
 
         Raises:
-            InvalidOrder: There is no such job, or it has ended.
+            InvalidInput: There is no such job, or it has ended.
         """
         __tracebackhide__ = True
         self._call("complete", {"id": _id_of(job)})
@@ -161,7 +161,7 @@ class Handle:
         """Let a job fail now, with its last log line.
 
         Raises:
-            InvalidOrder: There is no such job, or it has ended.
+            InvalidInput: There is no such job, or it has ended.
         """
         __tracebackhide__ = True
         self._call("fail", {"id": _id_of(job), "reason": reason})
@@ -189,12 +189,12 @@ class Handle:
         """The requests of an operation, oldest first.
 
         Raises:
-            InvalidOrder: There is no such operation.
+            InvalidInput: There is no such operation.
         """
         __tracebackhide__ = True
         if operation not in _EVERY_OPERATION:
             hint = nearest(operation, _EVERY_OPERATION)
-            raise InvalidOrder(f"requests: no such operation as {operation[:60]!r}; {hint}")
+            raise InvalidInput(f"requests: no such operation as {operation[:60]!r}; {hint}")
         return self._entries(operation)
 
     @property
@@ -206,7 +206,7 @@ class Handle:
         """How a job was polled; by default the only one.
 
         Raises:
-            InvalidOrder: There is no such job, or several and none is named.
+            InvalidInput: There is no such job, or several and none is named.
         """
         __tracebackhide__ = True
         return polling_from_json(self._call("polling", {"id": _id_of(job or self._only_job())}))
@@ -256,7 +256,7 @@ class Handle:
 
         Raises:
             AssertionError: It was not; the message lists what was.
-            InvalidOrder: There is no such operation.
+            InvalidInput: There is no such operation.
         """
         __tracebackhide__ = True
         assert_times(self._seen(), self.requests(operation), operation, times)
@@ -286,9 +286,9 @@ class Handle:
         if not unused:
             return
         operations = [entry.operation for entry in self.journal]
-        came = ", ".join(f"{operations.count(name)} of {name}" for name in dict.fromkeys(operations))
+        actual = ", ".join(f"{operations.count(name)} of {name}" for name in dict.fromkeys(operations))
         raise AssertionError(
-            f"ordered, and come to nothing: {'; '.join(unused)}. What came: {came or 'no request'}. "
+            f"ordered, and come to nothing: {'; '.join(unused)}. What came: {actual or 'no request'}. "
             "Does the code under test do less than this test orders, or with another token? "
             "(netmind_mock_unused = ignore lets it pass)"
         )
@@ -300,7 +300,7 @@ class Handle:
     def _only_job(self) -> str:
         jobs = self.jobs
         if len(jobs) != 1:
-            raise InvalidOrder(
+            raise InvalidInput(
                 f"polling: there are {len(jobs)} jobs; say which, such as mock.polling(mock.jobs[0])"
             )
         return jobs[0].id
@@ -312,7 +312,7 @@ def _id_of(job: Any) -> str:
         return job
     found = job.get("id") if isinstance(job, dict) else getattr(job, "id", None)
     if not isinstance(found, str):
-        raise InvalidOrder(f"job: expected a generation or its id, got {type(job).__name__}")
+        raise InvalidInput(f"job: expected a generation or its id, got {type(job).__name__}")
     return found
 
 

@@ -8,14 +8,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from netmind_mock.app import app_of
-from netmind_mock.clock import SteerableClock
+from netmind_mock.clock import SimulatedClock
 from netmind_mock.fake import fake_of
 from netmind_mock.jobs.ids import user_id_of
 from netmind_mock.options import LIVE, options_from
 from netmind_mock.simulation.faults import KINDS
 from netmind_mock.testing.handle import Handle
 from netmind_mock.testing.mock import environment
-from netmind_mock.validation import InvalidOrder
+from netmind_mock.validation import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ class LiveServer:
         from netmind_mock.serving.server import config_of, listen  # noqa: PLC0415 - brings the above along
         from netmind_mock.serving.worker import Worker  # noqa: PLC0415
 
-        app = app_of(self._options, clock=SteerableClock(speed=self._options.speed), wire_faults=KINDS)
+        app = app_of(self._options, clock=SimulatedClock(speed=self._options.speed), wire_faults=KINDS)
         self._fake = fake_of(app)
         listener = listen("127.0.0.1", 0)
         host, port = listener.getsockname()
@@ -88,7 +88,7 @@ class LiveServer:
     ) -> None:
         self.stop()
 
-    def tenant(self) -> LiveMock:
+    def account(self) -> LiveMock:
         """Return a new account on it, whose jobs, scenarios, faults, clock and journal are its own."""
         return LiveMock(
             self._fake, self.base_url, f"netmind-mock-{secrets.token_hex(12)}", unused=self._options.unused
@@ -110,25 +110,25 @@ class LiveClock:
         """Send the clock forward.
 
         Raises:
-            InvalidOrder: ``seconds`` is negative, or not a number.
+            InvalidInput: ``seconds`` is negative, or not a number.
         """
-        self._call("steer_clock", {"advance": seconds})
+        self._call("change_clock", {"advance": seconds})
 
     def freeze(self) -> None:
         """Stop the clock; it can still be sent forward."""
-        self._call("steer_clock", {"freeze": True})
+        self._call("change_clock", {"freeze": True})
 
     def resume(self) -> None:
         """Let the clock run again."""
-        self._call("steer_clock", {"freeze": False})
+        self._call("change_clock", {"freeze": False})
 
     def patch_sleep(self) -> None:
         """Refuse: there is no such thing on a served fake.
 
         Raises:
-            InvalidOrder: Always.
+            InvalidInput: Always.
         """
-        raise InvalidOrder(
+        raise InvalidInput(
             "clock: a served fake keeps real time; patch_sleep is for netmind_mock, in process"
         )
 
@@ -136,9 +136,9 @@ class LiveClock:
         """Let ``speed`` simulated seconds pass in a real one.
 
         Raises:
-            InvalidOrder: ``speed`` is not a positive number.
+            InvalidInput: ``speed`` is not a positive number.
         """
-        self._call("steer_clock", {"speed": speed})
+        self._call("change_clock", {"speed": speed})
 
 
 class LiveMock(Handle):

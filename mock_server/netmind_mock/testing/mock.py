@@ -16,7 +16,7 @@ from netmind_mock.jobs.profile import Profile
 from netmind_mock.options import START, options_from
 from netmind_mock.simulation.faults import KINDS
 from netmind_mock.testing.handle import Handle
-from netmind_mock.testing.poll_limit import Patience
+from netmind_mock.testing.poll_limit import PollLimit
 from netmind_mock.testing.transport import Carrier
 from netmind_mock.testing.virtual_time import VirtualClock
 
@@ -81,7 +81,7 @@ class Mock(Handle):
         fake = fake_of(self.app)
         keys = checked.api_key
         super().__init__(fake, None, checked.base_url, keys[0] if keys else API_KEY)
-        patience = Patience(checked.max_polls)
+        patience = PollLimit(checked.max_polls)
         self._carrier = Carrier(self.app, self.clock, patience, fake.journal, self.base_url)
         self._unused = checked.unused
         self._patch_sleep = checked.patch_sleep

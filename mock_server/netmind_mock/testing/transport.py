@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from netmind_mock.api.request import Application
     from netmind_mock.journal.shared import AnyJournal
-    from netmind_mock.testing.poll_limit import Patience
+    from netmind_mock.testing.poll_limit import PollLimit
     from netmind_mock.testing.virtual_time import VirtualClock
 
     Headers = Iterable[tuple[str, str | bytes]]
@@ -86,7 +86,7 @@ class Carrier:
         self,
         application: Application,
         clock: VirtualClock,
-        patience: Patience,
+        patience: PollLimit,
         journal: AnyJournal,
         base_url: str,
     ) -> None:
@@ -135,8 +135,8 @@ class Carrier:
         __tracebackhide__ = True
         environ = self._environ(method, url, headers, body)
         environ[KEY] = context = RequestContext(sends_later=True)
-        status, answer_headers, content = whole_response(self._application, environ)
-        delivery = context.delivery or Delivery(int(status[:3]), answer_headers, content)
+        status, response_headers, content = whole_response(self._application, environ)
+        delivery = context.delivery or Delivery(int(status[:3]), response_headers, content)
         seen = content if delivery.arrives else b""
         self._patience.saw(method, environ["PATH_INFO"], self.clock.now(), seen)
         wait = delivery.wait
@@ -159,7 +159,7 @@ class Carrier:
 
         if failure is not None or steps[-1].failure is not None:
             lost()
-        return Arrival(wait, failure, delivery.status, tuple(answer_headers), steps, lost)
+        return Arrival(wait, failure, delivery.status, tuple(response_headers), steps, lost)
 
     def _environ(self, method: str, url: str, headers: Headers, body: bytes) -> dict[str, Any]:
         parts = urlsplit(url)

@@ -15,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from netmind_mock.clock import SteerableClock
+from netmind_mock.clock import SimulatedClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ _NANO = 1_000_000_000
 _QUIET_TURNS = 3
 
 
-class VirtualClock(SteerableClock):
+class VirtualClock(SimulatedClock):
     """A clock that stands until somebody sleeps on it or sends it forward.
 
     ``sleep``, ``monotonic`` and ``time`` stand in for those of the module ``time``.

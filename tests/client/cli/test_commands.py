@@ -139,9 +139,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("answer", "code", "sentence"), CASES.values(), ids=CASES.keys())
-def test_each_end_has_its_exit_code(run, api, generation, answer, code, sentence):
-    api.get(f"{URL}/{ID}", **(answer if isinstance(answer, dict) else {"json": generation(answer)}))
+@pytest.mark.parametrize(("response", "code", "sentence"), CASES.values(), ids=CASES.keys())
+def test_each_end_has_its_exit_code(run, api, generation, response, code, sentence):
+    api.get(f"{URL}/{ID}", **(response if isinstance(response, dict) else {"json": generation(response)}))
     result = run("wait", ID, "--timeout", "0.01")
     assert result.exit_code == code
     assert sentence in result.output
@@ -252,12 +252,12 @@ def test_wait_saves_the_results_if_it_is_told_where(run, api, generation):
 
 class TestGenerateMany:
     @pytest.fixture
-    def answers(self, api, generation):
+    def job_responses(self, api, generation):
         api.post(URL, json=generation())
         api.get(f"{URL}/{ID}", json=generation("completed"))
         api.get("https://files.example/a/cup.png", body=b"picture")
 
-    def test_reads_a_request_a_line_and_prints_the_paths(self, run, api, answers, tmp_path):  # noqa: ARG002
+    def test_reads_a_request_a_line_and_prints_the_paths(self, run, api, job_responses, tmp_path):  # noqa: ARG002
         (tmp_path / "r.jsonl").write_text(
             '{"model": "m", "config": {"seed": 1}}\n\n{"model": "n", "config": {}}\n'
         )
@@ -312,7 +312,7 @@ class TestGenerateMany:
         assert result.exit_code == 2
         assert f"r.jsonl: {reason}" in result.output
 
-    def test_a_byte_order_mark_is_no_part_of_the_first_request(self, run, api, answers, tmp_path):  # noqa: ARG002
+    def test_a_byte_order_mark_is_no_part_of_the_first_request(self, run, api, job_responses, tmp_path):  # noqa: ARG002
         (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {"seed": 1}}\r\n', encoding="utf-8-sig")
         assert run("generate-many", "r.jsonl", "-o", "out").exit_code == 0
         assert sent(api) == {"model": "m", "config": {"seed": 1}}
@@ -363,7 +363,7 @@ def test_an_option_of_the_model_is_given_once(run, api, given, reason):
 
 
 @pytest.mark.parametrize(
-    ("answer", "arguments", "ending"),
+    ("response", "arguments", "ending"),
     [
         ({"status": 404}, ("wait",), "answered 404: \n"),
         ({"file": b"other"}, ("download",), f"To go on: netmind-client download {ID} -o . --overwrite\n"),
@@ -375,13 +375,13 @@ def test_an_option_of_the_model_is_given_once(run, api, given, reason):
         ({"status": "pending"}, ("download",), f"To go on: netmind-client wait {ID} -o .\n"),
     ],
 )
-def test_the_hint_at_the_end_leads_on(run, api, generation, tmp_path, answer, arguments, ending):
+def test_the_hint_at_the_end_leads_on(run, api, generation, tmp_path, response, arguments, ending):
     (tmp_path / f"{ID}-cup.png").write_bytes(b"picture")
-    if answer.get("status") == 404:
+    if response.get("status") == 404:
         api.get(f"{URL}/{ID}", status=404)
     else:
-        api.get(f"{URL}/{ID}", json=generation(answer.get("status", "completed")))
-    api.get("https://files.example/a/cup.png", body=answer.get("file", b""))
+        api.get(f"{URL}/{ID}", json=generation(response.get("status", "completed")))
+    api.get("https://files.example/a/cup.png", body=response.get("file", b""))
     result = run(arguments[0], ID, *arguments[1:])
     assert result.exit_code == 1
     assert result.output.endswith(ending)

@@ -15,7 +15,7 @@ import pytest
 import trustme
 from client_kinds import KINDS, real_client
 from fault_proxy import CUT, HANG, PHASES, TRICKLE, Fault, FaultProxy
-from raw_server import RawServer, answer
+from raw_server import RawServer, raw_response
 
 from netmind_client import CreateOutcomeUnknown, DownloadError, GenerationClient, TransportError, WaitTimeout
 
@@ -35,10 +35,10 @@ def ends_in_time():
 class Answering:
     """A server that answers everything with one answer, as fast as it is asked."""
 
-    def __init__(self, answer, tls=None, closes=False):
+    def __init__(self, raw_response, tls=None, closes=False):
         self.asked = 0
         self._closes = closes
-        self.answer = answer
+        self.raw_response = raw_response
         self._tls = tls
         self._listening = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
@@ -63,7 +63,7 @@ class Answering:
             with client:
                 while b"\r\n\r\n" in (received := client.recv(65536)) or received:
                     self.asked += 1
-                    client.sendall(self.answer)
+                    client.sendall(self.raw_response)
                     if self._closes:
                         return
 
@@ -97,7 +97,7 @@ def client(library, proxy):
 
 @pytest.mark.parametrize("what", [HANG, TRICKLE])
 @pytest.mark.parametrize(
-    "phase", [phase for phase in PHASES if PHASES[phase][0] == "answer" or PHASES[phase][1] == 0]
+    "phase", [phase for phase in PHASES if PHASES[phase][0] == "response" or PHASES[phase][1] == 0]
 )
 class TestHangs:
     def test_a_create_ends(self, client, proxy, phase, what):
@@ -112,7 +112,7 @@ class TestHangs:
 
     def test_a_download_ends_and_leaves_nothing(self, client, upstream, proxy, phase, what, tmp_path):
         done = b'{"id": "%s", "status": "completed", "result": {"data": [{"url": "%s/a.png"}]}}'
-        upstream.answer = http(done % (ID.encode(), proxy.base_url.encode()))
+        upstream.raw_response = http(done % (ID.encode(), proxy.base_url.encode()))
         job = client.get(ID)
         proxy.fault = Fault(what, *PHASES[phase], method="GET")
         with ends_in_time(), pytest.raises(DownloadError, match="nothing was saved"):
@@ -127,12 +127,12 @@ def test_a_download_that_stands_still_is_tried_again_before_its_time_is_over(
     client, upstream, proxy, phase, tmp_path
 ):
     done = b'{"id": "%s", "status": "completed", "result": {"data": [{"url": "%s/a.png"}]}}'
-    upstream.answer = http(done % (ID.encode(), proxy.base_url.encode()))
+    upstream.raw_response = http(done % (ID.encode(), proxy.base_url.encode()))
     job = client.get(ID)
     proxy.fault = Fault(HANG, *PHASES[phase], method="GET", times=1, path="/a.png")
     with ends_in_time():
         (path,) = client.download(job, tmp_path, timeout=MANY)
-    assert path.read_bytes() == upstream.answer.partition(b"\r\n\r\n")[2]
+    assert path.read_bytes() == upstream.raw_response.partition(b"\r\n\r\n")[2]
 
 
 class TestBeforeAnythingIsSent:
@@ -244,7 +244,7 @@ def test_a_connection_that_was_closed_while_idle_is_not_used_again(library):
 def test_a_clock_that_stands_does_not_stretch_a_wait_whose_polls_are_slow(monkeypatch):
     def slowly(_):
         threading.Event().wait(0.3)
-        return answer({"id": ID, "status": "pending"})
+        return raw_response({"id": ID, "status": "pending"})
 
     with RawServer(slowly) as server:
         client = GenerationClient("k", server.base_url, poll_interval=0.1)

@@ -182,7 +182,7 @@ class TestDownload:
 def ranged(content, *, cut_after, headers):
     """A file's server that sends ranges, and each time no more than so many bytes."""
 
-    def answer(asked):
+    def response(asked):
         start = int((asked.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
         part = content[start : start + cut_after]
         more = [] if start + cut_after >= len(content) else [CUT_IN_BODY]
@@ -191,7 +191,7 @@ def ranged(content, *, cut_after, headers):
             sent["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         return (206 if start else 200), sent, [part, *more]
 
-    return answer
+    return response
 
 
 class TestResuming:

@@ -70,7 +70,7 @@ class TestCutConnections:
             return
         with pytest.raises(CreateOutcomeUnknown, match="may have been created") as caught:
             client.create(MODEL, CONFIG)
-        reached = PHASES[phase][0] == "answer"
+        reached = PHASES[phase][0] == "response"
         assert (len(jobs(store)), proxy.struck) == (reached, 1)
         proxy.fault = None
         found = client.result_of(lambda: caught.value.find_created(timeout=5 if reached else 0.5))
@@ -87,17 +87,17 @@ class TestCutConnections:
 
 
 def test_a_whole_answer_is_one_job(client, proxy, store):
-    proxy.fault = Fault(CUT, "answer", 2.0)
+    proxy.fault = Fault(CUT, "response", 2.0)
     assert client.create(MODEL, CONFIG).id == jobs(store)[0].id
 
 
 def test_information_before_the_answer_is_no_answer(client, proxy, store):
-    proxy.fault = Fault(HINT, "answer", 0.0)
+    proxy.fault = Fault(HINT, "response", 0.0)
     assert client.create(MODEL, CONFIG).id == jobs(store)[0].id
 
 
 def test_a_redirect_to_nowhere_leaves_one_job_that_can_be_found(client, proxy, store):
-    proxy.fault = Fault(NOWHERE, "answer", 0.0)
+    proxy.fault = Fault(NOWHERE, "response", 0.0)
     with pytest.raises(CreateOutcomeUnknown) as caught:
         client.create(MODEL, CONFIG)
     proxy.fault = None

@@ -23,31 +23,31 @@ ID = "6347623b2fce4998b0e842f7e935ccb0"
 
 
 class TestWait:
-    def answer(self, api, *answers):
-        for answer in answers:
-            if isinstance(answer, int):
-                api.get(f"{URL}/{ID}", status=answer, json={"message": "x"})
-            elif isinstance(answer, dict):
-                api.get(f"{URL}/{ID}", json=answer)
+    def response(self, api, *responses):
+        for response in responses:
+            if isinstance(response, int):
+                api.get(f"{URL}/{ID}", status=response, json={"message": "x"})
+            elif isinstance(response, dict):
+                api.get(f"{URL}/{ID}", json=response)
             else:
-                api.get(f"{URL}/{ID}", body=answer)
+                api.get(f"{URL}/{ID}", body=response)
 
     def test_returns_the_completed_generation(self, api, client, generation, time):
-        self.answer(api, generation(), generation("processing"), generation("completed"))
+        self.response(api, generation(), generation("processing"), generation("completed"))
         seen = []
         done = client.wait(ID, on_poll=lambda one: seen.append(one.status))
         assert (done.status, seen) == ("completed", ["pending", "processing", "completed"])
         assert time.pauses == [1.0, 1.0]
 
     def test_takes_a_generation_as_well(self, api, client, generation):
-        self.answer(api, generation("completed"))
+        self.response(api, generation("completed"))
         created = client.wait(ID)
-        self.answer(api, generation("completed"))
+        self.response(api, generation("completed"))
         assert client.wait(created) == created
 
     @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
     def test_a_job_that_ends_otherwise_raises_with_its_last_log_line(self, api, client, generation, status):
-        self.answer(api, generation(status, logs=[{"text": "one"}, {"text": "out of memory"}]))
+        self.response(api, generation(status, logs=[{"text": "one"}, {"text": "out of memory"}]))
         with pytest.raises(
             GenerationFailed, match=f"generation {ID} ended as {status}: out of memory"
         ) as caught:
@@ -55,17 +55,17 @@ class TestWait:
         assert caught.value.generation.status == status
 
     def test_a_job_that_is_marked_as_deleted_ends_the_wait(self, api, client, generation):
-        self.answer(api, generation(is_deleted=True, deleted_at="2025-09-18 09:14:21"))
+        self.response(api, generation(is_deleted=True, deleted_at="2025-09-18 09:14:21"))
         with pytest.raises(GenerationFailed, match=f"generation {ID} was deleted"):
             client.wait(ID)
 
     def test_a_failure_without_logs_says_so(self, api, client, generation):
-        self.answer(api, generation("failed"))
+        self.response(api, generation("failed"))
         with pytest.raises(GenerationFailed, match="the logs give no reason"):
             client.wait(ID)
 
     def test_an_unknown_status_is_waited_on_and_named_in_the_timeout(self, api, client, generation, time):
-        self.answer(api, generation("warming_up"))
+        self.response(api, generation("warming_up"))
         with pytest.raises(
             WaitTimeout, match=r"had not ended after 60 s \(last status: warming_up\)"
         ) as caught:
@@ -75,34 +75,34 @@ class TestWait:
 
     @pytest.mark.parametrize(("seconds", "polls"), [(10, 10), (60, 20), (780, 68), (900, 71)])
     def test_a_job_of_a_minute_is_polled_20_times(self, api, client, generation, time, seconds, polls):
-        def answer(_):
+        def response(_):
             done = time.now >= 1000 + seconds
             return 200, {}, json.dumps(generation("completed" if done else "pending"))
 
-        api.get(f"{URL}/{ID}", body=answer)
+        api.get(f"{URL}/{ID}", body=response)
         client.wait(ID)
         assert len(api.calls) <= polls
 
     @pytest.mark.parametrize("settings", [{"poll_interval": 2.5}])
     def test_a_poll_interval_of_ones_own_is_kept(self, api, client, generation, time):
-        self.answer(api, generation(), generation(), generation("completed"))
+        self.response(api, generation(), generation(), generation("completed"))
         client.wait(ID)
         assert time.pauses == [2.5, 2.5]
 
     def test_a_timeout_deletes_nothing_and_says_how_to_go_on(self, api, client, generation):
-        self.answer(api, generation())
+        self.response(api, generation())
         with pytest.raises(WaitTimeout, match=f"netmind-client wait {ID}"):
             client.wait(ID, timeout=1)
         assert {call.method for call in api.calls} == {"GET"}
 
     @pytest.mark.parametrize("passing", [CUT, 408, 500, 502, 503, 504, 429, "<html>"])
     def test_a_poll_that_fails_in_passing_is_tried_again(self, api, client, generation, passing):
-        self.answer(api, passing, generation("completed"))
+        self.response(api, passing, generation("completed"))
         assert client.wait(ID).is_completed
 
     def test_retry_after_is_honoured(self, api, client, generation, time):
         api.get(f"{URL}/{ID}", status=429, headers={"Retry-After": "30"}, json={})
-        self.answer(api, generation("completed"))
+        self.response(api, generation("completed"))
         client.wait(ID)
         assert time.pauses == [30.0]
 
@@ -116,13 +116,13 @@ class TestWait:
         ("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (422, InvalidRequestError)]
     )
     def test_a_refusal_ends_the_wait(self, api, client, status, kind):
-        self.answer(api, status)
+        self.response(api, status)
         with pytest.raises(kind):
             client.wait(ID)
         assert len(api.calls) == 1
 
     def test_an_empty_result_is_asked_for_again(self, api, client, generation):
-        self.answer(
+        self.response(
             api,
             generation("completed", result={}),
             generation("completed", result={"data": []}),
@@ -136,7 +136,7 @@ class TestWait:
             client.wait(ID, timeout=timeout)
 
     def test_no_poll_is_given_more_than_what_is_left(self, api, client, generation):
-        self.answer(api, generation())
+        self.response(api, generation())
         with pytest.raises(WaitTimeout):
             client.wait(ID, timeout=4)
         given = [call.timeout for call in api.calls]
@@ -145,14 +145,14 @@ class TestWait:
         assert given[-1] == 0.1
 
     def test_a_result_that_stays_empty_raises(self, api, client, generation, time):
-        self.answer(api, generation("completed", result={}))
+        self.response(api, generation("completed", result={}))
         with pytest.raises(ResultMissing, match="is completed, but its result stayed empty") as caught:
             client.wait(ID)
         assert caught.value.generation.is_completed
         assert 1015 <= time.now < 1020
 
     def test_a_job_that_is_gone_is_not_to_be_waited_for(self, api, client):
-        self.answer(api, 404)
+        self.response(api, 404)
         with pytest.raises(NotFoundError) as caught:
             client.wait(ID)
         assert (caught.value.generation_id, caught.value.attempts) == (ID, 1)
@@ -160,37 +160,37 @@ class TestWait:
 
     def test_a_stopped_clock_cannot_make_it_wait_for_ever(self, api, client, generation, time):
         time.shows = lambda _: 5.0
-        self.answer(api, generation())
+        self.response(api, generation())
         with pytest.raises(WaitTimeout):
             client.wait(ID, timeout=60)
         assert sum(time.pauses) == pytest.approx(60.0)
 
     def test_nor_can_one_that_goes_back(self, api, client, generation, time):
         time.shows = lambda _: -1000.0 * len(time.pauses)
-        self.answer(api, generation())
+        self.response(api, generation())
         with pytest.raises(WaitTimeout):
             client.wait(ID, timeout=60)
         assert sum(time.pauses) == pytest.approx(60.0)
 
     def test_a_clock_that_jumps_ahead_leaves_a_last_look(self, api, client, generation, time):
         time.passes = lambda _: 3600
-        self.answer(api, generation(), generation("completed"))
+        self.response(api, generation(), generation("completed"))
         assert client.wait(ID, timeout=60).is_completed
 
     def test_the_states_can_be_iterated_over(self, api, client, generation):
-        self.answer(api, generation(), generation("processing"), generation("completed"))
+        self.response(api, generation(), generation("processing"), generation("completed"))
         assert [one.status for one in client.states(ID)] == ["pending", "processing", "completed"]
 
     @pytest.mark.parametrize("library", ["requests"])
     def test_an_iteration_that_is_left_asks_no_more(self, api, client, generation):
-        self.answer(api, generation())
+        self.response(api, generation())
         states = client.states(ID)
         assert next(states).status == "pending"
         states.close()
         assert (list(states), len(api.calls)) == ([], 1)
 
     def test_an_iteration_raises_as_a_wait_does(self, api, client, generation):
-        self.answer(api, generation("failed"))
+        self.response(api, generation("failed"))
         with pytest.raises(GenerationFailed):
             list(client.states(ID))
 

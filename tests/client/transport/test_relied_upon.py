@@ -17,7 +17,7 @@ import requests
 import urllib3
 from click.shell_completion import get_completion_class
 from click.testing import CliRunner
-from raw_server import RawServer, answer
+from raw_server import RawServer, raw_response
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -29,7 +29,7 @@ NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 
 @pytest.fixture
 def server():
-    with RawServer(lambda _: answer(b"picture", Set_Cookie="a=b; Path=/")) as server:
+    with RawServer(lambda _: raw_response(b"picture", Set_Cookie="a=b; Path=/")) as server:
         yield server
 
 
@@ -67,7 +67,7 @@ class TestRequests:
 
     def test_a_hook_that_takes_the_location_away_keeps_a_redirect_from_being_looked_at(self):
         """by_requests._exchanged: the body stays unread, and no next request is built."""
-        with RawServer(lambda _: answer(b"body", "302 Found", Location="mailto:x")) as server:
+        with RawServer(lambda _: raw_response(b"body", "302 Found", Location="mailto:x")) as server:
             session = requests.Session()
             hooks = {"response": lambda response, **_: response.headers.pop("Location") and None}
             response = session.get(server.base_url, stream=True, allow_redirects=False, hooks=hooks)
@@ -228,7 +228,7 @@ class TestHttpx:
     def test_what_is_sent_to_a_proxy_is_told_as_its_own_request(self, monkeypatch):
         """by_httpx._Sending does not take a CONNECT for the request."""
         events = []
-        with RawServer(lambda _: answer(status="502 Bad Gateway")) as proxy:
+        with RawServer(lambda _: raw_response(status="502 Bad Gateway")) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
             with pytest.raises(httpx.ProxyError):
                 anyio.run(post, "https://h.invalid", events)

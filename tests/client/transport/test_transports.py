@@ -13,7 +13,7 @@ from urllib3.exceptions import NewConnectionError, ProxyError
 
 from netmind_client import AsyncGenerationClient, ConfigurationError, NetMindError
 from netmind_client._flows.effects import Send
-from netmind_client._http import NoAnswer, Request
+from netmind_client._http import NoResponse, Request
 from netmind_client._transport import by_httpx as httpx_transport
 from netmind_client._transport import by_requests as requests_transport
 
@@ -68,7 +68,7 @@ class TestRequests:
     @pytest.mark.parametrize("kind", exceptions_of(requests.exceptions, requests.RequestException))
     def test_every_exception_is_no_answer(self, kind):
         error = kind("x", "y", 0) if kind is requests.exceptions.JSONDecodeError else kind("x")
-        with pytest.raises(NoAnswer) as caught:
+        with pytest.raises(NoResponse) as caught:
             by_requests(Failure(error, None))
         assert caught.value.sent is (kind.__name__ not in REQUESTS_CERTAIN)
 
@@ -83,7 +83,7 @@ class TestRequests:
     )
     def test_a_connection_that_was_not_made_is_certain(self, reason, sent):
         error = requests.ConnectionError(type("MaxRetryError", (), {"reason": reason})())
-        with pytest.raises(NoAnswer) as caught:
+        with pytest.raises(NoResponse) as caught:
             by_requests(Failure(error, None))
         assert caught.value.sent is sent
 
@@ -101,13 +101,13 @@ class TestRequests:
     def test_what_is_said_names_no_pools(self, base_url, environment, words, monkeypatch):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        with pytest.raises(NoAnswer) as caught:
+        with pytest.raises(NoResponse) as caught:
             requests_transport.send(requests_transport.new_session(), asking(base_url))
         assert str(caught.value).startswith(words)
 
     def test_a_url_that_no_host_can_have_is_no_answer(self):
         effect = asking("http://a..b/")
-        with pytest.raises(NoAnswer):
+        with pytest.raises(NoResponse):
             requests_transport.send(requests_transport.new_session(), effect)
 
     def test_a_body_that_knows_no_read1_is_read_all_the_same(self):
@@ -121,22 +121,22 @@ class TestRequests:
                 return len(part)
 
         def answering(*_, **__):
-            answer = requests.Response()
-            answer.status_code, answer.raw = 200, HTTPResponse(Older(), preload_content=False)
-            return answer
+            response = requests.Response()
+            response.status_code, response.raw = 200, HTTPResponse(Older(), preload_content=False)
+            return response
 
-        parts, came, session = [b"b", b"a"], [], requests.Session()
+        parts, actual, session = [b"b", b"a"], [], requests.Session()
         adapter = OverRequests(Api())
         adapter.send = answering
         session.mount("https://", adapter)
-        requests_transport.send(session, asking(begin=lambda _: came.append))
-        assert b"".join(came) == b"ab"
+        requests_transport.send(session, asking(begin=lambda _: actual.append))
+        assert b"".join(actual) == b"ab"
 
 
 class TestHttpx:
     @pytest.mark.parametrize("kind", exceptions_of(httpx, httpx.RequestError))
     def test_every_exception_is_no_answer(self, kind):
-        with pytest.raises(NoAnswer) as caught:
+        with pytest.raises(NoResponse) as caught:
             by_httpx(Failure(None, kind("x")))
         assert caught.value.sent is (kind.__name__ not in HTTPX_CERTAIN)
 
@@ -146,14 +146,14 @@ class TestHttpx:
             async with httpx.AsyncClient() as client:
                 await httpx_transport.send(client, asking(url))
 
-        with pytest.raises(NoAnswer) as caught:
+        with pytest.raises(NoResponse) as caught:
             anyio.run(call)
         assert not caught.value.sent
 
     def test_an_exception_without_words_is_told_by_what_caused_it(self):
         error = httpx.ConnectError("")
         error.__cause__ = OSError("no route")
-        with pytest.raises(NoAnswer, match="no route"):
+        with pytest.raises(NoResponse, match="no route"):
             by_httpx(Failure(None, error))
 
 
@@ -176,7 +176,7 @@ class TestBoth:
     def test_an_answer_that_is_only_information_is_none(self, ask):
         api = Api()
         api.get(URL, status=101)
-        with pytest.raises(NoAnswer, match="answered 101, and no more") as caught:
+        with pytest.raises(NoResponse, match="answered 101, and no more") as caught:
             ask(lambda _: (101, {}, []))
         assert caught.value.sent
 

@@ -84,12 +84,12 @@ def changed(run, change):
     exchanges = []
     for recorded in run.exchanges:
         exchange, made = recorded, None
-        if exchange.answer and exchange.answer.body.startswith("{"):
-            made = change(exchange, json.loads(exchange.answer.body))
+        if exchange.response and exchange.response.body.startswith("{"):
+            made = change(exchange, json.loads(exchange.response.body))
         if made is not None:
-            status, document = made if isinstance(made, tuple) else (exchange.answer.status, made)
-            answer = dataclasses.replace(exchange.answer, status=status, body=json.dumps(document))
-            exchange = dataclasses.replace(exchange, answer=answer)
+            status, document = made if isinstance(made, tuple) else (exchange.response.status, made)
+            response = dataclasses.replace(exchange.response, status=status, body=json.dumps(document))
+            exchange = dataclasses.replace(exchange, response=response)
         exchanges.append(exchange)
     return dataclasses.replace(run, exchanges=tuple(exchanges))
 
@@ -98,7 +98,7 @@ def where(operation, document):
     """Changes the successful answers to one operation to this."""
 
     def change(exchange, _):
-        wanted = exchange.answer.is_success and exchange.request.operation is operation
+        wanted = exchange.response.is_success and exchange.request.operation is operation
         return document if wanted else None
 
     return change

@@ -10,22 +10,22 @@ from probing import BASE_URL, KEY, WsgiTransport, fake, probe_of
 from netmind_contracts.checks import judge
 from netmind_contracts.learn import learn, profile_of
 from netmind_contracts.probing import calls
-from netmind_contracts.probing.budget import TargetError
-from netmind_contracts.probing.transport import NoAnswer, Reply
-from netmind_contracts.redaction import MASK
+from netmind_contracts.probing.budget import EndpointError
+from netmind_contracts.probing.transport import NoResponse, Reply
+from netmind_contracts.redaction import REDACTED
 from netmind_contracts.runs.exchange import Authorization, Scope, save
 
 
 class Scripted:
     """A transport whose answers a test makes; what it has none for goes to the fake."""
 
-    def __init__(self, app, answer):
+    def __init__(self, app, response):
         self.behind = WsgiTransport(app)
-        self.answer = answer
+        self.response = response
         self.sent = self.behind.sent
 
     def send(self, method, url, headers, body, **limits):
-        made = self.answer(method, url, headers, body)
+        made = self.response(method, url, headers, body)
         if made is None:
             return self.behind.send(method, url, headers, body, **limits)
         self.sent.append((method, url, body))
@@ -60,7 +60,7 @@ class TestMoney:
         run = probe_of(app, clock, transport=transport).run()
         assert len(creates(transport.sent)) == 4
         assert sum("/v1/generation" in str(exchange) and exchange.request.method == "POST"
-                   and exchange.answer.is_success for exchange in run.exchanges) == 3  # fmt: skip
+                   and exchange.response.is_success for exchange in run.exchanges) == 3  # fmt: skip
 
     @pytest.mark.parametrize("budget", [0, 1, 2])
     def test_no_more_is_sent_than_the_budget(self, app_and_clock, budget):
@@ -73,7 +73,7 @@ class TestMoney:
         app, clock = fake()
 
         def lose_creates(method, _url, _headers, body):
-            return NoAnswer("reset by peer") if method == "POST" and b'"model": "' in body else None
+            return NoResponse("reset by peer") if method == "POST" and b'"model": "' in body else None
 
         transport = Scripted(app, lose_creates)
         run = probe_of(app, clock, transport=transport).run()
@@ -86,7 +86,7 @@ class TestMoney:
         transport = Scripted(
             app,
             lambda _method, _url, _headers, body: (
-                NoAnswer("refused", sent=False) if body and b"Qwen" in body else None
+                NoResponse("refused", sent=False) if body and b"Qwen" in body else None
             ),
         )
         run = probe_of(app, clock, budget=1, transport=transport).run()
@@ -160,8 +160,8 @@ class TestWhatIsLeft:
 
         def misspell(method, url, headers, body):
             if url.startswith("http://[file"):
-                return NoAnswer("Invalid IPv6 URL", sent=False)
-            reply = behind.send(method, url, headers, body, within=9, most_bytes=10**8)
+                return NoResponse("Invalid IPv6 URL", sent=False)
+            reply = behind.send(method, url, headers, body, within=9, max_bytes=10**8)
             content = reply.content.replace(f'"url":"{BASE_URL}'.encode(), b'"url":"http://[file')
             return Reply(reply.status, reply.headers, content)
 
@@ -187,7 +187,7 @@ class TestWhatIsLeft:
         behind = WsgiTransport(app, clock)
 
         def odd(method, url, headers, body):
-            reply = behind.send(method, url, headers, body, within=9, most_bytes=10**8)
+            reply = behind.send(method, url, headers, body, within=9, max_bytes=10**8)
             return (
                 None
                 if method == "POST"
@@ -213,19 +213,19 @@ class TestWhatIsLeft:
 
 class TestAnEndpointThatCannotBeLookedAt:
     @pytest.mark.parametrize(
-        ("answer", "message"),
+        ("response", "message"),
         [
-            (NoAnswer("Connection refused", sent=False), "Connection refused; is the address right, and is it running?"),
+            (NoResponse("Connection refused", sent=False), "Connection refused; is the address right, and is it running?"),
             (Reply(401, {}, b'{"message": "no"}'), 'refuses the key (401: {"message": "no"}); check --api-key'),
             (Reply(302, {"location": "https://l.example/login?t=1"}, b""), "redirects to https://l.example/login?t=[masked], where the token is not sent"),
             (Reply(200, {}, b"<html>Welcome"), "answers with a page (200), no JSON; check the base URL"),
             (Reply(503, {"retry-after": "1"}, b"{}"), "answers 503 again and again; try later"),
         ],
     )  # fmt: skip
-    def test_is_named_in_one_sentence(self, answer, message):
+    def test_is_named_in_one_sentence(self, response, message):
         app, clock = fake()
-        with pytest.raises(TargetError) as raised:
-            probe_of(app, clock, transport=Scripted(app, always(answer))).run()
+        with pytest.raises(EndpointError) as raised:
+            probe_of(app, clock, transport=Scripted(app, always(response))).run()
         assert str(raised.value).startswith(f"{BASE_URL}/v1/generation")
         assert message in str(raised.value)
 
@@ -240,7 +240,7 @@ def test_a_missing_bearer_form_does_not_stop_the_run():
     )
     run = probe_of(app, clock, transport=transport).run()
     assert sum(exchange.request.authorization is Authorization.BEARER for exchange in run.exchanges) == 1
-    assert run.exchanges[-1].answer.status in (200, 404)
+    assert run.exchanges[-1].response.status in (200, 404)
 
 
 def test_retry_after_is_honoured():
@@ -297,7 +297,7 @@ def test_a_job_that_never_ends_ends_with_the_time():
 
 def test_a_result_is_kept_by_its_first_bytes_and_its_size():
     run = probe_of(*fake()).run()
-    files = [exchange.answer for exchange in run.exchanges if "/files/" in exchange.request.url]
+    files = [exchange.response for exchange in run.exchanges if "/files/" in exchange.request.url]
     assert files[0].head.startswith(b"\x89PNG")
     assert (len(files[0].head), files[0].body) == (64, "")
     assert files[0].size > 1000
@@ -308,7 +308,7 @@ def test_other_generations_of_the_account_are_veiled():
     mine = {"model": "Qwen/Qwen-Image", "config": {"prompt": "a secret of mine"}}
     app.test_client().post("/v1/generation", json=mine, headers={"Authorization": KEY})
     clock.advance(30)
-    first = json.loads(probe_of(app, clock).run().exchanges[0].answer.body)
+    first = json.loads(probe_of(app, clock).run().exchanges[0].response.body)
     assert first["generation_list"][0]["result"]["data"] == [
         {
             "url": "http://127.0.0.1:8000/[masked]",
@@ -329,14 +329,14 @@ def test_no_byte_of_a_saved_run_tells_the_token(tmp_path, app_and_clock):
             return Reply(
                 500, {"location": f"/login?{token}"}, f"{token} {encoded} {token.encode().hex()}".encode()
             )
-        return NoAnswer(f"cannot send {headers['Authorization']}") if "0123456789" in url else None
+        return NoResponse(f"cannot send {headers['Authorization']}") if "0123456789" in url else None
 
     save(probe_of(app, clock, transport=Scripted(app, echo)).run(), tmp_path / "run.json")
     text = (tmp_path / "run.json").read_text()
     assert "[masked]" in text
     for spelling in (KEY, base64.b64encode(KEY.encode()).decode()[:32], KEY.encode().hex()):
         assert spelling not in text
-    assert text.count(MASK) >= 4
+    assert text.count(REDACTED) >= 4
 
 
 def test_a_dry_run_names_every_call_and_the_most_it_could_create():

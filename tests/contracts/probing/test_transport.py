@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from netmind_contracts.probing.budget import Budget, TargetError, allowance, base_url_of, is_loopback
-from netmind_contracts.probing.transport import HttpTransport, NoAnswer
+from netmind_contracts.probing.budget import Budget, EndpointError, allowance, base_url_of, is_loopback
+from netmind_contracts.probing.transport import HttpTransport, NoResponse
 
 REAL = "https://api.netmind.ai"
 
@@ -38,10 +38,8 @@ def answering(*parts, pause=0.0):
             thread.join(5)
 
 
-def get(url, within=5.0, most_bytes=1000):
-    return HttpTransport().send(
-        "GET", url, {"Authorization": "t"}, None, within=within, most_bytes=most_bytes
-    )
+def get(url, within=5.0, max_bytes=1000):
+    return HttpTransport().send("GET", url, {"Authorization": "t"}, None, within=within, max_bytes=max_bytes)
 
 
 @pytest.mark.parametrize("text", ["http://h:1", "http://h:1/", " http://h:1/v1", "http://h:1/v1/"])
@@ -53,12 +51,12 @@ def test_a_base_url_ends_without_a_slash_or_the_version(text):
     "text", ["", "h:1", "ftp://h", "http://", "http://h:0", "http://h:x", "http://[::1", "http://h?a=1"]
 )
 def test_what_is_no_base_url_is_named(text):
-    with pytest.raises(TargetError, match=r"expected a base URL such as http://127\.0\.0\.1:8000, got "):
+    with pytest.raises(EndpointError, match=r"expected a base URL such as http://127\.0\.0\.1:8000, got "):
         base_url_of(text)
 
 
 def test_a_password_in_the_url_is_not_repeated():
-    with pytest.raises(TargetError) as raised:
+    with pytest.raises(EndpointError) as raised:
         base_url_of("http://me:word@h")
     assert str(raised.value) == "the base URL holds a user or password; give the key as --api-key instead"
 
@@ -84,12 +82,12 @@ class TestAllowance:
 
     def test_elsewhere_somebody_has_to_say_live(self):
         with pytest.raises(
-            TargetError, match="is not on this machine, and may charge for what is created: add --live"
+            EndpointError, match="is not on this machine, and may charge for what is created: add --live"
         ):
             allowance(REAL, live=False, max_creates=3, free_only=False)
 
     def test_elsewhere_somebody_has_to_say_how_many(self):
-        with pytest.raises(TargetError, match="say how many generations may be created"):
+        with pytest.raises(EndpointError, match="say how many generations may be created"):
             allowance(REAL, live=True, max_creates=None, free_only=False)
 
 
@@ -128,7 +126,7 @@ class TestOneRequest:
     )
     def test_ends_in_time_whatever_comes(self, parts):
         began = time.monotonic()
-        with answering(*parts, pause=0.1) as url, pytest.raises(NoAnswer) as raised:
+        with answering(*parts, pause=0.1) as url, pytest.raises(NoResponse) as raised:
             get(url, within=0.4)
         assert raised.value.sent
         assert time.monotonic() - began < 5
@@ -136,22 +134,22 @@ class TestOneRequest:
     def test_was_not_sent_where_nothing_listens(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-        with pytest.raises(NoAnswer, match="Connection refused") as raised:
+        with pytest.raises(NoResponse, match="Connection refused") as raised:
             get(f"http://127.0.0.1:{port}/")
         assert not raised.value.sent
 
     def test_may_have_been_sent_where_the_connection_breaks(self):
-        with answering() as url, pytest.raises(NoAnswer) as raised:
+        with answering() as url, pytest.raises(NoResponse) as raised:
             get(url)
         assert raised.value.sent
 
     def test_names_trouble_with_tls(self):
-        with answering(b"HTTP/1.1 200 OK\r\n\r\n") as url, pytest.raises(NoAnswer, match="TLS trouble"):
+        with answering(b"HTTP/1.1 200 OK\r\n\r\n") as url, pytest.raises(NoResponse, match="TLS trouble"):
             get(url.replace("http://", "https://"))
 
     def test_after_one_that_hung_goes_on(self):
         transport = HttpTransport()
-        with answering(b"", pause=2) as url, pytest.raises(NoAnswer):
-            transport.send("GET", url, {}, None, within=0.1, most_bytes=9)
+        with answering(b"", pause=2) as url, pytest.raises(NoResponse):
+            transport.send("GET", url, {}, None, within=0.1, max_bytes=9)
         with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as url:
-            assert transport.send("GET", url, {}, None, within=5, most_bytes=9).content == b"{}"
+            assert transport.send("GET", url, {}, None, within=5, max_bytes=9).content == b"{}"

@@ -104,8 +104,8 @@ def hostile(run, verdicts, text):
             exchange,
             failure=text,
             request=dataclasses.replace(exchange.request, url=f"http://h/{text}", body=text, method=text),
-            answer=exchange.answer
-            and dataclasses.replace(exchange.answer, headers={text: text}, body=text, head=b""),
+            response=exchange.response
+            and dataclasses.replace(exchange.response, headers={text: text}, body=text, head=b""),
         )
         for exchange in run.exchanges
     )
@@ -113,7 +113,7 @@ def hostile(run, verdicts, text):
         dataclasses.replace(
             verdict,
             reason=text,
-            against=tuple(found._replace(expected=text, came=text) for found in verdict.against),
+            against=tuple(found._replace(expected=text, actual=text) for found in verdict.against),
         )
         for verdict in verdicts
     )

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from netmind_contracts.runs.exchange import (
-    Answer,
     Authorization,
     Exchange,
     InvalidRun,
     Operation,
     Request,
+    Response,
     Run,
     Scope,
     load,
@@ -30,11 +30,11 @@ RUN = Run(
             Request(
                 "POST", "http://127.0.0.1:8000/v1/generation", Authorization.BARE, "application/json", "{}"
             ),
-            Answer(422, {"content-type": "application/json"}, '{"detail": []}', size=14),
+            Response(422, {"content-type": "application/json"}, '{"detail": []}', size=14),
             at=1.5,
             seconds=0.25,
         ),
-        Exchange(Request("GET", "http://127.0.0.1:8000/files/a"), Answer(200, head=b"\x89PNG", size=9000)),
+        Exchange(Request("GET", "http://127.0.0.1:8000/files/a"), Response(200, head=b"\x89PNG", size=9000)),
         Exchange(
             Request("GET", "http://127.0.0.1:8000/v1/generation"), None, "Connection refused", sent=False
         ),
@@ -53,10 +53,10 @@ def test_a_run_that_an_earlier_version_saved_is_read_whole_and_saved_alike(tmp_p
     run = load(file)
     created, listed, downloaded, deleted = run.exchanges
     assert created.request == dataclasses.replace(RUN.exchanges[0].request, padding=3)
-    assert (created.answer.status, created.at, created.seconds) == (422, 1758186860.5, 0.25)
-    assert listed.answer.body == '{"generation_list": ["caf\u00e9 \ud800"]}'
-    assert (downloaded.answer.head, downloaded.answer.complete) == (b"\x89PNG", False)
-    assert (deleted.answer, deleted.failure, deleted.sent) == (None, "Connection refused", False)
+    assert (created.response.status, created.at, created.seconds) == (422, 1758186860.5, 0.25)
+    assert listed.response.body == '{"generation_list": ["caf\u00e9 \ud800"]}'
+    assert (downloaded.response.head, downloaded.response.complete) == (b"\x89PNG", False)
+    assert (deleted.response, deleted.failure, deleted.sent) == (None, "Connection refused", False)
     save(run, tmp_path / "run.json")
     assert (tmp_path / "run.json").read_text() == file.read_text()
 
@@ -89,16 +89,16 @@ def test_a_request_knows_its_operation_by_method_and_path(method, path, operatio
 
 def test_an_exchange_reads_as_one_line():
     url = "http://127.0.0.1:8000/v1/generation/6347623b2fce4998b0e842f7e935ccb0"
-    assert str(Exchange(Request("GET", url), Answer(200))) == "GET /v1/generation/6347623b… → 200"
+    assert str(Exchange(Request("GET", url), Response(200))) == "GET /v1/generation/6347623b… → 200"
     assert str(RUN.exchanges[2]) == "GET /v1/generation → no answer (Connection refused)"
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [None, Answer(200, body="{"), Answer(200, body="{}", complete=False), Answer(200, body="[" * 9**6)],
+    "response",
+    [None, Response(200, body="{"), Response(200, body="{}", complete=False), Response(200, body="[" * 9**6)],
 )
-def test_what_is_no_whole_json_is_parsed_as_nothing(answer):
-    assert parse(answer) is None
+def test_what_is_no_whole_json_is_parsed_as_nothing(response):
+    assert parse(response) is None
 
 
 def saved(**changes):

@@ -65,9 +65,9 @@ def outcomes(run):
 def test_a_recorded_session_is_judged(tmp_path):
     run = recorded(tmp_path)
     assert (run.target, run.scope) == (BASE_URL, Scope.RECORDING)
-    came = outcomes(run)
-    assert {outcome for outcome in came.values() if outcome != "not exercised"} == {"held"}
-    assert came["create.pending"] == came["result.kind"] == came["list.agrees"] == "held"
+    actual = outcomes(run)
+    assert {outcome for outcome in actual.values() if outcome != "not exercised"} == {"held"}
+    assert actual["create.pending"] == actual["result.kind"] == actual["list.agrees"] == "held"
 
 
 def test_a_session_without_tokens_is_judged_but_for_their_form(tmp_path):
@@ -76,9 +76,9 @@ def test_a_session_without_tokens_is_judged_but_for_their_form(tmp_path):
         Authorization.UNKNOWN,
         Authorization.NONE,
     }
-    came = outcomes(run)
-    assert came["create.pending"] == "held"
-    assert came["auth.bearer-token"] == came["error.token"] == "not exercised"
+    actual = outcomes(run)
+    assert actual["create.pending"] == "held"
+    assert actual["auth.bearer-token"] == actual["error.token"] == "not exercised"
 
 
 def test_the_token_is_masked(tmp_path):
@@ -102,7 +102,7 @@ def test_what_a_tool_left_empty_is_read_as_empty(tmp_path):
     file.write_text(json.dumps({"log": {"entries": [entry]}}))
     (exchange,) = read_run(file).exchanges
     assert (exchange.request.content_type, exchange.request.body, exchange.seconds) == ("", "", 0.0)
-    assert (exchange.answer.headers, exchange.answer.body, exchange.answer.size) == (
+    assert (exchange.response.headers, exchange.response.body, exchange.response.size) == (
         {"content-type": ""},
         "",
         0,

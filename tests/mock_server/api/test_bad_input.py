@@ -22,8 +22,8 @@ def nothing_stored(client):
     return client.get("/v1/generation", headers=AUTHORIZED).json == {"generation_list": []}
 
 
-def is_error(answer):
-    return violations("error", answer.json) == ()
+def is_error(response):
+    return violations("error", response.json) == ()
 
 
 BODIES = {
@@ -57,15 +57,15 @@ BODIES = {
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_a_body_that_is_no_create_request_is_422(client, body):
-    answer = client.post("/v1/generation", data=body, headers=JSON)
-    assert answer.status_code == 422, answer.text
-    assert is_error(answer)
+    response = client.post("/v1/generation", data=body, headers=JSON)
+    assert response.status_code == 422, response.text
+    assert is_error(response)
     assert nothing_stored(client)
 
 
 def test_what_is_wrong_is_named(documented):
-    answer = documented.post("/v1/generation", data=b'{"model": 7}', headers=JSON)
-    assert answer.json == {
+    response = documented.post("/v1/generation", data=b'{"model": 7}', headers=JSON)
+    assert response.json == {
         "detail": [
             {"loc": ["body", "config"], "msg": "Field required", "type": "missing"},
             {"loc": ["body", "model"], "msg": "Input should be a valid string", "type": "string_type"},
@@ -74,16 +74,16 @@ def test_what_is_wrong_is_named(documented):
 
 
 def test_where_the_json_breaks_is_named(documented):
-    answer = documented.post("/v1/generation", data=b'{"model": }', headers=JSON)
-    assert answer.json["detail"][0]["loc"] == ["body", 10]
-    assert answer.json["detail"][0]["type"] == "json_invalid"
+    response = documented.post("/v1/generation", data=b'{"model": }', headers=JSON)
+    assert response.json["detail"][0]["loc"] == ["body", 10]
+    assert response.json["detail"][0]["type"] == "json_invalid"
 
 
 def test_a_large_body_of_too_many_values_is_refused_before_it_is_read(client):
     body = {"model": "m", "config": {"many": ["twelve bytes"] * 100_001}}
-    answer = client.post("/v1/generation", json=body, headers=AUTHORIZED)
-    assert answer.status_code == 422
-    assert answer.json["detail"][0]["msg"].startswith(
+    response = client.post("/v1/generation", json=body, headers=AUTHORIZED)
+    assert response.status_code == 422
+    assert response.json["detail"][0]["msg"].startswith(
         "Expected at most 100000 values, more than which this fake"
     )
 
@@ -98,9 +98,9 @@ def test_a_large_body_of_too_many_values_is_refused_before_it_is_read(client):
 )
 def test_values_that_need_few_commas_are_counted_as_well(client, value):
     body = b'{"model": "m", "config": {"a": ' + value + b"}}"
-    answer = client.post("/v1/generation", data=body, headers=JSON)
-    assert answer.status_code == 422
-    assert answer.json["detail"][0]["type"] == "too_many_values"
+    response = client.post("/v1/generation", data=body, headers=JSON)
+    assert response.status_code == 422
+    assert response.json["detail"][0]["type"] == "too_many_values"
     assert nothing_stored(client)
     refused = client.post("/__mock/next-job", data=b'{"scenario": ' + value + b"}", headers=JSON)
     assert (refused.status_code, refused.json) == (
@@ -112,18 +112,18 @@ def test_values_that_need_few_commas_are_counted_as_well(client, value):
 @pytest.mark.parametrize("depth", [250, 300, 600, 1000])
 def test_a_large_body_that_is_nested_too_deeply_is_refused_and_noted(client, depth):
     body = b'{"model": "m", "config": {"prompt": "' + b"x" * 70_000 + b'", "a": '
-    answer = client.post("/v1/generation", data=body + b"[" * depth + b"]" * depth + b"}}", headers=JSON)
-    assert answer.status_code == (200 if depth == 250 else 422)
+    response = client.post("/v1/generation", data=body + b"[" * depth + b"]" * depth + b"}}", headers=JSON)
+    assert response.status_code == (200 if depth == 250 else 422)
     [noted] = client.get("/__mock/journal").json["entries"]
-    assert noted["status"] == answer.status_code
+    assert noted["status"] == response.status_code
     assert len(noted["body"]) <= 64 * 1024
 
 
 class TestTooLarge:
     BIG = b'{"model": "m", "config": {"prompt": "' + b"x" * (10 * 1024 * 1024) + b'"}}'
 
-    def refused(self, client, answer):
-        assert (answer.status_code, answer.json) == (
+    def refused(self, client, response):
+        assert (response.status_code, response.json) == (
             413,
             {"message": "Body over the limit of 10485760 bytes"},
         )
@@ -155,10 +155,10 @@ class TestTooLarge:
         self.refused(client, client.post("/v1/generation", headers=JSON, environ_overrides=environ))
 
     def test_a_compressed_body_is_not_unpacked(self, client):
-        answer = client.post(
+        response = client.post(
             "/v1/generation", data=gzip.compress(self.BIG), headers={**JSON, "Content-Encoding": "gzip"}
         )
-        assert (answer.status_code, answer.json) == (
+        assert (response.status_code, response.json) == (
             415,
             {"message": "Expected an uncompressed body, got gzip"},
         )
@@ -167,8 +167,8 @@ class TestTooLarge:
 
 def test_a_body_that_breaks_off_is_422(client):
     environ = {"wsgi.input": io.BytesIO(b'{"model"'), "CONTENT_LENGTH": "500"}
-    answer = client.post("/v1/generation", headers=JSON, environ_overrides=environ)
-    assert (answer.status_code, answer.json["detail"][0]["msg"]) == (
+    response = client.post("/v1/generation", headers=JSON, environ_overrides=environ)
+    assert (response.status_code, response.json["detail"][0]["msg"]) == (
         422,
         "Expected a body of 500 bytes, got 8",
     )
@@ -180,7 +180,7 @@ def test_a_body_whose_end_no_server_marks_counts_as_empty(client):
 
 
 @pytest.mark.parametrize(
-    ("content_type", "came"),
+    ("content_type", "actual"),
     [
         ("text/plain", "text/plain"),
         ("", "no content type"),
@@ -188,11 +188,14 @@ def test_a_body_whose_end_no_server_marks_counts_as_empty(client):
         ("application/jsonp", "application/jsonp"),
     ],
 )
-def test_another_content_type_is_415(client, content_type, came):
-    answer = client.post(
+def test_another_content_type_is_415(client, content_type, actual):
+    response = client.post(
         "/v1/generation", data=json.dumps(PAGE_IMAGE), headers={**AUTHORIZED, "Content-Type": content_type}
     )
-    assert (answer.status_code, answer.json) == (415, {"message": f"Expected application/json, got {came}"})
+    assert (response.status_code, response.json) == (
+        415,
+        {"message": f"Expected application/json, got {actual}"},
+    )
     assert nothing_stored(client)
 
 
@@ -200,10 +203,10 @@ def test_another_content_type_is_415(client, content_type, came):
     "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"]
 )
 def test_json_by_any_spelling_is_taken(client, content_type):
-    answer = client.post(
+    response = client.post(
         "/v1/generation", data=json.dumps(PAGE_IMAGE), headers={**AUTHORIZED, "Content-Type": content_type}
     )
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 class TestTokens:
@@ -211,13 +214,13 @@ class TestTokens:
     @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", ""), ("GET", "/x"), ("DELETE", "/x")])
     def test_none_is_401(self, client, header, method, path):
         headers = {} if header is None else {"Authorization": header}
-        answer = client.open(f"/v1/generation{path}", method=method, headers=headers, json=PAGE_IMAGE)
-        assert (answer.status_code, answer.json) == (401, {"message": "Missing API key"})
+        response = client.open(f"/v1/generation{path}", method=method, headers=headers, json=PAGE_IMAGE)
+        assert (response.status_code, response.json) == (401, {"message": "Missing API key"})
 
     @pytest.mark.parametrize("header", ["Basic dXNlcjpwYXNz", "Bearer a b", "Bearer a, Bearer b", "a b c"])
     def test_what_is_no_token_is_401(self, client, header):
-        answer = client.get("/v1/generation", headers={"Authorization": header})
-        assert (answer.status_code, answer.json) == (401, {"message": "Invalid API key"})
+        response = client.get("/v1/generation", headers={"Authorization": header})
+        assert (response.status_code, response.json) == (401, {"message": "Invalid API key"})
 
 
 @pytest.mark.parametrize(
@@ -238,8 +241,8 @@ class TestTokens:
     ],
 )
 def test_an_unknown_route_is_refused_as_the_profile_says(make, profile, status, message, path):
-    answer = make(profile=profile).open(environ_overrides={"PATH_INFO": path}, headers=AUTHORIZED)
-    assert (answer.status_code, answer.json) == (status, {"message": message})
+    response = make(profile=profile).open(environ_overrides={"PATH_INFO": path}, headers=AUTHORIZED)
+    assert (response.status_code, response.json) == (status, {"message": message})
 
 
 @pytest.mark.parametrize(
@@ -254,9 +257,9 @@ def test_an_unknown_route_is_refused_as_the_profile_says(make, profile, status, 
     ],
 )
 def test_a_wrong_method_is_405_and_says_which_are_right(client, method, path, allowed):
-    answer = client.open(f"/v1/generation{path}", method=method, headers=AUTHORIZED)
-    assert (answer.status_code, answer.json) == (405, {"message": "Method not allowed"})
-    assert sorted(answer.headers["Allow"].split(", ")) == sorted(allowed.split(", "))
+    response = client.open(f"/v1/generation{path}", method=method, headers=AUTHORIZED)
+    assert (response.status_code, response.json) == (405, {"message": "Method not allowed"})
+    assert sorted(response.headers["Allow"].split(", ")) == sorted(allowed.split(", "))
 
 
 IDS = ["x", "..", ".", "%2e%2e", "a%2fb", "%00", "a%00b", "%ff", "é", "0" * 31, "0" * 33, "G" * 32, "0" * 31 + "A", "0" * 32 + "%0a", "' OR 1=1", "\\", "{id}", "*", "x" * 5000]  # fmt: skip
@@ -266,17 +269,17 @@ IDS = ["x", "..", ".", "%2e%2e", "a%2fb", "%00", "a%00b", "%ff", "é", "0" * 31,
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_an_id_that_is_none_is_refused(client, create, method, name):
     create(client)
-    answer = client.open(f"/v1/generation/{name}", method=method, headers=AUTHORIZED)
-    assert answer.status_code in (403, 404)
-    assert is_error(answer)
+    response = client.open(f"/v1/generation/{name}", method=method, headers=AUTHORIZED)
+    assert response.status_code in (403, 404)
+    assert is_error(response)
     assert len(client.get("/v1/generation", headers=AUTHORIZED).json["generation_list"]) == 1
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(["documented", "observed"]))
 def test_no_body_is_a_server_error(body, profile):
-    answer = create_app(profile=profile).test_client().post("/v1/generation", data=body, headers=JSON)
-    assert answer.status_code in (200, 422)
+    response = create_app(profile=profile).test_client().post("/v1/generation", data=body, headers=JSON)
+    assert response.status_code in (200, 422)
 
 
 json_documents = st.recursive(
@@ -303,8 +306,8 @@ def test_what_is_read_is_exactly_what_the_schema_accepts(document):
 
 
 def test_a_number_too_large_for_json_to_carry_is_refused(client):
-    answer = client.post("/v1/generation", data=b'{"model": "m", "config": {"n": 1e999}}', headers=JSON)
-    assert answer.status_code == 422
+    response = client.post("/v1/generation", data=b'{"model": "m", "config": {"n": 1e999}}', headers=JSON)
+    assert response.status_code == 422
 
 
 def test_a_failure_of_the_fake_itself_is_told_without_a_traceback(monkeypatch, caplog):
@@ -313,6 +316,6 @@ def test_a_failure_of_the_fake_itself_is_told_without_a_traceback(monkeypatch, c
 
     app = create_app()
     monkeypatch.setattr("netmind_mock.api.generation.plan_for", fail)
-    answer = app.test_client().post("/v1/generation", json=PAGE_IMAGE, headers=AUTHORIZED)
-    assert (answer.status_code, answer.json) == (500, {"message": "Internal Server Error"})
+    response = app.test_client().post("/v1/generation", json=PAGE_IMAGE, headers=AUTHORIZED)
+    assert (response.status_code, response.json) == (500, {"message": "Internal Server Error"})
     assert "secret detail" in caplog.text

@@ -18,18 +18,18 @@ def url(client, completed):
 
 
 def test_the_pages_picture_is_a_png_of_1024_by_768(client, url):
-    answer = client.get(url)
-    with Image.open(io.BytesIO(answer.data)) as picture:
-        assert (answer.status_code, picture.format, picture.size) == (200, "PNG", (1024, 768))
+    response = client.get(url)
+    with Image.open(io.BytesIO(response.data)) as picture:
+        assert (response.status_code, picture.format, picture.size) == (200, "PNG", (1024, 768))
 
 
 def test_the_headers_say_what_it_is(client, url):
-    answer = client.get(url)
-    assert answer.headers["Content-Type"] == "image/png"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Accept-Ranges"] == "bytes"
-    assert int(answer.headers["Content-Length"]) == len(answer.data)
-    assert answer.headers["ETag"] == f'"{hashlib.md5(answer.data, usedforsecurity=False).hexdigest()}"'
+    response = client.get(url)
+    assert response.headers["Content-Type"] == "image/png"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Accept-Ranges"] == "bytes"
+    assert int(response.headers["Content-Length"]) == len(response.data)
+    assert response.headers["ETag"] == f'"{hashlib.md5(response.data, usedforsecurity=False).hexdigest()}"'
 
 
 def test_head_has_the_same_headers_and_no_body(client, url):
@@ -53,22 +53,22 @@ def test_two_downloads_are_the_same_bytes(client, url):
 )
 def test_a_range_is_answered_with_206(client, url, asked, content_range, part):
     whole = client.get(url).data
-    answer = client.get(url, headers={"Range": asked})
+    response = client.get(url, headers={"Range": asked})
     sizes = {"size": len(whole), "last": len(whole) - 1, "seventh": len(whole) - 7}
-    assert (answer.status_code, answer.headers["Content-Range"]) == (206, content_range.format(**sizes))
-    assert answer.data == whole[part]
+    assert (response.status_code, response.headers["Content-Range"]) == (206, content_range.format(**sizes))
+    assert response.data == whole[part]
 
 
 def test_a_range_beyond_the_end_is_416_and_says_the_size(client, url):
     size = len(client.get(url).data)
-    answer = client.get(url, headers={"Range": f"bytes={size}-"})
-    assert (answer.status_code, answer.headers["Content-Range"]) == (416, f"bytes */{size}")
-    assert answer.json == {"message": "Requested Range Not Satisfiable"}
+    response = client.get(url, headers={"Range": f"bytes={size}-"})
+    assert (response.status_code, response.headers["Content-Range"]) == (416, f"bytes */{size}")
+    assert response.json == {"message": "Requested Range Not Satisfiable"}
 
 
 def test_a_range_of_what_has_changed_is_answered_whole(client, url):
-    answer = client.get(url, headers={"Range": "bytes=0-9", "If-Range": '"other"'})
-    assert answer.status_code == 200
+    response = client.get(url, headers={"Range": "bytes=0-9", "If-Range": '"other"'})
+    assert response.status_code == 200
 
 
 def test_what_is_known_already_is_not_sent_again(client, url):
@@ -93,8 +93,8 @@ def test_a_file_of_a_deleted_job_is_not_there(client, completed):
 
 @pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since", "If-Range"])
 def test_a_date_that_no_calendar_has_is_no_condition(client, url, name):
-    answer = client.get(url, headers={name: "Sun, 06 Nov 9999999999 08:49:37 GMT", "Range": "bytes=0-"})
-    assert answer.status_code in (200, 206)
+    response = client.get(url, headers={name: "Sun, 06 Nov 9999999999 08:49:37 GMT", "Range": "bytes=0-"})
+    assert response.status_code in (200, 206)
 
 
 def test_who_asks_for_the_same_file_at_once_gets_one_rendering(completed, make, monkeypatch):
@@ -106,17 +106,17 @@ def test_who_asks_for_the_same_file_at_once_gets_one_rendering(completed, make, 
 
     monkeypatch.setattr("netmind_mock.media.render", render)
     url = completed(client)["result"]["data"][0]["url"]
-    answers = []
+    responses = []
 
     def download():
-        answers.append(client.application.test_client().get(url).data)
+        responses.append(client.application.test_client().get(url).data)
 
     threads = [threading.Thread(target=download) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (answers, rendered) == ([b"picture"] * 8, [0])
+    assert (responses, rendered) == ([b"picture"] * 8, [0])
 
 
 def test_a_file_number_beyond_the_jobs_is_not_there(documented, completed):
@@ -157,8 +157,8 @@ def test_every_kind_of_file_has_its_content_type(client, completed, body, conten
 def test_a_text_is_a_file_where_the_profile_has_no_text_results(documented, completed):
     body = {"model": "openai/whisper", "config": {"audio_url": "https://example.org/a.mp3"}}
     file = completed(documented, body)["result"]["data"][0]
-    answer = documented.get(file["url"])
-    assert (file["file_type"], answer.content_type) == ("text", "text/plain; charset=utf-8")
+    response = documented.get(file["url"])
+    assert (file["file_type"], response.content_type) == ("text", "text/plain; charset=utf-8")
 
 
 def test_a_text_result_has_no_file(observed, completed):
@@ -173,8 +173,10 @@ class TestUrls:
     def test_begin_with_the_host_that_the_client_used(self, documented, clock, create, host):
         job = create(documented)
         clock.advance(2)
-        answer = documented.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED, base_url=f"http://{host}")
-        assert answer.json["result"]["data"][0]["url"].startswith(f"http://{host}/files/")
+        response = documented.get(
+            f"/v1/generation/{job['id']}", headers=AUTHORIZED, base_url=f"http://{host}"
+        )
+        assert response.json["result"]["data"][0]["url"].startswith(f"http://{host}/files/")
 
     @pytest.mark.parametrize(
         "host", ["evil.example", "localhost.evil.example", "localhost@evil.example", "a b", "", "x" * 500]
@@ -183,19 +185,19 @@ class TestUrls:
         client = make(public_url="https://mock.example/")
         job = create(client)
         clock.advance(2)
-        answer = client.get(
+        response = client.get(
             f"/v1/generation/{job['id']}", environ_overrides={"HTTP_HOST": host}, headers=AUTHORIZED
         )
-        assert answer.json["result"]["data"][0]["url"].startswith("https://mock.example/files/")
+        assert response.json["result"]["data"][0]["url"].startswith("https://mock.example/files/")
 
     def test_may_begin_with_a_host_that_was_allowed(self, make, create, clock):
         client = make(allowed_host=["mock.internal"])
         job = create(client)
         clock.advance(2)
-        answer = client.get(
+        response = client.get(
             f"/v1/generation/{job['id']}", headers=AUTHORIZED, base_url="http://mock.internal:81"
         )
-        assert answer.json["result"]["data"][0]["url"].startswith("http://mock.internal:81/files/")
+        assert response.json["result"]["data"][0]["url"].startswith("http://mock.internal:81/files/")
 
 
 def test_a_file_larger_than_the_cache_is_answered_too(documented, completed, monkeypatch):

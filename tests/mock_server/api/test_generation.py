@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import AUTHORIZED, PAGE_IMAGE
 
 from netmind_contracts import examples, violations
-from netmind_mock import MemoryStore, SteerableClock, create_app
+from netmind_mock import MemoryStore, SimulatedClock, create_app
 from netmind_mock.jobs.job import deleted
 
 PAGE = {example.name: example.content for example in examples("positive") if example.name.startswith("page")}
@@ -55,37 +55,37 @@ class TestThePage:
         clock.advance(1)  # the page's two examples are a second apart
         job = create(client)
         clock.advance(791)
-        answer = client.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
-        assert as_on_the_page(answer.json) == as_on_the_page(PAGE["page-completed"])
+        response = client.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
+        assert as_on_the_page(response.json) == as_on_the_page(PAGE["page-completed"])
 
     def test_list(self, make, create, clock):
         client = make(duration=791)
         clock.advance(1)
         create(client)
         clock.advance(791)
-        answer = client.get("/v1/generation", headers=AUTHORIZED)
+        response = client.get("/v1/generation", headers=AUTHORIZED)
         expected = {"generation_list": [PAGE["page-completed"]]}
-        assert as_on_the_page(answer.json) == as_on_the_page(expected)
+        assert as_on_the_page(response.json) == as_on_the_page(expected)
 
     def test_delete(self, documented, create):
-        answer = documented.delete(f"/v1/generation/{create(documented)['id']}", headers=AUTHORIZED)
-        assert answer.text == '{"message":"Generation deleted"}'
+        response = documented.delete(f"/v1/generation/{create(documented)['id']}", headers=AUTHORIZED)
+        assert response.text == '{"message":"Generation deleted"}'
 
     @pytest.mark.parametrize(
         "authorization", ["a-token", "Bearer a-token", "bearer a-token", " Bearer  a-token "]
     )
     def test_both_authorization_forms_are_one_account(self, documented, create, authorization):
         job = create(documented)
-        answer = documented.get(f"/v1/generation/{job['id']}", headers={"Authorization": authorization})
-        assert answer.status_code == 200
+        response = documented.get(f"/v1/generation/{job['id']}", headers={"Authorization": authorization})
+        assert response.status_code == 200
 
 
 class TestEveryProfile:
     def test_every_success_is_200_and_json(self, client, create):
         job = create(client)
         for method, path in [("get", ""), ("get", f"/{job['id']}"), ("delete", f"/{job['id']}")]:
-            answer = getattr(client, method)(f"/v1/generation{path}", headers=AUTHORIZED)
-            assert (answer.status_code, answer.content_type) == (200, "application/json")
+            response = getattr(client, method)(f"/v1/generation{path}", headers=AUTHORIZED)
+            assert (response.status_code, response.content_type) == (200, "application/json")
 
     def test_a_job_is_pending_until_its_time_has_passed(self, client, create, clock):
         job = create(client)
@@ -130,8 +130,8 @@ class TestEveryProfile:
     def test_a_deleted_job_is_gone(self, client, create):
         path = f"/v1/generation/{create(client)['id']}"
         client.delete(path, headers=AUTHORIZED)
-        for answer in (client.get(path, headers=AUTHORIZED), client.delete(path, headers=AUTHORIZED)):
-            assert (answer.status_code, answer.json) == (404, {"message": "Generation not found"})
+        for response in (client.get(path, headers=AUTHORIZED), client.delete(path, headers=AUTHORIZED)):
+            assert (response.status_code, response.json) == (404, {"message": "Generation not found"})
         assert client.get("/v1/generation", headers=AUTHORIZED).json == {"generation_list": []}
 
     def test_a_head_request_answers_as_get_does_without_a_body(self, client, create):
@@ -181,9 +181,9 @@ class TestObserved:
 
     def test_sync_mode_blocks_and_answers_the_completed_job(self, make):
         client = make(profile="observed", clock=None, duration=0.05)
-        answer = client.post("/v1/generation", json=SYNC, headers=AUTHORIZED)
-        assert (answer.status_code, answer.json["status"]) == (200, "completed")
-        assert client.get(answer.json["result"]["data"][0]["url"]).status_code == 200
+        response = client.post("/v1/generation", json=SYNC, headers=AUTHORIZED)
+        assert (response.status_code, response.json["status"]) == (200, "completed")
+        assert client.get(response.json["result"]["data"][0]["url"]).status_code == 200
 
     def test_sync_mode_is_for_the_models_it_was_seen_with(self, observed, create):
         body = {"model": "Qwen/Qwen-Image", "config": {"prompt": "x", "sync_mode": True}}
@@ -201,8 +201,8 @@ class TestObserved:
 )
 def test_every_answer_fits_its_schema_with_no_field_too_many(make, create, completed, profile, schema, body):
     client = make(profile=profile)
-    for answer in (create(client, body), completed(client, body)):
-        assert violations(schema, answer, closed=True) == ()
+    for response in (create(client, body), completed(client, body)):
+        assert violations(schema, response, closed=True) == ()
 
 
 class TestLearnedProfiles:
@@ -279,19 +279,22 @@ class TestLearnedProfiles:
         client = learned(
             f"errors.{key}", '{status = 418, body = {error = {code = "teapot", n = [1, "{model}"]}}}'
         )
-        answer = client.open(**request_)
-        assert (answer.status_code, answer.json) == (418, {"error": {"code": "teapot", "n": [1, "{model}"]}})
+        response = client.open(**request_)
+        assert (response.status_code, response.json) == (
+            418,
+            {"error": {"code": "teapot", "n": [1, "{model}"]}},
+        )
 
     def test_unknown_models_may_be_refused(self, learned):
-        answer = learned("models.unknown", '"refuse"').post(
+        response = learned("models.unknown", '"refuse"').post(
             "/v1/generation", json={"model": "no/such", "config": {}}, headers=AUTHORIZED
         )
-        assert (answer.status_code, answer.json) == (400, {"message": "Model name: no/such not exists"})
+        assert (response.status_code, response.json) == (400, {"message": "Model name: no/such not exists"})
 
     def test_a_model_may_be_unavailable(self, learned):
         client = learned("models.unavailable", '["Qwen/Qwen-Image"]')
-        answer = client.post("/v1/generation", json=PAGE_IMAGE, headers=AUTHORIZED)
-        assert (answer.status_code, answer.json) == (500, {"message": "Service is unavailable"})
+        response = client.post("/v1/generation", json=PAGE_IMAGE, headers=AUTHORIZED)
+        assert (response.status_code, response.json) == (500, {"message": "Service is unavailable"})
 
 
 class TestModels:
@@ -303,8 +306,8 @@ class TestModels:
 
     def test_strict_models_refuses_it_and_stores_nothing(self, make):
         client = make(strict_models=True)
-        answer = client.post("/v1/generation", json={"model": "no/such", "config": {}}, headers=AUTHORIZED)
-        assert (answer.status_code, answer.json) == (400, {"message": "Model name: no/such not exists"})
+        response = client.post("/v1/generation", json={"model": "no/such", "config": {}}, headers=AUTHORIZED)
+        assert (response.status_code, response.json) == (400, {"message": "Model name: no/such not exists"})
         assert client.get("/v1/generation", headers=AUTHORIZED).json == {"generation_list": []}
 
     def test_a_known_model_causes_no_warning(self, documented, create, caplog):
@@ -317,8 +320,8 @@ class TestTenants:
         job = create(client)
         assert client.get("/v1/generation", headers=OTHER).json == {"generation_list": []}
         for method in ("get", "delete"):
-            answer = getattr(client, method)(f"/v1/generation/{job['id']}", headers=OTHER)
-            assert (answer.status_code, answer.json) == (404, {"message": "Generation not found"})
+            response = getattr(client, method)(f"/v1/generation/{job['id']}", headers=OTHER)
+            assert (response.status_code, response.json) == (404, {"message": "Generation not found"})
         assert client.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).status_code == 200
 
     def test_each_token_has_a_user_id_of_its_own(self, client, create):
@@ -328,11 +331,11 @@ class TestTenants:
 
     def test_only_given_keys_are_accepted(self, make):
         client = make(api_key=["one", "Bearer two"])
-        answers = [
+        responses = [
             client.get("/v1/generation", headers={"Authorization": key}).status_code
             for key in ("one", "two", "three")
         ]
-        assert answers == [200, 200, 401]
+        assert responses == [200, 200, 401]
 
 
 def test_of_two_deletes_at_once_the_second_finds_the_job_gone(make, create):
@@ -343,8 +346,8 @@ def test_of_two_deletes_at_once_the_second_finds_the_job_gone(make, create):
             return job
 
     client = make(store=Racing())
-    answer = client.delete(f"/v1/generation/{create(client)['id']}", headers=AUTHORIZED)
-    assert (answer.status_code, answer.json) == (404, {"message": "Generation not found"})
+    response = client.delete(f"/v1/generation/{create(client)['id']}", headers=AUTHORIZED)
+    assert (response.status_code, response.json) == (404, {"message": "Generation not found"})
 
 
 class TestOptions:
@@ -377,13 +380,13 @@ operations = st.lists(
 @given(operations, st.sampled_from(["documented", "observed"]))
 def test_the_fake_agrees_with_a_model_of_itself(done, profile):
     """Whatever several tenants do, each sees exactly its own jobs that it has not deleted."""
-    clock = SteerableClock()
+    clock = SimulatedClock()
     clock.freeze()
     client = create_app(profile=profile, clock=clock).test_client()
     alive = {"a": [], "b": []}
-    for name, number, tenant in done:
-        headers = {"Authorization": tenant}
-        mine = alive[tenant]
+    for name, number, account in done:
+        headers = {"Authorization": account}
+        mine = alive[account]
         if name == "create":
             mine.insert(0, client.post("/v1/generation", json=PAGE_IMAGE, headers=headers).json["id"])
         elif name == "advance":
@@ -392,7 +395,7 @@ def test_the_fake_agrees_with_a_model_of_itself(done, profile):
             listed = client.get("/v1/generation", headers=headers).json["generation_list"]
             assert [job["id"] for job in listed] == mine
         elif number < len(mine):
-            answer = client.open(f"/v1/generation/{mine[number]}", method=name.upper(), headers=headers)
-            assert answer.status_code == 200
+            response = client.open(f"/v1/generation/{mine[number]}", method=name.upper(), headers=headers)
+            assert response.status_code == 200
             if name == "delete":
                 mine.pop(number)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netmind_mock import SteerableClock, create_app
+from netmind_mock import SimulatedClock, create_app
 from netmind_mock.stores import open_store
 
 AUTH = {"Authorization": "Bearer key"}
@@ -40,7 +40,7 @@ def test_a_list_is_what_get_answers_whatever_has_changed(tmp_path, change, profi
     if profile == "tombstone":
         (tmp_path / "tombstone.toml").write_text(TOMBSTONE)
         profile = str(tmp_path / "tombstone.toml")
-    clock = SteerableClock(wall=lambda: 1_800_000_000.0)
+    clock = SimulatedClock(wall=lambda: 1_800_000_000.0)
     clock.freeze()
     store = open_store(store_url)
     client = create_app(profile=profile, clock=clock, duration=5, seed=1, store=store).test_client()
@@ -64,7 +64,7 @@ def test_whoever_reaches_the_fake_elsewhere_gets_links_to_there():
 
 
 def test_what_is_kept_of_lists_is_bounded(monkeypatch):
-    monkeypatch.setattr("netmind_mock.api.generation._MOST_LISTED_BYTES", 1000)
+    monkeypatch.setattr("netmind_mock.api.generation._MAX_LISTED_BYTES", 1000)
     client = create_app(duration=0).test_client()
     for _ in range(20):
         client.post("/v1/generation", json=BODY, headers=AUTH)

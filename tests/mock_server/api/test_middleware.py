@@ -14,13 +14,13 @@ from support import AUTHORIZED
 )
 def test_the_date_is_that_of_the_jobs_clock(client, clock, advanced, date):
     clock.advance(advanced)
-    answer = client.get("/v1/generation", headers=AUTHORIZED)
-    assert answer.headers.getlist("Date") == [date]
+    response = client.get("/v1/generation", headers=AUTHORIZED)
+    assert response.headers.getlist("Date") == [date]
 
 
 def test_an_answer_that_a_fault_makes_up_has_one_too(client):
     fault = {"operation": "list", "kind": "status", "code": 503, "times": None}
     assert client.post("/__mock/faults", json=fault).status_code < 300
     for _ in range(2):
-        answer = client.get("/v1/generation", headers=AUTHORIZED)
-        assert (answer.status_code, len(answer.headers.getlist("Date"))) == (503, 1)
+        response = client.get("/v1/generation", headers=AUTHORIZED)
+        assert (response.status_code, len(response.headers.getlist("Date"))) == (503, 1)

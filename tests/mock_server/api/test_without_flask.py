@@ -2,7 +2,7 @@
 
 import pytest
 
-from netmind_mock import SteerableClock, create_app
+from netmind_mock import SimulatedClock, create_app
 from netmind_mock.fake import fake_of
 from netmind_mock.stores import StoreUnavailable
 
@@ -12,7 +12,7 @@ ONE = "/v1/generation/"
 
 
 def fake(*, through_flask, **options):
-    clock = SteerableClock(wall=lambda: 1_800_000_000.0)
+    clock = SimulatedClock(wall=lambda: 1_800_000_000.0)
     clock.freeze()
     app = create_app(seed=1, clock=clock, **options)
     if through_flask:
@@ -59,7 +59,7 @@ def test_every_answer_is_as_through_flask(profile):
     for ours, flasks in zip(short, long, strict=True):
         assert (ours.status, ours.data) == (flasks.status, flasks.data)
         assert sorted(ours.headers) == sorted(flasks.headers)
-    assert {200, 401, 404, 405} <= {answer.status_code for answer in short}
+    assert {200, 401, 404, 405} <= {response.status_code for response in short}
 
 
 def test_a_hook_of_the_user_is_called():
@@ -72,20 +72,20 @@ def test_a_hook_of_the_user_is_called():
         response.headers["X-Hooked"] = "yes"
         return response
 
-    answer = app.test_client().get("/v1/generation", headers=AUTH)
-    assert (answer.headers["X-Hooked"], seen) == ("yes", [200])
+    response = app.test_client().get("/v1/generation", headers=AUTH)
+    assert (response.headers["X-Hooked"], seen) == ("yes", [200])
 
 
 def test_a_store_that_is_gone_is_told_as_through_flask(monkeypatch):
     def gone(*_):
         raise StoreUnavailable("disk full")
 
-    answers = []
+    responses = []
     for flask in (False, True):
         app = fake(through_flask=flask)
         monkeypatch.setattr(fake_of(app).store, "page", gone)
-        answers.append(app.test_client().get("/v1/generation", headers=AUTH))
-    assert [(answer.status_code, answer.json) for answer in answers] == [
+        responses.append(app.test_client().get("/v1/generation", headers=AUTH))
+    assert [(response.status_code, response.json) for response in responses] == [
         (503, {"message": "the fake's store cannot be read or written now: disk full"})
     ] * 2
 
@@ -94,12 +94,12 @@ def test_a_mistake_of_ours_is_a_500_that_is_logged_as_through_flask(monkeypatch,
     def broken(*_):
         raise LookupError("ours")
 
-    answers = []
+    responses = []
     for flask in (False, True):
         app = fake(through_flask=flask)
         monkeypatch.setattr(fake_of(app).store, "page", broken)
-        answers.append(app.test_client().get("/v1/generation", headers=AUTH))
-    assert [(answer.status_code, answer.json) for answer in answers] == [
+        responses.append(app.test_client().get("/v1/generation", headers=AUTH))
+    assert [(response.status_code, response.json) for response in responses] == [
         (500, {"message": "Internal Server Error"})
     ] * 2
     assert [record.exc_info[1].args for record in caplog.records] == [("ours",)] * 2

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import netmind_mock
-from netmind_mock import SteerableClock, create_app
+from netmind_mock import SimulatedClock, create_app
 from netmind_mock.control.operations import OPERATIONS_BY_NAME
 from netmind_mock.jobs.catalogue import catalogue
 
@@ -22,7 +22,7 @@ class Fake:
     """A fake on a clock that stands, and its pages."""
 
     def __init__(self, **options):
-        self.clock = SteerableClock(wall=lambda: 1_800_000_000.0)
+        self.clock = SimulatedClock(wall=lambda: 1_800_000_000.0)
         self.clock.freeze()
         self.app = create_app(clock=self.clock, duration=10, **options)
         self.client = self.app.test_client()
@@ -31,14 +31,14 @@ class Fake:
         return self.client.post("/v1/generation", json=body(**asked), headers=headers).json["id"]
 
     def page(self, path="", status=200, **options):
-        with self.client.get(f"/__mock/{path}", **options) as answer:
-            assert answer.status_code == status, answer.text
-            return answer.text
+        with self.client.get(f"/__mock/{path}", **options) as response:
+            assert response.status_code == status, response.text
+            return response.text
 
     def press(self, status=303, **fields):
-        answer = self.client.post("/__mock/pages/do", data=fields, headers=OWN)
-        assert answer.status_code == status, answer.text
-        return answer
+        response = self.client.post("/__mock/pages/do", data=fields, headers=OWN)
+        assert response.status_code == status, response.text
+        return response
 
 
 @pytest.fixture
@@ -170,9 +170,9 @@ class TestJob:
     def test_a_button_that_can_do_no_more_says_why(self, fake):
         job = fake.create()
         fake.press(operation="complete", id=job)
-        answer = fake.press(status=422, operation="complete", id=job, back=f"/__mock/pages/jobs/{job}")
-        assert f"job: generation {job} is completed already" in answer.text
-        assert f'<a href="/__mock/pages/jobs/{job}">Back</a>' in answer.text
+        response = fake.press(status=422, operation="complete", id=job, back=f"/__mock/pages/jobs/{job}")
+        assert f"job: generation {job} is completed already" in response.text
+        assert f'<a href="/__mock/pages/jobs/{job}">Back</a>' in response.text
 
 
 class TestJournal:
@@ -214,11 +214,11 @@ class TestSteer:
     def test_its_buttons_steer_clock_and_orders(self, fake):
         fake.create()
         before = fake.clock.now()
-        fake.press(operation="steer_clock", advance="60")
+        fake.press(operation="change_clock", advance="60")
         assert fake.clock.now() == before + 60
-        fake.press(operation="steer_clock", freeze="false")
+        fake.press(operation="change_clock", freeze="false")
         assert not fake.clock.frozen
-        fake.press(operation="steer_clock", speed="60")
+        fake.press(operation="change_clock", speed="60")
         assert fake.clock.speed == 60
         fake.press(
             operation="add_next_job", scenario="failed", arguments='after=3 reason="no GPU"', times="2"
@@ -241,9 +241,9 @@ class TestSteer:
             ),
             ({"operation": "add_next_job", "scenario": "faild", "times": "1"}, "did you mean failed?"),
             ({"operation": "add_fault", "fault_of": "get", "kind": "status", "arguments": '"'}, "name=value"),
-            ({"operation": "steer_clock", "speed": "fast"}, "speed: expected"),
+            ({"operation": "change_clock", "speed": "fast"}, "speed: expected"),
             ({"operation": "explode"}, "no such operation"),
-            ({"operation": "steer_clock", "advance": "1", "account": "x" * 40}, "no such account"),
+            ({"operation": "change_clock", "advance": "1", "account": "x" * 40}, "no such account"),
         ],
     )
     def test_a_mistake_is_told_on_the_page(self, fake, fields, message):
@@ -253,7 +253,7 @@ class TestSteer:
         assert "To the next event" not in fake.page("pages/steer")
         fake.create()
         [advance] = re.findall(r'name="advance" value="(10\.\d+|10)"', fake.page("pages/steer"))
-        fake.press(operation="steer_clock", advance=advance)
+        fake.press(operation="change_clock", advance=advance)
         assert fake.client.get("/__mock/jobs").json["jobs"][0]["status"] == "completed"
 
 
@@ -269,17 +269,17 @@ class TestCurl:
                 r"curl http://localhost(\S+?)(?: -X (DELETE)| -H '[^']+' -d '(.+)')", command
             )
             sent = {} if found[2] else {"data": found[3], "content_type": "application/json"}
-            answer = fake.client.open(found[1], method=found[2] or "POST", **sent)
-            assert answer.status_code in (200, 404, 422), (command, answer.text)
-            assert "nothing is here" not in answer.text
+            response = fake.client.open(found[1], method=found[2] or "POST", **sent)
+            assert response.status_code in (200, 404, 422), (command, response.text)
+            assert "nothing is here" not in response.text
 
 
 class TestGuards:
     def test_every_page_forbids_what_is_not_its_own(self, fake):
         for path in ("", "pages/journal", "pages/steer", "pages/static/page.css", "pages/static/page.js"):
-            with fake.client.get(f"/__mock/{path}") as answer:
-                headers = answer.headers
-            assert answer.status_code == 200
+            with fake.client.get(f"/__mock/{path}") as response:
+                headers = response.headers
+            assert response.status_code == 200
             assert headers["Content-Security-Policy"].startswith("default-src 'self';")
             assert "unsafe" not in headers["Content-Security-Policy"]
             assert headers["X-Content-Type-Options"] == "nosniff"
@@ -288,8 +288,8 @@ class TestGuards:
     def test_a_form_that_is_not_the_pages_own_does_nothing(self, fake, origin):
         fake.create()
         headers = {} if origin is None else {"Origin": origin}
-        answer = fake.client.post("/__mock/pages/do", data={"operation": "reset"}, headers=headers)
-        assert answer.status_code == 403
+        response = fake.client.post("/__mock/pages/do", data={"operation": "reset"}, headers=headers)
+        assert response.status_code == 403
         assert len(fake.client.get("/__mock/jobs").json["jobs"]) == 1
 
     @pytest.mark.parametrize(
@@ -300,8 +300,8 @@ class TestGuards:
         assert fake.press(operation="reset", back=back).location == "/__mock/"
 
     def test_a_form_that_is_too_large_is_refused(self, fake):
-        answer = fake.client.post("/__mock/pages/do", data={"operation": "x" * 100_000}, headers=OWN)
-        assert answer.status_code == 413
+        response = fake.client.post("/__mock/pages/do", data={"operation": "x" * 100_000}, headers=OWN)
+        assert response.status_code == 413
 
     def test_beyond_loopback_a_person_is_asked_for_the_key_once(self):
         fake = Fake(control_key="the-key")
@@ -346,8 +346,8 @@ class TestGuards:
 
     @pytest.mark.parametrize("path", ["", "pages/journal", "pages/steer", "pages/do", "pages/nothing"])
     def test_a_page_takes_no_method_that_a_browser_does_not_send(self, fake, path):
-        answer = fake.client.put(f"/__mock/{path}")
-        assert (answer.status_code, "a page takes no PUT" in answer.text) == (405, True)
+        response = fake.client.put(f"/__mock/{path}")
+        assert (response.status_code, "a page takes no PUT" in response.text) == (405, True)
 
     def test_no_argument_of_a_page_changes_where_its_links_lead(self, fake):
         for number in range(60):
@@ -390,4 +390,4 @@ def test_all_that_a_form_may_ask_for_is_an_operation(fake):
     pages = fake.page("pages/steer") + fake.page(f"pages/jobs/{fake.create()}")
     asked = set(re.findall(r'name="operation" value="(\w+)"', pages))
     assert asked <= set(OPERATIONS_BY_NAME)
-    assert {"complete", "fail", "delete", "steer_clock", "add_next_job", "add_fault", "reset"} <= asked
+    assert {"complete", "fail", "delete", "change_clock", "add_next_job", "add_fault", "reset"} <= asked

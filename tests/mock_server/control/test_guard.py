@@ -31,8 +31,8 @@ class TestGuard:
 
     @pytest.mark.parametrize(("method", "path"), ROUTES)
     def test_every_operation_is_served(self, api, method, path):
-        answer = api.open(path, method=method, json={})
-        assert answer.status_code in (200, 422) or "no such generation" in answer.json["message"]
+        response = api.open(path, method=method, json={})
+        assert response.status_code in (200, 422) or "no such generation" in response.json["message"]
 
     def test_what_is_not_there_is_guarded_and_not_found(self, api):
         assert api.get("/__mock/nothing").status_code == 404
@@ -47,8 +47,8 @@ class TestGuard:
         "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "localhost@evil.example"]
     )
     def test_a_foreign_host_is_refused(self, api, method, path, host):
-        answer = api.open(path, method=method, json={}, headers={"Host": host})
-        assert (answer.status_code, "X" if "Host" in answer.json["message"] else "") == (403, "X")
+        response = api.open(path, method=method, json={}, headers={"Host": host})
+        assert (response.status_code, "X" if "Host" in response.json["message"] else "") == (403, "X")
 
     @pytest.mark.parametrize(("method", "path"), ROUTES)
     @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ class TestGuard:
         ["http://evil.example", "null", "http://localhost:3000", "https://localhost.evil.example", "file://"],
     )
     def test_a_foreign_origin_is_refused(self, api, method, path, origin):
-        answer = api.open(path, method=method, json={}, headers={"Origin": origin})
-        assert (answer.status_code, answer.json["message"]) == (
+        response = api.open(path, method=method, json={}, headers={"Origin": origin})
+        assert (response.status_code, response.json["message"]) == (
             403,
             "pages of other origins may not steer the fake",
         )
@@ -71,14 +71,14 @@ class TestGuard:
     @pytest.mark.parametrize("key", [None, "", "wrong", "k" * 31])
     def test_without_the_key_nobody_is_let_in_where_there_is_one(self, make, method, path, key):
         headers = {} if key is None else {"X-Mock-Key": key}
-        answer = make(control_key="k" * 32).open(path, method=method, json={}, headers=headers)
-        assert answer.status_code == 401
+        response = make(control_key="k" * 32).open(path, method=method, json={}, headers=headers)
+        assert response.status_code == 401
 
     @pytest.mark.parametrize(("method", "path"), ROUTES)
     def test_with_the_key_one_is_let_in(self, make, method, path):
         headers = {"X-Mock-Key": "k" * 32}
-        answer = make(control_key="k" * 32).open(path, method=method, json={}, headers=headers)
-        assert answer.status_code in (200, 404, 422)
+        response = make(control_key="k" * 32).open(path, method=method, json={}, headers=headers)
+        assert response.status_code in (200, 404, 422)
 
     @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if route[0] == "POST"])
     @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ class TestGuard:
 
     @pytest.mark.parametrize("body", ["", "[]", "{", '"x"', "nul", '{"scenario": ' + "[" * 2000])
     def test_a_body_that_is_no_object_is_refused(self, api, body):
-        answer = api.post("/__mock/next-job", data=body, headers={"Content-Type": "application/json"})
-        assert answer.status_code == (422 if body == "" else 400)
+        response = api.post("/__mock/next-job", data=body, headers={"Content-Type": "application/json"})
+        assert response.status_code == (422 if body == "" else 400)
 
     def test_a_token_that_is_none_is_refused(self, api):
         assert api.get("/__mock/jobs", headers={"Authorization": "Bearer"}).status_code == 401

@@ -19,11 +19,11 @@ def client():
 
 def samples(client):
     """Each sample's value by its name and labels."""
-    answer = client.get("/__mock/metrics")
-    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    response = client.get("/__mock/metrics")
+    assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(answer.text)
+        for family in text_string_to_metric_families(response.text)
         for sample in family.samples
     }
 

@@ -14,16 +14,16 @@ from netmind_mock.journal.har import har_of
 TOKEN = "nm-Secret/Token+123=="
 
 
-def note(number, user_id="u", body=b"", answer=b""):
+def note(number, user_id="u", body=b"", response=b""):
     return Note(
         user_id=user_id, at=float(number), seconds=0.0, operation="get", method="GET", path=f"/{number}", headers="",
-        token="", body=body, status=200, answer_headers="Content-Type: text/plain", answer=answer, job_id="",
+        token="", body=body, status=200, response_headers="Content-Type: text/plain", response=response, job_id="",
         scenario="", fault="", fault_kind="", arrives=True, reached=True,
     )  # fmt: skip
 
 
 def test_no_more_than_so_many_requests_are_kept_and_the_others_counted():
-    journal = Journal(most_entries=3)
+    journal = Journal(max_entries=3)
     for number in range(5):
         journal.add(note(number))
     assert [entry.path for entry in journal.entries()] == ["/2", "/3", "/4"]
@@ -31,7 +31,7 @@ def test_no_more_than_so_many_requests_are_kept_and_the_others_counted():
 
 
 def test_no_more_than_so_many_bytes_are_kept():
-    journal = Journal(most_bytes=10_000)
+    journal = Journal(max_bytes=10_000)
     for number in range(50):
         journal.add(note(number, body=b"x" * 900))
     assert len(journal.entries()) == 6
@@ -39,7 +39,7 @@ def test_no_more_than_so_many_bytes_are_kept():
 
 
 def test_a_journal_of_nothing_keeps_nothing():
-    journal = Journal(most_entries=0)
+    journal = Journal(max_entries=0)
     journal.add(note(1))
     assert (journal.entries(), journal.dropped()) == ([], 1)
 
@@ -133,7 +133,7 @@ def test_headers_count_and_are_cut():
         app.test_client().get("/v1/generation", headers={"X-Big": "x" * 200_000})
     entries = fake_of(app).journal.entries()
     assert all(len(value) <= 16 * 1024 for entry in entries for value in entry.headers.values())
-    journal = Journal(most_bytes=10_000)
+    journal = Journal(max_bytes=10_000)
     for number in range(10):
         journal.add(note(number)._replace(headers="x" * 3000))
     assert len(journal.entries()) == 2
@@ -177,7 +177,7 @@ def test_a_huge_body_is_cut_and_a_file_is_not_kept(make, completed):
     entries = fake_of(client.application).journal.entries()
     file = entries[-1]
     assert len(entries[0].body) <= 64 * 1024
-    assert (file.operation, file.answer, file.size > 1000) == ("file", "", True)
+    assert (file.operation, file.response, file.size > 1000) == ("file", "", True)
     assert file.job_id == entries[1].job_id
 
 

@@ -53,10 +53,10 @@ def test_no_place_for_a_token_is_told_by_the_access_log(make, sent):
 
 def test_a_model_that_is_the_token_is_not_named_by_the_log(make, caplog):
     with caplog.at_level(logging.WARNING, "netmind_mock"):
-        answer = make().post(
+        response = make().post(
             "/v1/generation", json={**BODY, "model": f"my/{TOKEN}"}, headers={"Authorization": TOKEN}
         )
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert "my/[masked]" in caplog.text
     assert TOKEN not in caplog.text
 
@@ -83,9 +83,9 @@ REFUSALS = [
 @pytest.mark.parametrize(("method", "path", "options", "status"), REFUSALS)
 def test_no_refusal_quotes_a_token(make, method, path, options, status):
     headers = {"Authorization": f"Bearer {TOKEN}", **options.get("headers", {})}
-    answer = make(strict_models=True).open(path, method=method, **{**options, "headers": headers})
-    assert answer.status_code == status
-    assert TOKEN.lower() not in f"{answer.headers}{answer.text}".lower()
+    response = make(strict_models=True).open(path, method=method, **{**options, "headers": headers})
+    assert response.status_code == status
+    assert TOKEN.lower() not in f"{response.headers}{response.text}".lower()
 
 
 def test_whence_an_order_came_is_told_without_the_token(make):

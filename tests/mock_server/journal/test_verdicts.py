@@ -20,14 +20,14 @@ class Diary:
     def __init__(self):
         self.journal = Journal()
 
-    def note(self, operation, at, answer=None, status=200, headers=(), body=b"", job=JOB, **more):
-        document = b"" if answer is None else json.dumps(answer).encode()
+    def note(self, operation, at, response=None, status=200, headers=(), body=b"", job=JOB, **more):
+        document = b"" if response is None else json.dumps(response).encode()
         self.journal.add(
             Note(
                 **{
                     "user_id": "u", "at": float(at), "seconds": 0.0, "operation": operation, "method": "GET", "path": "/",
                     "headers": "", "token": "", "body": body, "status": status,
-                    "answer_headers": "\n".join(["Content-Type: application/json", *headers]), "answer": document, "job_id": job,
+                    "response_headers": "\n".join(["Content-Type: application/json", *headers]), "response": document, "job_id": job,
                     "scenario": "", "fault": "", "fault_kind": "", "arrives": True, "reached": True, **more,
                 }
             )

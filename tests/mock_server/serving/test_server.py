@@ -51,8 +51,8 @@ def test_a_job_is_created_completed_and_downloaded(fake):
     while job["status"] != "completed":
         assert time.monotonic() < deadline
         job = requests.get(f"{fake}/{job['id']}", headers=AUTHORIZED, timeout=10).json()
-    answer = requests.get(job["result"]["data"][0]["url"], timeout=10)
-    assert (answer.status_code, answer.content[:4]) == (200, b"\x89PNG")
+    response = requests.get(job["result"]["data"][0]["url"], timeout=10)
+    assert (response.status_code, response.content[:4]) == (200, b"\x89PNG")
 
 
 def test_a_create_that_waits_holds_up_nobody(tmp_path, raw):
@@ -87,8 +87,8 @@ def test_a_body_without_end_is_refused(fake, raw):
 
 def test_a_gzip_bomb_is_not_unpacked(fake):
     headers = {**AUTHORIZED, "Content-Type": "application/json", "Content-Encoding": "gzip"}
-    answer = requests.post(fake, data=b"\x1f\x8b" + b"\x00" * 1000, headers=headers, timeout=10)
-    assert (answer.status_code, answer.json()) == (
+    response = requests.post(fake, data=b"\x1f\x8b" + b"\x00" * 1000, headers=headers, timeout=10)
+    assert (response.status_code, response.json()) == (
         415,
         {"message": "Expected an uncompressed body, got gzip"},
     )

@@ -29,7 +29,7 @@ def server():
 
 @pytest.fixture
 def mock(server):
-    with server.tenant() as mock:
+    with server.account() as mock:
         yield mock
 
 
@@ -102,10 +102,10 @@ def test_a_delay_comes_before_the_response(mock):
     with pytest.raises(requests.ReadTimeout):
         requests.get(f"{mock.base_url}/v1/generation", headers={"Authorization": mock.api_key}, timeout=0.05)
     mock.fault("list", "delay", seconds=0.05)
-    answer = requests.get(
+    response = requests.get(
         f"{mock.base_url}/v1/generation", headers={"Authorization": mock.api_key}, timeout=WITHIN
     )
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 def test_a_hang_lasts_until_the_client_goes(mock, line):
@@ -137,15 +137,15 @@ def test_a_connection_without_a_fault_goes_on(mock, line):
 
 def test_a_head_request_meets_a_fault_as_a_get_does(mock):
     mock.fault("list", "delay", seconds=0.01)
-    answer = requests.head(
+    response = requests.head(
         f"{mock.base_url}/v1/generation", headers={"Authorization": mock.api_key}, timeout=WITHIN
     )
-    assert (answer.status_code, answer.content) == (200, b"")
+    assert (response.status_code, response.content) == (200, b"")
     assert [entry.fault_kind for entry in mock.journal] == ["delay"]
 
 
 def test_a_tag_can_lose_the_response(mock):
-    body = {**PAGE_IMAGE, "config": {"prompt": "[[mock:answer_lost]]"}}
+    body = {**PAGE_IMAGE, "config": {"prompt": "[[mock:response_lost]]"}}
     headers = {"Authorization": mock.api_key}
     with pytest.raises(requests.ConnectionError):
         requests.post(f"{mock.base_url}/v1/generation", json=body, headers=headers, timeout=WITHIN)
@@ -224,10 +224,10 @@ def test_clients_that_reset_leave_the_server_up(mock, line):
         gone = line(GET % mock.api_key.encode())
         gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         gone.close()
-    answer = requests.get(
+    response = requests.get(
         f"{mock.base_url}/v1/generation", headers={"Authorization": mock.api_key}, timeout=WITHIN
     )
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 def test_beyond_loopback_a_key_is_printed_and_wanted(tmp_path):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from netmind_mock import SteerableClock, create_app
+from netmind_mock import SimulatedClock, create_app
 from netmind_mock.api.request import KEY, MAX_BODY_BYTES
 from netmind_mock.serving.wire_faults import CONNECTION
 from netmind_mock.serving.worker import SMALL_BODY_BYTES, Held, Worker, environ_of
@@ -62,7 +62,7 @@ class Client:
 
 @pytest.fixture
 def clock():
-    clock = SteerableClock()
+    clock = SimulatedClock()
     clock.freeze()
     return clock
 
@@ -75,11 +75,11 @@ def app(clock):
 @pytest.fixture
 def threads(app, monkeypatch):
     """The thread that each request was answered on, by its path."""
-    seen, answer = {}, app.wsgi_app
+    seen, response = {}, app.wsgi_app
 
     def noting(environ, start):
         seen[environ["REQUEST_METHOD"], environ["PATH_INFO"]] = threading.get_ident()
-        return answer(environ, start)
+        return response(environ, start)
 
     monkeypatch.setattr(app, "wsgi_app", noting)
     return seen
@@ -113,8 +113,8 @@ class TestWhere:
 
     def test_over_a_database_everything_is_answered_in_threads(self, tmp_path, monkeypatch):
         app = create_app(store=f"sqlite:///{tmp_path}/jobs.db")
-        seen, answer = [], app.wsgi_app
-        noting = lambda environ, start: seen.append(threading.get_ident()) or answer(environ, start)  # noqa: E731
+        seen, response = [], app.wsgi_app
+        noting = lambda environ, start: seen.append(threading.get_ident()) or response(environ, start)  # noqa: E731
         monkeypatch.setattr(app, "wsgi_app", noting)
         self.ask(app, post)
         assert threading.get_ident() not in seen
@@ -207,13 +207,13 @@ class TestLater:
         assert asyncio.run(run()) >= 0.05
 
     def test_each_clock_has_its_own_moments_and_equal_ones_keep_their_order(self):
-        one, other, came = SteerableClock(), SteerableClock(), []
+        one, other, actual = SimulatedClock(), SimulatedClock(), []
         one.freeze()
         other.freeze()
 
         async def wait(held, name, moment, clock):
             await held.until(moment, clock)
-            came.append(name)
+            actual.append(name)
 
         async def run():
             held = Held()
@@ -227,12 +227,12 @@ class TestLater:
             await asyncio.sleep(0)
             other.advance(1)
             await asyncio.wait_for(tasks[3], WITHIN)
-            assert came == ["other"]
+            assert actual == ["other"]
             one.advance(20)
             await asyncio.wait_for(asyncio.gather(*tasks), WITHIN)
 
         asyncio.run(run())
-        assert came == ["other", "first", "second", "third"]
+        assert actual == ["other", "first", "second", "third"]
 
 
 def test_an_application_that_raises_is_answered_with_500(app, monkeypatch, caplog):
@@ -254,16 +254,16 @@ def test_the_journal_is_written_when_serving_ends(tmp_path):
     app = create_app(store=store)
 
     async def run():
-        worker, came, said = Worker(app), asyncio.Queue(), []
+        worker, actual, said = Worker(app), asyncio.Queue(), []
         for kind in ("lifespan.startup", "lifespan.shutdown"):
-            came.put_nowait({"type": kind})
+            actual.put_nowait({"type": kind})
 
         async def send(message):
             said.append(message["type"])
             if message["type"] == "lifespan.startup.complete":
                 await Client(worker)()
 
-        await worker({"type": "lifespan"}, came.get, send)
+        await worker({"type": "lifespan"}, actual.get, send)
         return said
 
     assert asyncio.run(run()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

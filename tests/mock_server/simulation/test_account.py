@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netmind_mock import InvalidOrder, create_app
+from netmind_mock import InvalidInput, create_app
 from netmind_mock.fake import fake_of
 from netmind_mock.simulation.account import (
-    MOST_BYTES,
+    MAX_BYTES,
     Account,
     ActiveFault,
     Ordered,
@@ -47,8 +47,8 @@ tenants = st.builds(
 
 
 @given(tenants)
-def test_orders_come_back_as_they_were_packed(tenant):
-    assert unpacked(packed(tenant)) == tenant
+def test_orders_come_back_as_they_were_packed(account):
+    assert unpacked(packed(account)) == account
 
 
 def test_where_nothing_is_kept_nothing_is_ordered():
@@ -56,15 +56,15 @@ def test_where_nothing_is_kept_nothing_is_ordered():
 
 
 def test_a_next_job_for_several_creates_is_used_up_one_by_one():
-    tenant = Account([Ordered(order("failed"), "here", 2), Ordered(order("stuck"))])
-    taken = [tenant.take_next_job() for _ in range(4)]
+    account = Account([Ordered(order("failed"), "here", 2), Ordered(order("stuck"))])
+    taken = [account.take_next_job() for _ in range(4)]
     assert taken == [order("failed"), order("failed"), order("stuck"), None]
 
 
 def test_more_than_there_is_room_for_is_refused_with_what_to_do():
-    tenant = Account(rules=[Rule(order("failed", reason="x" * 300), "m")] * (MOST_BYTES // 300))
-    with pytest.raises(InvalidOrder, match=r"expected at most 256 KiB of orders for an account; clear the"):
-        check_size(packed(tenant))
+    account = Account(rules=[Rule(order("failed", reason="x" * 300), "m")] * (MAX_BYTES // 300))
+    with pytest.raises(InvalidInput, match=r"expected at most 256 KiB of orders for an account; clear the"):
+        check_size(packed(account))
 
 
 def test_orders_at_the_limit_are_carried_out_though_their_counts_grow():
@@ -77,10 +77,10 @@ def test_orders_at_the_limit_are_carried_out_though_their_counts_grow():
     first = client.post("/__mock/rules", json={"scenario": "slow", "prompt": ""})
     assert first.status_code == 200
     store = fake_of(client.application).store
-    room = MOST_BYTES - len(store.facts(0).changed["orders", ""])
+    room = MAX_BYTES - len(store.facts(0).changed["orders", ""])
     client.delete("/__mock/rules")
     for prompt, status in (("x" * (room + 1), 422), ("x" * room, 200)):
-        answer = client.post("/__mock/rules", json={"scenario": "slow", "prompt": prompt})
-        assert answer.status_code == status
+        response = client.post("/__mock/rules", json={"scenario": "slow", "prompt": prompt})
+        assert response.status_code == status
     codes = [client.get("/v1/generation", headers={"Authorization": "x"}).status_code for _ in range(11)]
     assert codes == [503] * 11

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netmind_mock.simulation.faults import KINDS, OPERATIONS, Delivery, fault
-from netmind_mock.validation import InvalidOrder
+from netmind_mock.validation import InvalidInput
 
 BODY = b'{"message": "as it was"}'
 WHOLE = Delivery(200, [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))], BODY)
@@ -185,7 +185,7 @@ def test_no_body_is_too_short_for_a_fault(kind, body):
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_with_what_can(operation, kind, arguments, message):
-    with pytest.raises(InvalidOrder) as refused:
+    with pytest.raises(InvalidInput) as refused:
         fault(1, operation, kind, **arguments)
     assert str(refused.value).startswith(message)
 

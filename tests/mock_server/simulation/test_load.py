@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netmind_mock import MemoryStore, SteerableClock, create_app
+from netmind_mock import MemoryStore, SimulatedClock, create_app
 from netmind_mock.api.request import KEY, RequestContext
 from netmind_mock.fake import fake_of
 from netmind_mock.simulation.load import Latency, RateLimit, begun
@@ -24,7 +24,7 @@ class Fake:
     """A fake on a clock that stands, and what a client does with it."""
 
     def __init__(self, **options):
-        self.clock = SteerableClock()
+        self.clock = SimulatedClock()
         self.clock.freeze()
         self.client = create_app(clock=self.clock, duration=10, **options).test_client()
 
@@ -37,8 +37,8 @@ class Fake:
         return " ".join(one["status"] for one in shown)
 
     def order(self, path, **asked):
-        answer = self.client.post(f"/__mock/{path}", json=asked)
-        assert answer.status_code == 200, answer.json
+        response = self.client.post(f"/__mock/{path}", json=asked)
+        assert response.status_code == 200, response.json
 
 
 @pytest.mark.parametrize(
@@ -88,21 +88,21 @@ class TestLatency:
     def held(self, app, path="/v1/generation", **extra):
         """By how much the answer is held back, and the answer."""
         context = RequestContext(sends_later=True)
-        answer = app.test_client().get(path, headers=AUTH, environ_overrides={KEY: context, **extra})
+        response = app.test_client().get(path, headers=AUTH, environ_overrides={KEY: context, **extra})
         if context.held_until is None:
-            return [], answer
+            return [], response
         moment, clock = context.held_until
-        return [moment - clock.now()], answer
+        return [moment - clock.now()], response
 
     def test_an_answer_is_held_back_on_the_clock_of_the_jobs(self):
-        standing = SteerableClock(monotonic=lambda: 5.0)
-        moments, answer = self.held(create_app(latency="0.2", clock=standing))
+        standing = SimulatedClock(monotonic=lambda: 5.0)
+        moments, response = self.held(create_app(latency="0.2", clock=standing))
         assert moments == [pytest.approx(0.2)]
-        assert answer.status_code == 200
+        assert response.status_code == 200
 
     def test_the_same_seed_gives_the_same_latencies(self):
         def drawn(seed):
-            app = create_app(latency="1-2", seed=seed, clock=SteerableClock(monotonic=lambda: 5.0))
+            app = create_app(latency="1-2", seed=seed, clock=SimulatedClock(monotonic=lambda: 5.0))
             return [round(self.held(app)[0][0], 4) for _ in range(3)]
 
         assert drawn(1) == drawn(1)
@@ -114,7 +114,7 @@ class TestLatency:
         assert self.held(fake.client.application)[0] == []
 
     def test_where_nobody_holds_answers_back_the_clock_is_waited_for(self):
-        class Waiting(SteerableClock):
+        class Waiting(SimulatedClock):
             def wait_until(self, moment):
                 self.advance(moment - self.now())
 
@@ -124,7 +124,7 @@ class TestLatency:
         assert clock.now() == pytest.approx(before + 30)
 
     def test_the_control_plane_is_never_late(self):
-        app = create_app(latency="60", clock=SteerableClock(monotonic=lambda: 5.0))
+        app = create_app(latency="60", clock=SimulatedClock(monotonic=lambda: 5.0))
         assert self.held(app, "/__mock/health")[0] == []
 
 
@@ -312,17 +312,17 @@ class TestRateLimit:
     def test_beyond_it_requests_are_refused_with_when_to_come_again(self):
         fake = Fake(rate_limit="3/m")
         assert [self.ask(fake).status_code for _ in range(4)] == [200, 200, 200, 429]
-        answer = self.ask(fake)
-        assert answer.headers["Retry-After"] == "20"
-        assert answer.json == {"message": "Too Many Requests"}
-        assert "rate limit" in answer.headers["X-Mock-Hint"]
+        response = self.ask(fake)
+        assert response.headers["Retry-After"] == "20"
+        assert response.json == {"message": "Too Many Requests"}
+        assert "rate limit" in response.headers["X-Mock-Hint"]
         fake.clock.advance(19)
         assert self.ask(fake).status_code == 429
         fake.clock.advance(1)
         assert [self.ask(fake).status_code for _ in range(2)] == [200, 429]
 
     def test_who_comes_again_waits_in_real_time_however_fast_the_clock_is(self):
-        clock = SteerableClock(speed=60, monotonic=lambda: 5.0)
+        clock = SimulatedClock(speed=60, monotonic=lambda: 5.0)
         client = create_app(rate_limit="1/h", clock=clock).test_client()
         client.get("/v1/generation", headers=AUTH)
         assert client.get("/v1/generation", headers=AUTH).headers["Retry-After"] == "60"
@@ -359,7 +359,7 @@ class TestShared:
     @pytest.fixture
     def two(self, store_url):
         with ExitStack() as stack:
-            clock = SteerableClock()
+            clock = SimulatedClock()
             clock.freeze()
 
             def start():

@@ -13,7 +13,7 @@ from netmind_mock import load_profile
 from netmind_mock.jobs.job import Job, Status, ended, stages_until, status_at
 from netmind_mock.jobs.plan import Request
 from netmind_mock.simulation.scenarios import SCENARIOS, order, parse, plan_for
-from netmind_mock.validation import InvalidOrder
+from netmind_mock.validation import InvalidInput
 
 PROFILES = {name: load_profile(name) for name in ("documented", "observed")}
 
@@ -24,11 +24,11 @@ def job(observed, clock):
 
     class Watched:
         def __init__(self, line):
-            answer = observed.post(
+            response = observed.post(
                 "/v1/generation", json=PAGE_IMAGE, headers={**AUTHORIZED, "X-Mock-Scenario": line}
             )
-            assert answer.status_code == 200, answer.text
-            self.id = answer.json["id"]
+            assert response.status_code == 200, response.text
+            self.id = response.json["id"]
 
         def get(self, after=0.0):
             clock.advance(after)
@@ -46,8 +46,8 @@ def job(observed, clock):
         def delete(self):
             return observed.delete(f"/v1/generation/{self.id}", headers=AUTHORIZED)
 
-        def download(self, answer):
-            return observed.get(answer.json["result"]["data"][0]["url"].removeprefix("http://localhost"))
+        def download(self, response):
+            return observed.get(response.json["result"]["data"][0]["url"].removeprefix("http://localhost"))
 
     return Watched
 
@@ -196,14 +196,14 @@ def test_what_a_scenario_answers_keeps_the_shape_of_a_generation(make, clock, cr
     client = make(profile=profile, wire_faults=["reset"])
     job = (
         create(client, headers={**AUTHORIZED, "X-Mock-Scenario": name})
-        if name != "answer_lost"
+        if name != "response_lost"
         else create(client)
     )
     for pause in (0, 1, 1, 600, 600):
         clock.advance(pause)
-        answer = client.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
-        if answer.status_code == 200 and name != "empty_result":
-            assert violations("generation", answer.json) == ()
+        response = client.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
+        if response.status_code == 200 and name != "empty_result":
+            assert violations("generation", response.json) == ()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -236,18 +236,18 @@ def test_text_with_spaces_and_quotes_is_read_back_as_it_was():
         ("failed 3", "scenario: expected a line such as failed after=3 reason='too dark' (arguments are NAME=VALUE, without commas, a VALUE with spaces in quotes), got 'failed 3'"),
         ("failed reason='x", "scenario: expected a line such as failed after=3, got \"failed reason='x\" (No closing quotation)"),
         ("", "scenario: expected a line such as failed after=3 reason='too dark' (arguments are NAME=VALUE, without commas, a VALUE with spaces in quotes), got ''"),
-        ("answer_lost how=magic", 'scenario answer_lost: how: expected one of "reset", "hang", "gateway", got \'magic\''),
+        ("response_lost how=magic", 'scenario response_lost: how: expected one of "reset", "hang", "gateway", got \'magic\''),
         ("delete_race seconds=0", "scenario delete_race: seconds: expected a number of seconds above 0, got 0"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_ordered_is_refused_with_what_can(line, message):
-    with pytest.raises(InvalidOrder) as refused:
+    with pytest.raises(InvalidInput) as refused:
         parse(line)
     assert str(refused.value) == message
 
 
 def test_a_scenario_that_resembles_nothing_is_answered_with_all_there_are():
-    with pytest.raises(InvalidOrder, match="there are completed, slow, at_once, "):
+    with pytest.raises(InvalidInput, match="there are completed, slow, at_once, "):
         order("xyzzy")
 
 

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from netmind_mock import SteerableClock, create_app
+from netmind_mock import SimulatedClock, create_app
 from netmind_mock.fake import fake_of
 from netmind_mock.stores import StoreUnavailable, open_store
 
@@ -35,7 +35,7 @@ def started(tmp_path, system):
 
         def start(speed=1.0, **options):
             store = stack.enter_context(contextlib.closing(open_store(f"sqlite:///{tmp_path}/jobs.db")))
-            clock = SteerableClock(speed=speed, wall=system, monotonic=system)
+            clock = SimulatedClock(speed=speed, wall=system, monotonic=system)
             return create_app(store=store, clock=clock, duration=600, **options).test_client()
 
         yield start
@@ -144,13 +144,15 @@ class TestUnavailable:
         ],
     )
     def test_it_is_said_with_503_and_what_is_wrong(self, client, method, path):
-        answer = client.open(client.file if path == "FILE" else path, method=method, json=BODY, headers=AUTH)
-        assert (answer.status_code, answer.json) == (
+        response = client.open(
+            client.file if path == "FILE" else path, method=method, json=BODY, headers=AUTH
+        )
+        assert (response.status_code, response.json) == (
             503,
             {"message": "the fake's store cannot be read or written now: disk I/O error"},
         )
-        assert "no job was created or changed" in answer.headers["X-Mock-Hint"]
-        assert "Retry-After" not in answer.headers
+        assert "no job was created or changed" in response.headers["X-Mock-Hint"]
+        assert "Retry-After" not in response.headers
 
 
 def test_a_clock_that_could_not_be_kept_was_not_steered(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from netmind_mock import create_app
 from netmind_mock.fake import fake_of
-from netmind_mock.stores import KeptNote, StoreUnavailable, open_store
+from netmind_mock.stores import StoredEntry, StoreUnavailable, open_store
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
 AUTH = {"Authorization": "Bearer the-token-of-one"}
@@ -45,9 +45,9 @@ def status(client, job):
 
 
 def order(client, path, headers=AUTH, **asked):
-    answer = client.post(f"/__mock/{path}", json=asked, headers=headers)
-    assert answer.status_code == 200, answer.json
-    return answer.json
+    response = client.post(f"/__mock/{path}", json=asked, headers=headers)
+    assert response.status_code == 200, response.json
+    return response.json
 
 
 class TestOrders:
@@ -207,7 +207,7 @@ class TestJournal:
                 (2, "get"),
                 (3, "delete"),
             ]
-            assert entries[0]["answer"]
+            assert entries[0]["response"]
             assert "A cup" in entries[0]["body"]
             assert entries[0]["headers"]["authorization"] == "Bearer [masked]"
         assert len(one.get("/__mock/journal").json["entries"]) == 4
@@ -221,15 +221,15 @@ class TestJournal:
         one, other = start(journal=5), start(journal=5)
         for client in (one, other) * 4:
             create(client)
-        answer = other.get("/__mock/journal", headers=AUTH).json
-        assert answer["dropped"] == 3
-        assert [entry["number"] for entry in answer["entries"]] == [4, 5, 6, 7, 8]
+        response = other.get("/__mock/journal", headers=AUTH).json
+        assert response["dropped"] == 3
+        assert [entry["number"] for entry in response["entries"]] == [4, 5, 6, 7, 8]
 
     def test_without_a_journal_requests_are_counted_alone(self, start):
         one = start(journal=0)
         create(one)
-        answer = one.get("/__mock/journal").json
-        assert answer["entries"] == []
+        response = one.get("/__mock/journal").json
+        assert response["entries"] == []
         text = one.get("/__mock/metrics").text
         assert 'netmind_mock_requests_total{operation="create",status="200"} 1.0' in text
 
@@ -240,8 +240,11 @@ class TestJournal:
         for client in (one, in_memory):
             for _ in range(20):
                 create(client)
-            answer = client.get("/__mock/journal", headers=AUTH).json
-            assert (answer["dropped"], [entry["number"] for entry in answer["entries"]]) == (dropped, numbers)
+            response = client.get("/__mock/journal", headers=AUTH).json
+            assert (response["dropped"], [entry["number"] for entry in response["entries"]]) == (
+                dropped,
+                numbers,
+            )
 
     def test_a_mistake_of_ours_does_not_end_it(self, two, monkeypatch, caplog):
         one, other = two
@@ -289,7 +292,7 @@ class TestJournal:
             mine = next(iter(store.notes.writers()))
             machine, _, random = mine.rsplit(" ", 2)
             gone = f"{machine} {_pid_of_nobody()} {random}"
-            store.notes.answer(gone, 0)
+            store.notes.response(gone, 0)
             assert len(one.get("/__mock/journal", headers=AUTH).json["entries"]) == 1
             assert set(store.notes.writers()) == {mine}
 
@@ -298,7 +301,7 @@ class TestJournal:
         one, _ = two
         create(one)
         with closing(open_store(store_url)) as store:
-            store.notes.answer("elsewhere boot 1 x", 0)
+            store.notes.response("elsewhere boot 1 x", 0)
             assert len(one.get("/__mock/journal", headers=AUTH).json["entries"]) == 1
             assert "elsewhere boot 1 x" not in store.notes.writers()
 
@@ -313,8 +316,8 @@ class TestJournal:
 
             full.setattr(notes, "add", gone)
             create(one)
-            answer = one.get("/__mock/journal", headers=AUTH)
-            assert answer.status_code == 503
+            response = one.get("/__mock/journal", headers=AUTH)
+            assert response.status_code == 503
         assert len(other.get("/__mock/journal", headers=AUTH).json["entries"]) == 2
 
 
@@ -340,11 +343,11 @@ def test_no_token_is_in_what_is_kept(start, store_url):
 
 def test_notes_come_back_in_order_of_time_whoever_wrote_first(store_url):
     with closing(open_store(store_url)) as store:
-        store.notes.add([KeptNote("u", "get", "a", 2.0, 1, b"second")], [], {}, 10, 100)
-        store.notes.add([KeptNote("u", "get", "b", 1.0, 1, b"first")], [], {}, 10, 100)
+        store.notes.add([StoredEntry("u", "get", "a", 2.0, 1, b"second")], [], {}, 10, 100)
+        store.notes.add([StoredEntry("u", "get", "b", 1.0, 1, b"first")], [], {}, 10, 100)
         assert store.notes.read("u", 10, 100) == ([("get", "b", b"first"), ("get", "a", b"second")], 0)
         store.notes.add(
-            [KeptNote(None, "list", "", 3.0, 99, b"third")], [("get", 200, 1, 0.5, 0)], {}, 10, 100
+            [StoredEntry(None, "list", "", 3.0, 99, b"third")], [("get", 200, 1, 0.5, 0)], {}, 10, 100
         )
         assert store.notes.read(None, 10, 100) == ([("get", "b", b"first"), ("list", "", b"third")], 1)
         assert store.notes.size(10, 100) == (2, 100)

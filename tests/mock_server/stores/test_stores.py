@@ -242,9 +242,9 @@ jobs = st.builds(
 def test_whatever_a_job_holds_it_comes_back_as_it_was(store, one):
     store.forget(None)
     store.put(one)
-    came = store.get(one.id)
-    assert came == one
-    assert repr(came) == repr(one)  # a status that equals another is not yet the same
+    actual = store.get(one.id)
+    assert actual == one
+    assert repr(actual) == repr(one)  # a status that equals another is not yet the same
     store.change(one.id, lambda job: polled(deleted(job, 1.5), 2.5))
     assert store.get(one.id) == polled(deleted(one, 1.5), 2.5)
 

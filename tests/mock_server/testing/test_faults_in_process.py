@@ -12,7 +12,7 @@ from urllib3 import Retry
 
 import netmind_mock
 from netmind_client import GenerationClient
-from netmind_mock.testing.poll_limit import NeverStops
+from netmind_mock.testing.poll_limit import PollLimitReached
 from netmind_mock.testing.transport import WouldHang
 
 
@@ -177,7 +177,7 @@ class TestPatience:
                 mock.clock.sleep(5)
 
         with pytest.raises(
-            NeverStops,
+            PollLimitReached,
             match="polled 1001 times, and the client goes on; its status is pending, and the client has no",
         ):
             poll_for_ever()
@@ -191,7 +191,7 @@ class TestPatience:
                 with contextlib.suppress(Exception):
                     GenerationClient().get(job.id)
 
-        with pytest.raises(NeverStops, match="while the virtual clock stood still"):
+        with pytest.raises(PollLimitReached, match="while the virtual clock stood still"):
             stubborn()
 
     def test_a_client_that_takes_no_notice_of_the_end_is_told_so(self, mock):
@@ -203,14 +203,14 @@ class TestPatience:
                 GenerationClient().get(job.id)
 
         with pytest.raises(
-            NeverStops, match="its status is completed, which is final, and the client takes no"
+            PollLimitReached, match="its status is completed, which is final, and the client takes no"
         ):
             poll_for_ever()
 
     def test_polls_that_are_lost_count_too(self, mock):
         job = GenerationClient().create(**BODY)
         mock.fault("get", "reset", times=None)
-        with pytest.raises(NeverStops, match="answered with errors or not at all"):
+        with pytest.raises(PollLimitReached, match="answered with errors or not at all"):
             GenerationClient(poll_interval=1).wait(job, timeout=1e8)
 
     def test_any_number_can_be_allowed(self):

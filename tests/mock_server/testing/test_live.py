@@ -18,7 +18,7 @@ from asking import by_httpx, by_httpx_async, by_requests
 
 import netmind_mock
 from netmind_client import GenerationClient, GenerationFailed
-from netmind_mock import InvalidOrder, LiveServer
+from netmind_mock import InvalidInput, LiveServer
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ def server():
 
 @pytest.fixture
 def mock(server):
-    with server.tenant() as mock:
+    with server.account() as mock:
         yield mock
 
 
@@ -58,13 +58,13 @@ def test_the_clock_can_be_sped_up_frozen_and_read(mock):
     mock.clock.resume()
     job = GenerationClient().create(**BODY)
     assert GenerationClient().wait(job, timeout=10).is_completed
-    with pytest.raises(InvalidOrder):
+    with pytest.raises(InvalidInput):
         mock.clock.advance(-1)
 
 
 def test_orders_are_the_tenants_own(server, mock):
     mock.next_job("failed after=0")
-    with server.tenant() as other:
+    with server.account() as other:
         client = GenerationClient()
         job = client.create(**BODY)
         assert client.get(job.id).status == "pending"
@@ -108,7 +108,7 @@ def test_a_job_is_ended_by_hand(mock):
     job = client.create(**BODY)
     mock.complete(job)
     assert client.get(job.id).is_completed
-    with pytest.raises(InvalidOrder, match="is completed already"):
+    with pytest.raises(InvalidInput, match="is completed already"):
         mock.fail(job)
 
 
@@ -124,16 +124,16 @@ def test_faults_rules_and_reset(mock):
 
 
 def test_a_tenant_that_is_done_leaves_nothing(server):
-    with server.tenant() as mock:
+    with server.account() as mock:
         GenerationClient().create(**BODY)
-    with server.tenant() as other:
+    with server.account() as other:
         assert other.jobs == []
     assert mock.jobs == []
     assert "NETMIND_API_KEY" not in os.environ
 
 
 def test_a_leftover_order_fails_the_block(server):
-    with pytest.raises(AssertionError, match="What came: no request"), server.tenant() as mock:
+    with pytest.raises(AssertionError, match="What came: no request"), server.account() as mock:
         mock.next_job("failed")
 
 
@@ -165,7 +165,7 @@ def test_a_server_outlives_an_interrupt_of_the_test(server):
 
 def test_a_virtual_clock_does_not_reach_a_server(server):
     """Its thread keeps real time while another test's clock stands."""
-    with netmind_mock.start(patch_sleep=True) as virtual, server.tenant() as mock:
+    with netmind_mock.start(patch_sleep=True) as virtual, server.account() as mock:
         mock.next_job("completed after=0.3")
         job = post(mock)
         assert get(mock, job)["status"] == "pending"
@@ -177,7 +177,7 @@ def test_a_virtual_clock_does_not_reach_a_server(server):
 
 def test_the_garbage_collector_of_the_tests_process_is_left_alone():
     before = gc.get_threshold(), gc.get_freeze_count(), len(gc.callbacks)
-    with LiveServer() as server, server.tenant() as mock:
+    with LiveServer() as server, server.account() as mock:
         requests.get(f"{mock.base_url}/v1/generation", headers={"Authorization": mock.api_key}, timeout=10)
     assert (gc.get_threshold(), gc.get_freeze_count(), len(gc.callbacks)) == before
 
@@ -186,7 +186,7 @@ def test_a_thousand_accounts_in_a_row_leave_nothing():
     before = threading.active_count()
     with LiveServer(duration=0) as server:
         for _ in range(1000):
-            with server.tenant() as mock:
+            with server.account() as mock:
                 post(mock)
         assert requests.get(f"{server.base_url}/__mock/jobs", timeout=5).json()["jobs"] == []
         assert threading.active_count() < before + 30
@@ -233,7 +233,7 @@ LOST = [
 @pytest.mark.parametrize(("kind", "arguments"), LOST)
 def test_a_fault_raises_over_a_socket_what_it_raises_in_process(server, ask, kind, arguments):
     raised = []
-    for fake in (netmind_mock.start(), server.tenant()):
+    for fake in (netmind_mock.start(), server.account()):
         with fake as mock:
             mock.fault("list", kind, **arguments)
             with pytest.raises((requests.RequestException, httpx.HTTPError)) as error:

@@ -12,7 +12,7 @@ from asking import AUTHORIZED, BODY, URL, by_requests
 
 import netmind_mock
 from netmind_client import GenerationClient, GenerationFailed, WaitTimeout
-from netmind_mock import InvalidOrder
+from netmind_mock import InvalidInput
 from netmind_mock.journal.spend import spend_from_json
 
 
@@ -60,8 +60,8 @@ class TestAnswering:
         assert [entry.model for entry in mock.requests("create")][-1] == "n"
 
     def test_a_wsgi_client_is_answered_too(self, mock):
-        answer = mock.wsgi_app.test_client().post("/v1/generation", json=BODY, headers=AUTHORIZED)
-        assert (answer.status_code, len(mock.jobs)) == (200, 1)
+        response = mock.wsgi_app.test_client().post("/v1/generation", json=BODY, headers=AUTHORIZED)
+        assert (response.status_code, len(mock.jobs)) == (200, 1)
 
     def test_a_wsgi_client_meets_faults_of_the_connection_as_exceptions(self, mock):
         client = mock.wsgi_app.test_client()
@@ -90,8 +90,8 @@ class TestAnswering:
 
     def test_sync_mode_takes_the_jobs_time(self, mock, ask):
         body = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
-        status, answer = ask("POST", URL, json=body, timeout=1000)
-        assert (status, b'"completed"' in answer, mock.clock.elapsed) == (200, True, 780.0)
+        status, response = ask("POST", URL, json=body, timeout=1000)
+        assert (status, b'"completed"' in response, mock.clock.elapsed) == (200, True, 780.0)
 
 
 class TestEnvironment:
@@ -373,7 +373,7 @@ def test_a_fake_that_cannot_be_is_refused(arguments, message):
 
 
 def test_polling_of_no_job_in_particular_needs_a_single_one(mock):
-    with pytest.raises(InvalidOrder, match="there are 0 jobs; say which"):
+    with pytest.raises(InvalidInput, match="there are 0 jobs; say which"):
         mock.polling()
-    with pytest.raises(InvalidOrder, match="expected a generation or its id, got int"):
+    with pytest.raises(InvalidInput, match="expected a generation or its id, got int"):
         mock.complete(3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.validation import InvalidOrder
+from netmind_mock.validation import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ def arguments_of(fields: Mapping[str, str]) -> dict[str, Any]:
     """Return a form's fields as the arguments of an operation.
 
     Raises:
-        InvalidOrder: The field ``arguments`` is not of the form ``code=503 message="no GPU"``.
+        InvalidInput: The field ``arguments`` is not of the form ``code=503 message="no GPU"``.
     """
     chosen = {
         _NAMES.get(name, name): _value(value) if name in _VALUES else value
@@ -37,7 +37,7 @@ def _written(text: str) -> dict[str, Any]:
         words = ["?"]
     pairs = [word.partition("=") for word in words]
     if not all(name and equals for name, equals, _ in pairs):
-        raise InvalidOrder(f"arguments: expected name=value, such as code=503, got {text[:60]!r}")
+        raise InvalidInput(f"arguments: expected name=value, such as code=503, got {text[:60]!r}")
     return {name: _value(value) for name, _, value in pairs}
 
 

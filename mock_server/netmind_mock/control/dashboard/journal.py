@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from netmind_mock.fake import Fake
     from netmind_mock.journal.entries import Entry
 
-_MOST_VIOLATIONS = 5
+_MAX_VIOLATIONS = 5
 # The schema of a successful response, by operation.
 _RESPONSES = {
     "create": "generation-fields",
@@ -82,7 +82,7 @@ def _fits(entry: Entry, query: Mapping[str, str]) -> bool:
     status, text = query.get("status", ""), query.get("text", "").lower()
     if status and not str(entry.status).startswith(status):
         return False
-    return not text or text in f"{entry.path} {entry.body} {entry.answer} {entry.fault}".lower()
+    return not text or text in f"{entry.path} {entry.body} {entry.response} {entry.fault}".lower()
 
 
 def _duplicates(entries: Iterable[Entry]) -> dict[int, int]:
@@ -112,7 +112,7 @@ def _asked(entry: Entry, same_as: int) -> Asked:
         list(_broken(entry)),
         same_as,
         entry.body,
-        entry.answer,
+        entry.response,
     )
 
 
@@ -122,9 +122,9 @@ def _broken(entry: Entry) -> Iterable[Broken]:
         yield from _violations("request", "create-request", entry.json)
     schema = _RESPONSES.get(entry.operation)
     if schema is not None and 200 <= entry.status < 300 and entry.method != "HEAD":
-        yield from _violations("response", schema, entry.answer_json)
+        yield from _violations("response", schema, entry.response_json)
 
 
 def _violations(message: str, schema: str, document: Any) -> Iterable[Broken]:
-    for one in library.violations(schema, document)[:_MOST_VIOLATIONS]:
-        yield Broken(message, one.where, one.rule, one.expected, one.came)
+    for one in library.violations(schema, document)[:_MAX_VIOLATIONS]:
+        yield Broken(message, one.where, one.rule, one.expected, one.actual)

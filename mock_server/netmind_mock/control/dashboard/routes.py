@@ -22,7 +22,7 @@ from netmind_mock.control.operations import OPERATIONS_BY_NAME, call
 from netmind_mock.errors import ExpiredLink, UnknownFile
 from netmind_mock.jobs import ids
 from netmind_mock.simulation.faults import OPERATIONS
-from netmind_mock.validation import InvalidOrder
+from netmind_mock.validation import InvalidInput
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 WITHOUT_KEY: Final = frozenset({"control.dashboard.static", "control.dashboard.give_key"})
 
 _FILTERS = ("status", "model", "account", "text", "operation")
-_MOST_FORM_BYTES = 64 * 1024
+_MAX_FORM_BYTES = 64 * 1024
 
 dashboard = Blueprint(
     "dashboard",
@@ -45,7 +45,7 @@ dashboard = Blueprint(
 @dashboard.before_request
 def check_form() -> None:
     """Refuse a form that no page of the fake has sent: browsers say in the Origin whose page it was."""
-    request.max_content_length = _MOST_FORM_BYTES
+    request.max_content_length = _MAX_FORM_BYTES
     if request.method == "POST" and not is_from_own_page():
         abort(403, "this form was not sent by a page of the fake")
 
@@ -72,8 +72,8 @@ def _shared() -> dict[str, Any]:
 
 
 @dashboard.errorhandler(HTTPException)
-@dashboard.errorhandler(InvalidOrder)
-def refuse(error: HTTPException | InvalidOrder) -> ResponseReturnValue:
+@dashboard.errorhandler(InvalidInput)
+def refuse(error: HTTPException | InvalidInput) -> ResponseReturnValue:
     """Show what could not be done, and why."""
     message, status = refusal_of(error)
     # A form that was refused as such is not looked into.
@@ -150,9 +150,9 @@ def do() -> ResponseReturnValue:
     fields = request.form.to_dict()
     operation, account, _ = (fields.pop(name, "") for name in ("operation", "account", "back"))
     if operation not in OPERATIONS_BY_NAME:
-        raise InvalidOrder("form: there is no such operation")
+        raise InvalidInput("form: there is no such operation")
     if account and not ids.is_job_id(account):  # both are 32 digits
-        raise InvalidOrder("form: there is no such account")
+        raise InvalidInput("form: there is no such account")
     call(current_fake(), account or None, operation, arguments_of(fields))
     return redirect(_back(), 303)
 

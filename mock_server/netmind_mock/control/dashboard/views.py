@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_mock.api import wire
-from netmind_mock.clock import SteerableClock
+from netmind_mock.clock import SimulatedClock
 from netmind_mock.jobs.job import Kind, Status, has_ended, prompt_of, stages_until, status_at
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 FILTERS = ("status", "model", "account", "text")
 FILES = "/__mock/pages/files/"
 PAGE_LENGTH = 50
-MOST_SHOWN_CHARACTERS = 120
-_MOST_JSON_CHARACTERS = 20_000
+MAX_SHOWN_CHARACTERS = 120
+_MAX_JSON_CHARACTERS = 20_000
 ICONS = {
     "pending": "○",
     "initializing": "◔",
@@ -118,7 +118,7 @@ def mode_of(fake: Fake) -> Mode:
 def clock_in_words(fake: Fake) -> str:
     """Whether everybody's clock runs, and how fast."""
     clock = fake.accounts.clock(None)
-    if not isinstance(clock, SteerableClock):
+    if not isinstance(clock, SimulatedClock):
         return "a clock of its own"
     shown = moment(clock.now())
     if clock.frozen:
@@ -285,14 +285,14 @@ def _prompt_of(job: Job) -> str:
 def pretty(document: Any) -> str:
     """JSON for people, cut if it is long."""
     text = json.dumps(document, indent=2, ensure_ascii=False)
-    if len(text) <= _MOST_JSON_CHARACTERS:
+    if len(text) <= _MAX_JSON_CHARACTERS:
         return text
-    return f"{text[:_MOST_JSON_CHARACTERS]}\n… ({len(text)} characters)"
+    return f"{text[:_MAX_JSON_CHARACTERS]}\n… ({len(text)} characters)"
 
 
 def shortened(text: str) -> str:
     """Text for a table."""
-    return text if len(text) <= MOST_SHOWN_CHARACTERS else f"{text[:MOST_SHOWN_CHARACTERS]}…"
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}…"
 
 
 def moment(at: float) -> str:

@@ -8,7 +8,7 @@ from netmind_mock.control.operations.table import NotThere, operation
 from netmind_mock.jobs import ids
 from netmind_mock.jobs.job import Job, Kind, deleted, ended, stages_until, status_at, without_links
 from netmind_mock.simulation.load import move_up
-from netmind_mock.validation import InvalidOrder, Parameter, text
+from netmind_mock.validation import InvalidInput, Parameter, text
 
 if TYPE_CHECKING:
     from netmind_mock.control.operations.table import Arguments
@@ -98,7 +98,7 @@ def _end(fake: Fake, job: Job, failure: str | None) -> Any:
         status = status_at(before, now).status
         if status in ("completed", "failed") or before.deleted_at is not None:
             state = "deleted" if before.deleted_at is not None else status
-            raise InvalidOrder(f"job: generation {job.id} is {state} already")
+            raise InvalidInput(f"job: generation {job.id} is {state} already")
         return ended(before, now, failure)
 
     fake.store.change(job.id, end)

@@ -12,7 +12,7 @@ from netmind_mock.journal.har import har_of
 from netmind_mock.journal.polling import judge_polling
 from netmind_mock.simulation.faults import KINDS, OPERATIONS
 from netmind_mock.simulation.scenarios import SCENARIOS
-from netmind_mock.validation import InvalidOrder, Parameter, integer, nearest, optional, text
+from netmind_mock.validation import InvalidInput, Parameter, integer, nearest, optional, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ def _entries(fake: Fake, user_id: str | None, asked: Arguments) -> list[Entry]:
     wanted = asked["operation"]
     known = dict.fromkeys((*OPERATIONS, "other"))
     if wanted is not None and wanted not in known:
-        raise InvalidOrder(f"journal: no such operation as {wanted[:60]!r}; {nearest(wanted, known)}")
+        raise InvalidInput(f"journal: no such operation as {wanted[:60]!r}; {nearest(wanted, known)}")
     return fake.journal.entries(user_id, operation=wanted, last=asked["limit"])
 
 

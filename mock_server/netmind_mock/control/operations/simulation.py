@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.clock import SteerableClock
+from netmind_mock.clock import SimulatedClock
 from netmind_mock.control.operations.table import operation, whom
 from netmind_mock.simulation.account import Account, ActiveFault, Ordered
 from netmind_mock.simulation.accounts import CLOCK
 from netmind_mock.simulation.faults import OPERATIONS, fault
 from netmind_mock.simulation.rules import order_of, rule_of
-from netmind_mock.validation import InvalidOrder, Parameter, boolean, integer, optional, seconds, text
+from netmind_mock.validation import InvalidInput, Parameter, boolean, integer, optional, seconds, text
 
 if TYPE_CHECKING:
     from netmind_mock.control.operations.table import Arguments
     from netmind_mock.fake import Fake
 
-_MOST_STEERED_SECONDS = 1e9
+_MAX_STEERED_SECONDS = 1e9
 _LAST_SECOND = 221_845_392_000.0  # the year 9000, which calendars still have
 _SHOWN_CHARACTERS = 200
 
@@ -38,7 +38,7 @@ def clock(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
     shown_by = fake.accounts.clock(user_id)
     now = shown_by.now()
     shown = {"now": now, "utc": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S")}
-    if isinstance(shown_by, SteerableClock):
+    if isinstance(shown_by, SimulatedClock):
         shown |= {"frozen": shown_by.frozen, "speed": shown_by.speed}
     return shown
 
@@ -47,7 +47,7 @@ def clock(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
     "POST",
     "clock",
     response="Clock",
-    request="SteerClock",
+    request="ClockChange",
     example={"advance": 600},
     parameters={
         "advance": Parameter(optional(seconds), None, "Seconds to send the clock forward by."),
@@ -55,17 +55,17 @@ def clock(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
         "speed": Parameter(optional(seconds), None, "Seconds of the clock in a second of real time."),
     },
 )
-def steer_clock(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
+def change_clock(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
     """Send the clock forward, freeze it, or let it run at another speed."""
     advance, speed = asked["advance"] or 0.0, asked["speed"]
-    if advance > _MOST_STEERED_SECONDS or (speed is not None and not 0 < speed <= _MOST_STEERED_SECONDS):
-        raise InvalidOrder(
+    if advance > _MAX_STEERED_SECONDS or (speed is not None and not 0 < speed <= _MAX_STEERED_SECONDS):
+        raise InvalidInput(
             "clock: expected advance as seconds from 0 to 1e9, and speed above 0 and at most 1e9"
         )
 
-    def steer(clock: SteerableClock) -> None:
+    def steer(clock: SimulatedClock) -> None:
         if clock.now() + advance > _LAST_SECOND:
-            raise InvalidOrder("clock: goes no further than the year 9000")
+            raise InvalidInput("clock: goes no further than the year 9000")
         if asked["freeze"] is not None:
             (clock.freeze if asked["freeze"] else clock.resume)()
         if speed is not None:
@@ -75,10 +75,10 @@ def steer_clock(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
 
     try:
         fake.accounts.steer(user_id, steer)
-    except InvalidOrder:
+    except InvalidInput:
         raise
     except ValueError as mistake:
-        raise InvalidOrder(f"clock: {mistake}") from None
+        raise InvalidInput(f"clock: {mistake}") from None
     return clock(fake, user_id, {})
 
 
@@ -107,7 +107,7 @@ def add_next_job(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
     order = dict(asked)
     where, times = order.pop("where"), order.pop("times")
     if conditions := sorted({"model", "prompt"} & set(order)):
-        raise InvalidOrder(
+        raise InvalidInput(
             f"next job: takes no {conditions[0]}, since it is for the next create; a rule does (every_job)"
         )
     ordered = Ordered(fake.accounts.checked(order_of(order)), where, times)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.validation import Check, InvalidOrder, Parameter, complete
+from netmind_mock.validation import Check, InvalidInput, Parameter, complete
 
 if TYPE_CHECKING:
     from netmind_mock.fake import Fake
@@ -21,7 +21,7 @@ Arguments = Mapping[str, Any]
 Run = Callable[["Fake", str | None, Arguments], Any]
 
 
-class NotThere(InvalidOrder):
+class NotThere(InvalidInput):
     """What an operation is about does not exist, such as a generation."""
 
 
@@ -55,11 +55,11 @@ class Operation:
         """Return the arguments in a payload, checked, and with the defaults of those that it leaves out.
 
         Raises:
-            InvalidOrder: The operation has no such argument, or the value is not valid.
+            InvalidInput: The operation has no such argument, or the value is not valid.
         """
         label = [part for part in self.path.split("/") if not part.startswith("{")][-1]
         if payload and not self.parameters:
-            raise InvalidOrder(f"{label}: {next(iter(payload))[:60]}: {self.method} takes no arguments")
+            raise InvalidInput(f"{label}: {next(iter(payload))[:60]}: {self.method} takes no arguments")
         if not self.takes_more:
             return complete(label, payload, self.parameters)
         known = {name: value for name, value in payload.items() if name in self.parameters}
@@ -101,7 +101,7 @@ def call(fake: Fake, user_id: str | None, name: str, payload: Arguments) -> Any:
         payload: Its arguments, as they were sent.
 
     Raises:
-        InvalidOrder: It cannot be done; the message says what can. ``NotThere`` if its object does not exist.
+        InvalidInput: It cannot be done; the message says what can. ``NotThere`` if its object does not exist.
     """
     fake.accounts.follow()
     found = OPERATIONS_BY_NAME[name]

@@ -16,9 +16,9 @@ def post(api):
     """Posts to the control API, for the tests' own account unless told otherwise."""
 
     def post(path, payload=None, headers=AUTHORIZED, status=200):
-        answer = api.post(f"/__mock/{path}", json=payload or {}, headers=headers)
-        assert status in (None, answer.status_code), answer.text
-        return answer.json
+        response = api.post(f"/__mock/{path}", json=payload or {}, headers=headers)
+        assert status in (None, response.status_code), response.text
+        return response.json
 
     return post
 
@@ -26,9 +26,9 @@ def post(api):
 @pytest.fixture
 def get(api):
     def get(path, headers=AUTHORIZED, status=200):
-        answer = api.get(f"/__mock/{path}", headers=headers)
-        assert answer.status_code == status, answer.text
-        return answer.json
+        response = api.get(f"/__mock/{path}", headers=headers)
+        assert response.status_code == status, response.text
+        return response.json
 
     return get
 

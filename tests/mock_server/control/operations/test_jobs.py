@@ -6,8 +6,8 @@ OTHER = {"Authorization": "another-token"}
 
 
 def urls(api, job):
-    answer = api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).json
-    return [one["url"].removeprefix("http://localhost") for one in answer["result"]["data"]]
+    response = api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).json
+    return [one["url"].removeprefix("http://localhost") for one in response["result"]["data"]]
 
 
 def test_links_that_are_let_expire_are_refused_and_get_gives_new_ones(api, post, create, clock):
@@ -25,8 +25,8 @@ def test_links_that_are_let_expire_are_refused_and_get_gives_new_ones(api, post,
 
 def test_a_job_can_be_deleted_by_hand_as_its_account_does(api, create, get):
     job = create(api)
-    answer = api.delete(f"/__mock/jobs/{job['id']}", headers=AUTHORIZED)
-    assert (answer.status_code, answer.json["deleted_at"] is not None) == (200, True)
+    response = api.delete(f"/__mock/jobs/{job['id']}", headers=AUTHORIZED)
+    assert (response.status_code, response.json["deleted_at"] is not None) == (200, True)
     assert api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).status_code == 404
     assert api.delete(f"/__mock/jobs/{job['id']}", headers=OTHER).status_code == 404
     assert [one["deleted_at"] is not None for one in get("jobs")["jobs"]] == [True]

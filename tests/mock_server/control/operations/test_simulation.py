@@ -115,8 +115,8 @@ def test_a_rule_for_a_model_that_nobody_knows_is_refused_with_the_nearest(post):
 
 def test_a_fault_strikes_as_often_as_ordered_and_says_how_often_it_did(api, post, get):
     post("faults", {"operation": "list", "kind": "status", "code": 429, "retry_after": 7, "times": 2})
-    answers = [api.get("/v1/generation", headers=AUTHORIZED) for _ in range(3)]
-    assert [(one.status_code, one.headers.get("Retry-After")) for one in answers] == [
+    responses = [api.get("/v1/generation", headers=AUTHORIZED) for _ in range(3)]
+    assert [(one.status_code, one.headers.get("Retry-After")) for one in responses] == [
         (429, "7"),
         (429, "7"),
         (200, None),
@@ -171,10 +171,10 @@ def test_a_fault_that_nobody_can_carry_out_is_refused(make):
 
 def test_a_scenario_that_loses_its_answer_is_refused_where_nobody_can_lose_it(make):
     app = make()
-    assert app.post("/__mock/next-job", json={"scenario": "answer_lost"}).status_code == 422
-    tagged = {**PAGE_IMAGE, "config": {"prompt": "[[mock:answer_lost]]"}}
+    assert app.post("/__mock/next-job", json={"scenario": "response_lost"}).status_code == 422
+    tagged = {**PAGE_IMAGE, "config": {"prompt": "[[mock:response_lost]]"}}
     assert app.post("/v1/generation", json=tagged, headers=AUTHORIZED).status_code == 422
-    gateway = {"scenario": "answer_lost how=gateway"}
+    gateway = {"scenario": "response_lost how=gateway"}
     assert app.post("/__mock/next-job", json=gateway).status_code == 200
 
 
@@ -217,15 +217,17 @@ def test_a_clock_that_cannot_be_is_refused(post, wrong):
 )
 def test_a_hostile_tag_is_refused_at_once(api, prompt):
     began = time.monotonic()
-    answer = api.post("/v1/generation", json={**PAGE_IMAGE, "config": {"prompt": prompt}}, headers=AUTHORIZED)
-    assert answer.status_code == 422
+    response = api.post(
+        "/v1/generation", json={**PAGE_IMAGE, "config": {"prompt": prompt}}, headers=AUTHORIZED
+    )
+    assert response.status_code == 422
     assert time.monotonic() - began < 5  # a quadratic search took minutes
 
 
 def test_the_clock_goes_no_further_than_calendars(post):
     for _ in range(300):
-        answer = post("clock", {"advance": 1e9}, status=None)
-    assert answer["message"] == "clock: goes no further than the year 9000"
+        response = post("clock", {"advance": 1e9}, status=None)
+    assert response["message"] == "clock: goes no further than the year 9000"
 
 
 @pytest.mark.parametrize("scenario", ["after_polls", "by_hand", "stuck"])

@@ -55,5 +55,5 @@ KEYS = [
 )
 def test_no_payload_breaks_the_control_plane(path, payload):
     body = json.dumps(payload).replace("NaN", "0").replace("-Infinity", "0").replace("Infinity", "0")
-    answer = create_app().test_client().post(f"/__mock/{path}", data=body, content_type="application/json")
-    assert answer.status_code in (200, 404, 422), answer.text
+    response = create_app().test_client().post(f"/__mock/{path}", data=body, content_type="application/json")
+    assert response.status_code in (200, 404, 422), response.text
