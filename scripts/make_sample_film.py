@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from netmind_mock.jobs.job import Kind, Output
+from netmind_mock.jobs.job import MediaKind, Output
 from netmind_mock.media import Caption, video
 
 ASSETS = Path(video.__file__).parent / "assets"
@@ -11,7 +11,7 @@ WORDS = Caption("sample00", "netmind-mock", "A sample film", 1, 1, "5a3c" * 16)
 
 def main() -> None:
     """Write the film and say how large it is."""
-    film = video.encode(Output(Kind.VIDEO, "mp4", 640, 360, 2.0), WORDS)
+    film = video.encode(Output(MediaKind.VIDEO, "mp4", 640, 360, 2.0), WORDS)
     path = ASSETS / "sample.mp4"
     path.write_bytes(video.with_comment(film, "netmind-mock sample"))
     print(f"{path.name}: {path.stat().st_size} bytes")

@@ -56,7 +56,7 @@ class FaultProxy:
 
     def __init__(self, upstream, fault=None):
         self.fault = fault
-        self.struck = 0
+        self.applied = 0
         self._upstream = upstream
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._stop = threading.Event()
@@ -123,9 +123,9 @@ class FaultProxy:
 
     def _strikes(self, fault):
         with self._changing:
-            if fault.times is not None and self.struck >= fault.times:
+            if fault.times is not None and self.applied >= fault.times:
                 return False
-            self.struck += 1
+            self.applied += 1
             return True
 
     def _go_wrong(self, client, fault, rest):

@@ -5,7 +5,7 @@ from werkzeug.test import Client
 from netmind_contracts.probing import calls
 from netmind_contracts.probing.budget import Budget
 from netmind_contracts.probing.probe import LOCAL, Probe
-from netmind_contracts.probing.recorder import Clock
+from netmind_contracts.probing.recorder import RecorderClock
 from netmind_contracts.probing.transport import Reply
 from netmind_mock import SimulatedClock, create_app
 from netmind_mock.api.request import KEY as REQUEST
@@ -56,6 +56,6 @@ def probe_of(app, clock, *, budget=3, transport=None, requests=(), sleep=None, *
         budget=Budget(budget),
         requests=(*requests, *calls.job_requests()),
         pace=LOCAL,
-        clock=Clock(sleep or clock.advance, clock.now, clock.now),
+        clock=RecorderClock(sleep or clock.advance, clock.now, clock.now),
         **options,
     )

@@ -17,7 +17,7 @@ import typing as _typing
 from netmind_client._api import DEFAULT_BASE_URL
 from netmind_client._client import GenerationClient
 from netmind_client._clock import use_clock
-from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
+from netmind_client._flows.batch import BatchOutcome, GenerationRequest, ManyProgress
 from netmind_client._flows.generate import Generated
 from netmind_client._flows.saving import DownloadProgress
 from netmind_client._models import Generation, Result
@@ -47,6 +47,7 @@ __all__ = [
     "ApiError",
     "AsyncGenerationClient",
     "AuthenticationError",
+    "BatchOutcome",
     "ConfigurationError",
     "CreateOutcomeUnknown",
     "DownloadError",
@@ -60,7 +61,6 @@ __all__ = [
     "ManyProgress",
     "NetMindError",
     "NotFoundError",
-    "Outcome",
     "RateLimitedError",
     "Result",
     "ResultMissing",

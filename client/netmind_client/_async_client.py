@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
+    from netmind_client._flows.batch import BatchOutcome, GenerationRequest, ManyProgress
     from netmind_client._flows.effects import Effect, Flow
     from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import DownloadProgress
@@ -169,7 +169,7 @@ class AsyncGenerationClient(BaseClient):
         overwrite: bool = False,
         max_bytes: int = DEFAULT_MAX_BYTES,
         on_progress: Callable[[ManyProgress], object] | None = None,
-    ) -> Sequence[Outcome]:
+    ) -> Sequence[BatchOutcome]:
         """As :meth:`netmind_client.GenerationClient.generate_many`."""
         with opened(
             self._core.client,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from netmind_client._flows.batch import GenerationRequest, ManyProgress, Outcome
+    from netmind_client._flows.batch import BatchOutcome, GenerationRequest, ManyProgress
     from netmind_client._flows.effects import Effect, Flow
     from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import DownloadProgress
@@ -262,7 +262,7 @@ class GenerationClient(BaseClient):
         overwrite: bool = False,
         max_bytes: int = DEFAULT_MAX_BYTES,
         on_progress: Callable[[ManyProgress], object] | None = None,
-    ) -> Sequence[Outcome]:
+    ) -> Sequence[BatchOutcome]:
         """Generate many, some at a time: create, wait for and save each. One that fails stops no other.
 
         With a ``jobs_file``, the same call goes on where an earlier one was left: what is saved is not done
@@ -298,7 +298,7 @@ class GenerationClient(BaseClient):
             on_progress=on_progress,
         ) as batch:
 
-            def do(number: int, stop: threading.Event) -> Outcome:
+            def do(number: int, stop: threading.Event) -> BatchOutcome:
                 return self._run(batch.outcome(number), stop)
 
             with threads.results(len(batch.requests), concurrency, do, batch.is_creating) as ended:

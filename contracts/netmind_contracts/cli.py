@@ -15,7 +15,7 @@ try:
     from netmind_contracts.claims import Level, load_claims
     from netmind_contracts.learn import profile_of
     from netmind_contracts.probing.budget import EndpointError
-    from netmind_contracts.probing.options import Look
+    from netmind_contracts.probing.options import ProbeOptions
     from netmind_contracts.probing.probe import interruptible
     from netmind_contracts.reports import text
     from netmind_contracts.runs import exchange, har
@@ -142,7 +142,7 @@ def verify(
 
     Exits with 0 if every documented claim holds, 1 if one is broken, 2 if that could not be found out.
     """
-    look = Look(**endpoint)
+    look = ProbeOptions(**endpoint)
     with _as_usage_error():
         if dry_run:
             click.echo("\n".join(look.dry_run()))
@@ -160,7 +160,7 @@ def _as_usage_error() -> Iterator[None]:
         raise click.UsageError(exchange.printable(str(error))) from None
 
 
-def _run(context: click.Context, look: Look, save: Path | None) -> exchange.Run:
+def _run(context: click.Context, look: ProbeOptions, save: Path | None) -> exchange.Run:
     """Make the calls and save them, also when they are interrupted: then exit with 130."""
     probe = look.probe(_progress())
     try:
@@ -195,7 +195,7 @@ def learn(context: click.Context, /, *, output: Path, save: Path | None, **endpo
     if not output.parent.is_dir():
         raise click.UsageError(f"{output}: there is no folder {output.parent}; nothing was sent")
     with _as_usage_error():
-        run = _run(context, Look(**endpoint), save)
+        run = _run(context, ProbeOptions(**endpoint), save)
     profile = profile_of(run)
     try:
         output.write_text(profile, encoding="utf-8")

@@ -67,10 +67,10 @@ def netmind_verdicts(netmind_run: Run) -> Verdicts:
 
 
 def _looked(option: Namespace) -> Run:
-    from netmind_contracts.probing.options import Look  # noqa: PLC0415 - as the module says
+    from netmind_contracts.probing.options import ProbeOptions  # noqa: PLC0415 - as the module says
     from netmind_contracts.probing.probe import interruptible  # noqa: PLC0415 - as the module says
 
-    look = Look(
+    look = ProbeOptions(
         base_url=option.netmind_url,
         api_key=os.environ.get("NETMIND_API_KEY", ""),
         live=option.netmind_live,

@@ -14,8 +14,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precond
 
 from netmind_contracts import library
 from netmind_contracts.probing.budget import Budget, allowance
-from netmind_contracts.probing.calls import Call
-from netmind_contracts.probing.recorder import Clock, Recorder
+from netmind_contracts.probing.calls import ProbeCall
+from netmind_contracts.probing.recorder import Recorder, RecorderClock
 from netmind_contracts.runs.histories import FINAL_STATUSES, results_of
 from netmind_contracts.runs.known import GENERATIONS, UNKNOWN_ID, one
 from netmind_contracts.strategies import create_requests
@@ -67,7 +67,7 @@ class Expectations:
 
 
 @dataclass(slots=True)
-class _Known:
+class _KnownJob:
     """A generation as it was last answered."""
 
     account: int
@@ -126,8 +126,8 @@ class _Machine(RuleBasedStateMachine):
     def __init__(self, endpoint: Endpoint, expectations: Expectations, budget: Budget) -> None:
         super().__init__()
         self.endpoint, self.expectations, self.budget = endpoint, expectations, budget
-        self.known: dict[str, _Known] = {}
-        clock = Clock()
+        self.known: dict[str, _KnownJob] = {}
+        clock = RecorderClock()
         self._recorders = [
             Recorder(endpoint.transport, endpoint.base_url, token, clock) for token in endpoint.tokens
         ]
@@ -142,7 +142,9 @@ class _Machine(RuleBasedStateMachine):
         """One call as a tenant; the exchange and the answer's JSON."""
         content_type = "application/json" if body else ""
         recorder = self._recorders[account % len(self._recorders)]
-        return recorder.send(Call(method, path, content_type=content_type, body=body), within=_WITHIN_SECONDS)
+        return recorder.send(
+            ProbeCall(method, path, content_type=content_type, body=body), within=_WITHIN_SECONDS
+        )
 
     def create_one(self, request: dict[str, Any], account: int) -> str:
         """Create, once; the new id."""
@@ -155,7 +157,7 @@ class _Machine(RuleBasedStateMachine):
         _hold("create.empty-result", "result {}", exchange, document["result"] == {})
         same = document["created_at"] == document["updated_at"]
         _hold("create.updated-at", "updated_at to equal created_at", exchange, same)
-        self.known[document["id"]] = _Known(account % len(self.endpoint.tokens), document)
+        self.known[document["id"]] = _KnownJob(account % len(self.endpoint.tokens), document)
         return str(document["id"])
 
     @rule(generation_id=_JOBS)
@@ -232,7 +234,7 @@ class _Machine(RuleBasedStateMachine):
         else:
             _hold(claim, f"{unknown}", exchange, exchange.status == unknown)
 
-    def _follows(self, exchange: Exchange, job: _Known, document: dict[str, Any]) -> None:
+    def _follows(self, exchange: Exchange, job: _KnownJob, document: dict[str, Any]) -> None:
         """The document may be answered after what was answered before."""
         _valid("get.completed", exchange, document)
         before = job.document
@@ -252,7 +254,7 @@ class _Machine(RuleBasedStateMachine):
             _hold("result.constant", "the same results", exchange, same)
         job.document = document
 
-    def _agrees(self, exchange: Exchange, job: _Known, entry: dict[str, Any]) -> None:
+    def _agrees(self, exchange: Exchange, job: _KnownJob, entry: dict[str, Any]) -> None:
         if self.endpoint.timeless:
             asked, document = self.ask("GET", one(entry["id"]), job.account)
             _hold("list.agrees", "the same as get answers", asked, document == entry)

@@ -22,13 +22,13 @@ from netmind_mock.api.middleware import Middleware
 from netmind_mock.api.request import whole_response
 from netmind_mock.clock import Clock, SimulatedClock
 from netmind_mock.control.routes import control
-from netmind_mock.errors import HINT, ApiError, UnknownRoute, WrongMethod, hint_line
+from netmind_mock.errors import HINT, RefusedRequest, UnknownRoute, WrongMethod, hint_line
 from netmind_mock.fake import Fake
 from netmind_mock.hosts import HostPolicy, parse_host
 from netmind_mock.jobs.ids import JobIds, user_id_of
 from netmind_mock.jobs.profile import Profile, load_profile
 from netmind_mock.journal.entries import Journal
-from netmind_mock.journal.redaction import masking_of, secrets_of
+from netmind_mock.journal.redaction import redactor_of, secrets_of
 from netmind_mock.journal.shared import SharedJournal
 from netmind_mock.journal.spend import Prices, prices_from
 from netmind_mock.options import APP, options_from
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from netmind_mock.api.generation import View
     from netmind_mock.api.middleware import DirectView
     from netmind_mock.api.request import RequestContext, WholeResponse
-    from netmind_mock.journal.entries import Note
+    from netmind_mock.journal.entries import RawEntry
     from netmind_mock.options import Options
     from netmind_mock.stores import JobStore
 
@@ -60,7 +60,7 @@ def create_app(
     store: str | JobStore | None = None,
     clock: Clock | None = None,
     wire_faults: Iterable[str] = (),
-    log: Callable[[Note], None] | None = None,
+    log: Callable[[RawEntry], None] | None = None,
     **options: Any,
 ) -> Flask:
     """Return the fake as a WSGI application.
@@ -103,7 +103,7 @@ def app_of(
     clock: Clock | None = None,
     wire_faults: Iterable[str] = (),
     knows_losses: bool = False,
-    log: Callable[[Note], None] | None = None,
+    log: Callable[[RawEntry], None] | None = None,
 ) -> Flask:
     """Return the application of these options; what else is given takes the place of the option of its name.
 
@@ -126,15 +126,15 @@ def app_of(
     accounts = Accounts(
         clock or SimulatedClock(), store, seed=options.seed or 0, wire=frozenset(wire_faults), rules=rules
     )
-    notes = store.notes
+    entries = store.entries
     hosts = map(parse_host, options.allowed_host)
     fake = Fake(
         profile=profile,
         store=store,
         accounts=accounts,
         journal=Journal(options.journal)
-        if notes is None
-        else SharedJournal(notes, options.journal, meanwhile=accounts.follow),
+        if entries is None
+        else SharedJournal(entries, options.journal, meanwhile=accounts.follow),
         hosts=HostPolicy(options.public_url or _PUBLIC_URL, frozenset(filter(None, hosts))),
         ids=JobIds(options.seed),
         duration=options.duration,
@@ -195,7 +195,7 @@ class _FakeFlask(Flask):
         return routing.MapAdapter(self.url_map, "", "/", "", "http", path, environ["REQUEST_METHOD"])
 
 
-def _flask_app(fake: Fake, control_key: str | None, log: Callable[[Note], None] | None) -> Flask:
+def _flask_app(fake: Fake, control_key: str | None, log: Callable[[RawEntry], None] | None) -> Flask:
     app = _FakeFlask("netmind_mock", static_folder=None, template_folder=None)
     app.json = _MsgspecProvider(app)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -214,7 +214,7 @@ def _flask_app(fake: Fake, control_key: str | None, log: Callable[[Note], None] 
         log=log,
     )
 
-    def refuse(error: ApiError | HTTPException) -> tuple[Any, int, list[tuple[str, str]]]:
+    def refuse(error: RefusedRequest | HTTPException) -> tuple[Any, int, list[tuple[str, str]]]:
         headers: list[tuple[str, str]] = []
         if isinstance(error, HTTPException):
             headers = [(name, value) for name, value in error.get_headers() if name.lower() != "content-type"]
@@ -224,8 +224,8 @@ def _flask_app(fake: Fake, control_key: str | None, log: Callable[[Note], None] 
                 return {"message": f"{error.name}"}, error.code or 500, headers
             error = ours
         status, body = wire.refusal(error, fake.profile)
-        masking = masking_of(secrets_of(request.environ))  # a refusal may quote what was sent
-        return masking.document(body), status, [*headers, (HINT, masking.without_token(error.hint_line()))]
+        redactor = redactor_of(secrets_of(request.environ))  # a refusal may quote what was sent
+        return redactor.document(body), status, [*headers, (HINT, redactor.without_token(error.hint_line()))]
 
     def cannot_keep(error: StoreUnavailable) -> tuple[Any, int, list[tuple[str, str]]]:
         message = f"the fake's store cannot be read or written now: {error}"
@@ -236,7 +236,7 @@ def _flask_app(fake: Fake, control_key: str | None, log: Callable[[Note], None] 
         )
 
     app.register_error_handler(StoreUnavailable, cannot_keep)
-    app.register_error_handler(ApiError, refuse)
+    app.register_error_handler(RefusedRequest, refuse)
     app.register_error_handler(HTTPException, refuse)
     return app
 
@@ -275,7 +275,7 @@ def _failed(app: Flask, environ: WSGIEnvironment, error: Exception) -> Response:
             return app.handle_exception(unhandled)
 
 
-def _in_our_words(error: HTTPException) -> ApiError | None:
+def _in_our_words(error: HTTPException) -> RefusedRequest | None:
     """Werkzeug's refusal in our words, or None if it has no profile entry (416, a broken request)."""
     match error:
         case NotFound():

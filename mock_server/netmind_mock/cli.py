@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netmind_mock.errors import ApiError
+from netmind_mock.errors import RefusedRequest
 from netmind_mock.hosts import is_loopback
 from netmind_mock.jobs.catalogue import catalogue
 from netmind_mock.jobs.profile import SHIPPED, shipped_profile
@@ -125,7 +125,7 @@ def serve(**given: Any) -> None:
             control_key=secrets.token_urlsafe(16) if is_generated else options.control_key,
         )
         app = server.served_app(options)
-    except ApiError:
+    except RefusedRequest:
         raise _Refused("--api-key: expected a token without white space in it") from None
     except (server.CannotListen, ValueError) as error:
         raise _Refused(str(error)) from None

@@ -27,7 +27,7 @@ def phrase_of(status: int) -> str:
         return f"Status {status}"
 
 
-class ApiError(Exception):
+class RefusedRequest(Exception):
     """A request that is refused.
 
     Attributes:
@@ -56,16 +56,16 @@ class ApiError(Exception):
         return hint_line(text)
 
 
-REFUSALS: Final[dict[str, type[ApiError]]] = {}
+REFUSALS: Final[dict[str, type[RefusedRequest]]] = {}
 
 
-class MissingToken(ApiError):
+class MissingToken(RefusedRequest):
     """No Authorization header, or one without an API key."""
 
     hint = "no token came: send Authorization: Bearer TOKEN, or the bare token"
 
 
-class BadToken(ApiError):
+class BadToken(RefusedRequest):
     """An API key that is not accepted."""
 
     hint = (
@@ -74,7 +74,7 @@ class BadToken(ApiError):
     )
 
 
-class UnknownGeneration(ApiError):
+class UnknownGeneration(RefusedRequest):
     """No such job on this account, or it was deleted."""
 
     hint = (
@@ -83,19 +83,19 @@ class UnknownGeneration(ApiError):
     )
 
 
-class UnknownModel(ApiError):
+class UnknownModel(RefusedRequest):
     """A model that is not in the catalogue, where such models are refused. Facts: ``model``."""
 
     hint = "the model {model} is not in the catalogue (netmind-mock models), and --strict-models refuses such"
 
 
-class ModelUnavailable(ApiError):
+class ModelUnavailable(RefusedRequest):
     """A model that the profile lists as unavailable. Facts: ``model``."""
 
     hint = "the profile lists the model {model} as unavailable"
 
 
-class UnknownRoute(ApiError):
+class UnknownRoute(RefusedRequest):
     """A path that does not exist."""
 
     hint = (
@@ -104,25 +104,25 @@ class UnknownRoute(ApiError):
     )
 
 
-class WrongMethod(ApiError):
+class WrongMethod(RefusedRequest):
     """A method that a known path does not take. Facts: ``allowed``, a list of methods."""
 
     hint = "this path takes {allowed}"
 
 
-class BodyTooLarge(ApiError):
+class BodyTooLarge(RefusedRequest):
     """A body over the limit. Facts: ``limit`` in bytes."""
 
     hint = "the body is over {limit} bytes"
 
 
-class WrongContentType(ApiError):
+class WrongContentType(RefusedRequest):
     """A body that is not plain JSON. Facts: ``expected``, ``came``."""
 
     hint = "expected {expected}, got {actual}"
 
 
-class InvalidBody(ApiError):
+class InvalidBody(RefusedRequest):
     """A body that is not a create request. Facts: ``detail``, a list of {loc, msg, type}."""
 
     hint = "the body is not a create request"
@@ -132,7 +132,7 @@ class InvalidBody(ApiError):
         return hint_line("; ".join(_detail(one) for one in self.facts["detail"][:3]) or self.hint)
 
 
-class UnknownFile(ApiError):
+class UnknownFile(RefusedRequest):
     """No such result file, or its job is not completed."""
 
     hint = (
@@ -141,7 +141,7 @@ class UnknownFile(ApiError):
     )
 
 
-class ExpiredLink(ApiError):
+class ExpiredLink(RefusedRequest):
     """A link to a result file that has expired."""
 
     hint = "this link was ordered to expire: get the generation again for a fresh one"

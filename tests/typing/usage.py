@@ -8,11 +8,11 @@ from flask import Flask
 
 from netmind_client import (
     AsyncGenerationClient,
+    BatchOutcome,
     Generated,
     Generation,
     GenerationClient,
     GenerationRequest,
-    Outcome,
     Result,
 )
 from netmind_contracts import Claim, Level, Violation, check, load_claims, openapi, violations
@@ -44,7 +44,7 @@ def client() -> None:
         assert_type(made.generation.raw, Mapping[str, Any])
         assert_type([seen.status for seen in opened.states("id")], list[str])
         requests = [GenerationRequest("model", {"prompt": "x"})]
-        assert_type(opened.generate_many(requests, jobs_file="jobs"), Sequence[Outcome])
+        assert_type(opened.generate_many(requests, jobs_file="jobs"), Sequence[BatchOutcome])
         assert_type(opened.generate_many([("model", {"prompt": "x"})])[0].paths, Sequence[Path])
         assert_type(opened.find_created(0.0), Sequence[Generation])
 
@@ -55,7 +55,7 @@ async def async_client() -> None:
         assert_type(await opened.list(), Sequence[Generation])
         assert_type([seen async for seen in opened.states("id")], list[Generation])
         assert_type(await opened.generate("model", {"prompt": "x"}), Generated)
-        assert_type(await opened.generate_many([("model", {})]), Sequence[Outcome])
+        assert_type(await opened.generate_many([("model", {})]), Sequence[BatchOutcome])
 
 
 def contracts() -> None:

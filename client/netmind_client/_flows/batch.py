@@ -55,7 +55,7 @@ class GenerationRequest(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BatchOutcome:
     """What one of many requests came to.
 
     Attributes:
@@ -86,11 +86,11 @@ class ManyProgress(NamedTuple):
     done: int
     failed: int
     of: int
-    last: Outcome
+    last: BatchOutcome
 
 
 @dataclass(slots=True)
-class _Known:
+class _KnownLine:
     """What is known of one request: by the file of jobs, and since."""
 
     sent_at: str | None = None
@@ -114,13 +114,13 @@ class Batch:
     timeout: float
     saving: Saving
     jobs: Lines | None
-    known: list[_Known]
+    known: list[_KnownLine]
     on_progress: Callable[[ManyProgress], object] | None
     creating: set[int] = field(default_factory=set)  # whose creates are on their way
-    ended: dict[int, Outcome] = field(default_factory=dict)
+    ended: dict[int, BatchOutcome] = field(default_factory=dict)
 
     @property
-    def outcomes(self) -> Sequence[Outcome]:
+    def outcomes(self) -> Sequence[BatchOutcome]:
         """What the requests came to, in their order, once all have ended."""
         return [self.ended[number] for number in range(len(self.requests))]
 
@@ -142,26 +142,26 @@ class Batch:
             lines.append(f"Creates of which no answer was heard: {unheard}. Look for them: find_created")
         return "\n".join(lines)
 
-    def end(self, number: int, outcome: Outcome) -> None:
+    def end(self, number: int, outcome: BatchOutcome) -> None:
         """Keep what a request came to, and report the progress."""
         self.ended[number] = outcome
         if self.on_progress is not None:
             failed = sum(one.error is not None for one in self.ended.values())
             self.on_progress(ManyProgress(len(self.ended), failed, len(self.requests), outcome))
 
-    def outcome(self, number: int) -> Flow[Outcome]:
+    def outcome(self, number: int) -> Flow[BatchOutcome]:
         """Do one request, or what is left of it; never raises a NetMindError."""
         request, known = self.requests[number], self.known[number]
         paths = [Path(path) for path in known.paths or ()]
         if known.paths is not None and all(path.is_file() for path in paths):
-            return Outcome(request, known.generation_id, paths=paths)
+            return BatchOutcome(request, known.generation_id, paths=paths)
         call = Call(self.client, self.timeout, self.client.request_timeout)
         try:
             made = yield from call.annotated(self._made(call, number))
         except NetMindError as error:
             yield from self._note_end(number, error)
-            return Outcome(request, generation_id=error.generation_id, error=error)
-        return Outcome(request, made.generation.id, made.generation, made.paths)
+            return BatchOutcome(request, generation_id=error.generation_id, error=error)
+        return BatchOutcome(request, made.generation.id, made.generation, made.paths)
 
     def _made(self, call: Call, number: int) -> Flow[Generated]:
         known = self.known[number]
@@ -176,7 +176,7 @@ class Batch:
     def _create(self, call: Call, number: int) -> Flow[Generation]:
         request = self.requests[number]
         self.creating.add(number)  # until the file says what became of it
-        known = self.known[number] = _Known(sent_at=timestamp(_clock.wall()))
+        known = self.known[number] = _KnownLine(sent_at=timestamp(_clock.wall()))
         try:
             yield from self._note(number, "sending", sent_at=known.sent_at)
             created = yield from operations.create(call, request.model, request.config)
@@ -255,9 +255,9 @@ def opened(
     if jobs_file is not None:
         file = contextlib.closing(_files.Lines(Path(jobs_file)))
     with file as jobs:
-        known = [_Known() for _ in read] if jobs is None else _read_jobs(jobs, read)
+        known = [_KnownLine() for _ in read] if jobs is None else _read_jobs(jobs, read)
         if retry_failed:
-            known = [_Known() if one.has_failed else one for one in known]
+            known = [_KnownLine() if one.has_failed else one for one in known]
         client.created.update(one.generation_id for one in known if one.generation_id)
         batch = Batch(client, read, timeout, saving, jobs, known, on_progress)
         try:
@@ -286,8 +286,8 @@ def _read_request(number: int, given: Any) -> GenerationRequest:
     return request
 
 
-def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> list[_Known]:
-    known = [_Known() for _ in requests]
+def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> list[_KnownLine]:
+    known = [_KnownLine() for _ in requests]
     lines = jobs.whole.splitlines()
     for number, text in enumerate(lines, 1):
         where = f"{jobs.path}, line {number}"
@@ -304,7 +304,7 @@ def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> list[_Know
         one.generation_id = line.get("generation_id", one.generation_id)
         match event:
             case "sending":
-                one = known[index] = _Known(line.get("sent_at"))
+                one = known[index] = _KnownLine(line.get("sent_at"))
             case "failed":
                 one.has_failed = True
             case "not created":

@@ -117,7 +117,10 @@ def send(session: requests.Session, effect: Send) -> Response:
 
 
 def _exchanged(
-    session: requests.Session, request: requests.PreparedRequest, effect: Send, exchange: deadline.Exchange
+    session: requests.Session,
+    request: requests.PreparedRequest,
+    effect: Send,
+    exchange: deadline.BoundedExchange,
 ) -> Response:
     location: dict[str, str] = {}
 
@@ -141,7 +144,7 @@ def _exchanged(
         return head
 
 
-def _parts(response: requests.Response, exchange: deadline.Exchange) -> Iterator[bytes]:
+def _parts(response: requests.Response, exchange: deadline.BoundedExchange) -> Iterator[bytes]:
     """The body as it comes: what there is, and not only once there are so many bytes."""
     read = response.raw.read1
     while True:
@@ -160,7 +163,7 @@ def _parts(response: requests.Response, exchange: deadline.Exchange) -> Iterator
 
 
 @contextlib.contextmanager
-def _failures(exchange: deadline.Exchange) -> Iterator[None]:
+def _failures(exchange: deadline.BoundedExchange) -> Iterator[None]:
     """Raise what requests and urllib3 raise within as one error."""
     try:
         yield

@@ -30,7 +30,7 @@ _CONNECTIONS = 32  # that are kept open, for as many threads
 _PIECE_BYTES = 64 * 1024
 
 
-class Exchange:
+class BoundedExchange:
     """A request and its response on a bounded connection.
 
     Attributes:
@@ -65,22 +65,22 @@ class Exchange:
 
 
 class _Current(threading.local):
-    exchange: Exchange | None = None  # of this thread
+    exchange: BoundedExchange | None = None  # of this thread
 
 
 _current = _Current()
 
 
-def current() -> Exchange:
+def current() -> BoundedExchange:
     """Return the exchange of this thread, or one without a deadline."""
-    return _current.exchange or Exchange(math.inf)
+    return _current.exchange or BoundedExchange(math.inf)
 
 
 @contextlib.contextmanager
-def within(seconds: float) -> Iterator[Exchange]:
+def within(seconds: float) -> Iterator[BoundedExchange]:
     """Give an exchange on this thread this long, in all."""
     outer = _current.exchange  # whose parts are being taken by who asks for something else
-    _current.exchange = exchange = Exchange(seconds)
+    _current.exchange = exchange = BoundedExchange(seconds)
     try:
         yield exchange
     finally:

@@ -17,7 +17,7 @@ from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SEC
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client.cli import input as given
 from netmind_client.cli import output
-from netmind_client.cli.group import EXIT_CODES_HELP, FAILED, SOME_FAILED, Commands, Connection, keep
+from netmind_client.cli.group import EXIT_CODES_HELP, FAILED, SOME_FAILED, Commands, ConnectionOptions, keep
 from netmind_client.cli.output import Progress
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ _json = click.option(
 @_with_config
 @_json
 @click.pass_obj
-def create(connection: Connection, /, **options: Any) -> None:
+def create(connection: ConnectionOptions, /, **options: Any) -> None:
     """Create a generation and print it; does not wait."""
     client = connection.client()
     created = client.create(**options)
@@ -113,7 +113,7 @@ def find_created(context: click.Context, /, sent_at: datetime, **options: Any) -
     Prints the generations that it can be, the nearest in time first. None is no proof that there is no job;
     then the exit code is 1.
     """
-    connection: Connection = context.obj
+    connection: ConnectionOptions = context.obj
     found = connection.client().find_created(calendar.timegm(sent_at.timetuple()), **options)
     if not found and not connection.as_json:
         click.echo("No generation of that time is in the list.", err=True)
@@ -126,7 +126,7 @@ def find_created(context: click.Context, /, sent_at: datetime, **options: Any) -
 @click.argument("generation_id")
 @_json
 @click.pass_obj
-def get(connection: Connection, generation_id: str) -> None:
+def get(connection: ConnectionOptions, generation_id: str) -> None:
     """Print a generation as it is now."""
     output.show(connection.client().get(generation_id), connection.as_json)
 
@@ -134,7 +134,7 @@ def get(connection: Connection, generation_id: str) -> None:
 @main.command("list")
 @_json
 @click.pass_obj
-def list_(connection: Connection) -> None:
+def list_(connection: ConnectionOptions) -> None:
     """Print all generations."""
     output.show_all(connection.client().list(), connection.as_json)
 
@@ -143,7 +143,7 @@ def list_(connection: Connection) -> None:
 @click.argument("generation_id")
 @_json
 @click.pass_obj
-def delete(connection: Connection, generation_id: str) -> None:
+def delete(connection: ConnectionOptions, generation_id: str) -> None:
     """Delete a generation."""
     connection.client().delete(generation_id)
     click.echo(json.dumps({"deleted": generation_id}) if connection.as_json else f"deleted {generation_id}")
@@ -164,7 +164,7 @@ def delete(connection: Connection, generation_id: str) -> None:
 @_json
 @click.pass_obj
 def wait(
-    connection: Connection,
+    connection: ConnectionOptions,
     generation_id: str,
     timeout: float,
     directory: Path | None,
@@ -194,7 +194,7 @@ def wait(
 @_saving
 @_json
 @click.pass_obj
-def download(connection: Connection, /, generation_id: str, **options: Any) -> None:
+def download(connection: ConnectionOptions, /, generation_id: str, **options: Any) -> None:
     """Save a completed generation's results, and print their paths."""
     with Progress() as progress:
         paths = connection.client().download(generation_id, on_progress=progress.received, **options)
@@ -208,7 +208,7 @@ def download(connection: Connection, /, generation_id: str, **options: Any) -> N
 @_delete
 @_json
 @click.pass_obj
-def generate(connection: Connection, /, **options: Any) -> None:
+def generate(connection: ConnectionOptions, /, **options: Any) -> None:
     """Create a generation, wait for it, save its results, and print their paths."""
     client = connection.client()
     with Progress() as progress:
@@ -244,7 +244,7 @@ def generate_many(
     with click.open_file(requests, "rb") as file:
         read = given.requests("stdin" if requests == "-" else requests, file.read())
     jobs = directory / "jobs.jsonl" if jobs_file is None else jobs_file
-    connection: Connection = context.obj
+    connection: ConnectionOptions = context.obj
     client = connection.client()
     again = " (with the same requests on stdin)" if requests == "-" else ""
     connection.resume = connection.same_command() + again

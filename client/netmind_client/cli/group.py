@@ -47,7 +47,7 @@ class _Terminated(KeyboardInterrupt):
 
 
 @dataclass
-class Connection:
+class ConnectionOptions:
     """How to reach the API, and what is said at the end: the object of every click context.
 
     Attributes:
@@ -102,12 +102,12 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep the arguments, for a hint that repeats the command."""
-        ctx.obj = Connection(list(args))
+        ctx.obj = ConnectionOptions(list(args))
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and end with the exit code of what happened."""
-        connection: Connection = ctx.obj
+        connection: ConnectionOptions = ctx.obj
         try:
             with _terminable():
                 actual = super().invoke(ctx)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from netmind_client._flows.batch import ManyProgress, Outcome
+    from netmind_client._flows.batch import BatchOutcome, ManyProgress
     from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
 
@@ -55,7 +55,7 @@ def show_paths(paths: Sequence[Path], as_json: bool) -> None:
         click.echo(b"\n".join(map(os.fsencode, paths)))  # a folder's name need not be text
 
 
-def show_outcomes(outcomes: Sequence[Outcome], as_json: bool) -> None:
+def show_outcomes(outcomes: Sequence[BatchOutcome], as_json: bool) -> None:
     """Print what many came to: paths on stdout, failures on stderr."""
     if as_json:
         told = [

@@ -21,7 +21,7 @@ from netmind_contracts.runs.known import UNREACHABLE_URL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netmind_contracts.runs.histories import Job, Seen
+    from netmind_contracts.runs.histories import JobHistory, Observation
 
 _EMPTY: tuple[dict[str, list[str]], ...] = ({}, {"data": []})
 _NEVER_SEEN = ("cancelled", "error", "success")
@@ -49,7 +49,7 @@ def updated_at_has_moved(seen: Histories) -> Iterator[Finding]:
             yield finding(updated > created, completed, "updated_at after created_at", actual)
 
 
-def _steps(seen: Histories) -> Iterator[tuple[Seen, Seen]]:
+def _steps(seen: Histories) -> Iterator[tuple[Observation, Observation]]:
     """Each answer about a job with the next one about it."""
     for job in seen.jobs.values():
         yield from pairwise(job.responses)
@@ -120,7 +120,7 @@ def other_words_are_not_seen(seen: Histories) -> Iterator[Finding]:
         yield finding(status not in _NEVER_SEEN, one, "none of cancelled, error and success", status)
 
 
-def _failed(seen: Histories) -> Iterator[Seen]:
+def _failed(seen: Histories) -> Iterator[Observation]:
     """The last response of each failed job."""
     for _, end in seen.ended:
         status = end.field("status")
@@ -193,7 +193,7 @@ def deletes_say_so(seen: Histories) -> Iterator[Finding]:
             yield finding(holds, delete, "the message Generation deleted", actual_of(delete))
 
 
-def _was_pending(job: Job, delete: Seen) -> bool:
+def _was_pending(job: JobHistory, delete: Observation) -> bool:
     before = [status for response, status in job.statuses if response.place < delete.place]
     return before[-1:] == ["pending"]
 

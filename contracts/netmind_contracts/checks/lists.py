@@ -10,7 +10,7 @@ from netmind_contracts.runs.histories import Histories, has_ended, listed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netmind_contracts.runs.histories import Job, Seen
+    from netmind_contracts.runs.histories import JobHistory, Observation
 
 _NOTHING = object()
 _PAGING = (
@@ -40,7 +40,7 @@ def lists_are_whole(seen: Histories) -> Iterator[Finding]:
             yield finding(not paging, one, "no word of pages", ", ".join(paging))
 
 
-def _expected(seen: Histories) -> Iterator[tuple[Seen, Job, list[Any]]]:
+def _expected(seen: Histories) -> Iterator[tuple[Observation, JobHistory, list[Any]]]:
     """Each list with each job that should be in it, and that job's entries there."""
     for one in seen.lists:
         if (entries := listed(one)) is None:

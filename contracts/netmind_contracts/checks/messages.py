@@ -11,7 +11,7 @@ from netmind_contracts.runs.histories import DOCUMENTED_MODELS, KNOWN_FIELDS, Hi
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from netmind_contracts.runs.histories import Seen
+    from netmind_contracts.runs.histories import Observation
 
 
 _NOTHING = object()
@@ -20,7 +20,7 @@ _NOTHING = object()
 # Create
 
 
-def _is_generation(seen: Seen) -> bool:
+def _is_generation(seen: Observation) -> bool:
     return seen.succeeded and isinstance(seen.document, dict) and "id" in seen.document
 
 
@@ -61,7 +61,7 @@ def image_sizes_are_taken(seen: Histories) -> Iterator[Finding]:
             yield finding(_is_generation(create), create, expected, actual_of(create))
 
 
-def _in_create(claim: str, field: str, expected: str, wanted: Callable[[Seen], bool]) -> None:
+def _in_create(claim: str, field: str, expected: str, wanted: Callable[[Observation], bool]) -> None:
     """Register a check of the generation that create responds with."""
 
     @check(claim, "create that was answered with a generation")

@@ -13,7 +13,7 @@ from netmind_contracts.runs.known import UNKNOWN_MODEL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netmind_contracts.runs.histories import Seen
+    from netmind_contracts.runs.histories import Observation
 
 
 def _taken(claim: str, form: Authorization) -> None:
@@ -88,18 +88,18 @@ def refusals_are_formed_alike(seen: Histories) -> Iterator[Finding]:
             yield finding(_is_fastapi_style(one), one, "a list of {loc, msg, type}", actual_of(one))
 
 
-def _is_fastapi_style(one: Seen) -> bool:
+def _is_fastapi_style(one: Observation) -> bool:
     return isinstance(one.field("detail"), list) and not library.violations("error", one.document)
 
 
-def _posts(seen: Histories) -> Iterator[Seen]:
+def _posts(seen: Histories) -> Iterator[Observation]:
     """Create requests with a token that are no valid ones."""
     for one in seen.of(Operation.CREATE):
         if requested(one.exchange) is None:
             yield one
 
 
-def _is_json(one: Seen) -> bool:
+def _is_json(one: Observation) -> bool:
     return one.exchange.request.content_type.startswith("application/json")
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from netmind_contracts.claims import Claim, Level, load_claims
-from netmind_contracts.runs.histories import Histories, Seen
+from netmind_contracts.runs.histories import Histories, Observation
 
 if TYPE_CHECKING:
     from netmind_contracts.runs.exchange import Run
@@ -92,14 +92,14 @@ def check(claim: str, needs: str) -> Callable[[Check], Check]:
     return register
 
 
-def finding(holds: object, seen: Seen, expected: str, actual: object) -> Finding:
+def finding(holds: object, seen: Observation, expected: str, actual: object) -> Finding:
     """A finding at an exchange."""
     text = " ".join(str(actual).split())
     shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
     return Finding(bool(holds), seen.place, expected, shown)
 
 
-def actual_of(seen: Seen) -> str:
+def actual_of(seen: Observation) -> str:
     """An answer in words: its HTTP status and the beginning of its body."""
     response = seen.exchange.response
     return f"{response.status} {response.body}" if response else f"no answer ({seen.exchange.failure})"

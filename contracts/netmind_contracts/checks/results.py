@@ -14,10 +14,10 @@ from netmind_contracts.runs.histories import Histories, results_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from netmind_contracts.runs.histories import Job, Seen
+    from netmind_contracts.runs.histories import JobHistory, Observation
 
 
-def _in_results(claim: str, field: str, expected: str, wanted: Callable[[Any, Job], object]) -> None:
+def _in_results(claim: str, field: str, expected: str, wanted: Callable[[Any, JobHistory], object]) -> None:
     """Register a check of one field of every result that is a file."""
 
     @check(claim, "completed job with a file")
@@ -28,11 +28,11 @@ def _in_results(claim: str, field: str, expected: str, wanted: Callable[[Any, Jo
                 yield finding(wanted(entry.get(field), job), completed, expected, actual)
 
 
-def _matches(pattern: str) -> Callable[[Any, Job], object]:
+def _matches(pattern: str) -> Callable[[Any, JobHistory], object]:
     return lambda value, _: isinstance(value, str) and re.fullmatch(pattern, value)
 
 
-def _is_word(value: Any, job: Job) -> bool:
+def _is_word(value: Any, job: JobHistory) -> bool:
     return value == "image" if job.model == "Qwen/Qwen-Image" else isinstance(value, str) and bool(value)
 
 
@@ -112,7 +112,7 @@ def results_need_no_token(seen: Histories) -> Iterator[Finding]:
         yield finding(not refused, download, "a file, without a token", download.status)
 
 
-def _files(seen: Histories) -> Iterator[tuple[Job, dict[str, Any], Seen]]:
+def _files(seen: Histories) -> Iterator[tuple[JobHistory, dict[str, Any], Observation]]:
     """Files that were downloaded, each with its job and the result that names it."""
     for job, place, download in seen.downloads:
         results = results_of(job.completed.document) if job.completed else []
@@ -122,7 +122,7 @@ def _files(seen: Histories) -> Iterator[tuple[Job, dict[str, Any], Seen]]:
             yield job, results[place], download
 
 
-def _formats(download: Seen) -> list[tuple[str, str]]:
+def _formats(download: Observation) -> list[tuple[str, str]]:
     """What the first bytes of a file look like: media types and extensions, the likeliest alone."""
     response = download.exchange.response
     try:
@@ -134,7 +134,7 @@ def _formats(download: Seen) -> list[tuple[str, str]]:
     ]
 
 
-def _shown(formats: list[tuple[str, str]], download: Seen) -> str:
+def _shown(formats: list[tuple[str, str]], download: Observation) -> str:
     names = sorted({media_type or extension for media_type, extension in formats})
     head = download.exchange.response.head[:12] if download.exchange.response else b""
     return " or ".join(names) or f"bytes that begin with {head!r}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from netmind_contracts.runs.exchange import Exchange, Run
-    from netmind_contracts.runs.histories import Job, Seen
+    from netmind_contracts.runs.histories import JobHistory, Observation
 
 _NAMES = (*ON_THE_WAY, "completed", "failed")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -122,7 +122,7 @@ def _words(seen: Histories, passed: list[str]) -> dict[str, str]:
     return {name: words[name] for name in _NAMES}
 
 
-def _shares(job: Job) -> Iterator[tuple[str, float]]:
+def _shares(job: JobHistory) -> Iterator[tuple[str, float]]:
     """Yield each status on the way with the share of the job's time that it took, to a hundredth."""
     begins = _begins(job)
     total = begins[-1][1] - begins[0][1]
@@ -130,7 +130,7 @@ def _shares(job: Job) -> Iterator[tuple[str, float]]:
         yield word, max(round((ended - began) / total, 2), 0.01) if total > 0 else 1.0
 
 
-def _begins(job: Job) -> list[tuple[str, float]]:
+def _begins(job: JobHistory) -> list[tuple[str, float]]:
     """Return when each status began, in seconds: between the last response before it and its first."""
     begins: list[tuple[str, float]] = []
     before = 0.0
@@ -144,7 +144,7 @@ def _begins(job: Job) -> list[tuple[str, float]]:
     return begins
 
 
-def _updated(job: Job, response: Seen) -> float:
+def _updated(job: JobHistory, response: Observation) -> float:
     """Return when a status began by updated_at, which is in whole seconds: on average half a second early."""
     created, updated = time_of(response, "created_at"), time_of(response, "updated_at")
     if created is None or updated is None:
@@ -153,7 +153,7 @@ def _updated(job: Job, response: Seen) -> float:
     return began + (updated - created).total_seconds()
 
 
-def _empty_for(job: Job) -> float:
+def _empty_for(job: JobHistory) -> float:
     """Return the seconds for which a completed job was seen without results; 0 if it never was."""
     end = job.end.field("status") if job.end else None
     empty = any(status == end and not results_of(response.document) for response, status in job.statuses)
@@ -288,7 +288,7 @@ def _refused_as(exchange: Exchange) -> str:
     return ""
 
 
-def _refusal(one: Seen, quoted: str = "", placeholder: str = "") -> dict[str, Any] | None:
+def _refusal(one: Observation, quoted: str = "", placeholder: str = "") -> dict[str, Any] | None:
     """Return a refusal as a profile states it; None if it is none, or its body is no JSON object.
 
     Args:

@@ -22,7 +22,7 @@ _TOO_LARGE_BYTES = 10 * 1024 * 1024 + 1
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProbeCall:
     """A request to be sent.
 
     Attributes:
@@ -57,25 +57,25 @@ class JobRequest:
     authorization: Authorization = Authorization.BEARER
 
     @property
-    def call(self) -> Call:
+    def call(self) -> ProbeCall:
         """The create request."""
         body = json.dumps({"model": self.model, "config": self.config})
-        return Call("POST", GENERATIONS, self.authorization, "application/json", body, shows=self.shows)
+        return ProbeCall("POST", GENERATIONS, self.authorization, "application/json", body, shows=self.shows)
 
 
-def _post(shows: str, body: str, content_type: str = "application/json", padding: int = 0) -> Call:
-    return Call("POST", GENERATIONS, content_type=content_type, body=body, padding=padding, shows=shows)
+def _post(shows: str, body: str, content_type: str = "application/json", padding: int = 0) -> ProbeCall:
+    return ProbeCall("POST", GENERATIONS, content_type=content_type, body=body, padding=padding, shows=shows)
 
 
 # None of these bodies can be carried out as a job.
 FREE_CALLS = (
-    Call("GET", GENERATIONS, Authorization.BARE, shows="the bare token is taken"),
-    Call("GET", GENERATIONS, Authorization.NONE, shows="a missing token is refused"),
-    Call("GET", GENERATIONS, Authorization.WRONG, shows="a wrong token is refused"),
-    Call("GET", one(UNKNOWN_ID), shows="an unknown generation"),
-    Call("DELETE", one(UNKNOWN_ID), shows="an unknown generation cannot be deleted"),
-    Call("GET", "/v1/netmind-testkit-no-such-route", shows="an unknown route"),
-    Call("PUT", GENERATIONS, shows="a wrong method"),
+    ProbeCall("GET", GENERATIONS, Authorization.BARE, shows="the bare token is taken"),
+    ProbeCall("GET", GENERATIONS, Authorization.NONE, shows="a missing token is refused"),
+    ProbeCall("GET", GENERATIONS, Authorization.WRONG, shows="a wrong token is refused"),
+    ProbeCall("GET", one(UNKNOWN_ID), shows="an unknown generation"),
+    ProbeCall("DELETE", one(UNKNOWN_ID), shows="an unknown generation cannot be deleted"),
+    ProbeCall("GET", "/v1/netmind-testkit-no-such-route", shows="an unknown route"),
+    ProbeCall("PUT", GENERATIONS, shows="a wrong method"),
     _post("a body that is not JSON", "{"),
     _post("no model and no config", "{}"),
     _post("a body with model and config of other types", '{"model": 1, "config": []}'),

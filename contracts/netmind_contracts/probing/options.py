@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class ProbeOptions:
     """An endpoint, and how it may be looked at.
 
     Attributes:

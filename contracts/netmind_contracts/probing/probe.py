@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_contracts.probing import calls
 from netmind_contracts.probing.budget import Budget, EndpointError
-from netmind_contracts.probing.calls import Call
-from netmind_contracts.probing.recorder import Clock, Recorder
+from netmind_contracts.probing.calls import ProbeCall
+from netmind_contracts.probing.recorder import Recorder, RecorderClock
 from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope
 from netmind_contracts.runs.histories import has_ended, results_of
 from netmind_contracts.runs.known import GENERATIONS, one
@@ -87,7 +87,7 @@ class Probe:
         requests: tuple[calls.JobRequest, ...] = (),
         timeout: float = 1200.0,
         pace: Pace = POLITE,
-        clock: Clock = Clock(),  # noqa: B008 - immutable
+        clock: RecorderClock = RecorderClock(),  # noqa: B008 - immutable
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.notes: list[str] = []
@@ -156,9 +156,9 @@ class Probe:
     def _greet(self) -> None:
         """Find out whether there is an API, and which form of the token it takes."""
         self._progress(f"looking at {self._base_url}")
-        exchange = self._ask(Call("GET", GENERATIONS))[0]
+        exchange = self._ask(ProbeCall("GET", GENERATIONS))[0]
         if exchange.status in (401, 403):
-            bare = self._ask(Call("GET", GENERATIONS, Authorization.BARE))[0]
+            bare = self._ask(ProbeCall("GET", GENERATIONS, Authorization.BARE))[0]
             if bare.succeeded:
                 self._authorization = Authorization.BARE
                 exchange = bare
@@ -172,7 +172,7 @@ class Probe:
             else:
                 self._progress(f"creating {request.shows}")
                 self._create(request)
-        self._ask(Call("GET", GENERATIONS))
+        self._ask(ProbeCall("GET", GENERATIONS))
         for job in self._jobs:
             if job.request.withdrawn:
                 self._get(job)
@@ -234,7 +234,7 @@ class Probe:
             self._get(job)
             if not wrong_asked:
                 wrong_asked = True
-                self._ask(Call("GET", one(job.id), Authorization.WRONG))
+                self._ask(ProbeCall("GET", one(job.id), Authorization.WRONG))
             now = self._clock.monotonic()
             job.due = now + self._pace.after(now - (job.completed_at or job.created))
         return True
@@ -244,21 +244,21 @@ class Probe:
         self._progress("downloading")
         kept = [job for job in self._jobs if not job.request.withdrawn]
         for job in kept:
-            self._ask(Call("GET", one(job.id), Authorization.BARE))
+            self._ask(ProbeCall("GET", one(job.id), Authorization.BARE))
             for url in job.urls:
                 if url.startswith(("http://", "https://")):
-                    self._ask(Call("GET", url, Authorization.NONE))
-        self._ask(Call("GET", GENERATIONS))
+                    self._ask(ProbeCall("GET", url, Authorization.NONE))
+        self._ask(ProbeCall("GET", GENERATIONS))
         if kept:
             self._delete(kept[0])
 
     def _delete(self, job: _Job) -> None:
         """Delete a job, and look at what is left of it."""
-        self._ask(Call("DELETE", one(job.id)))
+        self._ask(ProbeCall("DELETE", one(job.id)))
         job.ended = True
-        self._ask(Call("GET", one(job.id)))
-        self._ask(Call("DELETE", one(job.id)))
-        self._ask(Call("GET", GENERATIONS))
+        self._ask(ProbeCall("GET", one(job.id)))
+        self._ask(ProbeCall("DELETE", one(job.id)))
+        self._ask(ProbeCall("GET", GENERATIONS))
 
     def _delete_all(self) -> None:
         """Delete what was created and is not deleted yet."""
@@ -272,7 +272,7 @@ class Probe:
         self.undeleted = [job.id for job in self._jobs if job.id not in gone]
         for generation_id in tuple(self.undeleted):
             self._progress("deleting what was created")
-            exchange = self._ask(Call("DELETE", one(generation_id)))[0]
+            exchange = self._ask(ProbeCall("DELETE", one(generation_id)))[0]
             if exchange.succeeded or exchange.status == 404:
                 self.undeleted.remove(generation_id)
         if self.undeleted:
@@ -281,7 +281,7 @@ class Probe:
     # One request
 
     def _get(self, job: _Job) -> None:
-        document = self._ask(Call("GET", one(job.id)))[1]
+        document = self._ask(ProbeCall("GET", one(job.id)))[1]
         self._learn_of(job, document)
 
     def _learn_of(self, job: _Job, document: Any) -> None:
@@ -302,7 +302,7 @@ class Probe:
         else:
             job.ended = has_ended(document)
 
-    def _ask(self, call: Call, tries: int = _TRIES) -> tuple[Exchange, Any]:
+    def _ask(self, call: ProbeCall, tries: int = _TRIES) -> tuple[Exchange, Any]:
         """Send a request that creates nothing; again, if the endpoint says so or does not answer."""
         for attempt in range(tries):
             exchange, document = self._send(call)
@@ -314,7 +314,7 @@ class Probe:
                 break
         return exchange, document
 
-    def _send(self, call: Call, within: float = _WITHIN_SECONDS) -> tuple[Exchange, Any]:
+    def _send(self, call: ProbeCall, within: float = _WITHIN_SECONDS) -> tuple[Exchange, Any]:
         """Send a request once, and no longer than the time allows."""
         if call.authorization is Authorization.BEARER:
             call = replace(call, authorization=self._authorization)

@@ -13,7 +13,7 @@ from netmind_contracts.runs.exchange import HEAD_BYTES, Authorization, Exchange,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from netmind_contracts.probing.calls import Call
+    from netmind_contracts.probing.calls import ProbeCall
 
 WRONG_TOKEN = "netmind-testkit-wrong-token"  # noqa: S105 - wrong on purpose
 
@@ -23,7 +23,7 @@ _KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "a
 _KEPT_CHARACTERS = 4000
 
 
-class Clock(NamedTuple):
+class RecorderClock(NamedTuple):
     """Where time comes from; replaced where time is virtual.
 
     Attributes:
@@ -45,13 +45,13 @@ class Recorder:
         own: Ids of the run's own generations; others in a list are veiled.
     """
 
-    def __init__(self, transport: Transport, base_url: str, api_key: str, clock: Clock) -> None:
+    def __init__(self, transport: Transport, base_url: str, api_key: str, clock: RecorderClock) -> None:
         self.exchanges: list[Exchange] = []
         self.own: list[str] = []
         self._transport, self._base_url, self._api_key, self._clock = transport, base_url, api_key, clock
         self._redactor = Redactor(api_key)
 
-    def send(self, call: Call, *, within: float) -> tuple[Exchange, Any]:
+    def send(self, call: ProbeCall, *, within: float) -> tuple[Exchange, Any]:
         """Send a request once, within so many seconds, and record it.
 
         Returns:
@@ -79,7 +79,7 @@ class Recorder:
         self.exchanges.append(exchange)
         return exchange, document
 
-    def _headers(self, call: Call) -> dict[str, str]:
+    def _headers(self, call: ProbeCall) -> dict[str, str]:
         headers = {"Content-Type": call.content_type} if call.content_type else {}
         if call.authorization is not Authorization.NONE:
             scheme = "" if call.authorization is Authorization.BARE else "Bearer "

@@ -33,7 +33,7 @@ KNOWN_FIELDS = frozenset(
 _WITH_TOKEN = (Authorization.BARE, Authorization.BEARER, Authorization.UNKNOWN)
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """A response, or one generation of a list.
 
     Attributes:
@@ -63,7 +63,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(slots=True)
-class Job:
+class JobHistory:
     """One generation, through the run.
 
     Attributes:
@@ -79,10 +79,10 @@ class Job:
     id: str
     model: str = ""
     config: dict[str, Any] = field(default_factory=dict)
-    created: Seen | None = None
-    polls: list[Seen] = field(default_factory=list)
-    deletes: list[Seen] = field(default_factory=list)
-    afterwards: list[Seen] = field(default_factory=list)
+    created: Observation | None = None
+    polls: list[Observation] = field(default_factory=list)
+    deletes: list[Observation] = field(default_factory=list)
+    afterwards: list[Observation] = field(default_factory=list)
 
     @property
     def deleted_place(self) -> int | None:
@@ -90,7 +90,7 @@ class Job:
         return next((seen.place for seen in self.deletes if seen.succeeded), None)
 
     @property
-    def responses(self) -> list[Seen]:
+    def responses(self) -> list[Observation]:
         """Responses to create and get, in order, that are an object."""
         both = [self.created, *self.polls] if self.created else self.polls
         return [
@@ -100,20 +100,20 @@ class Job:
         ]
 
     @property
-    def statuses(self) -> list[tuple[Seen, str]]:
+    def statuses(self) -> list[tuple[Observation, str]]:
         """Each response's status, where it is a string."""
         return [
             (seen, seen.field("status")) for seen in self.responses if isinstance(seen.field("status"), str)
         ]
 
     @property
-    def end(self) -> Seen | None:
+    def end(self) -> Observation | None:
         """The last response, if the job has ended by then: a final status, results, or a log line."""
         last = self.responses[-1] if self.responses else None
         return last if last is not None and has_ended(last.document) else None
 
     @property
-    def completed(self) -> Seen | None:
+    def completed(self) -> Observation | None:
         """The last response with results; where there is none, the last that is completed without."""
         with_results = [seen for seen in self.responses if results_of(seen.document)]
         without = [seen for seen, status in self.statuses if status == "completed"]
@@ -137,7 +137,7 @@ def has_ended(document: dict[str, Any]) -> bool:
     return (isinstance(status, str) and status in FINAL_STATUSES) or bool(results_of(document)) or failed
 
 
-def last_log(seen: Seen) -> str:
+def last_log(seen: Observation) -> str:
     """Return the text of a generation's last log line; empty if there is none."""
     logs = seen.field("logs")
     last = logs[-1] if isinstance(logs, list) and logs else None
@@ -155,7 +155,7 @@ def embedded_json(text: str) -> tuple[str, Any, str] | None:
     return text[:begin], found, text[end:]
 
 
-def time_of(seen: Seen, name: str) -> datetime | None:
+def time_of(seen: Observation, name: str) -> datetime | None:
     """Return a timestamp of a generation; None if it is not of the API's form."""
     try:
         return datetime.strptime(seen.field(name), "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the API names no zone
@@ -172,7 +172,7 @@ def requested(exchange: Exchange) -> tuple[str, dict[str, Any]] | None:
     return (model, config) if isinstance(model, str) and isinstance(config, dict) else None
 
 
-def listed(seen: Seen) -> list[Any] | None:
+def listed(seen: Observation) -> list[Any] | None:
     """Return the entries of a list; None if the response is no list."""
     entries = seen.field("generation_list")
     return entries if seen.succeeded and isinstance(entries, list) else None
@@ -184,12 +184,13 @@ class Histories:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.all = tuple(
-            Seen(index, exchange, parse(exchange.response)) for index, exchange in enumerate(run.exchanges)
+            Observation(index, exchange, parse(exchange.response))
+            for index, exchange in enumerate(run.exchanges)
         )
         # What is about a file has another address.
         self.api = [seen for seen in self.all if seen.exchange.request.url.startswith(f"{run.target}/v1/")]
 
-    def of(self, operation: Operation) -> list[Seen]:
+    def of(self, operation: Operation) -> list[Observation]:
         """Return the exchanges of one operation that carried a token and have a response."""
         return [
             seen
@@ -200,29 +201,29 @@ class Histories:
         ]
 
     @cached_property
-    def creates(self) -> list[tuple[Seen, str, dict[str, Any]]]:
+    def creates(self) -> list[tuple[Observation, str, dict[str, Any]]]:
         """Valid create requests with a response: that, the model, the config."""
         found = [(seen, requested(seen.exchange)) for seen in self.of(Operation.CREATE)]
         return [(seen, *asked) for seen, asked in found if asked is not None]
 
     @cached_property
-    def lists(self) -> list[Seen]:
+    def lists(self) -> list[Observation]:
         """Responses to list."""
         return self.of(Operation.LIST)
 
     @cached_property
-    def jobs(self) -> dict[str, Job]:
+    def jobs(self) -> dict[str, JobHistory]:
         """Every generation that was created in the run, by id; in a recording, also those that were got."""
-        jobs: dict[str, Job] = {}
+        jobs: dict[str, JobHistory] = {}
         for seen, model, config in self.creates:
             name = seen.field("id")
             if seen.succeeded and isinstance(name, str):
-                jobs.setdefault(name, Job(name, model, config, seen))
+                jobs.setdefault(name, JobHistory(name, model, config, seen))
         if self.run.scope is Scope.RECORDING:
             for seen in self.of(Operation.GET):
                 if seen.succeeded:
                     name = seen.exchange.request.generation_id
-                    jobs.setdefault(name, Job(name))
+                    jobs.setdefault(name, JobHistory(name))
         for seen in self.of(Operation.DELETE):
             if (job := jobs.get(seen.exchange.request.generation_id)) is not None:
                 job.deletes.append(seen)
@@ -233,9 +234,9 @@ class Histories:
         return jobs
 
     @cached_property
-    def downloads(self) -> list[tuple[Job, int, Seen]]:
+    def downloads(self) -> list[tuple[JobHistory, int, Observation]]:
         """Requests without a token for a result's URL, each with the job and the place in ``result.data``."""
-        places: dict[str, tuple[Job, int]] = {}
+        places: dict[str, tuple[JobHistory, int]] = {}
         for job in self.jobs.values():
             for seen in job.responses:
                 for place, entry in enumerate(results_of(seen.document)):
@@ -251,22 +252,22 @@ class Histories:
         ]
 
     @cached_property
-    def responses(self) -> list[Seen]:
+    def responses(self) -> list[Observation]:
         """Responses to create and get, job by job."""
         return [seen for job in self.jobs.values() for seen in job.responses]
 
     @cached_property
-    def completed(self) -> list[tuple[Job, Seen]]:
+    def completed(self) -> list[tuple[JobHistory, Observation]]:
         """Jobs that were completed, each with the response that shows it."""
         return [(job, job.completed) for job in self.jobs.values() if job.completed]
 
     @cached_property
-    def ended(self) -> list[tuple[Job, Seen]]:
+    def ended(self) -> list[tuple[JobHistory, Observation]]:
         """Jobs that ended, each with its last response."""
         return [(job, job.end) for job in self.jobs.values() if job.end]
 
     @cached_property
-    def results(self) -> list[tuple[Job, Seen, dict[str, Any]]]:
+    def results(self) -> list[tuple[JobHistory, Observation, dict[str, Any]]]:
         """Every result of a completed job that is an object, with the job and the response that has it."""
         return [
             (job, seen, entry)
@@ -276,7 +277,7 @@ class Histories:
         ]
 
     @cached_property
-    def list_entries(self) -> list[Seen]:
+    def list_entries(self) -> list[Observation]:
         """Every entry of every list."""
         return [
             seen._replace(document=document, where=f"generation_list[{place}]")
@@ -284,14 +285,14 @@ class Histories:
             for place, document in enumerate(listed(seen) or ())
         ]
 
-    def order_in(self, seen: Seen) -> list[int]:
+    def order_in(self, seen: Observation) -> list[int]:
         """Return which of the run's jobs a list has, in its order, each by its place among the creates."""
         order = list(self.jobs)
         ids = [entry.get("id") for entry in listed(seen) or () if isinstance(entry, dict)]
         return [order.index(name) for name in ids if name in order]
 
     @cached_property
-    def generations(self) -> list[Seen]:
+    def generations(self) -> list[Observation]:
         """Every generation that any response has: create's, get's, the lists'."""
         found = []
         for job in self.jobs.values():
@@ -300,7 +301,7 @@ class Histories:
         return found + self.list_entries
 
     @cached_property
-    def field_violations(self) -> list[tuple[Seen, tuple[library.Violation, ...]]]:
+    def field_violations(self) -> list[tuple[Observation, tuple[library.Violation, ...]]]:
         """Every generation with the ways in which its fields break their schema."""
         return [
             (entry, library.violations("generation-fields", entry.document)) for entry in self.generations

@@ -16,7 +16,7 @@ from netmind_mock.api import wire
 from netmind_mock.api.request import KEY
 from netmind_mock.errors import ExpiredLink, UnknownFile
 from netmind_mock.jobs import ids
-from netmind_mock.jobs.job import Kind, Status, status_at
+from netmind_mock.jobs.job import MediaKind, Status, status_at
 
 if TYPE_CHECKING:
     from netmind_mock.fake import Fake
@@ -73,7 +73,7 @@ def files_routes(fake: Fake) -> Blueprint:
             or job.is_deleted(now)
             or index >= len(job.plan.outputs)
             or status_at(job, now).status is not Status.COMPLETED
-            or (job.plan.outputs[index].kind is Kind.TEXT and fake.profile.text_inline)
+            or (job.plan.outputs[index].kind is MediaKind.TEXT and fake.profile.text_inline)
         ):
             raise UnknownFile
         return job, index

@@ -16,7 +16,7 @@ from netmind_mock.errors import ModelUnavailable, UnknownGeneration, UnknownMode
 from netmind_mock.jobs import ids
 from netmind_mock.jobs.catalogue import catalogue
 from netmind_mock.jobs.job import CLOCK_GRAIN, Job, deleted, ends_after, has_ended, polled, settles_at
-from netmind_mock.journal.redaction import masking_of, secrets_of
+from netmind_mock.journal.redaction import redactor_of, secrets_of
 from netmind_mock.simulation.load import move_up
 from netmind_mock.simulation.scenarios import plan_for
 from netmind_mock.validation import shown
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from netmind_mock.api.request import RequestContext
     from netmind_mock.fake import Fake
-    from netmind_mock.jobs.plan import Request
+    from netmind_mock.jobs.plan import CreateRequest
     from netmind_mock.jobs.profile import Profile
 
     View = Callable[[RequestContext, str], tuple[dict[str, Any], int]]
@@ -147,7 +147,7 @@ class _Listed:
         return fragment
 
 
-def _create(fake: Fake, context: RequestContext) -> tuple[Request, Job]:
+def _create(fake: Fake, context: RequestContext) -> tuple[CreateRequest, Job]:
     """What was asked for, and the job that it made."""
     user_id = account_of(fake, context)
     environ = context.environ
@@ -155,15 +155,15 @@ def _create(fake: Fake, context: RequestContext) -> tuple[Request, Job]:
     asked = wire.read_create(read_body(context))
     _check_model(asked, fake, environ)
     config = wire.pack_config(asked.config)
-    order = fake.accounts.order_for(user_id, asked, environ.get(_SCENARIO))
-    plan = plan_for(asked, fake.profile, fake.duration, order)
+    scenario = fake.accounts.scenario_for(user_id, asked, environ.get(_SCENARIO))
+    plan = plan_for(asked, fake.profile, fake.duration, scenario)
     job = Job(fake.ids.next(), user_id, asked.model, config, context.now, plan)
     if fake.queue is None:
         job = _put(fake, job)
     else:
         with fake.queue.turn:
             job = _put(fake, replace(job, plan=fake.queue.planned(user_id, plan, context.now)))
-    context.job_id, context.order = job.id, order
+    context.job_id, context.scenario = job.id, scenario
     return asked, job
 
 
@@ -198,7 +198,7 @@ def _listed(profile: Profile, job: Job, now: float) -> bool:
     return seen and _visible(profile, job, now)
 
 
-def _check_model(asked: Request, fake: Fake, environ: WSGIEnvironment) -> None:
+def _check_model(asked: CreateRequest, fake: Fake, environ: WSGIEnvironment) -> None:
     if asked.model in fake.profile.unavailable_models:
         raise ModelUnavailable(model=asked.model)
     if asked.model in catalogue():
@@ -207,5 +207,5 @@ def _check_model(asked: Request, fake: Fake, environ: WSGIEnvironment) -> None:
         raise UnknownModel(model=asked.model)
     _log.warning(
         "model %s is not in the catalogue: taken for an image model (--strict-models refuses such models)",
-        shown(masking_of(secrets_of(environ)).without_token(asked.model)),  # somebody reads the log
+        shown(redactor_of(secrets_of(environ)).without_token(asked.model)),  # somebody reads the log
     )

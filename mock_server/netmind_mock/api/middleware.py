@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from netmind_mock.api import wire
 from netmind_mock.api.request import RequestContext, read_body, whole_response
 from netmind_mock.clock import SimulatedClock
-from netmind_mock.errors import HINT, ApiError, hint_line, phrase_of
+from netmind_mock.errors import HINT, RefusedRequest, hint_line, phrase_of
 from netmind_mock.jobs import ids
-from netmind_mock.journal.entries import Note, lines_of
+from netmind_mock.journal.entries import RawEntry, lines_of
 from netmind_mock.journal.redaction import MAX_BODY_BYTES, header_lines, kept, secrets_of
 from netmind_mock.simulation.accounts import AppliedFault
 from netmind_mock.simulation.faults import Delivery, fault_of
@@ -55,7 +55,7 @@ class Middleware:
         views: Mapping[str, DirectView],
         *,
         unavailable: Callable[[StoreUnavailable], Application],
-        log: Callable[[Note], None] | None,
+        log: Callable[[RawEntry], None] | None,
     ) -> None:
         """Put the middleware around an application.
 
@@ -82,22 +82,22 @@ class Middleware:
         context = RequestContext.of(environ)
         context.operation, context.job_id = self._operation(environ["REQUEST_METHOD"], path)
         context.user_id = _user_id(_token(environ.get("HTTP_AUTHORIZATION")))
-        application, struck = self._application, None
+        application, applied = self._application, None
         try:
-            struck = self._admit(context)
+            applied = self._admit(context)
         except StoreUnavailable as error:
             application = self._unavailable(error)
             context.now = self._fake.accounts.clock(context.user_id).now()
         self._delay(context)
-        fault = None if struck is None else struck.fault
+        fault = None if applied is None else applied.fault
         reached = fault is None or fault.reaches
         status, headers, body = self._carry_out(context, application) if reached else _NOT_CARRIED_OUT
-        if fault is None and context.order is not None:
-            fault = fault_of(context.order)
+        if fault is None and context.scenario is not None:
+            fault = fault_of(context.scenario)
         delivery = Delivery(int(status[:3]), headers, body)
         if fault is not None:
-            delivery = fault.struck(
-                delivery, self._fake.accounts.seed, 0 if struck is None else struck.number
+            delivery = fault.apply(
+                delivery, self._fake.accounts.seed, 0 if applied is None else applied.number
             )
             if 400 <= delivery.status < 500:
                 hint = (HINT, hint_line(f"{_name(fault)}, as ordered", "docs/testing.md"))
@@ -133,10 +133,10 @@ class Middleware:
             context.user_id = None if job is None else job.user_id
         clock = fake.accounts.clock(context.user_id)
         context.now = clock.now()
-        struck = fake.accounts.strike(context.user_id, context.operation, context.job_id)
-        if struck is None and fake.load.rate is not None:
-            struck = self._limit(fake.load.rate, context, clock)
-        return struck
+        applied = fake.accounts.fault_for(context.user_id, context.operation, context.job_id)
+        if applied is None and fake.load.rate is not None:
+            applied = self._limit(fake.load.rate, context, clock)
+        return applied
 
     def _limit(self, limit: RateLimit, context: RequestContext, clock: Clock) -> AppliedFault | None:
         """Count a request for its account, and return the refusal of one that is over the limit."""
@@ -183,7 +183,7 @@ class Middleware:
         path = environ["PATH_INFO"]
         headers = header_lines(environ)
         secrets = secrets_of(environ, headers)
-        context.note = note = Note(
+        context.raw = raw = RawEntry(
             context.user_id,
             context.now,
             time.monotonic() - began,
@@ -197,15 +197,15 @@ class Middleware:
             lines_of(delivery.headers),
             b"" if context.operation == "file" else delivery.body[:MAX_BODY_BYTES],
             context.job_id,
-            "" if context.order is None else context.order.scenario,
+            "" if context.scenario is None else context.scenario.name,
             "" if fault is None else _name(fault),
             "" if fault is None else fault.kind,
             delivery.arrives,
             reached,
         )
-        self._fake.journal.add(note)
+        self._fake.journal.add(raw)
         if self._log is not None:
-            self._log(note)
+            self._log(raw)
 
 
 def _name(fault: Fault) -> str:
@@ -218,7 +218,7 @@ def _sent_body(context: RequestContext) -> bytes:
     if context.body is None and context.operation == "create":
         try:
             return read_body(context)
-        except ApiError:
+        except RefusedRequest:
             pass
     return context.body or b""
 
@@ -228,7 +228,7 @@ def _token(header: str | None) -> str:
     """The API key that was sent; empty if none was, or something else."""
     try:
         return wire.read_token(header)
-    except ApiError:
+    except RefusedRequest:
         return ""
 
 

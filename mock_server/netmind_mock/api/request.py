@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from netmind_mock.clock import Clock
     from netmind_mock.fake import Fake
-    from netmind_mock.journal.entries import Note
+    from netmind_mock.journal.entries import RawEntry
     from netmind_mock.simulation.faults import Delivery
-    from netmind_mock.simulation.scenarios import Order
+    from netmind_mock.simulation.scenarios import Scenario
 
     Application = Callable[..., Iterable[bytes]]
     Headers = list[tuple[str, str]]
@@ -53,8 +53,8 @@ class RequestContext:
     user_id: str | None = None
     body: bytes | None = None
     job_id: str = ""
-    order: Order | None = None
-    note: Note | None = None
+    scenario: Scenario | None = None
+    raw: RawEntry | None = None
     held_until: tuple[float, Clock] | None = None
     delivery: Delivery | None = None
 

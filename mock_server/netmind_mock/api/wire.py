@@ -16,13 +16,13 @@ import msgspec
 from netmind_contracts import library
 from netmind_mock.errors import BadToken, InvalidBody, MissingToken, WrongContentType
 from netmind_mock.jobs import ids
-from netmind_mock.jobs.job import CLOCK_GRAIN, Kind, Status, status_at
-from netmind_mock.jobs.plan import Request
+from netmind_mock.jobs.job import CLOCK_GRAIN, MediaKind, Status, status_at
+from netmind_mock.jobs.plan import CreateRequest
 from netmind_mock.validation import MAX_VALUES, InvalidJson, is_dense, read_json
 
 if TYPE_CHECKING:
     from netmind_contracts.library import Violation
-    from netmind_mock.errors import ApiError
+    from netmind_mock.errors import RefusedRequest
     from netmind_mock.jobs.job import Job, Output, Stage
     from netmind_mock.jobs.profile import Profile
 
@@ -73,7 +73,7 @@ def check_content_type(content_type: str, content_encoding: str) -> None:
         raise WrongContentType(expected="an uncompressed body", actual=content_encoding[:_SHOWN_CHARACTERS])
 
 
-def read_create(body: bytes) -> Request:
+def read_create(body: bytes) -> CreateRequest:
     """A create request from its JSON body.
 
     Raises:
@@ -91,7 +91,7 @@ def read_create(body: bytes) -> Request:
     if type(document) is dict:
         model, config = document.get("model"), document.get("config")
         if type(model) is str and type(config) is dict:
-            return Request(sys.intern(model), config)  # a million jobs are of few models
+            return CreateRequest(sys.intern(model), config)  # a million jobs are of few models
     raise InvalidBody(detail=[_detail_of(found) for found in library.violations("create-request", document)])
 
 
@@ -129,7 +129,7 @@ def deleted(profile: Profile) -> dict[str, Any]:
     return {"message": profile.delete_message}
 
 
-def refusal(error: ApiError, profile: Profile) -> tuple[int, Any]:
+def refusal(error: RefusedRequest, profile: Profile) -> tuple[int, Any]:
     """HTTP status and JSON body of a refusal, as the profile has them."""
     status, body = profile.errors[error.key]
     return status, _filled(body, error.facts)
@@ -176,7 +176,7 @@ def _results(job: Job, now: float, profile: Profile, origin: str) -> list[dict[s
     signature = "" if life == inf else f"?{EXPIRES}={floor(now + life)}"
     return [
         {"text": transcript(job)}
-        if output.kind is Kind.TEXT and profile.text_inline
+        if output.kind is MediaKind.TEXT and profile.text_inline
         else _result_file(job, index, output, profile, origin, signature)
         for index, output in enumerate(job.plan.outputs)
     ]

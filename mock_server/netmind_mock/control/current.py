@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from netmind_mock.control.operations import NotThere
 from netmind_mock.fake import fake_of
-from netmind_mock.journal.redaction import masking_of, secrets_of
+from netmind_mock.journal.redaction import redactor_of, secrets_of
 
 if TYPE_CHECKING:
     from netmind_mock.fake import Fake
@@ -34,7 +34,7 @@ def base_url() -> str:
 
 def redacted(message: str) -> str:
     """Return a message without the secrets of the current request, which it may quote."""
-    return masking_of(secrets_of(request.environ)).without_token(message)
+    return redactor_of(secrets_of(request.environ)).without_token(message)
 
 
 def refusal_of(error: HTTPException | InvalidInput) -> tuple[str, int]:

@@ -51,22 +51,22 @@ def _families(fake: Fake) -> Iterator[Metric]:
     took: dict[str, tuple[int, float, int]] = defaultdict(lambda: (0, 0.0, 0))
     for (operation, status), total in sorted(fake.journal.totals().items()):
         requests.add_metric([operation, str(status)], total.requests)
-        count, seconds, struck = took[operation]
-        took[operation] = (count + total.requests, seconds + total.seconds, struck + total.struck)
+        count, seconds, with_fault = took[operation]
+        took[operation] = (count + total.requests, seconds + total.seconds, with_fault + total.with_fault)
     yield requests
     summary = SummaryMetricFamily(
         "netmind_mock_request_seconds",
         "Real time taken to answer, waits that a fault ordered left out.",
         labels=["operation"],
     )
-    struck_by = CounterMetricFamily(
-        "netmind_mock_requests_struck", "Requests that a fault struck.", labels=["operation"]
+    by_fault = CounterMetricFamily(
+        "netmind_mock_requests_with_fault", "Requests that a fault with_fault.", labels=["operation"]
     )
-    for operation, (count, seconds, struck) in took.items():
+    for operation, (count, seconds, with_fault) in took.items():
         summary.add_metric([operation], count, seconds)
-        struck_by.add_metric([operation], struck)
+        by_fault.add_metric([operation], with_fault)
     yield summary
-    yield struck_by
+    yield by_fault
     jobs, evicted = fake.store.counts()
     yield GaugeMetricFamily("netmind_mock_jobs", "Jobs that are kept.", value=jobs)
     yield CounterMetricFamily(

@@ -15,7 +15,7 @@ import msgspec
 from netmind_mock.control.operations import OPERATIONS_BY_NAME
 
 if TYPE_CHECKING:
-    from netmind_mock.control.operations import Operation
+    from netmind_mock.control.operations import ControlOperation
 
 _HEAD: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -52,7 +52,7 @@ def openapi_document() -> dict[str, Any]:
     return {**_HEAD, "paths": dict(sorted(paths.items())), "components": components}
 
 
-def _operation(name: str, one: Operation) -> dict[str, Any]:
+def _operation(name: str, one: ControlOperation) -> dict[str, Any]:
     refusals = {**_REFUSALS, "422": "Mistake"}
     document: dict[str, Any] = {"operationId": name, "summary": one.about.removesuffix(".")}
     if parameters := [
@@ -78,11 +78,11 @@ def _operation(name: str, one: Operation) -> dict[str, Any]:
     return document
 
 
-def _in_path(argument: str, one: Operation) -> bool:
+def _in_path(argument: str, one: ControlOperation) -> bool:
     return f"{{{argument}}}" in one.path
 
 
-def _describe(properties: dict[str, Any], one: Operation) -> None:
+def _describe(properties: dict[str, Any], one: ControlOperation) -> None:
     """Add what the table says of arguments to the schema of the body that has them."""
     for argument, parameter in one.parameters.items():
         if not _in_path(argument, one):

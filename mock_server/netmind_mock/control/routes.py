@@ -20,7 +20,7 @@ from netmind_mock.control.guard import KEY_HEADER, METHODS, check_source, has_ke
 from netmind_mock.control.metrics import exposition
 from netmind_mock.control.openapi import openapi_document
 from netmind_mock.control.operations import OPERATIONS_BY_NAME, call
-from netmind_mock.errors import HINT, ApiError, hint_line
+from netmind_mock.errors import HINT, RefusedRequest, hint_line
 from netmind_mock.jobs import ids
 from netmind_mock.validation import MAX_VALUES, InvalidInput, InvalidJson, is_dense, read_json
 
@@ -114,7 +114,7 @@ def _account() -> str | None:
         return None
     try:
         return ids.user_id_of(wire.read_token(header))
-    except ApiError:
+    except RefusedRequest:
         wanted = "expected a token, bare or as Bearer TOKEN; leave the header out for all accounts"
         abort(401, f"Authorization: {wanted}")
 

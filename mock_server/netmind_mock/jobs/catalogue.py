@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.jobs.job import Kind
+from netmind_mock.jobs.job import MediaKind
 from netmind_mock.validation import read_toml
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Model:
     """
 
     name: str
-    kind: Kind
+    kind: MediaKind
     level: str
     source: str
     defaults: Mapping[str, Any]
@@ -56,7 +56,7 @@ def _model(name: str, entry: dict[str, Any], definitions: dict[str, Any]) -> Mod
     options = entry["options"]
     return Model(
         name=name,
-        kind=Kind(entry["kind"]),
+        kind=MediaKind(entry["kind"]),
         level=entry["level"],
         source=entry["source"],
         defaults=types.MappingProxyType(

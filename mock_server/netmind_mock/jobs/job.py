@@ -42,7 +42,7 @@ class Status(StrEnum):
 _GOING_ON = (Status.PENDING, Status.INITIALIZING, Status.PROCESSING)
 
 
-class Kind(StrEnum):
+class MediaKind(StrEnum):
     """What a model makes; also the ``file_type`` of its results (``image`` is documented)."""
 
     IMAGE = "image"
@@ -54,7 +54,7 @@ class Kind(StrEnum):
 class Output(Struct, frozen=True, gc=False):
     """One result to be rendered: sizes in pixels, duration in seconds, each 0 where it has no meaning."""
 
-    kind: Kind
+    kind: MediaKind
     extension: str
     width: int = 0
     height: int = 0

@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_mock.jobs.catalogue import Model, catalogue, unknown_model
-from netmind_mock.jobs.job import Kind, Output, Plan, Stage, Status
+from netmind_mock.jobs.job import MediaKind, Output, Plan, Stage, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 _SHOWN_CHARACTERS = 300
 
 
-class Request(NamedTuple):
+class CreateRequest(NamedTuple):
     """What a client asked for."""
 
     model: str
     config: dict[str, Any]
 
 
-def default_plan(request: Request, profile: Profile, duration: float, *, judged: bool) -> Plan:
+def default_plan(request: CreateRequest, profile: Profile, duration: float, *, judged: bool) -> Plan:
     """Return the plan of a job for which no scenario was asked.
 
     Args:
@@ -119,15 +119,15 @@ def outputs_of(model: Model, config: dict[str, Any]) -> tuple[Output, ...]:
     """What a completed job of this model results in."""
     options = {**model.defaults, **config}
     match model.kind:
-        case Kind.IMAGE:
+        case MediaKind.IMAGE:
             extension = _IMAGE_EXTENSIONS.get(_word(options.get("output_format")), "png")
-            return (Output(Kind.IMAGE, extension, *image_size(options)),) * image_count(options)
-        case Kind.VIDEO:
-            return (Output(Kind.VIDEO, "mp4", *VIDEO_SIZE, _seconds(options, model)),)
-        case Kind.AUDIO:
-            return (Output(Kind.AUDIO, "wav", duration=_seconds(options, model)),)
-        case Kind.TEXT:
-            return (Output(Kind.TEXT, "txt"),)
+            return (Output(MediaKind.IMAGE, extension, *image_size(options)),) * image_count(options)
+        case MediaKind.VIDEO:
+            return (Output(MediaKind.VIDEO, "mp4", *VIDEO_SIZE, _seconds(options, model)),)
+        case MediaKind.AUDIO:
+            return (Output(MediaKind.AUDIO, "wav", duration=_seconds(options, model)),)
+        case MediaKind.TEXT:
+            return (Output(MediaKind.TEXT, "txt"),)
 
 
 def image_size(options: Mapping[str, Any]) -> tuple[int, int]:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from netmind_contracts.redaction import REDACTED
-from netmind_mock.journal.redaction import is_secret_header, masking_of
+from netmind_mock.journal.redaction import is_secret_header, redactor_of
 from netmind_mock.validation import InvalidJson, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from netmind_mock.journal.redaction import Masking
+    from netmind_mock.journal.redaction import RequestRedactor
 
     Kept = TypeVar("Kept")
 
@@ -30,7 +30,7 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 _TEXTS = ("application/json", "text/")
 
 
-class Note(NamedTuple):
+class RawEntry(NamedTuple):
     """A request and its answer, as they were noted in passing.
 
     It holds nothing but numbers, text and bytes (headers a line each), so that thousands of them cost the
@@ -151,16 +151,16 @@ class Total(NamedTuple):
     Attributes:
         requests: How many there were.
         seconds: What they took, together.
-        struck: How many of them a fault struck.
+        with_fault: How many of them a fault was applied to.
     """
 
     requests: int = 0
     seconds: float = 0.0
-    struck: int = 0
+    with_fault: int = 0
 
-    def and_one(self, note: Note) -> Total:
+    def and_one(self, raw: RawEntry) -> Total:
         """With this request."""
-        return Total(self.requests + 1, self.seconds + note.seconds, self.struck + bool(note.fault))
+        return Total(self.requests + 1, self.seconds + raw.seconds, self.with_fault + bool(raw.fault))
 
 
 class Journal:
@@ -171,25 +171,25 @@ class Journal:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._notes: deque[Note] = deque()
+        self._entries: deque[RawEntry] = deque()
         self._bytes = 0
         self._dropped: dict[str | None, int] = {}
         self._totals: dict[tuple[str, int], list[Any]] = {}  # in the order of Total's fields
 
-    def add(self, note: Note) -> None:
+    def add(self, raw: RawEntry) -> None:
         """Keep a note, and drop the oldest that there is no room for."""
-        counted = (note.operation, note.status)
+        counted = (raw.operation, raw.status)
         with self._lock:
             total = self._totals.get(counted)
             if total is None:
                 total = self._totals[counted] = [0, 0.0, 0]
             total[0] += 1
-            total[1] += note.seconds
-            total[2] += bool(note.fault)
-            self._notes.append(note)
-            self._bytes += weight(note)
-            while len(self._notes) > self._max_entries or self._bytes > self._max_bytes:
-                oldest = self._notes.popleft()
+            total[1] += raw.seconds
+            total[2] += bool(raw.fault)
+            self._entries.append(raw)
+            self._bytes += weight(raw)
+            while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
+                oldest = self._entries.popleft()
                 self._bytes -= weight(oldest)
                 if len(self._dropped) < MAX_ENTRIES or oldest.user_id in self._dropped:
                     self._dropped[oldest.user_id] = self._dropped.get(oldest.user_id, 0) + 1
@@ -208,7 +208,7 @@ class Journal:
     def size(self) -> tuple[int, int]:
         """How many requests are kept, and in how many bytes."""
         with self._lock:
-            return len(self._notes), self._bytes
+            return len(self._entries), self._bytes
 
     def entries(
         self,
@@ -220,15 +220,15 @@ class Journal:
     ) -> list[Entry]:
         """A tenant's requests, or (None) everybody's: of one operation, of one job, the last, or all."""
         with self._lock:
-            notes = [note for note in self._notes if user_id in (None, note.user_id)]
+            raw_entries = [raw for raw in self._entries if user_id in (None, raw.user_id)]
             dropped = self._dropped_of(user_id)
-        kept = ((note.operation, note.job_id, note) for note in notes)
+        kept = ((raw.operation, raw.job_id, raw) for raw in raw_entries)
         return [entry_of(*one) for one in chosen(kept, dropped, operation, job_id, last)]
 
     def polls(self, job_ids: Collection[str]) -> dict[str, int]:
         """How often each of these jobs was asked for."""
         with self._lock:
-            asked = Counter(note.job_id for note in self._notes if note.operation == "get")
+            asked = Counter(raw.job_id for raw in self._entries if raw.operation == "get")
         return {job_id: asked[job_id] for job_id in job_ids}
 
     def dropped(self, user_id: str | None = None) -> int:
@@ -239,19 +239,19 @@ class Journal:
     def _dropped_of(self, user_id: str | None) -> int:
         return sum(self._dropped.values()) if user_id is None else self._dropped.get(user_id, 0)
 
-    def lost(self, note: Note) -> None:
+    def lost(self, raw: RawEntry) -> None:
         """Remember that an answer was not received after all, such as since its client had given up."""
         with self._lock:
-            for position in range(len(self._notes) - 1, -1, -1):
-                if self._notes[position] is note:
-                    self._notes[position] = note._replace(arrives=False)
+            for position in range(len(self._entries) - 1, -1, -1):
+                if self._entries[position] is raw:
+                    self._entries[position] = raw._replace(arrives=False)
                     return
 
     def forget(self, user_id: str | None) -> None:
         """Drop a tenant's requests, or (None) all of them, as if there had been none."""
         with self._lock:
-            kept = [note for note in self._notes if user_id is not None and note.user_id != user_id]
-            self._notes = deque(kept)
+            kept = [raw for raw in self._entries if user_id is not None and raw.user_id != user_id]
+            self._entries = deque(kept)
             self._bytes = sum(map(weight, kept))
             if user_id is None:
                 self._dropped = {}
@@ -276,58 +276,58 @@ def chosen(
         last: How many of the last; None for all.
     """
     found = [
-        (number, note)
-        for number, (asked, about, note) in enumerate(kept, dropped + 1)
+        (number, raw)
+        for number, (asked, about, raw) in enumerate(kept, dropped + 1)
         if operation in (None, asked) and job_id in (None, about)
     ]
     return found if last is None else found[-last:]
 
 
-def sealed(note: Note) -> bytes:
+def pack_redacted(raw: RawEntry) -> bytes:
     """Return a note without its secrets, as MessagePack."""
-    masking = masking_of(note.token)
+    redactor = redactor_of(raw.token)
     return msgspec.msgpack.encode(
-        note._replace(
-            path=_masked(note.path, masking),
-            headers=_sealed_lines(note.headers, masking),
+        raw._replace(
+            path=_redacted(raw.path, redactor),
+            headers=_redacted_lines(raw.headers, redactor),
             token="",
-            body=_text(note.body, masking).encode(),
-            response_headers=_sealed_lines(note.response_headers, masking),
-            response=_text(note.response, masking).encode(),
+            body=_text(raw.body, redactor).encode(),
+            response_headers=_redacted_lines(raw.response_headers, redactor),
+            response=_text(raw.response, redactor).encode(),
         )
     )
 
 
-def unsealed(document: bytes) -> Note:
+def unpack_raw(document: bytes) -> RawEntry:
     """Return the note of what ``sealed`` made."""
-    return msgspec.msgpack.decode(document, type=Note)
+    return msgspec.msgpack.decode(document, type=RawEntry)
 
 
-def entry_of(number: int, note: Note) -> Entry:
+def entry_of(number: int, raw: RawEntry) -> Entry:
     """A note as an entry, with what is secret masked."""
-    masking = masking_of(note.token)
-    response_headers = _by_name(note.response_headers, masking)
+    redactor = redactor_of(raw.token)
+    response_headers = _by_name(raw.response_headers, redactor)
     is_text = response_headers.get("content-type", "").startswith(_TEXTS)
     return Entry(
         number=number,
-        at=note.at,
-        seconds=note.seconds,
-        user_id=note.user_id,
-        operation=note.operation,
-        method=note.method,
-        path=_masked(note.path, masking),
-        headers=_by_name(note.headers, masking),
-        body=_text(note.body, masking),
-        status=note.status,
+        at=raw.at,
+        seconds=raw.seconds,
+        user_id=raw.user_id,
+        operation=raw.operation,
+        method=raw.method,
+        path=_redacted(raw.path, redactor),
+        headers=_by_name(raw.headers, redactor),
+        body=_text(raw.body, redactor),
+        status=raw.status,
         response_headers=response_headers,
-        response=_text(note.response, masking) if is_text and note.operation != "file" else "",
-        size=int(response_headers.get("content-length") or len(note.response)),
-        job_id=note.job_id,
-        scenario=note.scenario,
-        fault=note.fault,
-        fault_kind=note.fault_kind,
-        arrived=note.arrives,
-        reached=note.reached,
+        response=_text(raw.response, redactor) if is_text and raw.operation != "file" else "",
+        size=int(response_headers.get("content-length") or len(raw.response)),
+        job_id=raw.job_id,
+        scenario=raw.scenario,
+        fault=raw.fault,
+        fault_kind=raw.fault_kind,
+        arrived=raw.arrives,
+        reached=raw.reached,
     )
 
 
@@ -336,18 +336,18 @@ def same_request(one: Entry, other: Entry) -> bool:
     return (one.json == other.json) if one.json is not None else one.body == other.body
 
 
-def weight(note: Note) -> int:
+def weight(raw: RawEntry) -> int:
     """What a note counts for, in bytes."""
-    texts = (note.body, note.response, note.path, note.headers, note.response_headers, note.token, note.fault)
+    texts = (raw.body, raw.response, raw.path, raw.headers, raw.response_headers, raw.token, raw.fault)
     return 600 + sum(map(len, texts))
 
 
-def _masked(text: str, masking: Masking) -> str:
-    return masking.without_token(text)
+def _redacted(text: str, redactor: RequestRedactor) -> str:
+    return redactor.without_token(text)
 
 
-def _text(body: bytes, masking: Masking) -> str:
-    return _masked(body.decode("utf-8", "replace"), masking)
+def _text(body: bytes, redactor: RequestRedactor) -> str:
+    return _redacted(body.decode("utf-8", "replace"), redactor)
 
 
 def lines_of(headers: Iterable[tuple[str, str]]) -> str:
@@ -355,19 +355,19 @@ def lines_of(headers: Iterable[tuple[str, str]]) -> str:
     return "\n".join([f"{name}: {value}" for name, value in headers])
 
 
-def _by_name(lines: str, masking: Masking) -> dict[str, str]:
+def _by_name(lines: str, redactor: RequestRedactor) -> dict[str, str]:
     pairs = [line.partition(": ") for line in lines.split("\n") if line]
     return {
         (key := name.lower().replace("_", "-")): _secret(value)
         if is_secret_header(key)
-        else _masked(value, masking)
+        else _redacted(value, redactor)
         for name, _, value in pairs
     }
 
 
 @lru_cache(maxsize=1024)  # a client sends the same headers with every request
-def _sealed_lines(lines: str, masking: Masking) -> str:
-    return lines_of(_by_name(lines, masking).items())
+def _redacted_lines(lines: str, redactor: RequestRedactor) -> str:
+    return lines_of(_by_name(lines, redactor).items())
 
 
 def _secret(value: str) -> str:

@@ -22,7 +22,7 @@ _TOLERANCE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PollingFinding:
     """A bad manner: its rule, and the evidence in a sentence."""
 
     rule: str
@@ -46,7 +46,7 @@ class Polling:
     job_id: str
     times: tuple[float, ...]
     statuses: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[PollingFinding, ...]
 
     @property
     def intervals(self) -> tuple[float, ...]:
@@ -77,7 +77,7 @@ def polling_from_json(document: Mapping[str, Any]) -> Polling:
         document["job_id"],
         tuple(document["times"]),
         tuple(document["statuses"]),
-        tuple(Finding(**one) for one in document["findings"]),
+        tuple(PollingFinding(**one) for one in document["findings"]),
     )
 
 
@@ -99,7 +99,7 @@ def judge_polling(
     ours = {word: status for status, word in words.items()}
     statuses = tuple(_status(poll, ours) for poll in polls)
     findings = [
-        *([] if polls else [Finding("polls", "it was never polled")]),
+        *([] if polls else [PollingFinding("polls", "it was never polled")]),
         *_too_fast(times),
         *_no_backoff(times, statuses),
         *_retry_after(polls, times),
@@ -110,7 +110,7 @@ def judge_polling(
     ]
     if dropped:
         findings.append(
-            Finding("journal", f"{dropped} requests were dropped from the journal, so this is not all")
+            PollingFinding("journal", f"{dropped} requests were dropped from the journal, so this is not all")
         )
     return Polling(job_id, times, statuses, tuple(findings))
 
@@ -126,14 +126,14 @@ def _status(poll: Entry, ours: Mapping[str, str]) -> str:
     return "completed, empty" if status == "completed" and not document.get("result") else status
 
 
-def _too_fast(times: tuple[float, ...]) -> list[Finding]:
+def _too_fast(times: tuple[float, ...]) -> list[PollingFinding]:
     gaps = [(later - earlier, later) for earlier, later in itertools.pairwise(times)]
     fast = [(gap, later) for gap, later in gaps if gap < SHORTEST_INTERVAL - _TOLERANCE]
     if not fast:
         return []
     gap, later = min(fast)
     return [
-        Finding(
+        PollingFinding(
             "interval",
             f"{len(fast)} polls came less than {SHORTEST_INTERVAL:g} s after the one before "
             f"(at {later:.2f} s: {gap:.2f} s after it)",
@@ -141,17 +141,17 @@ def _too_fast(times: tuple[float, ...]) -> list[Finding]:
     ]
 
 
-def _no_backoff(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[Finding]:
+def _no_backoff(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[PollingFinding]:
     waiting = [time for time, status in zip(times, statuses, strict=True) if not _is_final(status)]
     gaps = [later - earlier for earlier, later in itertools.pairwise(waiting)]
     pauses = [gap for gap in gaps if gap > _TOLERANCE]
     if len(pauses) < _POLLS_BEFORE_BACKOFF or max(pauses[len(pauses) // 2 :]) >= _GROWN * min(pauses[:3]):
         return []
     shown = f"{min(pauses):.2f} to {max(pauses):.2f} s"
-    return [Finding("backoff", f"the pause never grew in {len(waiting)} polls ({shown})")]
+    return [PollingFinding("backoff", f"the pause never grew in {len(waiting)} polls ({shown})")]
 
 
-def _retry_after(polls: Sequence[Entry], times: tuple[float, ...]) -> list[Finding]:
+def _retry_after(polls: Sequence[Entry], times: tuple[float, ...]) -> list[PollingFinding]:
     for number, (poll, later) in enumerate(itertools.pairwise(polls), 1):
         asked = poll.response_headers.get("retry-after", "")
         if poll.status not in (429, 503) or not asked.replace(".", "", 1).isdecimal():
@@ -159,7 +159,7 @@ def _retry_after(polls: Sequence[Entry], times: tuple[float, ...]) -> list[Findi
         waited = later.at - poll.at
         if waited < float(asked) - _TOLERANCE:
             return [
-                Finding(
+                PollingFinding(
                     "retry-after",
                     f"poll {number} (at {times[number - 1]:.2f} s) was answered {poll.status} with "
                     f"Retry-After: {asked}, and the next came {waited:.2f} s later",
@@ -174,7 +174,7 @@ def _is_final(status: str) -> bool:
 
 def _after_the_end(
     entries: Sequence[Entry], polls: Sequence[Entry], times: tuple[float, ...], statuses: tuple[str, ...]
-) -> list[Finding]:
+) -> list[PollingFinding]:
     """Polls after a final status; asking again for the link of a file that was refused is none."""
     ends = [number for number, status in enumerate(statuses) if _is_final(status)]
     if not ends:
@@ -191,16 +191,16 @@ def _after_the_end(
     if not later:
         return []
     end = f"the status {statuses[first]} (at {times[first]:.2f} s), which is final"
-    return [Finding("final", f"{len(later)} more polls after {end}")]
+    return [PollingFinding("final", f"{len(later)} more polls after {end}")]
 
 
-def _without_end(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[Finding]:
+def _without_end(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[PollingFinding]:
     if any(map(_is_final, statuses)):
         return []
     if len(times) <= MAX_POLLS and (not times or times[-1] - times[0] <= LONGEST_WAIT):
         return []
     return [
-        Finding(
+        PollingFinding(
             "deadline",
             f"{len(times)} polls in {times[-1] - times[0]:.0f} s of a job that does not end "
             f"(last: {statuses[-1]}): the client has no deadline",
@@ -208,16 +208,18 @@ def _without_end(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[Fi
     ]
 
 
-def _after_delete(entries: Sequence[Entry], polls: Sequence[Entry]) -> list[Finding]:
+def _after_delete(entries: Sequence[Entry], polls: Sequence[Entry]) -> list[PollingFinding]:
     gone = next(
         (one for one in entries if one.operation == "delete" and one.arrived and 200 <= one.status < 300),
         None,
     )
     later = [poll for poll in polls if gone is not None and poll.number > gone.number]
-    return [Finding("delete", f"{len(later)} polls after the job was deleted")] if later else []
+    return [PollingFinding("delete", f"{len(later)} polls after the job was deleted")] if later else []
 
 
-def _gave_up(statuses: tuple[str, ...], entries: Sequence[Entry], known: frozenset[str]) -> list[Finding]:
+def _gave_up(
+    statuses: tuple[str, ...], entries: Sequence[Entry], known: frozenset[str]
+) -> list[PollingFinding]:
     deleted = any(entry.operation == "delete" for entry in entries)
     if (
         not statuses
@@ -227,7 +229,7 @@ def _gave_up(statuses: tuple[str, ...], entries: Sequence[Entry], known: frozens
     ):
         return []
     return [
-        Finding(
+        PollingFinding(
             "unknown status",
             f"the client stopped at the status {statuses[-1]!r}, which nobody documented: the job may go on",
         )

@@ -32,7 +32,7 @@ _KNOWN = ("authorization", "cookie")
 _AROUND = "\"',;="
 
 
-class Masking:
+class RequestRedactor:
     """Takes some secrets out of text, in whatever spelling."""
 
     def __init__(self, secrets: str) -> None:
@@ -60,9 +60,9 @@ def _is_word(text: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def masking_of(secrets: str) -> Masking:
+def redactor_of(secrets: str) -> RequestRedactor:
     """What masks these secrets, as ``secrets_of`` gives them."""
-    return Masking(secrets)
+    return RequestRedactor(secrets)
 
 
 def is_secret_header(name: str) -> bool:
@@ -126,23 +126,23 @@ def kept(body: bytes, token: str = "") -> bytes:
     """A request's body as the journal keeps it; where it is cut, without the token, so that no half stays."""
     if len(body) <= MAX_BODY_BYTES:
         return body
-    masking = masking_of(token)
+    redactor = redactor_of(token)
     if is_dense(body):
-        return _cut(body, masking)
+        return _cut(body, redactor)
     try:
-        return _cut(msgspec.json.encode(shortened(read_json(body), masking)), masking)
+        return _cut(msgspec.json.encode(shortened(read_json(body), redactor)), redactor)
     except InvalidJson:
-        return _cut(body, masking)
+        return _cut(body, redactor)
 
 
-def _cut(body: bytes, masking: Masking) -> bytes:
+def _cut(body: bytes, redactor: RequestRedactor) -> bytes:
     if len(body) <= MAX_BODY_BYTES:
         return body
     beginning = body[: MAX_BODY_BYTES + _MAX_SPELLED].decode("utf-8", "replace")
-    return masking.without_token(beginning).encode()[:MAX_BODY_BYTES]
+    return redactor.without_token(beginning).encode()[:MAX_BODY_BYTES]
 
 
-def shortened(value: Any, masking: Masking | None = None) -> Any:
+def shortened(value: Any, redactor: RequestRedactor | None = None) -> Any:
     """JSON in which each long text, such as an image, is its beginning, its length and its hash.
 
     The beginning is cut after the token was masked, of which half would not be known.
@@ -152,9 +152,9 @@ def shortened(value: Any, masking: Masking | None = None) -> Any:
         for start in range(0, len(value), _LARGE_BYTES):  # not all at once: it may be ten megabytes
             digest.update(value[start : start + _LARGE_BYTES].encode("utf-8", "replace"))
         beginning = value[:_MAX_SPELLED]
-        if masking is not None:
-            beginning = masking.without_token(beginning)
+        if redactor is not None:
+            beginning = redactor.without_token(beginning)
         return f"{beginning[:40]}… ({len(value)} characters, {digest.hexdigest()})"
     if isinstance(value, dict):
-        return {key: shortened(one, masking) for key, one in value.items()}
-    return [shortened(one, masking) for one in value] if isinstance(value, list) else value
+        return {key: shortened(one, redactor) for key, one in value.items()}
+    return [shortened(one, redactor) for one in value] if isinstance(value, list) else value

@@ -25,8 +25,8 @@ from netmind_mock.journal.entries import (
     Total,
     chosen,
     entry_of,
-    sealed,
-    unsealed,
+    pack_redacted,
+    unpack_raw,
     weight,
 )
 from netmind_mock.stores import StoredEntry, StoreUnavailable
@@ -34,13 +34,13 @@ from netmind_mock.stores import StoredEntry, StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from netmind_mock.journal.entries import Entry, Note
-    from netmind_mock.stores.notes import EntryStore
+    from netmind_mock.journal.entries import Entry, RawEntry
+    from netmind_mock.stores.entries import EntryStore
 
 _WRITTEN_AFTER_SECONDS: Final = 0.02
 _MAX_UNWRITTEN: Final = 1000  # where the journal keeps fewer, or none
-_ANSWER_PAUSE_SECONDS: Final = 0.005
-_ANSWER_WITHIN_SECONDS: Final = 2.0  # a process that has not answered by then is not waited for again
+_POLL_SECONDS: Final = 0.005
+_FLUSH_TIMEOUT_SECONDS: Final = 2.0  # a process that has not answered by then is not waited for again
 
 _log = logging.getLogger("netmind_mock")
 
@@ -54,7 +54,7 @@ class SharedJournal:
 
     def __init__(
         self,
-        notes: EntryStore,
+        entries: EntryStore,
         max_entries: int = MAX_ENTRIES,
         max_bytes: int = MAX_BYTES,
         *,
@@ -64,36 +64,36 @@ class SharedJournal:
         """Nothing of this process's own yet.
 
         Args:
-            notes: Where the notes are.
+            entries: Where the entries are.
             max_entries: How many are kept, of all processes together; 0 for none.
             max_bytes: In how many bytes.
             meanwhile: Called each time that the thread has looked after the notes.
             wall: The system's clock, in seconds since the epoch.
         """
-        self._notes = notes
-        self._most = max_entries, max_bytes
+        self._entries = entries
+        self._limits = max_entries, max_bytes
         self._meanwhile = meanwhile
         self._wall = wall
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._taken: deque[tuple[float, Note]] = deque()
+        self._taken: deque[tuple[float, RawEntry]] = deque()
         self._cut: Counter[str | None] = Counter()  # how many of whose there was no room for
         self._name = ""  # as a writer; empty before the first note
-        self._answered = 0
+        self._acknowledged = 0
 
-    def add(self, note: Note) -> None:
+    def add(self, raw: RawEntry) -> None:
         """Keep a note."""
         if not self._name:
             self._begin()
         with self._lock:
-            self._taken.append((self._wall(), note))
+            self._taken.append((self._wall(), raw))
             self._bound()
 
-    def lost(self, note: Note) -> None:
+    def lost(self, raw: RawEntry) -> None:
         """Remember that an answer was not received after all, if its note is not written yet."""
         with self._lock:
             self._taken = deque(
-                (at, taken._replace(arrives=False) if taken is note else taken) for at, taken in self._taken
+                (at, taken._replace(arrives=False) if taken is raw else taken) for at, taken in self._taken
             )
 
     def entries(
@@ -106,32 +106,32 @@ class SharedJournal:
     ) -> list[Entry]:
         """A tenant's requests, or (None) everybody's: of one operation, of one job, the last, or all."""
         self.collect()
-        kept, dropped = self._notes.read(user_id, *self._most)
+        kept, dropped = self._entries.read(user_id, *self._limits)
         wanted = chosen(kept, dropped, operation, job_id, last)
-        return [entry_of(number, unsealed(note)) for number, note in wanted]
+        return [entry_of(number, unpack_raw(raw)) for number, raw in wanted]
 
     def polls(self, job_ids: Collection[str]) -> dict[str, int]:
         """How often each of these jobs was asked for."""
         self.collect()
-        return {job_id: self._notes.count("get", job_id) for job_id in job_ids}
+        return {job_id: self._entries.count("get", job_id) for job_id in job_ids}
 
     def dropped(self, user_id: str | None = None) -> int:
         """How many of a tenant's requests, or (None) of all, there was no room for."""
         self.collect()
-        return self._notes.read(user_id, *self._most)[1]
+        return self._entries.read(user_id, *self._limits)[1]
 
     def totals(self) -> dict[tuple[str, int], Total]:
         """What all requests came to, by operation and status."""
         self.collect()
         return {
-            (operation, status): Total(requests, seconds, struck)
-            for operation, status, requests, seconds, struck in self._notes.totals()
+            (operation, status): Total(requests, seconds, with_fault)
+            for operation, status, requests, seconds, with_fault in self._entries.totals()
         }
 
     def size(self) -> tuple[int, int]:
         """How many requests are kept, and in how many bytes."""
         self.collect()
-        return self._notes.size(*self._most)
+        return self._entries.size(*self._limits)
 
     def forget(self, user_id: str | None) -> None:
         """Drop what is not written yet of a tenant, or (None) of all; the store drops the rest."""
@@ -143,24 +143,24 @@ class SharedJournal:
         """Write what was noted last, and be waited for no more."""
         self.write()
         if self._name:
-            self._notes.drop_writer(self._name)
+            self._entries.drop_writer(self._name)
 
     def write(self) -> None:
         """Write what was noted, and answer whoever has called for it."""
         with self._writing:
-            called = self._notes.called()  # first: what is taken after a call need not be in its answer
+            called = self._entries.called()  # first: what is taken after a call need not be in its answer
             with self._lock:
                 taken, self._taken = self._taken, deque()
                 cut, self._cut = self._cut, Counter()
             try:
                 if taken:
-                    kept = list(taken)[-self._most[0] :] if self._most[0] else []
-                    more = cut + Counter(note.user_id for _, note in list(taken)[: len(taken) - len(kept)])
-                    self._notes.add(_kept(kept), _totals(taken), more, *self._most)
+                    kept = list(taken)[-self._limits[0] :] if self._limits[0] else []
+                    more = cut + Counter(raw.user_id for _, raw in list(taken)[: len(taken) - len(kept)])
+                    self._entries.add(_kept(kept), _totals(taken), more, *self._limits)
                     taken, cut = deque(), Counter()
-                if self._name and called > self._answered:
-                    self._notes.response(self._name, called)
-                    self._answered = called
+                if self._name and called > self._acknowledged:
+                    self._entries.acknowledge(self._name, called)
+                    self._acknowledged = called
             except StoreUnavailable:
                 with self._lock:
                     self._taken.extendleft(reversed(taken))
@@ -170,7 +170,7 @@ class SharedJournal:
 
     def _bound(self) -> None:
         """Keep no more for later than is kept at all, should the store not be had for long."""
-        while len(self._taken) > max(self._most[0], _MAX_UNWRITTEN):
+        while len(self._taken) > max(self._limits[0], _MAX_UNWRITTEN):
             self._cut[self._taken.popleft()[1].user_id] += 1
 
     def _begin(self) -> None:
@@ -180,14 +180,14 @@ class SharedJournal:
                 return
             name = f"{_machine()} {os.getpid()} {secrets.token_hex(4)}"
             with contextlib.suppress(StoreUnavailable):  # the next note tries again
-                self._answered = self._notes.called()
-                self._notes.response(name, self._answered)
+                self._acknowledged = self._entries.called()
+                self._entries.acknowledge(name, self._acknowledged)
                 self._name = name
                 threading.Thread(target=self._keep_writing, daemon=True).start()
 
     def _keep_writing(self) -> None:
         pause = threading.Event()
-        while not self._notes.is_closed:
+        while not self._entries.is_closed:
             try:
                 self.write()
                 self._meanwhile()
@@ -200,41 +200,41 @@ class SharedJournal:
     def collect(self) -> None:
         """Have everything written that was noted before, by whatever process."""
         self.write()
-        if not self._behind(self._notes.called() + 1):
+        if not self._behind(self._entries.called() + 1):
             return
-        number = self._notes.call()
-        until = time.monotonic() + _ANSWER_WITHIN_SECONDS
+        number = self._entries.call()
+        until = time.monotonic() + _FLUSH_TIMEOUT_SECONDS
         self.write()
         pause = threading.Event()
         while behind := self._behind(number):
             for writer in behind:
                 if _is_gone(writer) or time.monotonic() > until:
-                    self._notes.drop_writer(writer)
-            pause.wait(_ANSWER_PAUSE_SECONDS)
+                    self._entries.drop_writer(writer)
+            pause.wait(_POLL_SECONDS)
 
     def _behind(self, number: int) -> list[str]:
         """The other writers who have not answered this call."""
         return [
             writer
-            for writer, answered in self._notes.writers().items()
-            if answered < number and writer != self._name
+            for writer, acknowledged in self._entries.writers().items()
+            if acknowledged < number and writer != self._name
         ]
 
 
 AnyJournal: TypeAlias = Journal | SharedJournal
 
 
-def _kept(taken: Iterable[tuple[float, Note]]) -> list[StoredEntry]:
+def _kept(taken: Iterable[tuple[float, RawEntry]]) -> list[StoredEntry]:
     return [
-        StoredEntry(note.user_id, note.operation, note.job_id, happened, weight(note), sealed(note))
-        for happened, note in taken
+        StoredEntry(raw.user_id, raw.operation, raw.job_id, happened, weight(raw), pack_redacted(raw))
+        for happened, raw in taken
     ]
 
 
-def _totals(taken: Iterable[tuple[float, Note]]) -> list[tuple[str, int, int, float, int]]:
+def _totals(taken: Iterable[tuple[float, RawEntry]]) -> list[tuple[str, int, int, float, int]]:
     totals: dict[tuple[str, int], Total] = defaultdict(Total)
-    for _, note in taken:
-        totals[note.operation, note.status] = totals[note.operation, note.status].and_one(note)
+    for _, raw in taken:
+        totals[raw.operation, raw.status] = totals[raw.operation, raw.status].and_one(raw)
     return [(*counted, *total) for counted, total in totals.items()]
 
 

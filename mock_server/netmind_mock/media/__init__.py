@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from netmind_mock.jobs.job import Kind, prompt_of
+from netmind_mock.jobs.job import MediaKind, prompt_of
 
 if TYPE_CHECKING:
     from netmind_mock.jobs.job import Job
@@ -64,17 +64,17 @@ def render(job: Job, index: int) -> bytes:
     words = caption(job, index)
     # Pillow and PyAV are imported where a file is rendered: a server has none to render when it starts.
     match output.kind:
-        case Kind.IMAGE:
+        case MediaKind.IMAGE:
             from netmind_mock.media.images import render_image  # noqa: PLC0415
 
             return render_image(output, words)
-        case Kind.AUDIO:
+        case MediaKind.AUDIO:
             from netmind_mock.media.audio import render_wav  # noqa: PLC0415
 
             return render_wav(output.duration, words)
-        case Kind.VIDEO:
+        case MediaKind.VIDEO:
             from netmind_mock.media.video import render_mp4  # noqa: PLC0415
 
             return render_mp4(output, words)
-        case Kind.TEXT:
+        case MediaKind.TEXT:
             return f"{words}\n".encode()

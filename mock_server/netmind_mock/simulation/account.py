@@ -10,13 +10,13 @@ from msgspec import Struct, field
 
 from netmind_mock.simulation.faults import Fault
 from netmind_mock.simulation.rules import Rule
-from netmind_mock.simulation.scenarios import Order
+from netmind_mock.simulation.scenarios import Scenario
 from netmind_mock.validation import InvalidInput
 
 MAX_BYTES = 256 * 1024
 
 
-class Ordered(Struct, frozen=True, array_like=True):
+class QueuedScenario(Struct, frozen=True, array_like=True):
     """A scenario for the next creates.
 
     Attributes:
@@ -25,7 +25,7 @@ class Ordered(Struct, frozen=True, array_like=True):
         times: For how many creates it still is.
     """
 
-    order: Order
+    scenario: Scenario
     where: str = ""
     times: int = 1
 
@@ -36,23 +36,23 @@ class ActiveFault(Struct, array_like=True):
     fault: Fault
     where: str = ""
     seen: int = 0
-    struck: int = 0
+    applied: int = 0
 
     def concerns(self, operation: str, job_id: str) -> bool:
         """Return whether this request counts for it."""
         fault = self.fault
         if fault.operation != operation or (fault.job is not None and fault.job != job_id):
             return False
-        return fault.times is None or self.struck < fault.times
+        return fault.times is None or self.applied < fault.times
 
-    def strikes(self, seed: int, operation: str, job_id: str) -> bool:
+    def applies(self, seed: int, operation: str, job_id: str) -> bool:
         """Return whether it is applied to this request, which counts."""
         if not self.concerns(operation, job_id):
             return False
         self.seen += 1
-        if not self.fault.strikes(seed, self.seen - 1):
+        if not self.fault.applies(seed, self.seen - 1):
             return False
-        self.struck += 1
+        self.applied += 1
         return True
 
 
@@ -67,20 +67,20 @@ class Account(Struct):
         numbered: How many faults were asked for.
     """
 
-    next_jobs: list[Ordered] = field(default_factory=list)
+    next_jobs: list[QueuedScenario] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
-    otherwise: Order | None = None
+    otherwise: Scenario | None = None
     faults: list[ActiveFault] = field(default_factory=list)
     numbered: int = 0
 
-    def take_next_job(self) -> Order | None:
+    def take_next_job(self) -> Scenario | None:
         """Return the scenario for the next create, which is used up; None if there is none."""
         if not self.next_jobs:
             return None
         first = self.next_jobs.pop(0)
         if first.times > 1:
-            self.next_jobs.insert(0, Ordered(first.order, first.where, first.times - 1))
-        return first.order
+            self.next_jobs.insert(0, QueuedScenario(first.scenario, first.where, first.times - 1))
+        return first.scenario
 
 
 packed = msgspec.json.Encoder().encode

@@ -18,7 +18,7 @@ from netmind_mock.errors import InvalidBody
 from netmind_mock.jobs.job import prompt_of
 from netmind_mock.simulation.account import Account, check_size, packed, unpacked
 from netmind_mock.simulation.faults import KINDS, Fault, fault_of
-from netmind_mock.simulation.scenarios import MAX_ORDER_CHARACTERS, Order, parse
+from netmind_mock.simulation.scenarios import MAX_SCENARIO_CHARACTERS, Scenario, parse
 from netmind_mock.stores import StoreUnavailable
 from netmind_mock.validation import InvalidInput
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from netmind_mock.clock import Clock
-    from netmind_mock.jobs.plan import Request
+    from netmind_mock.jobs.plan import CreateRequest
     from netmind_mock.simulation.rules import Rule
     from netmind_mock.stores import JobStore
 
@@ -39,7 +39,7 @@ _TAG_BEGINS = "[[mock"
 _TAG_ENDS = "]]"
 # What is kept, by kind.
 CLOCK = "clock"
-_ORDERS = "orders"
+_ACCOUNT = "orders"
 
 _NOTHING = Account()
 
@@ -79,11 +79,11 @@ class Accounts:
         self._store = store
         self.seed = seed
         self._wire = wire
-        self._standing = rules
+        self._rules = rules
         self._lock = threading.RLock()
         self._revision = 0
         self._clocks: dict[str, SimulatedClock] = {}
-        self._ordered: dict[str, Account] = {}
+        self._accounts: dict[str, Account] = {}
         self._kept_clocks: dict[str, bytes] = {}  # as they were when this process last had the store's
         with contextlib.suppress(StoreUnavailable):  # what can be read can be served
             self._keep_clock()
@@ -99,17 +99,17 @@ class Accounts:
             for (kind, user_id), fact in facts.changed.items():
                 if kind == CLOCK:
                     self._follow_clock(user_id, fact)
-                elif kind == _ORDERS and fact is None:
-                    self._ordered.pop(user_id, None)
-                elif kind == _ORDERS:
-                    self._ordered[user_id] = unpacked(fact)
+                elif kind == _ACCOUNT and fact is None:
+                    self._accounts.pop(user_id, None)
+                elif kind == _ACCOUNT:
+                    self._accounts[user_id] = unpacked(fact)
             self._revision = facts.revision
 
     def of(self, user_id: str | None) -> Account:
         """What was ordered for a tenant, or (None) for everybody, to be read."""
-        return self._ordered.get(user_id or "", _NOTHING)
+        return self._accounts.get(user_id or "", _NOTHING)
 
-    def order(self, user_id: str | None, how: Callable[[Account], object]) -> None:
+    def change(self, user_id: str | None, how: Callable[[Account], object]) -> None:
         """Change what is ordered for a tenant, or (None) for everybody.
 
         Raises:
@@ -132,7 +132,7 @@ class Accounts:
             check(document)
             return document, result
 
-        result = self._store.amend(_ORDERS, user_id, changed)
+        result = self._store.amend(_ACCOUNT, user_id, changed)
         self.follow()
         return result
 
@@ -179,7 +179,7 @@ class Accounts:
                     self._kept_clocks[name] = kept_before
                 raise
 
-    def can_carry(self, kind: str) -> bool:
+    def can_apply(self, kind: str) -> bool:
         """Whether faults of this kind can be carried out."""
         return not KINDS[kind].needs_wire or kind in self._wire
 
@@ -189,13 +189,13 @@ class Accounts:
         Raises:
             InvalidInput: They cannot.
         """
-        if not self.can_carry(kind):
+        if not self.can_apply(kind):
             raise InvalidInput(
                 f"fault {kind}: the server of this fake cannot apply faults of the connection; "
                 "start it with netmind-mock serve, or in process with netmind_mock.start()"
             )
 
-    def order_for(self, user_id: str, asked: Request, header: str | None) -> Order | None:
+    def scenario_for(self, user_id: str, request: CreateRequest, header: str | None) -> Scenario | None:
         """What was ordered for the job that this request creates; an order for one job is used up.
 
         The first counts: the header, a tag in the prompt, the tenant's own next job, everybody's, then rules.
@@ -205,69 +205,69 @@ class Accounts:
         """
         if header is not None:
             return self._parsed(header, ["header", SCENARIO_HEADER])
-        prompt = prompt_of(asked.config)
+        prompt = prompt_of(request.config)
         if (begins := prompt.find(_TAG_BEGINS)) >= 0:
-            ends = prompt.find(_TAG_ENDS, begins, begins + MAX_ORDER_CHARACTERS)
+            ends = prompt.find(_TAG_ENDS, begins, begins + MAX_SCENARIO_CHARACTERS)
             tag = prompt[begins:ends].removeprefix(_TAG_BEGINS)
             if ends < 0 or not tag.startswith(":"):
                 message = "expected a whole tag, such as [[mock:failed after=3]]"
                 raise InvalidBody(detail=[{"loc": _IN_PROMPT, "msg": message, "type": "mock_order"}])
             return self._parsed(tag[1:], _IN_PROMPT)
-        if not self._ordered:
-            return self._standing_order(asked)
+        if not self._accounts:
+            return self._scenario_by_rule(request)
         for owner, account in self._concerned(user_id):
-            if account.next_jobs and (order := self._change(owner, Account.take_next_job)) is not None:
-                return order
+            if account.next_jobs and (scenario := self._change(owner, Account.take_next_job)) is not None:
+                return scenario
         for _, account in self._concerned(user_id):
             for rule in account.rules:
-                if rule.fits(asked):
-                    return rule.order
+                if rule.fits(request):
+                    return rule.scenario
             if account.otherwise is not None:
                 return account.otherwise
-        return self._standing_order(asked)
+        return self._scenario_by_rule(request)
 
-    def strike(self, user_id: str | None, operation: str, job_id: str) -> AppliedFault | None:
+    def fault_for(self, user_id: str | None, operation: str, job_id: str) -> AppliedFault | None:
         """The fault that strikes this request, if one does."""
-        if not self._ordered:
+        if not self._accounts:
             return None
 
         def first(account: Account) -> AppliedFault | None:
             for active in account.faults:
-                if self.can_carry(active.fault.kind) and active.strikes(self.seed, operation, job_id):
+                if self.can_apply(active.fault.kind) and active.applies(self.seed, operation, job_id):
                     return AppliedFault(active.fault, active.seen - 1)
             return None
 
         for owner, account in self._concerned(user_id):
             if any(active.concerns(operation, job_id) for active in account.faults):
-                struck = self._change(owner, first)
-                if struck is not None:
-                    return struck
+                applied = self._change(owner, first)
+                if applied is not None:
+                    return applied
         return None
 
-    def checked(self, order: Order) -> Order:
+    def check_scenario(self, scenario: Scenario) -> Scenario:
         """The order, if it can be carried out.
 
         Raises:
             InvalidInput: It loses an answer in a way that whatever carries the answers cannot.
         """
-        lost = fault_of(order)
+        lost = fault_of(scenario)
         if lost is not None:
             self.check_wire(lost.kind)
-        return order
+        return scenario
 
-    def _standing_order(self, asked: Request) -> Order | None:
-        return next((rule.order for rule in self._standing if rule.fits(asked)), None)
+    def _scenario_by_rule(self, request: CreateRequest) -> Scenario | None:
+        return next((rule.scenario for rule in self._rules if rule.fits(request)), None)
 
-    def _parsed(self, line: str, place: list[Any]) -> Order:
+    def _parsed(self, line: str, place: list[Any]) -> Scenario:
         try:
-            return self.checked(parse(line))
+            return self.check_scenario(parse(line))
         except InvalidInput as mistake:
             raise InvalidBody(detail=[{"loc": place, "msg": str(mistake), "type": "mock_order"}]) from None
 
     def _concerned(self, user_id: str | None) -> Iterator[tuple[str | None, Account]]:
-        if user_id is not None and (own := self._ordered.get(user_id)) is not None:
+        if user_id is not None and (own := self._accounts.get(user_id)) is not None:
             yield user_id, own
-        if (everybody := self._ordered.get("")) is not None:
+        if (everybody := self._accounts.get("")) is not None:
             yield None, everybody
 
     def _keep_clock(self) -> None:

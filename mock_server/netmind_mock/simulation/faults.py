@@ -36,7 +36,7 @@ from netmind_mock.validation import (
 )
 
 if TYPE_CHECKING:
-    from netmind_mock.simulation.scenarios import Order
+    from netmind_mock.simulation.scenarios import Scenario
 
 OPERATIONS = ("create", "get", "list", "delete", "file")
 _JSON_OPERATIONS = OPERATIONS[:-1]
@@ -90,7 +90,7 @@ Change = Callable[..., Delivery]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """A kind of fault.
 
     Attributes:
@@ -108,7 +108,7 @@ class Kind:
     needs_wire: bool
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, FaultKind] = {}
 
 
 def kind(
@@ -127,7 +127,9 @@ def kind(
 
     def register(change: Change) -> Change:
         about = inspect.getdoc(change) or ""
-        KINDS[change.__name__] = Kind(about, operations, types.MappingProxyType(parameters), change, wire)
+        KINDS[change.__name__] = FaultKind(
+            about, operations, types.MappingProxyType(parameters), change, wire
+        )
         return change
 
     return register
@@ -166,13 +168,13 @@ class Fault(Struct, frozen=True, array_like=True):
         """Whether the request is carried out, though its answer suffers."""
         return bool(self.arguments.get("reaches", self.arguments.get("when") != "request"))
 
-    def strikes(self, seed: int, count: int) -> bool:
+    def applies(self, seed: int, count: int) -> bool:
         """Whether it strikes the request of this number among those that it is about, counted from 0."""
         if count < self.skip:
             return False
         return self.probability >= 1 or _chance(seed, self.number, count).random() < self.probability
 
-    def struck(self, delivery: Delivery, seed: int, count: int) -> Delivery:
+    def apply(self, delivery: Delivery, seed: int, count: int) -> Delivery:
         """What is delivered instead."""
         arguments = {name: value for name, value in self.arguments.items() if name != "reaches"}
         return KINDS[self.kind].change(delivery, _chance(seed, -self.number, count), **arguments)
@@ -230,10 +232,10 @@ def fault(number: int, operation: Any, kind: Any, /, **arguments: Any) -> Fault:
     )
 
 
-def fault_of(order: Order) -> Fault | None:
+def fault_of(scenario: Scenario) -> Fault | None:
     """The fault that belongs to a scenario: how the answer to a create is lost."""
-    how = order.arguments.get("how")
-    if order.scenario != "response_lost" or how is None:
+    how = scenario.arguments.get("how")
+    if scenario.name != "response_lost" or how is None:
         return None
     losses: dict[str, tuple[str, dict[str, Any]]] = {
         "reset": ("reset", {"when": "before"}),

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from netmind_mock.jobs.catalogue import catalogue
 from netmind_mock.jobs.job import prompt_of
-from netmind_mock.simulation.scenarios import SCENARIOS, Order, order, parse
+from netmind_mock.simulation.scenarios import SCENARIOS, Scenario, make_scenario, parse
 from netmind_mock.validation import (
     InvalidFile,
     InvalidInput,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from netmind_mock.jobs.plan import Request
+    from netmind_mock.jobs.plan import CreateRequest
 
     Payload = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ class Rule(Struct, frozen=True, array_like=True):
         prompt: Words in the prompt, in upper or lower case; None for any.
     """
 
-    order: Order
+    scenario: Scenario
     model: str | None = None
     prompt: str | None = None
 
@@ -55,13 +55,13 @@ class Rule(Struct, frozen=True, array_like=True):
         conditions = [
             f"{name} {value}" for name, value in (("model", self.model), ("prompt", self.prompt)) if value
         ]
-        return f"{self.order} for {' and '.join(conditions) or 'every job'}"
+        return f"{self.scenario} for {' and '.join(conditions) or 'every job'}"
 
-    def fits(self, asked: Request) -> bool:
+    def fits(self, request: CreateRequest) -> bool:
         """Whether it is about this request."""
-        if self.model is not None and not fnmatch.fnmatchcase(asked.model, self.model):
+        if self.model is not None and not fnmatch.fnmatchcase(request.model, self.model):
             return False
-        return self.prompt is None or self.prompt.lower() in prompt_of(asked.config).lower()
+        return self.prompt is None or self.prompt.lower() in prompt_of(request.config).lower()
 
     def covers(self, other: Rule) -> bool:
         """Whether it fits whatever the other one fits."""
@@ -115,12 +115,12 @@ def rule_of(payload: Payload, before: list[Rule]) -> Rule:
             f"rule: model: no model of the catalogue is called {model[:60]!r}; {hint} "
             "(any_model = true takes it as it is)"
         )
-    scenario = SCENARIOS.get(str(asked.get("scenario", "")))
+    kind = SCENARIOS.get(str(asked.get("scenario", "")))
     for name in asked:
-        if scenario and name != "scenario" and name not in scenario.parameters:
-            known = dict.fromkeys([*_CONDITIONS, *scenario.parameters])
+        if kind and name != "scenario" and name not in kind.parameters:
+            known = dict.fromkeys([*_CONDITIONS, *kind.parameters])
             raise InvalidInput(f"rule: {name}: no such key; {nearest(name, known)}")
-    rule = Rule(order_of(asked), model, conditions["prompt"])
+    rule = Rule(scenario_of(asked), model, conditions["prompt"])
     for number, earlier in enumerate(before, 1):
         if earlier.covers(rule):
             before_it = f"rule {number} ({earlier}) comes first and fits whatever this one fits"
@@ -128,16 +128,16 @@ def rule_of(payload: Payload, before: list[Rule]) -> Rule:
     return rule
 
 
-def order_of(asked: Payload) -> Order:
+def scenario_of(asked: Payload) -> Scenario:
     """An order from JSON: a scenario by name with its arguments, or as one line.
 
     Raises:
         InvalidInput: There is no such scenario or argument.
     """
     arguments = dict(asked)
-    scenario = arguments.pop("scenario", None)
-    if not isinstance(scenario, str):
+    name = arguments.pop("scenario", None)
+    if not isinstance(name, str):
         raise InvalidInput(
-            f"scenario: expected the name of a scenario, got {scenario!r}; {nearest('', SCENARIOS)}"
+            f"scenario: expected the name of a scenario, got {name!r}; {nearest('', SCENARIOS)}"
         )
-    return parse(scenario) if " " in scenario.strip() and not arguments else order(scenario, **arguments)
+    return parse(name) if " " in name.strip() and not arguments else make_scenario(name, **arguments)

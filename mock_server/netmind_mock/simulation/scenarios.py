@@ -38,35 +38,35 @@ from netmind_mock.validation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from netmind_mock.jobs.plan import Request
+    from netmind_mock.jobs.plan import CreateRequest
     from netmind_mock.jobs.profile import Profile
 
     Build = Callable[..., Plan]
 
-MAX_ORDER_CHARACTERS = 1000
+MAX_SCENARIO_CHARACTERS = 1000
 _WORD = re.compile(r"[A-Za-z0-9 _.-]{1,40}")
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
-class Order(Struct, frozen=True, array_like=True):
+class Scenario(Struct, frozen=True, array_like=True):
     """A scenario and all its arguments, checked."""
 
-    scenario: str
+    name: str
     arguments: dict[str, Any]
 
     def __str__(self) -> str:
         """Return it as one line of text, which ``parse`` reads; defaults are left out."""
-        known = SCENARIOS[self.scenario].parameters
+        known = SCENARIOS[self.name].parameters
         stated = (
-            f"{name}={shlex.quote(_spelled(value))}"
-            for name, value in self.arguments.items()
-            if value != known[name].default
+            f"{argument}={shlex.quote(_spelled(value))}"
+            for argument, value in self.arguments.items()
+            if value != known[argument].default
         )
-        return " ".join([self.scenario, *stated])
+        return " ".join([self.name, *stated])
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class ScenarioKind:
     """A way that a job can go.
 
     Attributes:
@@ -84,7 +84,7 @@ class Scenario:
     build: Build
 
 
-SCENARIOS: dict[str, Scenario] = {}
+SCENARIOS: dict[str, ScenarioKind] = {}
 
 
 def scenario(level: str, **parameters: Parameter) -> Callable[[Build], Build]:
@@ -98,13 +98,13 @@ def scenario(level: str, **parameters: Parameter) -> Callable[[Build], Build]:
 
     def register(build: Build) -> Build:
         name, about = build.__name__, inspect.getdoc(build) or ""
-        SCENARIOS[name] = Scenario(name, about, level, types.MappingProxyType(parameters), build)
+        SCENARIOS[name] = ScenarioKind(name, about, level, types.MappingProxyType(parameters), build)
         return build
 
     return register
 
 
-def order(name: str, /, **arguments: Any) -> Order:
+def make_scenario(name: str, /, **arguments: Any) -> Scenario:
     """Return a scenario with its arguments, checked.
 
     Raises:
@@ -113,17 +113,17 @@ def order(name: str, /, **arguments: Any) -> Order:
     found = SCENARIOS.get(name)
     if found is None:
         raise InvalidInput(f"scenario: no such scenario as {name[:60]!r}; {nearest(name, SCENARIOS)}")
-    return Order(name, complete(f"scenario {name}", arguments, found.parameters))
+    return Scenario(name, complete(f"scenario {name}", arguments, found.parameters))
 
 
-def parse(line: str) -> Order:
+def parse(line: str) -> Scenario:
     """Return the scenario of one line of text, such as ``failed after=3 reason='out of memory'``.
 
     Raises:
-        InvalidInput: It is not of that form, or as ``order`` says.
+        InvalidInput: It has another form, or an error that ``make_scenario`` reports.
     """
-    if len(line) > MAX_ORDER_CHARACTERS:
-        raise InvalidInput(f"scenario: expected a line of at most {MAX_ORDER_CHARACTERS} characters")
+    if len(line) > MAX_SCENARIO_CHARACTERS:
+        raise InvalidInput(f"scenario: expected a line of at most {MAX_SCENARIO_CHARACTERS} characters")
     try:
         words = shlex.split(line)
     except ValueError as mistake:
@@ -135,24 +135,26 @@ def parse(line: str) -> Order:
         advice = "arguments are NAME=VALUE, without commas, a VALUE with spaces in quotes"
         example = "failed after=3 reason='too dark'"
         raise InvalidInput(f"scenario: expected a line such as {example} ({advice}), got {line[:60]!r}")
-    return order(words[0], **{name: _value(value) for name, _, value in pairs})
+    return make_scenario(words[0], **{name: _value(value) for name, _, value in pairs})
 
 
-def plan_for(request: Request, profile: Profile, duration: float, asked: Order | None = None) -> Plan:
+def plan_for(
+    request: CreateRequest, profile: Profile, duration: float, scenario: Scenario | None = None
+) -> Plan:
     """Return what will become of a job that is created by this request.
 
     Args:
         request: What a client asked for.
         profile: How the API behaves.
         duration: How long the job takes, in seconds, unless the scenario says otherwise.
-        asked: The scenario that was asked for; None for none.
+        scenario: The scenario that was asked for; None for none.
     """
-    if asked is None:
+    if scenario is None:
         return default_plan(request, profile, duration, judged=profile.rejects_bad_input)
-    arguments = dict(asked.arguments)
+    arguments = dict(scenario.arguments)
     after = arguments.pop("after", None)
     usual = default_plan(request, profile, duration if after is None else after, judged=False)
-    found = SCENARIOS[asked.scenario]
+    found = SCENARIOS[scenario.name]
     return replace(found.build(usual, profile, **arguments), scenario=found.name)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netmind_mock.jobs.job import Job
-    from netmind_mock.stores.notes import EntryStore
+    from netmind_mock.stores.entries import EntryStore
 
 __all__ = [
     "Counts",
@@ -82,7 +82,7 @@ class StoredEntry(NamedTuple):
         job_id: The job that it is about; empty if there is none.
         happened: When, in seconds since the epoch by the system's clock.
         size: How many bytes it counts for.
-        note: The entry itself. No API key is in it.
+        entry: The entry itself. No API key is in it.
     """
 
     user_id: str | None
@@ -90,7 +90,7 @@ class StoredEntry(NamedTuple):
     job_id: str
     happened: float
     size: int
-    note: bytes
+    entry: bytes
 
 
 class JobStore(Protocol):
@@ -100,13 +100,13 @@ class JobStore(Protocol):
 
     Attributes:
         name: What it is, for people: ``memory``, or its URL without a password.
-        notes: Where processes that share this store keep their journal; None if none can share it.
+        entries: Where processes that share this store keep their journal; None if none can share it.
     """
 
     name: str
 
     @property
-    def notes(self) -> EntryStore | None:
+    def entries(self) -> EntryStore | None:
         """Where the journal is kept."""
         ...
 

@@ -21,7 +21,7 @@ class MemoryStore:
     """Keeps jobs in dictionaries, which keep the order of creation."""
 
     name = MEMORY
-    notes = None
+    entries = None
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from netmind_mock.jobs.job import Job, Plan, Stage, Status
 from netmind_mock.stores import Counts, Facts, InvalidStore, Limits
-from netmind_mock.stores.notes import EntryStore
+from netmind_mock.stores.entries import EntryStore
 from netmind_mock.stores.sqlite import SqliteDatabase
 from netmind_mock.stores.tables import facts, given, inserted, jobs, upserted
 
@@ -111,7 +111,7 @@ class SqlStore:
     """Keeps jobs in a database, which several processes may share.
 
     Attributes:
-        notes: The request journal, which they share as well.
+        entries: The request journal, which they share as well.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class SqlStore:
         """
         self._database = database
         self.name = database.name
-        self.notes = EntryStore(database)
+        self.entries = EntryStore(database)
         self._limits = limits
         self._wall = wall
         self._puts = itertools.count()
@@ -181,7 +181,7 @@ class SqlStore:
             everything = (_FORGET_ALL_JOBS, _DROP_ALL_FACTS)
             for statement in everything if user_id is None else (_FORGET_JOBS, _DROP_FACTS):
                 session.run(statement, now=now, whose=user_id, but=but)
-            self.notes.forget(session, user_id)
+            self.entries.forget(session, user_id)
 
     def counts(self) -> Counts:
         """Return how many jobs there are, and how many were evicted so far."""

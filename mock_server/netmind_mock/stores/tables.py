@@ -46,8 +46,8 @@ facts = sa.Table(
     sa.Index("netmind_facts_revision", "revision"),
 )
 
-notes = sa.Table(
-    "netmind_notes",
+entries = sa.Table(
+    "netmind_entries",
     metadata,
     sa.Column("number", _COUNTER, primary_key=True, autoincrement=True),
     sa.Column("user_id", sa.String(32)),
@@ -55,14 +55,14 @@ notes = sa.Table(
     sa.Column("job_id", sa.String(32), nullable=False),
     sa.Column("happened", sa.Double, nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
-    sa.Column("note", sa.LargeBinary, nullable=False),
-    sa.Index("netmind_notes_of_user", "user_id", "happened"),
-    sa.Index("netmind_notes_of_job", "job_id", "operation"),
-    sa.Index("netmind_notes_sizes", "number", "size"),  # else their sum reads all notes
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    sa.Index("netmind_entries_of_user", "user_id", "happened"),
+    sa.Index("netmind_entries_of_job", "job_id", "operation"),
+    sa.Index("netmind_entries_sizes", "number", "size"),  # else their sum reads all notes
 )
 
-dropped_notes = sa.Table(
-    "netmind_dropped_notes",
+dropped_entries = sa.Table(
+    "netmind_dropped_entries",
     metadata,
     sa.Column("user_id", sa.String(32), primary_key=True),
     sa.Column("dropped", sa.BigInteger, nullable=False),
@@ -75,7 +75,7 @@ totals = sa.Table(
     sa.Column("status", sa.Integer, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
     sa.Column("seconds", sa.Double, nullable=False),
-    sa.Column("struck", sa.BigInteger, nullable=False),
+    sa.Column("with_fault", sa.BigInteger, nullable=False),
 )
 
 # Who writes notes, and the last call that each has responded to; the row without a name has the last call.
@@ -83,10 +83,10 @@ writers = sa.Table(
     "netmind_writers",
     metadata,
     sa.Column("name", sa.String(200), primary_key=True),
-    sa.Column("answered", sa.BigInteger, nullable=False),
+    sa.Column("acknowledged", sa.BigInteger, nullable=False),
 )
 
-tables = (jobs, facts, notes, dropped_notes, totals, writers)
+tables = (jobs, facts, entries, dropped_entries, totals, writers)
 
 
 def given(name: str) -> sa.BindParameter[Any]:

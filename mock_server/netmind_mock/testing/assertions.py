@@ -17,7 +17,7 @@ _SHOWN_REQUESTS = 8
 _NOTHING = object()
 
 
-class Seen(NamedTuple):
+class Actual(NamedTuple):
     """What a fake has seen: its journal, how much of it was dropped, and what to say if it is empty."""
 
     journal: Sequence[Entry]
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
     if_nothing_came: str
 
 
-class Difference(NamedTuple):
+class JobDifference(NamedTuple):
     """A field of a request that is not as expected."""
 
     field: str
@@ -41,7 +41,7 @@ class Difference(NamedTuple):
 
 
 def assert_created(
-    seen: Seen,
+    seen: Actual,
     *,
     times: int | None,
     model: str | None,
@@ -75,7 +75,7 @@ def assert_created(
     raise AssertionError("\n".join(lines))
 
 
-def assert_times(seen: Seen, entries: Sequence[Entry], operation: str, times: int | None) -> None:
+def assert_times(seen: Actual, entries: Sequence[Entry], operation: str, times: int | None) -> None:
     """Fail unless there are so many.
 
     Raises:
@@ -110,21 +110,21 @@ def _wanted(model: str | None, config: Mapping[str, Any] | None, options: Mappin
 
 def _differences(
     entry: Entry, model: str | None, config: Mapping[str, Any] | None, options: Mapping[str, Any]
-) -> list[Difference]:
+) -> list[JobDifference]:
     found = []
     if model is not None and entry.model != model:
-        found.append(Difference("model", model, entry.model))
+        found.append(JobDifference("model", model, entry.model))
     if config is not None:
         for name in [*config, *(name for name in entry.config if name not in config)]:
             expected, actual = config.get(name, _NOTHING), entry.config.get(name, _NOTHING)
             if expected is _NOTHING:
-                found.append(Difference(f"config.{name}", _NOTHING, actual))
+                found.append(JobDifference(f"config.{name}", _NOTHING, actual))
             elif actual is _NOTHING or not _equal(expected, actual):
-                found.append(Difference(f"config.{name}", expected, actual))
+                found.append(JobDifference(f"config.{name}", expected, actual))
     for name, expected in options.items():
         actual = entry.config.get(name, _NOTHING)
         if actual is _NOTHING or not _equal(expected, actual):
-            found.append(Difference(f"config.{name}", expected, actual))
+            found.append(JobDifference(f"config.{name}", expected, actual))
     return found
 
 
@@ -154,7 +154,7 @@ def _misspelt(nearest: Entry, options: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _what_came_instead(seen: Seen, operation: str) -> str:
+def _what_came_instead(seen: Actual, operation: str) -> str:
     others = [entry for entry in seen.journal if entry.operation != operation]
     if not others:
         return f"  no request came at all: {seen.if_nothing_came}"

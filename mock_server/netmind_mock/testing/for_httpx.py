@@ -7,81 +7,81 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from netmind_mock.testing.transport import Broken, TimedOut
+from netmind_mock.testing.transport import ConnectionBroken, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from netmind_mock.testing.transport import Arrival, Carrier, Step
+    from netmind_mock.testing.transport import Arrival, BodyPart, InProcessTransport
 
-_active: list[Carrier] = []
+_active: list[InProcessTransport] = []
 _changing = threading.Lock()
 _before: dict[str, Any] = {}  # what answered before the first of them
 
 
-def start(carrier: Carrier) -> None:
+def start(transport: InProcessTransport) -> None:
     """Answer for this carrier's URLs from now on; the last that was started comes first."""
     with _changing:
         if not _active:
             _before["sync"] = httpx.HTTPTransport.handle_request
             _before["async"] = httpx.AsyncHTTPTransport.handle_async_request
-        _active.append(carrier)
+        _active.append(transport)
         httpx.HTTPTransport.handle_request = _handle  # type: ignore[method-assign]
         httpx.AsyncHTTPTransport.handle_async_request = _handle_async  # type: ignore[method-assign]
 
 
-def stop(carrier: Carrier) -> None:
+def stop(transport: InProcessTransport) -> None:
     """No longer answer for this carrier."""
     with _changing:
-        _active.remove(carrier)
+        _active.remove(transport)
         if not _active:
             httpx.HTTPTransport.handle_request = _before["sync"]  # type: ignore[method-assign]
             httpx.AsyncHTTPTransport.handle_async_request = _before["async"]  # type: ignore[method-assign]
 
 
 def _handle(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-    carrier = _carrier_of(request)
-    if carrier is None:
+    transport = _transport_of(request)
+    if transport is None:
         response: httpx.Response = _before["sync"](self, request)
         return response
-    arrival = _asked(carrier, request, request.read())
-    carrier.let_pass(arrival.wait)
-    return _answered(arrival, carrier, request)
+    arrival = _asked(transport, request, request.read())
+    transport.let_pass(arrival.wait)
+    return _answered(arrival, transport, request)
 
 
 async def _handle_async(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-    carrier = _carrier_of(request)
-    if carrier is None:
+    transport = _transport_of(request)
+    if transport is None:
         later: httpx.Response = await _before["async"](self, request)
         return later
-    arrival = _asked(carrier, request, await request.aread())
+    arrival = _asked(transport, request, await request.aread())
     if arrival.wait:
-        await carrier.clock.async_sleep(arrival.wait)
-    return _answered(arrival, carrier, request)
+        await transport.clock.async_sleep(arrival.wait)
+    return _answered(arrival, transport, request)
 
 
-def _carrier_of(request: httpx.Request) -> Carrier | None:
+def _transport_of(request: httpx.Request) -> InProcessTransport | None:
     url = str(request.url)
-    return next((carrier for carrier in reversed(_active) if carrier.takes(url)), None)
+    return next((transport for transport in reversed(_active) if transport.takes(url)), None)
 
 
-def _asked(carrier: Carrier, request: httpx.Request, body: bytes) -> Arrival:
+def _asked(transport: InProcessTransport, request: httpx.Request, body: bytes) -> Arrival:
     timeout = request.extensions.get("timeout", {}).get("read")
-    return carrier.carry(request.method, str(request.url), request.headers.multi_items(), body, timeout)
+    return transport.send(request.method, str(request.url), request.headers.multi_items(), body, timeout)
 
 
-def _answered(arrival: Arrival, carrier: Carrier, request: httpx.Request) -> httpx.Response:
+def _answered(arrival: Arrival, transport: InProcessTransport, request: httpx.Request) -> httpx.Response:
     if arrival.failure is not None:
         raise _translated(arrival.failure, request, "Server disconnected without sending a response.")
     return httpx.Response(
-        arrival.status, headers=list(arrival.headers), stream=_Stream(arrival, carrier, request)
+        arrival.status, headers=list(arrival.headers), stream=_Stream(arrival, transport, request)
     )
 
 
 def _translated(failure: Exception, request: httpx.Request, closed: str) -> httpx.TransportError:
     if isinstance(failure, TimedOut):
         return httpx.ReadTimeout("The read operation timed out", request=request)
-    if isinstance(failure, Broken) and failure.reset:
+    if isinstance(failure, ConnectionBroken) and failure.reset:
         return httpx.ReadError("[Errno 104] Connection reset by peer", request=request)
     return httpx.RemoteProtocolError(closed, request=request)
 
@@ -89,23 +89,23 @@ def _translated(failure: Exception, request: httpx.Request, closed: str) -> http
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A body as it arrives."""
 
-    def __init__(self, arrival: Arrival, carrier: Carrier, request: httpx.Request) -> None:
+    def __init__(self, arrival: Arrival, transport: InProcessTransport, request: httpx.Request) -> None:
         self._arrival = arrival
-        self._carrier = carrier
+        self._transport = transport
         self._request = request
 
     def __iter__(self) -> Iterator[bytes]:
         for step in self._arrival.steps:
-            self._carrier.let_pass(step.pause)
+            self._transport.let_pass(step.pause)
             yield self._part(step)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for step in self._arrival.steps:
             if step.pause:
-                await self._carrier.clock.async_sleep(step.pause)
+                await self._transport.clock.async_sleep(step.pause)
             yield self._part(step)
 
-    def _part(self, step: Step) -> bytes:
+    def _part(self, step: BodyPart) -> bytes:
         if step.failure is None:
             return step.part
         received = sum(len(one.part) for one in self._arrival.steps)

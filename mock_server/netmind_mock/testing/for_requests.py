@@ -14,10 +14,10 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPHeaderDict, HTTPResponse, Retry
 from urllib3.exceptions import ProtocolError
 
-from netmind_mock.testing.transport import Broken, TimedOut
+from netmind_mock.testing.transport import ConnectionBroken, TimedOut
 
 if TYPE_CHECKING:
-    from netmind_mock.testing.transport import Carrier, Step
+    from netmind_mock.testing.transport import BodyPart, InProcessTransport
 
 _SEND_ARGUMENTS = ("stream", "timeout", "verify", "cert", "proxies")
 RESET = (104, "Connection reset by peer")
@@ -26,16 +26,16 @@ RESET = (104, "Connection reset by peer")
 class Interception(responses.BaseResponse):
     """What ``responses`` is to answer for the fake's URLs. A response of the test's own comes first."""
 
-    def __init__(self, carrier: Carrier, registry: responses.RequestsMock) -> None:
-        super().__init__("any method", carrier.base_url + "/")
-        self._carrier = carrier
+    def __init__(self, transport: InProcessTransport, registry: responses.RequestsMock) -> None:
+        super().__init__("any method", transport.base_url + "/")
+        self._transport = transport
         self._registry = registry
         self._last: tuple[requests.PreparedRequest | None, HTTPResponse | None] = (None, None)
 
     def matches(self, request: requests.PreparedRequest) -> tuple[bool, str]:
         """Whether the request is the fake's, and no other response wants it."""
-        if not self._carrier.takes(str(request.url)):
-            return False, f"is not answered: the fake answers for {self._carrier.base_url} only"
+        if not self._transport.takes(str(request.url)):
+            return False, f"is not answered: the fake answers for {self._transport.base_url} only"
         registered = self._registry.registered()
         later = registered[registered.index(self) + 1 :] if self in registered else []
         for other in registered:
@@ -56,7 +56,7 @@ class Interception(responses.BaseResponse):
 
     def takes(self, request: requests.PreparedRequest) -> bool:
         """Whether the request is the fake's."""
-        return self._carrier.takes(str(request.url))
+        return self._transport.takes(str(request.url))
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -74,19 +74,19 @@ class Interception(responses.BaseResponse):
         self._wait_as_urllib3_would(request)
         timeout = _read_timeout(getattr(request, "req_kwargs", {}).get("timeout"))
         body, url = _whole(request.body), str(request.url)
-        arrival = self._carrier.carry(str(request.method), url, request.headers.items(), body, timeout)
-        self._carrier.let_pass(arrival.wait)
+        arrival = self._transport.send(str(request.method), url, request.headers.items(), body, timeout)
+        self._transport.let_pass(arrival.wait)
         if isinstance(arrival.failure, TimedOut):
             message = f"{urlsplit(url).netloc}: Read timed out. (read timeout={arrival.failure.seconds:g})"
             raise requests.exceptions.ReadTimeout(message, request=request)
-        if isinstance(arrival.failure, Broken):
+        if isinstance(arrival.failure, ConnectionBroken):
             cause: Exception = ConnectionResetError(*RESET)
             if not arrival.failure.reset:
                 cause = http.client.RemoteDisconnected("Remote end closed connection without response")
             raise requests.exceptions.ConnectionError(
                 ProtocolError("Connection aborted.", cause), request=request
             )
-        parts = _Body(arrival.steps, self._carrier)
+        parts = _Body(arrival.steps, self._transport)
         response = _response(arrival.status, arrival.headers, parts, request.method)
         self._last = request, response
         return response
@@ -101,7 +101,7 @@ class Interception(responses.BaseResponse):
         if before is not request or answered is None or not isinstance(asking, Retry):
             return
         asked = asking.get_retry_after(answered) if asking.respect_retry_after_header else None
-        self._carrier.let_pass(asked or asking.get_backoff_time())
+        self._transport.let_pass(asked or asking.get_backoff_time())
 
 
 class Guard:
@@ -203,9 +203,9 @@ _MAX_AT_ONCE = 64 * 1024  # bytes
 class _Body(io.RawIOBase):
     """A body as a socket would give it; raises what a socket would raise."""
 
-    def __init__(self, steps: tuple[Step, ...], carrier: Carrier) -> None:
+    def __init__(self, steps: tuple[BodyPart, ...], transport: InProcessTransport) -> None:
         self._steps = iter(steps)
-        self._carrier = carrier
+        self._transport = transport
         self._left = b""
 
     def readable(self) -> bool:
@@ -227,9 +227,9 @@ class _Body(io.RawIOBase):
         step = next(self._steps, None)
         if step is None:
             return b""
-        self._carrier.let_pass(step.pause)
+        self._transport.let_pass(step.pause)
         if isinstance(step.failure, TimedOut):
             raise TimeoutError("timed out")
-        if isinstance(step.failure, Broken) and step.failure.reset:
+        if isinstance(step.failure, ConnectionBroken) and step.failure.reset:
             raise ConnectionResetError(*RESET)
         return step.part

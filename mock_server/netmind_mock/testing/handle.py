@@ -10,7 +10,7 @@ from netmind_mock.control.operations import call
 from netmind_mock.journal.polling import Polling, polling_from_json
 from netmind_mock.journal.spend import Spend, spend_from_json
 from netmind_mock.simulation.faults import OPERATIONS
-from netmind_mock.testing.assertions import Seen, assert_created, assert_times
+from netmind_mock.testing.assertions import Actual, assert_created, assert_times
 from netmind_mock.validation import InvalidInput, nearest
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class Handle:
         faults = [
             one
             for one in self._call("faults")["faults"]
-            if one["times"] is not None and one["probability"] == 1 and not one["struck"]
+            if one["times"] is not None and one["probability"] == 1 and not one["applied"]
         ]
         return [
             *(f"next_job({one['scenario']!r}), written in {one['where']}" for one in waiting),
@@ -293,9 +293,9 @@ class Handle:
             "(netmind_mock_unused = ignore lets it pass)"
         )
 
-    def _seen(self) -> Seen:
+    def _seen(self) -> Actual:
         dropped: int = self._call("journal", {"limit": 1})["dropped"]
-        return Seen(self.journal, dropped, self._if_nothing_came)
+        return Actual(self.journal, dropped, self._if_nothing_came)
 
     def _only_job(self) -> str:
         jobs = self.jobs

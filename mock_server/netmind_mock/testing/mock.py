@@ -17,7 +17,7 @@ from netmind_mock.options import START, options_from
 from netmind_mock.simulation.faults import KINDS
 from netmind_mock.testing.handle import Handle
 from netmind_mock.testing.poll_limit import PollLimit
-from netmind_mock.testing.transport import Carrier
+from netmind_mock.testing.transport import InProcessTransport
 from netmind_mock.testing.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class Mock(Handle):
         fake = fake_of(self.app)
         keys = checked.api_key
         super().__init__(fake, None, checked.base_url, keys[0] if keys else API_KEY)
-        patience = PollLimit(checked.max_polls)
-        self._carrier = Carrier(self.app, self.clock, patience, fake.journal, self.base_url)
+        poll_limit = PollLimit(checked.max_polls)
+        self._transport = InProcessTransport(self.app, self.clock, poll_limit, fake.journal, self.base_url)
         self._unused = checked.unused
         self._patch_sleep = checked.patch_sleep
         self._requests_mock = requests_mock
@@ -112,9 +112,9 @@ class Mock(Handle):
             undo.enter_context(_our_client_on(self.clock))
             undo.callback(self.clock.unpatch_sleep)
             if _is_installed("responses") and _is_installed("requests"):
-                undo.enter_context(_answering_requests(self._carrier, self._requests_mock))
+                undo.enter_context(_answering_requests(self._transport, self._requests_mock))
             if _is_installed("httpx"):
-                undo.enter_context(_answering_httpx(self._carrier))
+                undo.enter_context(_answering_httpx(self._transport))
             if self._patch_sleep:
                 self.clock.patch_sleep()
             self._undo = undo.pop_all()
@@ -204,13 +204,15 @@ def _our_client_on(clock: VirtualClock) -> contextlib.AbstractContextManager[Non
 
 
 @contextlib.contextmanager
-def _answering_requests(carrier: Carrier, given: responses.RequestsMock | None) -> Iterator[None]:
+def _answering_requests(
+    transport: InProcessTransport, given: responses.RequestsMock | None
+) -> Iterator[None]:
     import responses  # noqa: PLC0415 - an optional library
 
     from netmind_mock.testing.for_requests import Guard, Interception  # noqa: PLC0415 - brings the above along
 
     registry = given or responses.mock
-    interception = Interception(carrier, registry)
+    interception = Interception(transport, registry)
     guard = Guard(interception)
     registry.add(interception)
     registry.start()
@@ -227,11 +229,11 @@ def _answering_requests(carrier: Carrier, given: responses.RequestsMock | None) 
 
 
 @contextlib.contextmanager
-def _answering_httpx(carrier: Carrier) -> Iterator[None]:
+def _answering_httpx(transport: InProcessTransport) -> Iterator[None]:
     from netmind_mock.testing import for_httpx  # noqa: PLC0415 - an optional library
 
-    for_httpx.start(carrier)
+    for_httpx.start(transport)
     try:
         yield
     finally:
-        for_httpx.stop(carrier)
+        for_httpx.stop(transport)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PORTS = {"http": 80, "https": 443}
 
 
-class Broken(Exception):
+class ConnectionBroken(Exception):
     """The connection ended before the answer did: by a reset, or in order."""
 
     def __init__(self, *, reset: bool) -> None:
@@ -50,7 +50,7 @@ class WouldHang(BaseException):
     __module__ = "netmind_mock"  # where it is public, and short in a report
 
 
-class Step(NamedTuple):
+class BodyPart(NamedTuple):
     """What comes next of an answer: after a pause in seconds a part of its body, or why there is no more."""
 
     pause: float
@@ -75,24 +75,24 @@ class Arrival:
     failure: Exception | None
     status: int
     headers: tuple[tuple[str, str], ...]
-    steps: tuple[Step, ...]
+    steps: tuple[BodyPart, ...]
     lost: Callable[[], None]
 
 
-class Carrier:
+class InProcessTransport:
     """Carries requests to a WSGI application, on a virtual clock."""
 
     def __init__(
         self,
         application: Application,
         clock: VirtualClock,
-        patience: PollLimit,
+        poll_limit: PollLimit,
         journal: AnyJournal,
         base_url: str,
     ) -> None:
         self._application = application
         self.clock = clock
-        self._patience = patience
+        self._poll_limit = poll_limit
         self._journal = journal
         self.base_url = base_url
         parts = urlsplit(base_url)
@@ -119,7 +119,7 @@ class Carrier:
         """Let time pass on the virtual clock."""
         self.clock.advance(seconds)
 
-    def carry(self, method: str, url: str, headers: Headers, body: bytes, timeout: float | None) -> Arrival:
+    def send(self, method: str, url: str, headers: Headers, body: bytes, timeout: float | None) -> Arrival:
         """Send a request; whoever asked lets the time pass in which its answer arrives.
 
         Args:
@@ -138,12 +138,12 @@ class Carrier:
         status, response_headers, content = whole_response(self._application, environ)
         delivery = context.delivery or Delivery(int(status[:3]), response_headers, content)
         seen = content if delivery.arrives else b""
-        self._patience.saw(method, environ["PATH_INFO"], self.clock.now(), seen)
+        self._poll_limit.saw(method, environ["PATH_INFO"], self.clock.now(), seen)
         wait = delivery.wait
         if context.held_until is not None:
             moment, clock = context.held_until
             wait += max(moment - clock.now(), 0.0)
-        failure: Exception | None = Broken(reset=delivery.reset) if delivery.sent == -1 else None
+        failure: Exception | None = ConnectionBroken(reset=delivery.reset) if delivery.sent == -1 else None
         if timeout is not None and wait > timeout:
             wait, failure = timeout, TimedOut(timeout)
         if wait == math.inf:
@@ -154,8 +154,8 @@ class Carrier:
         steps = tuple(_steps(delivery, timeout))
 
         def lost() -> None:
-            if context.note is not None:
-                self._journal.lost(context.note)
+            if context.raw is not None:
+                self._journal.lost(context.raw)
 
         if failure is not None or steps[-1].failure is not None:
             lost()
@@ -193,13 +193,13 @@ class Carrier:
         return environ
 
 
-def _steps(delivery: Delivery, timeout: float | None) -> Iterator[Step]:
+def _steps(delivery: Delivery, timeout: float | None) -> Iterator[BodyPart]:
     """How a body arrives: in one piece, or as a fault has it."""
     pause, parts = delivery.parts()
     for part in parts:
         if timeout is not None and pause > timeout:
-            yield Step(timeout, b"", TimedOut(timeout))
+            yield BodyPart(timeout, b"", TimedOut(timeout))
             return
-        yield Step(pause, part)
+        yield BodyPart(pause, part)
     if not delivery.arrives:
-        yield Step(0.0, b"", Broken(reset=delivery.reset))
+        yield BodyPart(0.0, b"", ConnectionBroken(reset=delivery.reset))

@@ -71,7 +71,7 @@ class TestCutConnections:
         with pytest.raises(CreateOutcomeUnknown, match="may have been created") as caught:
             client.create(MODEL, CONFIG)
         reached = PHASES[phase][0] == "response"
-        assert (len(jobs(store)), proxy.struck) == (reached, 1)
+        assert (len(jobs(store)), proxy.applied) == (reached, 1)
         proxy.fault = None
         found = client.result_of(lambda: caught.value.find_created(timeout=5 if reached else 0.5))
         assert [one.id for one in found] == [job.id for job in jobs(store)]

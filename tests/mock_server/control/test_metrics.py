@@ -56,7 +56,7 @@ def test_struck_requests_are_counted(client):
     client.post("/__mock/faults", json={"operation": "create", "kind": "status", "code": 500, "times": 1})
     for _ in range(2):
         client.post("/v1/generation", json=BODY, headers=AUTH)
-    assert samples(client)["netmind_mock_requests_struck_total", "create"] == 1
+    assert samples(client)["netmind_mock_requests_with_fault_total", "create"] == 1
 
 
 def test_a_reset_takes_no_count_away(client):

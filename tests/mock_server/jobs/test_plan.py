@@ -9,8 +9,8 @@ from support import PAGE_IMAGE
 
 from netmind_mock import load_profile
 from netmind_mock.jobs.catalogue import catalogue
-from netmind_mock.jobs.job import Kind, Output, Stage
-from netmind_mock.jobs.plan import IMAGE_SIZES, Request, image_size
+from netmind_mock.jobs.job import MediaKind, Output, Stage
+from netmind_mock.jobs.plan import IMAGE_SIZES, CreateRequest, image_size
 from netmind_mock.simulation.scenarios import plan_for
 
 DOCUMENTED, OBSERVED = load_profile("documented"), load_profile("observed")
@@ -33,16 +33,16 @@ configs = st.dictionaries(st.sampled_from([*option_names, "width"]), json_values
 
 
 def plan(model, config, profile=DOCUMENTED, duration=10.0):
-    return plan_for(Request(model, config), profile, duration)
+    return plan_for(CreateRequest(model, config), profile, duration)
 
 
 def test_the_pages_image_is_one_png_of_1024_by_768():
-    assert plan(QWEN, PAGE_IMAGE["config"]).outputs == (Output(Kind.IMAGE, "png", 1024, 768),)
+    assert plan(QWEN, PAGE_IMAGE["config"]).outputs == (Output(MediaKind.IMAGE, "png", 1024, 768),)
 
 
 def test_the_pages_sound_takes_the_asked_100_seconds():
     assert plan("hkchengrex/MMAudio", {"prompt": "wind", "duration": 100}).outputs == (
-        Output(Kind.AUDIO, "wav", duration=100),
+        Output(MediaKind.AUDIO, "wav", duration=100),
     )
 
 
@@ -113,7 +113,7 @@ def test_a_duration_is_honoured_as_far_as_it_can_be(asked, seconds):
 
 
 def test_an_unknown_model_is_taken_for_an_image_model():
-    assert plan("nobody/knows", {}).outputs[0].kind is Kind.IMAGE
+    assert plan("nobody/knows", {}).outputs[0].kind is MediaKind.IMAGE
 
 
 @pytest.mark.parametrize("name", catalogue())

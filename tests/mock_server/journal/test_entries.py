@@ -8,14 +8,14 @@ import pytest
 
 from netmind_mock import create_app
 from netmind_mock.fake import fake_of
-from netmind_mock.journal.entries import Entry, Journal, Note, same_request
+from netmind_mock.journal.entries import Entry, Journal, RawEntry, same_request
 from netmind_mock.journal.har import har_of
 
 TOKEN = "nm-Secret/Token+123=="
 
 
-def note(number, user_id="u", body=b"", response=b""):
-    return Note(
+def raw(number, user_id="u", body=b"", response=b""):
+    return RawEntry(
         user_id=user_id, at=float(number), seconds=0.0, operation="get", method="GET", path=f"/{number}", headers="",
         token="", body=body, status=200, response_headers="Content-Type: text/plain", response=response, job_id="",
         scenario="", fault="", fault_kind="", arrives=True, reached=True,
@@ -25,7 +25,7 @@ def note(number, user_id="u", body=b"", response=b""):
 def test_no_more_than_so_many_requests_are_kept_and_the_others_counted():
     journal = Journal(max_entries=3)
     for number in range(5):
-        journal.add(note(number))
+        journal.add(raw(number))
     assert [entry.path for entry in journal.entries()] == ["/2", "/3", "/4"]
     assert (journal.dropped(), journal.dropped("u"), journal.dropped("other")) == (2, 2, 0)
 
@@ -33,21 +33,21 @@ def test_no_more_than_so_many_requests_are_kept_and_the_others_counted():
 def test_no_more_than_so_many_bytes_are_kept():
     journal = Journal(max_bytes=10_000)
     for number in range(50):
-        journal.add(note(number, body=b"x" * 900))
+        journal.add(raw(number, body=b"x" * 900))
     assert len(journal.entries()) == 6
     assert journal.dropped() == 44
 
 
 def test_a_journal_of_nothing_keeps_nothing():
     journal = Journal(max_entries=0)
-    journal.add(note(1))
+    journal.add(raw(1))
     assert (journal.entries(), journal.dropped()) == ([], 1)
 
 
 def test_forgetting_an_account_leaves_the_others():
     journal = Journal()
     for user_id in ("one", "other", "one"):
-        journal.add(note(1, user_id))
+        journal.add(raw(1, user_id))
     journal.forget("one")
     assert [entry.user_id for entry in journal.entries()] == ["other"]
     journal.forget(None)
@@ -56,7 +56,7 @@ def test_forgetting_an_account_leaves_the_others():
 
 def test_an_entry_is_the_same_after_json():
     journal = Journal()
-    journal.add(note(1, body=b'{"model": "m"}'))
+    journal.add(raw(1, body=b'{"model": "m"}'))
     entry = journal.entries()[0]
     assert Entry(**json.loads(json.dumps(entry.as_json()))) == entry
     assert entry.model == "m"
@@ -135,7 +135,7 @@ def test_headers_count_and_are_cut():
     assert all(len(value) <= 16 * 1024 for entry in entries for value in entry.headers.values())
     journal = Journal(max_bytes=10_000)
     for number in range(10):
-        journal.add(note(number)._replace(headers="x" * 3000))
+        journal.add(raw(number)._replace(headers="x" * 3000))
     assert len(journal.entries()) == 2
 
 
@@ -152,7 +152,7 @@ def test_long_texts_are_kept_by_their_hash_so_that_requests_are_told_apart():
 
 def test_an_answer_can_turn_out_to_be_lost():
     journal = Journal()
-    first, second = note(1), note(1)
+    first, second = raw(1), raw(1)
     journal.add(first)
     journal.add(second)
     journal.lost(second)

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from netmind_mock.journal.access_log import line_of
-from netmind_mock.journal.redaction import is_secret_header, masking_of, secrets_of
+from netmind_mock.journal.redaction import is_secret_header, redactor_of, secrets_of
 
 TOKEN = "canary-0a1B2c3D"
 BODY = {"model": "m", "config": {}}
@@ -46,7 +46,7 @@ def test_no_place_for_a_token_is_told_by_the_journal(make, sent):
 def test_no_place_for_a_token_is_told_by_the_access_log(make, sent):
     headers, query = sent
     lines = []
-    client = make(log=lambda note: lines.extend(line_of(note, form) for form in ("text", "json")))
+    client = make(log=lambda raw: lines.extend(line_of(raw, form) for form in ("text", "json")))
     client.get(f"/v1/generation/{TOKEN}{query}", headers=headers)
     assert [TOKEN in line for line in lines] == [False, False]
 
@@ -102,7 +102,7 @@ def test_many_secrets_of_one_request_are_masked_but_not_without_end():
         {"HTTP_AUTHORIZATION": " ".join(f"secret-number-{number}" for number in range(1000))}
     )
     assert len(secrets.split()) == 8
-    assert masking_of(secrets).document({"a": ["secret-number-0", 5]}) == {"a": ["[masked]", 5]}
+    assert redactor_of(secrets).document({"a": ["secret-number-0", 5]}) == {"a": ["[masked]", 5]}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from netmind_mock.journal.entries import Journal, Note
+from netmind_mock.journal.entries import Journal, RawEntry
 from netmind_mock.journal.polling import judge_polling, polling_from_json
 from netmind_mock.journal.spend import Prices, prices_from, spend, spend_from_json
 from netmind_mock.validation import InvalidFile
@@ -20,10 +20,10 @@ class Diary:
     def __init__(self):
         self.journal = Journal()
 
-    def note(self, operation, at, response=None, status=200, headers=(), body=b"", job=JOB, **more):
+    def raw(self, operation, at, response=None, status=200, headers=(), body=b"", job=JOB, **more):
         document = b"" if response is None else json.dumps(response).encode()
         self.journal.add(
-            Note(
+            RawEntry(
                 **{
                     "user_id": "u", "at": float(at), "seconds": 0.0, "operation": operation, "method": "GET", "path": "/",
                     "headers": "", "token": "", "body": body, "status": status,
@@ -36,11 +36,11 @@ class Diary:
 
     def create(self, at=0, prompt="x", job=JOB, model="m", **more):
         body = json.dumps({"model": model, "config": {"prompt": prompt}}).encode()
-        return self.note("create", at, {"id": job, "status": "pending"}, body=body, job=job, **more)
+        return self.raw("create", at, {"id": job, "status": "pending"}, body=body, job=job, **more)
 
     def poll(self, at, status="pending", **more):
         result = {"data": [{}]} if status == "completed" else {}
-        return self.note("get", at, {"status": status, "result": result}, **more)
+        return self.raw("get", at, {"status": status, "result": result}, **more)
 
     def polls(self, *times):
         for at in times:
@@ -84,7 +84,7 @@ class TestPolling:
 
     @pytest.mark.parametrize(("next_poll", "rules"), [(1.5, ["retry-after"]), (11, [])])
     def test_retry_after_is_to_be_honoured(self, next_poll, rules):
-        diary = Diary().create().note("get", 1, {}, 429, ("Retry-After: 10",))
+        diary = Diary().create().raw("get", 1, {}, 429, ("Retry-After: 10",))
         assert diary.poll(next_poll, "completed").rules() == rules
 
     @pytest.mark.parametrize("status", ["completed", "failed"])
@@ -92,12 +92,12 @@ class TestPolling:
         assert Diary().create().poll(1, status).poll(3, status).rules() == ["final"]
 
     def test_asking_again_for_a_link_that_was_refused_is_polite(self):
-        diary = Diary().create().poll(1, "completed").note("file", 2, status=403).poll(3, "completed")
+        diary = Diary().create().poll(1, "completed").raw("file", 2, status=403).poll(3, "completed")
         assert diary.rules() == []
 
     def test_a_profiles_own_words_are_known(self):
         done = {"status": "done", "result": {"data": [{}]}}
-        diary = Diary().create().poll(1, "working").note("get", 2, done).note("get", 3, done)
+        diary = Diary().create().poll(1, "working").raw("get", 2, done).raw("get", 3, done)
         words = {**WORDS, "processing": "working", "completed": "done"}
         verdict = judge_polling(JOB, diary.journal.entries(), words)
         assert [finding.rule for finding in verdict.findings] == ["final"]
@@ -107,7 +107,7 @@ class TestPolling:
         assert diary.rules() == ["interval", "backoff"]
 
     def test_a_completed_job_without_result_may_be_asked_again(self):
-        diary = Diary().create().note("get", 1, {"status": "completed", "result": {}}).poll(3, "completed")
+        diary = Diary().create().raw("get", 1, {"status": "completed", "result": {}}).poll(3, "completed")
         assert diary.rules() == []
         assert diary.judged().statuses == ("completed, empty", "completed")
 
@@ -119,8 +119,8 @@ class TestPolling:
         assert Diary().create().polls(*growing(0.5, 1.0001, 600)).rules() == ["backoff", "deadline"]
 
     def test_polls_after_a_delete_are_noticed(self):
-        diary = Diary().create().poll(1).note("delete", 2, {"message": "Generation deleted"})
-        assert diary.note("get", 3, {"message": "Generation not found"}, 404).rules() == ["delete"]
+        diary = Diary().create().poll(1).raw("delete", 2, {"message": "Generation deleted"})
+        assert diary.raw("get", 3, {"message": "Generation not found"}, 404).rules() == ["delete"]
 
     def test_giving_up_at_an_unknown_status_is_noticed(self):
         assert Diary().create().poll(1, "queued").rules() == ["unknown status"]
@@ -184,7 +184,7 @@ class TestSpend:
             b'{"model": "m", "config": {"a": 1, "b": 2}}',
             b'{"config": {"b": 2, "a": 1}, "model": "m"}',
         ):
-            diary.note("create", 0, {"id": JOB}, body=body, arrives=False)
+            diary.raw("create", 0, {"id": JOB}, body=body, arrives=False)
         assert len(self.spent(diary).twice) == 1
 
     def test_each_loss_explains_one_repeat(self):
@@ -211,8 +211,8 @@ class TestSpend:
     def test_an_answer_that_does_not_name_the_job_is_lost(self):
         diary = (
             Diary()
-            .note("create", 0, {"message": "Gateway Timeout"}, 504, body=b"{}", fault="fault 1")
-            .note("create", 1, {"id": JOB}, body=b"{}")
+            .raw("create", 0, {"message": "Gateway Timeout"}, 504, body=b"{}", fault="fault 1")
+            .raw("create", 1, {"id": JOB}, body=b"{}")
         )
         assert len(self.spent(diary).twice) == 1
 

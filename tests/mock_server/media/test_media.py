@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from PIL import Image, ImageDraw
 
-from netmind_mock.jobs.job import Job, Kind, Output, Plan, Stage, Status
+from netmind_mock.jobs.job import Job, MediaKind, Output, Plan, Stage, Status
 from netmind_mock.media import caption, render, video
 from netmind_mock.media.images import draw, printable
 
@@ -23,7 +23,7 @@ def job(*outputs, config=b'{"prompt":"Generate a cup of coffee"}'):
 
 
 def image(extension="png", width=320, height=240):
-    return Output(Kind.IMAGE, extension, width, height)
+    return Output(MediaKind.IMAGE, extension, width, height)
 
 
 @pytest.mark.parametrize(("extension", "format_name"), [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP")])
@@ -104,7 +104,7 @@ def test_any_prompt_can_be_drawn_at_any_size(prompt, size):
 class TestSounds:
     @pytest.fixture
     def sound(self):
-        return render(job(Output(Kind.AUDIO, "wav", duration=3.5)), 0)
+        return render(job(Output(MediaKind.AUDIO, "wav", duration=3.5)), 0)
 
     def test_last_as_long_as_asked(self, sound):
         with wave.open(io.BytesIO(sound)) as opened:
@@ -125,11 +125,11 @@ class TestSounds:
             assert opened.metadata["comment"] == str(caption(job(image()), 0))
 
     def test_differ_between_requests(self, sound):
-        other = job(Output(Kind.AUDIO, "wav", duration=3.5), config=b'{"prompt":"tea"}')
+        other = job(Output(MediaKind.AUDIO, "wav", duration=3.5), config=b'{"prompt":"tea"}')
         assert render(other, 0)[44:-200] != sound[44:-200]
 
 
-FILM = job(Output(Kind.VIDEO, "mp4", 640, 360, 3.0))
+FILM = job(Output(MediaKind.VIDEO, "mp4", 640, 360, 3.0))
 
 
 class TestFilms:
@@ -167,7 +167,7 @@ class TestFilms:
 
 
 def test_a_text_file_names_its_job():
-    text = render(job(Output(Kind.TEXT, "txt")), 0).decode()
+    text = render(job(Output(MediaKind.TEXT, "txt")), 0).decode()
     assert text.startswith(f"netmind-mock generation={ID} ")
 
 

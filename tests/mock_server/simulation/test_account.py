@@ -10,17 +10,17 @@ from netmind_mock.simulation.account import (
     MAX_BYTES,
     Account,
     ActiveFault,
-    Ordered,
+    QueuedScenario,
     check_size,
     packed,
     unpacked,
 )
 from netmind_mock.simulation.faults import KINDS, fault
 from netmind_mock.simulation.rules import Rule
-from netmind_mock.simulation.scenarios import SCENARIOS, order
+from netmind_mock.simulation.scenarios import SCENARIOS, make_scenario
 
-orders = st.sampled_from(sorted(SCENARIOS)).map(order) | st.builds(
-    lambda reason, after: order("failed", reason=reason, after=after),
+orders = st.sampled_from(sorted(SCENARIOS)).map(make_scenario) | st.builds(
+    lambda reason, after: make_scenario("failed", reason=reason, after=after),
     st.text(min_size=1).filter(str.strip),
     st.floats(0, 1e6),
 )
@@ -36,7 +36,7 @@ faults = st.sampled_from(
 )
 tenants = st.builds(
     Account,
-    next_jobs=st.lists(st.builds(Ordered, orders, st.text(), st.integers(1, 10_000)), max_size=3),
+    next_jobs=st.lists(st.builds(QueuedScenario, orders, st.text(), st.integers(1, 10_000)), max_size=3),
     rules=st.lists(st.builds(Rule, orders, st.none() | st.text(), st.none() | st.text()), max_size=3),
     otherwise=st.none() | orders,
     faults=st.lists(
@@ -56,13 +56,15 @@ def test_where_nothing_is_kept_nothing_is_ordered():
 
 
 def test_a_next_job_for_several_creates_is_used_up_one_by_one():
-    account = Account([Ordered(order("failed"), "here", 2), Ordered(order("stuck"))])
+    account = Account(
+        [QueuedScenario(make_scenario("failed"), "here", 2), QueuedScenario(make_scenario("stuck"))]
+    )
     taken = [account.take_next_job() for _ in range(4)]
-    assert taken == [order("failed"), order("failed"), order("stuck"), None]
+    assert taken == [make_scenario("failed"), make_scenario("failed"), make_scenario("stuck"), None]
 
 
 def test_more_than_there_is_room_for_is_refused_with_what_to_do():
-    account = Account(rules=[Rule(order("failed", reason="x" * 300), "m")] * (MAX_BYTES // 300))
+    account = Account(rules=[Rule(make_scenario("failed", reason="x" * 300), "m")] * (MAX_BYTES // 300))
     with pytest.raises(InvalidInput, match=r"expected at most 256 KiB of orders for an account; clear the"):
         check_size(packed(account))
 

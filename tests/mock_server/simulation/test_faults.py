@@ -14,8 +14,8 @@ BODY = b'{"message": "as it was"}'
 WHOLE = Delivery(200, [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))], BODY)
 
 
-def struck(kind, operation="get", **arguments):
-    return fault(1, operation, kind, **arguments).struck(WHOLE, seed=7, count=0)
+def applied(kind, operation="get", **arguments):
+    return fault(1, operation, kind, **arguments).apply(WHOLE, seed=7, count=0)
 
 
 def header(delivery, name):
@@ -23,32 +23,32 @@ def header(delivery, name):
 
 
 def test_a_status_is_answered_with_retry_after():
-    refused = struck("status", code=429, retry_after=2)
+    refused = applied("status", code=429, retry_after=2)
     assert (refused.status, header(refused, "retry-after")) == (429, ["2"])
     assert json.loads(refused.body) == {"message": "Too Many Requests"}
 
 
 def test_a_status_that_has_no_name_has_a_message_all_the_same():
-    assert json.loads(struck("status", code=599).body) == {"message": "Status 599"}
+    assert json.loads(applied("status", code=599).body) == {"message": "Status 599"}
 
 
 def test_a_delay_changes_nothing_but_the_time():
-    late = struck("delay", seconds=4)
+    late = applied("delay", seconds=4)
     assert (late.wait, late.body, late.status, late.arrives) == (4.0, BODY, 200, True)
 
 
 def test_a_hang_never_arrives():
-    hung = struck("hang")
+    hung = applied("hang")
     assert (hung.wait, hung.arrives) == (math.inf, False)
 
 
 def test_a_hang_can_end_with_the_connection():
-    hung = struck("hang", seconds=3)
+    hung = applied("hang", seconds=3)
     assert (hung.wait, hung.sent, hung.arrives) == (3.0, -1, False)
 
 
 def test_a_dribble_arrives_in_the_end():
-    slow = struck("dribble", seconds=60)
+    slow = applied("dribble", seconds=60)
     assert (slow.over, slow.arrives) == (60.0, True)
 
 
@@ -62,46 +62,46 @@ def test_a_dribble_arrives_in_the_end():
     ],
 )
 def test_a_reset_comes_at_four_moments(when, sent, arrives, reaches):
-    cut = struck("reset", when=when)
+    cut = applied("reset", when=when)
     assert (cut.sent, cut.arrives, cut.reset) == (sent, arrives, True)
     assert fault(1, "get", "reset", when=when).reaches is reaches
 
 
 def test_a_truncated_body_announces_more_than_it_sends():
-    cut = struck("truncate", share=0.25)
+    cut = applied("truncate", share=0.25)
     assert (header(cut, "content-length"), cut.sent, cut.reset) == ([str(len(BODY))], len(BODY) // 4, False)
 
 
 def test_a_short_file_announces_what_it_sends():
-    short = struck("short", "file", share=0.5)
+    short = applied("short", "file", share=0.5)
     assert (header(short, "content-length"), short.body) == ([str(len(BODY) // 2)], BODY[: len(BODY) // 2])
 
 
 def test_malformed_json_breaks_off():
-    broken = struck("malformed_json")
+    broken = applied("malformed_json")
     assert header(broken, "content-length") == [str(len(broken.body))]
     with pytest.raises(json.JSONDecodeError):
         json.loads(broken.body)
 
 
 def test_an_html_page_is_a_gateways():
-    page = struck("html", code=504)
+    page = applied("html", code=504)
     assert (page.status, header(page, "content-type")) == (504, ["text/html"])
     assert b"<h1>504 Gateway Timeout</h1>" in page.body
 
 
 def test_another_content_type_leaves_the_body():
-    changed = struck("content_type", type="text/plain")
+    changed = applied("content_type", type="text/plain")
     assert (header(changed, "content-type"), changed.body) == (["text/plain"], BODY)
 
 
 def test_a_redirect_says_where_to():
-    moved = struck("redirect", code=307, location="/elsewhere")
+    moved = applied("redirect", code=307, location="/elsewhere")
     assert (moved.status, header(moved, "location")) == (307, ["/elsewhere"])
 
 
 def test_a_corrupt_file_is_as_long_and_another():
-    corrupt = struck("corrupt", "file", count=3)
+    corrupt = applied("corrupt", "file", count=3)
     assert len(corrupt.body) == len(BODY)
     assert 1 <= sum(one != other for one, other in zip(corrupt.body, BODY, strict=True)) <= 3
 
@@ -109,33 +109,33 @@ def test_a_corrupt_file_is_as_long_and_another():
 @given(st.integers(0, 99), st.integers(0, 99))
 def test_a_seed_corrupts_the_same_bytes(seed, count):
     one = fault(1, "file", "corrupt")
-    assert one.struck(WHOLE, seed, count) == one.struck(WHOLE, seed, count)
+    assert one.apply(WHOLE, seed, count) == one.apply(WHOLE, seed, count)
 
 
 @given(st.integers(0, 999))
 def test_a_seed_strikes_the_same_requests(seed):
     one = fault(1, "get", "status", probability=0.5)
-    strikes = [one.strikes(seed, count) for count in range(40)]
-    assert strikes == [one.strikes(seed, count) for count in range(40)]
+    applies = [one.applies(seed, count) for count in range(40)]
+    assert applies == [one.applies(seed, count) for count in range(40)]
 
 
 def test_a_probability_is_kept_in_the_long_run():
     one = fault(1, "get", "status", probability=0.3)
-    assert 270 <= sum(one.strikes(5, count) for count in range(1000)) <= 330
+    assert 270 <= sum(one.applies(5, count) for count in range(1000)) <= 330
 
 
 def test_other_seeds_strike_other_requests():
     one = fault(1, "get", "status", probability=0.5)
-    assert len({tuple(one.strikes(seed, count) for count in range(20)) for seed in range(10)}) == 10
+    assert len({tuple(one.applies(seed, count) for count in range(20)) for seed in range(10)}) == 10
 
 
 def test_probability_nought_never_strikes_and_one_always():
-    assert not any(fault(1, "get", "status", probability=0).strikes(1, count) for count in range(50))
-    assert all(fault(1, "get", "status", probability=1).strikes(1, count) for count in range(50))
+    assert not any(fault(1, "get", "status", probability=0).applies(1, count) for count in range(50))
+    assert all(fault(1, "get", "status", probability=1).applies(1, count) for count in range(50))
 
 
 def test_the_first_requests_can_be_let_pass():
-    assert [fault(1, "get", "status", skip=2).strikes(1, count) for count in range(4)] == [
+    assert [fault(1, "get", "status", skip=2).applies(1, count) for count in range(4)] == [
         False,
         False,
         True,
@@ -153,18 +153,18 @@ def test_without_more_words_a_fault_is_for_the_next_request():
 def test_every_kind_says_what_it_does_and_strikes_by_its_defaults(kind):
     known = KINDS[kind]
     assert known.about.endswith(".")
-    assert struck(kind, known.operations[-1]) != WHOLE
+    assert applied(kind, known.operations[-1]) != WHOLE
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_what_changes_more_than_content_needs_the_wire(kind):
-    assert struck(kind, KINDS[kind].operations[-1]).is_plain is not KINDS[kind].needs_wire
+    assert applied(kind, KINDS[kind].operations[-1]).is_plain is not KINDS[kind].needs_wire
 
 
 @given(st.sampled_from(sorted(KINDS)), st.binary(max_size=30))
 def test_no_body_is_too_short_for_a_fault(kind, body):
     delivery = Delivery(200, [("Content-Length", str(len(body)))], body)
-    changed = fault(1, KINDS[kind].operations[-1], kind).struck(delivery, 1, 0)
+    changed = fault(1, KINDS[kind].operations[-1], kind).apply(delivery, 1, 0)
     assert changed.sent is None or -1 <= changed.sent <= len(body)
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from netmind_mock import InvalidFile, rules_from
-from netmind_mock.jobs.plan import Request
+from netmind_mock.jobs.plan import CreateRequest
 from netmind_mock.simulation.rules import Rule
-from netmind_mock.simulation.scenarios import order
+from netmind_mock.simulation.scenarios import make_scenario
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def read(tmp_path):
 
 
 def asked(model="Qwen/Qwen-Image", **config):
-    return Request(model, config)
+    return CreateRequest(model, config)
 
 
 def test_rules_are_read_in_their_order(read):
@@ -28,22 +28,22 @@ def test_rules_are_read_in_their_order(read):
         '[[rule]]\nmodel = "google/*"\nscenario = "failed"\nafter = 3\n\n[[rule]]\nscenario = "slow after=60"\n'
     )
     assert rules == (
-        Rule(order("failed", after=3), "google/*", None),
-        Rule(order("slow", after=60), None, None),
+        Rule(make_scenario("failed", after=3), "google/*", None),
+        Rule(make_scenario("slow", after=60), None, None),
     )
 
 
 @pytest.mark.parametrize(
     ("rule", "request_", "fits"),
     [
-        (Rule(order("slow")), asked(), True),
-        (Rule(order("slow"), model="Qwen/*"), asked(), True),
-        (Rule(order("slow"), model="qwen/*"), asked(), False),
-        (Rule(order("slow"), prompt="COFFEE"), asked(prompt="A cup of coffee"), True),
-        (Rule(order("slow"), prompt="tea"), asked(prompt="A cup of coffee"), False),
-        (Rule(order("slow"), prompt="tea"), asked(), False),
-        (Rule(order("slow"), prompt="tea"), asked(text="green tea"), True),
-        (Rule(order("slow"), model="google/*", prompt="tea"), asked(prompt="tea"), False),
+        (Rule(make_scenario("slow")), asked(), True),
+        (Rule(make_scenario("slow"), model="Qwen/*"), asked(), True),
+        (Rule(make_scenario("slow"), model="qwen/*"), asked(), False),
+        (Rule(make_scenario("slow"), prompt="COFFEE"), asked(prompt="A cup of coffee"), True),
+        (Rule(make_scenario("slow"), prompt="tea"), asked(prompt="A cup of coffee"), False),
+        (Rule(make_scenario("slow"), prompt="tea"), asked(), False),
+        (Rule(make_scenario("slow"), prompt="tea"), asked(text="green tea"), True),
+        (Rule(make_scenario("slow"), model="google/*", prompt="tea"), asked(prompt="tea"), False),
     ],
 )
 def test_a_rule_fits_by_model_and_prompt(rule, request_, fits):

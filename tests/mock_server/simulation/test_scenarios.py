@@ -11,8 +11,8 @@ from support import AUTHORIZED, PAGE_IMAGE
 from netmind_contracts import violations
 from netmind_mock import load_profile
 from netmind_mock.jobs.job import Job, Status, ended, stages_until, status_at
-from netmind_mock.jobs.plan import Request
-from netmind_mock.simulation.scenarios import SCENARIOS, order, parse, plan_for
+from netmind_mock.jobs.plan import CreateRequest
+from netmind_mock.simulation.scenarios import SCENARIOS, make_scenario, parse, plan_for
 from netmind_mock.validation import InvalidInput
 
 PROFILES = {name: load_profile(name) for name in ("documented", "observed")}
@@ -216,11 +216,11 @@ def test_every_scenario_says_what_it_does_and_how_that_is_known(name):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_an_order_as_text_is_read_back_as_it_was(name):
-    assert parse(str(order(name))) == order(name)
+    assert parse(str(make_scenario(name))) == make_scenario(name)
 
 
 def test_text_with_spaces_and_quotes_is_read_back_as_it_was():
-    asked = order("failed", reason='it\'s "over" = done', after=2.5)
+    asked = make_scenario("failed", reason='it\'s "over" = done', after=2.5)
     assert parse(str(asked)) == asked
 
 
@@ -248,7 +248,7 @@ def test_what_cannot_be_ordered_is_refused_with_what_can(line, message):
 
 def test_a_scenario_that_resembles_nothing_is_answered_with_all_there_are():
     with pytest.raises(InvalidInput, match="there are completed, slow, at_once, "):
-        order("xyzzy")
+        make_scenario("xyzzy")
 
 
 class TestEnding:
@@ -256,7 +256,7 @@ class TestEnding:
 
     JOB = Job(
         "0" * 32, "1" * 32, "Qwen/Qwen-Image", b"{}", 1000.0,
-        plan_for(Request("Qwen/Qwen-Image", {}), PROFILES["observed"], 10.0),
+        plan_for(CreateRequest("Qwen/Qwen-Image", {}), PROFILES["observed"], 10.0),
     )  # fmt: skip
 
     def test_it_keeps_what_it_went_through(self):
@@ -274,7 +274,7 @@ class TestEnding:
 
     @given(st.floats(0, 100), st.sampled_from(sorted(SCENARIOS)))
     def test_it_has_ended_from_that_moment_on_whatever_was_ordered(self, elapsed, name):
-        plan = plan_for(Request("Qwen/Qwen-Image", {}), PROFILES["observed"], 10.0, order(name))
+        plan = plan_for(CreateRequest("Qwen/Qwen-Image", {}), PROFILES["observed"], 10.0, make_scenario(name))
         job = Job("0" * 32, "1" * 32, "m", b"{}", 0.0, plan)
         if status_at(job, elapsed).status in (Status.COMPLETED, Status.FAILED):
             return

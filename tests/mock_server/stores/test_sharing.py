@@ -108,7 +108,7 @@ class TestOrders:
         codes = [create(client).status_code for client in (one, other, one, other, one)]
         assert codes == [200, 503, 503, 503, 200]
         [shown] = other.get("/__mock/faults", headers=AUTH).json["faults"]
-        assert (shown["seen"], shown["struck"]) == (4, 3)
+        assert (shown["seen"], shown["applied"]) == (4, 3)
 
     def test_a_reset_of_one_resets_both(self, two):
         one, other = two
@@ -174,7 +174,7 @@ def test_a_fault_that_this_server_cannot_carry_out_strikes_at_one_that_can(start
     order(able, "faults", operation="list", kind="delay", seconds=60)
     assert unable.get("/v1/generation", headers=AUTH).status_code == 200
     [fault] = able.get("/__mock/faults", headers=AUTH).json["faults"]
-    assert (fault["seen"], fault["struck"]) == (0, 0)
+    assert (fault["seen"], fault["applied"]) == (0, 0)
     [entry] = able.get("/__mock/journal", headers=AUTH).json["entries"]
     assert (entry["fault"], entry["arrived"]) == ("", True)
 
@@ -249,7 +249,7 @@ class TestJournal:
     def test_a_mistake_of_ours_does_not_end_it(self, two, monkeypatch, caplog):
         one, other = two
         create(one)
-        notes, told = fake_of(one.application).store.notes, threading.Event()
+        notes, told = fake_of(one.application).store.entries, threading.Event()
 
         def broken(*_):
             told.set()
@@ -289,26 +289,26 @@ class TestJournal:
         one, _ = two
         create(one)
         with closing(open_store(store_url)) as store:
-            mine = next(iter(store.notes.writers()))
+            mine = next(iter(store.entries.writers()))
             machine, _, random = mine.rsplit(" ", 2)
             gone = f"{machine} {_pid_of_nobody()} {random}"
-            store.notes.response(gone, 0)
+            store.entries.acknowledge(gone, 0)
             assert len(one.get("/__mock/journal", headers=AUTH).json["entries"]) == 1
-            assert set(store.notes.writers()) == {mine}
+            assert set(store.entries.writers()) == {mine}
 
     def test_a_process_that_does_not_answer_is_waited_for_once(self, two, store_url, monkeypatch):
-        monkeypatch.setattr("netmind_mock.journal.shared._ANSWER_WITHIN_SECONDS", 0.05)
+        monkeypatch.setattr("netmind_mock.journal.shared._FLUSH_TIMEOUT_SECONDS", 0.05)
         one, _ = two
         create(one)
         with closing(open_store(store_url)) as store:
-            store.notes.response("elsewhere boot 1 x", 0)
+            store.entries.acknowledge("elsewhere boot 1 x", 0)
             assert len(one.get("/__mock/journal", headers=AUTH).json["entries"]) == 1
-            assert "elsewhere boot 1 x" not in store.notes.writers()
+            assert "elsewhere boot 1 x" not in store.entries.writers()
 
     def test_what_cannot_be_written_is_written_later(self, two, monkeypatch):
         one, other = two
         create(one)
-        notes = fake_of(one.application).store.notes
+        notes = fake_of(one.application).store.entries
         with monkeypatch.context() as full:
 
             def gone(*_):
@@ -336,18 +336,18 @@ def test_no_token_is_in_what_is_kept(start, store_url):
     client.post("/v1/generation?key=canary-s3cret", json={**BODY, "note": "canary-s3cret"}, headers=secret)
     assert len(client.get("/__mock/journal").json["entries"]) == 1
     with closing(open_store(store_url)) as store:
-        [(_, _, note)], _ = store.notes.read(None, 10, 10_000)
+        [(_, _, note)], _ = store.entries.read(None, 10, 10_000)
     assert b"canary" not in note
     assert b"A cup" in note
 
 
 def test_notes_come_back_in_order_of_time_whoever_wrote_first(store_url):
     with closing(open_store(store_url)) as store:
-        store.notes.add([StoredEntry("u", "get", "a", 2.0, 1, b"second")], [], {}, 10, 100)
-        store.notes.add([StoredEntry("u", "get", "b", 1.0, 1, b"first")], [], {}, 10, 100)
-        assert store.notes.read("u", 10, 100) == ([("get", "b", b"first"), ("get", "a", b"second")], 0)
-        store.notes.add(
+        store.entries.add([StoredEntry("u", "get", "a", 2.0, 1, b"second")], [], {}, 10, 100)
+        store.entries.add([StoredEntry("u", "get", "b", 1.0, 1, b"first")], [], {}, 10, 100)
+        assert store.entries.read("u", 10, 100) == ([("get", "b", b"first"), ("get", "a", b"second")], 0)
+        store.entries.add(
             [StoredEntry(None, "list", "", 3.0, 99, b"third")], [("get", 200, 1, 0.5, 0)], {}, 10, 100
         )
-        assert store.notes.read(None, 10, 100) == ([("get", "b", b"first"), ("list", "", b"third")], 1)
-        assert store.notes.size(10, 100) == (2, 100)
+        assert store.entries.read(None, 10, 100) == ([("get", "b", b"first"), ("list", "", b"third")], 1)
+        assert store.entries.size(10, 100) == (2, 100)

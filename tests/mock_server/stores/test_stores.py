@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from netmind_mock.jobs.job import Job, Kind, Output, Plan, Stage, Status, deleted, polled
+from netmind_mock.jobs.job import Job, MediaKind, Output, Plan, Stage, Status, deleted, polled
 from netmind_mock.stores import Limits, open_store
 
 PLAN = Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 2.0)))
@@ -208,7 +208,7 @@ plans = st.builds(
         min_size=1,
     ).map(tuple),
     outputs=st.lists(
-        st.builds(Output, st.sampled_from(Kind), text, *[st.integers(0, 9)] * 2, st.floats(0, 9))
+        st.builds(Output, st.sampled_from(MediaKind), text, *[st.integers(0, 9)] * 2, st.floats(0, 9))
     ).map(tuple),
     failure=st.none() | text,
     counts_polls=st.integers(0, 9),

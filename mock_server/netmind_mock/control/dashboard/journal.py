@@ -23,7 +23,7 @@ _RESPONSES = {
 }
 
 
-class Broken(NamedTuple):
+class Violation(NamedTuple):
     """A violation of the contract: in which message, where, which rule, the expected and the actual value."""
 
     message: str
@@ -33,7 +33,7 @@ class Broken(NamedTuple):
     actual: str
 
 
-class Asked(NamedTuple):
+class ShownRequest(NamedTuple):
     """A request in the table."""
 
     number: int
@@ -45,7 +45,7 @@ class Asked(NamedTuple):
     milliseconds: str
     job_id: str
     fault: str
-    broken: list[Broken]
+    broken: list[Violation]
     same_as: int
     body: str
     response: str
@@ -54,7 +54,7 @@ class Asked(NamedTuple):
 class Requests(NamedTuple):
     """A page of the journal, newest first; ``before`` is the last one's number, if there are more."""
 
-    asked: list[Asked]
+    asked: list[ShownRequest]
     matching: int
     dropped: int
     before: int
@@ -98,8 +98,8 @@ def _duplicates(entries: Iterable[Entry]) -> dict[int, int]:
     return same
 
 
-def _asked(entry: Entry, same_as: int) -> Asked:
-    return Asked(
+def _asked(entry: Entry, same_as: int) -> ShownRequest:
+    return ShownRequest(
         entry.number,
         moment(entry.at),
         entry.operation,
@@ -116,7 +116,7 @@ def _asked(entry: Entry, same_as: int) -> Asked:
     )
 
 
-def _broken(entry: Entry) -> Iterable[Broken]:
+def _broken(entry: Entry) -> Iterable[Violation]:
     """What of the request and of a successful response violates its schema."""
     if entry.operation == "create":
         yield from _violations("request", "create-request", entry.json)
@@ -125,6 +125,6 @@ def _broken(entry: Entry) -> Iterable[Broken]:
         yield from _violations("response", schema, entry.response_json)
 
 
-def _violations(message: str, schema: str, document: Any) -> Iterable[Broken]:
+def _violations(message: str, schema: str, document: Any) -> Iterable[Violation]:
     for one in library.violations(schema, document)[:_MAX_VIOLATIONS]:
-        yield Broken(message, one.where, one.rule, one.expected, one.actual)
+        yield Violation(message, one.where, one.rule, one.expected, one.actual)

@@ -118,7 +118,7 @@ def steer() -> str:
         clock=clock,
         to_next=views.next_event(fake.store.page(None), clock["now"]),
         scenarios=known["scenarios"],
-        kinds=[one for one in known["faults"] if fake.accounts.can_carry(one["kind"])],
+        kinds=[one for one in known["faults"] if fake.accounts.can_apply(one["kind"])],
         operations=OPERATIONS,
         next_jobs=call(fake, None, "next_jobs", {})["next_jobs"],
         faults=call(fake, None, "faults", {})["faults"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_mock.api import wire
 from netmind_mock.clock import SimulatedClock
-from netmind_mock.jobs.job import Kind, Status, has_ended, prompt_of, stages_until, status_at
+from netmind_mock.jobs.job import MediaKind, Status, has_ended, prompt_of, stages_until, status_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,7 +74,7 @@ class Jobs(NamedTuple):
     accounts: list[str]
 
 
-class Step(NamedTuple):
+class TimelineStep(NamedTuple):
     """A stage on the timeline: positions from 0 to 1000, and when it begins, in seconds from creation."""
 
     status: str
@@ -85,7 +85,7 @@ class Step(NamedTuple):
     is_reached: bool
 
 
-class Result(NamedTuple):
+class ShownResult(NamedTuple):
     """A result to be shown: its kind and its path on this server, or its text."""
 
     kind: str
@@ -99,14 +99,14 @@ class Shown(NamedTuple):
     row: Row
     created: str
     scenario: str
-    steps: list[Step]
+    steps: list[TimelineStep]
     ticks: list[float]
     now: float
     is_open: bool
     to_next: float | None
     request: str
     response: str
-    results: list[Result]
+    results: list[ShownResult]
     own_clock: bool
 
 
@@ -169,7 +169,7 @@ def row_of(fake: Fake, job: Job, polls: int) -> Row:
     now = fake.accounts.clock(job.user_id).now()
     status = status_of(fake, job)
     results = results_of(fake, job, now)
-    picture = next((result.path for result in results if result.kind == Kind.IMAGE), "")
+    picture = next((result.path for result in results if result.kind == MediaKind.IMAGE), "")
     return Row(
         job.id,
         shortened(job.model),
@@ -209,15 +209,16 @@ def shown_job(fake: Fake, job: Job, base_url: str) -> Shown:
     )
 
 
-def results_of(fake: Fake, job: Job, now: float) -> list[Result]:
+def results_of(fake: Fake, job: Job, now: float) -> list[ShownResult]:
     """What a completed job resulted in; nothing of others."""
     if job.is_deleted(now) or status_at(job, now).status is not Status.COMPLETED:
         return []
     data = wire.generation(job, now, fake.profile, "")["result"].get("data", [])
     kinds = [output.kind for output in job.plan.outputs]
-    texts = [wire.transcript(job) if kind is Kind.TEXT else "" for kind in kinds]
+    texts = [wire.transcript(job) if kind is MediaKind.TEXT else "" for kind in kinds]
     return [
-        Result(str(kind), _path_of(one), text) for kind, one, text in zip(kinds, data, texts, strict=False)
+        ShownResult(str(kind), _path_of(one), text)
+        for kind, one, text in zip(kinds, data, texts, strict=False)
     ]
 
 
@@ -242,7 +243,7 @@ def next_event(jobs: Iterable[Job], now: float) -> float | None:
     return None if first == math.inf else first - now
 
 
-def _steps(job: Job, now: float) -> list[Step]:
+def _steps(job: Job, now: float) -> list[TimelineStep]:
     """The stages that were, and those that are to come."""
     span = _span(job, now)
     reached = stages_until(job, now)
@@ -260,7 +261,7 @@ def _steps(job: Job, now: float) -> list[Step]:
         status = str(stage.status)
         is_reached = number < len(reached)
         icon = ICONS.get(status, "?")
-        steps.append(Step(status, icon, duration(begin), left, max(right - left, 2.0), is_reached))
+        steps.append(TimelineStep(status, icon, duration(begin), left, max(right - left, 2.0), is_reached))
     return steps
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netmind_mock.control.operations.table import NotThere, operation
 from netmind_mock.jobs import ids
-from netmind_mock.jobs.job import Job, Kind, deleted, ended, stages_until, status_at, without_links
+from netmind_mock.jobs.job import Job, MediaKind, deleted, ended, stages_until, status_at, without_links
 from netmind_mock.simulation.load import move_up
 from netmind_mock.validation import InvalidInput, Parameter, text
 
@@ -86,7 +86,7 @@ def _shown(fake: Fake, job: Job) -> dict[str, Any]:
         "created_at": job.created_at,
         "deleted_at": job.deleted_at,
         "scenario": job.plan.scenario,
-        "kinds": sorted({Kind(output.kind).value for output in job.plan.outputs}),
+        "kinds": sorted({MediaKind(output.kind).value for output in job.plan.outputs}),
     }
 
 

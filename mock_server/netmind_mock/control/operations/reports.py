@@ -38,7 +38,7 @@ def health(fake: Fake, _user_id: str | None, _asked: Arguments) -> Any:
         "store": fake.store.name,
         "jobs": jobs,
         "evicted": evicted,
-        "faults": [kind for kind in KINDS if fake.accounts.can_carry(kind)],
+        "faults": [kind for kind in KINDS if fake.accounts.can_apply(kind)],
     }
 
 

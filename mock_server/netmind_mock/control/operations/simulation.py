@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from netmind_mock.clock import SimulatedClock
 from netmind_mock.control.operations.table import operation, whom
-from netmind_mock.simulation.account import Account, ActiveFault, Ordered
+from netmind_mock.simulation.account import Account, ActiveFault, QueuedScenario
 from netmind_mock.simulation.accounts import CLOCK
 from netmind_mock.simulation.faults import OPERATIONS, fault
-from netmind_mock.simulation.rules import order_of, rule_of
+from netmind_mock.simulation.rules import rule_of, scenario_of
 from netmind_mock.validation import InvalidInput, Parameter, boolean, integer, optional, seconds, text
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def change_clock(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
 def next_jobs(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
     """Return the scenarios that wait for a create."""
     waiting = fake.accounts.of(user_id).next_jobs
-    shown = [{"scenario": str(one.order), "where": one.where} for one in waiting for _ in range(one.times)]
+    shown = [{"scenario": str(one.scenario), "where": one.where} for one in waiting for _ in range(one.times)]
     return {"for": whom(user_id), "next_jobs": shown}
 
 
@@ -104,14 +104,14 @@ def next_jobs(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
 )
 def add_next_job(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
     """Queue a scenario for the next job."""
-    order = dict(asked)
-    where, times = order.pop("where"), order.pop("times")
-    if conditions := sorted({"model", "prompt"} & set(order)):
+    scenario = dict(asked)
+    where, times = scenario.pop("where"), scenario.pop("times")
+    if conditions := sorted({"model", "prompt"} & set(scenario)):
         raise InvalidInput(
             f"next job: takes no {conditions[0]}, since it is for the next create; a rule does (every_job)"
         )
-    ordered = Ordered(fake.accounts.checked(order_of(order)), where, times)
-    fake.accounts.order(user_id, lambda account: account.next_jobs.append(ordered))
+    ordered = QueuedScenario(fake.accounts.check_scenario(scenario_of(scenario)), where, times)
+    fake.accounts.change(user_id, lambda account: account.next_jobs.append(ordered))
     return next_jobs(fake, user_id, {})
 
 
@@ -122,7 +122,7 @@ def rules(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
     return {
         "for": whom(user_id),
         "rules": [
-            {"scenario": str(one.order), "model": one.model, "prompt": one.prompt} for one in account.rules
+            {"scenario": str(one.scenario), "model": one.model, "prompt": one.prompt} for one in account.rules
         ],
         "otherwise": None if account.otherwise is None else str(account.otherwise),
     }
@@ -144,13 +144,13 @@ def add_rule(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
 
     def add(account: Account) -> None:
         rule = rule_of(rule_asked, [] if is_otherwise else account.rules)
-        fake.accounts.checked(rule.order)
+        fake.accounts.check_scenario(rule.scenario)
         if is_otherwise:
-            account.otherwise = rule.order
+            account.otherwise = rule.scenario
         else:
             account.rules.append(rule)
 
-    fake.accounts.order(user_id, add)
+    fake.accounts.change(user_id, add)
     return rules(fake, user_id, {})
 
 
@@ -162,7 +162,7 @@ def clear_rules(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
         account.rules.clear()
         account.otherwise = None
 
-    fake.accounts.order(user_id, clear)
+    fake.accounts.change(user_id, clear)
     return rules(fake, user_id, {})
 
 
@@ -184,7 +184,7 @@ def faults(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
                 "job": active.fault.job,
                 "where": active.where,
                 "seen": active.seen,
-                "struck": active.struck,
+                "applied": active.applied,
             }
             for active in fake.accounts.of(user_id).faults
         ],
@@ -212,12 +212,12 @@ def add_fault(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
         account.numbered += 1
         account.faults.append(ActiveFault(made, where))
 
-    fake.accounts.order(user_id, add)
+    fake.accounts.change(user_id, add)
     return faults(fake, user_id, {})
 
 
 @operation("DELETE", "faults", response="Faults")
 def clear_faults(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
     """Remove all faults."""
-    fake.accounts.order(user_id, lambda account: account.faults.clear())
+    fake.accounts.change(user_id, lambda account: account.faults.clear())
     return faults(fake, user_id, {})

@@ -26,7 +26,7 @@ class NotThere(InvalidInput):
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class ControlOperation:
     """Something that can be done to the fake.
 
     Attributes:
@@ -66,7 +66,7 @@ class Operation:
         return {**payload, **complete(label, known, self.parameters)}
 
 
-OPERATIONS_BY_NAME: dict[str, Operation] = {}
+OPERATIONS_BY_NAME: dict[str, ControlOperation] = {}
 
 
 def operation(
@@ -83,7 +83,7 @@ def operation(
 
     def register(run: Run) -> Run:
         about = (run.__doc__ or "").partition("\n")[0]
-        OPERATIONS_BY_NAME[run.__name__] = Operation(
+        OPERATIONS_BY_NAME[run.__name__] = ControlOperation(
             method, path, about, parameters, response, request, example, takes_more, run
         )
         return run

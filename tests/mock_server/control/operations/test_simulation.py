@@ -121,7 +121,7 @@ def test_a_fault_strikes_as_often_as_ordered_and_says_how_often_it_did(api, post
         (429, "7"),
         (200, None),
     ]
-    assert [(one["seen"], one["struck"]) for one in get("faults")["faults"]] == [(2, 2)]
+    assert [(one["seen"], one["applied"]) for one in get("faults")["faults"]] == [(2, 2)]
 
 
 def test_a_refusal_by_a_fault_says_so_in_its_hint(api, post):
@@ -163,7 +163,7 @@ def test_faults_can_be_taken_away(api, post):
     assert api.get("/v1/generation", headers=AUTHORIZED).status_code == 200
 
 
-def test_a_fault_that_nobody_can_carry_out_is_refused(make):
+def test_a_fault_that_nobody_can_apply_out_is_refused(make):
     refused = make().post("/__mock/faults", json={"operation": "get", "kind": "reset"})
     assert refused.status_code == 422
     assert "start it with netmind-mock serve" in refused.json["message"]

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from netmind_mock.stores.tables import (
     added,
-    dropped_notes,
+    dropped_entries,
+    entries,
     given,
     inserted,
     insertion,
-    notes,
     totals,
     upserted,
     writers,
@@ -30,25 +30,27 @@ _CALL = ""  # the name of the row of ``writers`` that has the last call
 
 _SLACK = 0.05  # the share of the limits that is added before what is beyond them is dropped
 
-_SIZE = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(notes.c.size), 0)).select_from(notes)
-_OLDEST = sa.select(notes.c.number, notes.c.size).order_by(notes.c.number)
-_OLD = notes.c.number <= given("number")
-_DROP = sa.delete(notes).where(_OLD)
-_DROPPED = sa.select(sa.func.coalesce(sa.func.sum(dropped_notes.c.dropped), 0))
-_DROPPED_OF = _DROPPED.where(dropped_notes.c.user_id == given("whose"))
+_SIZE = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(entries.c.size), 0)).select_from(entries)
+_OLDEST = sa.select(entries.c.number, entries.c.size).order_by(entries.c.number)
+_OLD = entries.c.number <= given("number")
+_DROP = sa.delete(entries).where(_OLD)
+_DROPPED = sa.select(sa.func.coalesce(sa.func.sum(dropped_entries.c.dropped), 0))
+_DROPPED_OF = _DROPPED.where(dropped_entries.c.user_id == given("whose"))
 _COUNT = (
     sa.select(sa.func.count())
-    .select_from(notes)
-    .where(notes.c.job_id == given("the_job"), notes.c.operation == given("the_operation"))
+    .select_from(entries)
+    .where(entries.c.job_id == given("the_job"), entries.c.operation == given("the_operation"))
 )
-_NOTES = sa.select(notes.c.operation, notes.c.job_id, notes.c.note).order_by(notes.c.happened, notes.c.number)
-_NOTES_OF = _NOTES.where(notes.c.user_id == given("whose"))
-_FORGET_ALL = tuple(sa.delete(table) for table in (notes, dropped_notes))
+_ENTRIES = sa.select(entries.c.operation, entries.c.job_id, entries.c.entry).order_by(
+    entries.c.happened, entries.c.number
+)
+_ENTRIES_OF = _ENTRIES.where(entries.c.user_id == given("whose"))
+_FORGET_ALL = tuple(sa.delete(table) for table in (entries, dropped_entries))
 _FORGET = tuple(statement.where(statement.table.c.user_id == given("whose")) for statement in _FORGET_ALL)
 _TOTALS = sa.select(totals)
-_CALL_UP = sa.update(writers).where(writers.c.name == _CALL).values(answered=writers.c.answered + 1)
-_CALLED = sa.select(writers.c.answered).where(writers.c.name == _CALL)
-_WRITERS = sa.select(writers.c.name, writers.c.answered).where(writers.c.name != _CALL)
+_CALL_UP = sa.update(writers).where(writers.c.name == _CALL).values(acknowledged=writers.c.acknowledged + 1)
+_CALLED = sa.select(writers.c.acknowledged).where(writers.c.name == _CALL)
+_WRITERS = sa.select(writers.c.name, writers.c.acknowledged).where(writers.c.name != _CALL)
 _GONE = sa.delete(writers).where(writers.c.name == given("writer"))
 
 
@@ -59,14 +61,14 @@ class EntryStore:
         self._database = database
         self._added = self._added_bytes = 0  # by this process, since it last looked for what is too much
         dialect = database.dialect
-        self._insert = inserted(dialect, notes, without=("number",))
+        self._insert = inserted(dialect, entries, without=("number",))
         self._add_total = added(inserted(dialect, totals))
-        self._add_dropped = added(inserted(dialect, dropped_notes))
+        self._add_dropped = added(inserted(dialect, dropped_entries))
         self._keep_writer = upserted(inserted(dialect, writers))
-        counted = sa.select(sa.func.coalesce(notes.c.user_id, _NO_ACCOUNT), sa.func.count())
+        counted = sa.select(sa.func.coalesce(entries.c.user_id, _NO_ACCOUNT), sa.func.count())
         self._count_dropped = added(
-            insertion(dialect, dropped_notes).from_select(
-                ["user_id", "dropped"], counted.where(_OLD).group_by(notes.c.user_id)
+            insertion(dialect, dropped_entries).from_select(
+                ["user_id", "dropped"], counted.where(_OLD).group_by(entries.c.user_id)
             )
         )
 
@@ -87,7 +89,7 @@ class EntryStore:
 
         Args:
             new: The notes.
-            more: What is added to the totals: operation, status, requests, seconds, struck.
+            more: What is added to the totals: operation, status, requests, seconds, with_fault.
             cut: By account, how many notes there was no room for before they came here.
             max_entries: How many notes are kept at most.
             max_bytes: In how many bytes.
@@ -95,10 +97,10 @@ class EntryStore:
         with self._writing() as session:
             dropped = [{"user_id": whose or _NO_ACCOUNT, "dropped": number} for whose, number in cut.items()]
             session.run_many(self._add_dropped, dropped)
-            session.run_many(self._insert, [note._asdict() for note in new])
+            session.run_many(self._insert, [entry._asdict() for entry in new])
             session.run_many(self._add_total, [dict(zip(totals.c.keys(), one, strict=True)) for one in more])
             self._added += len(new)
-            self._added_bytes += sum(note.size for note in new)
+            self._added_bytes += sum(entry.size for entry in new)
             if self._added > max_entries * _SLACK or self._added_bytes > max_bytes * _SLACK:
                 self._drop(session, max_entries, max_bytes)
 
@@ -111,7 +113,7 @@ class EntryStore:
         """
         with self._writing() as session:
             self._drop(session, max_entries, max_bytes)
-            count, select = (_DROPPED, _NOTES) if user_id is None else (_DROPPED_OF, _NOTES_OF)
+            count, select = (_DROPPED, _ENTRIES) if user_id is None else (_DROPPED_OF, _ENTRIES_OF)
             (dropped,) = session.run(count, whose=user_id).fetchone()
             return session.run(select, whose=user_id).fetchall(), int(dropped)
 
@@ -129,7 +131,7 @@ class EntryStore:
             return count, int(size)
 
     def totals(self) -> list[tuple[str, int, int, float, int]]:
-        """Return the totals of all requests: operation, status, requests, seconds, struck."""
+        """Return the totals of all requests: operation, status, requests, seconds, with_fault."""
         with self._database.reading() as session:
             rows: list[tuple[str, int, int, float, int]] = session.run(_TOTALS).fetchall()
             return rows
@@ -144,7 +146,7 @@ class EntryStore:
         """Ask all writers for the notes that they took before. Return the number of this call, from 1."""
         with self._database.writing() as session:
             if not session.run(_CALL_UP).rowcount:
-                session.run(self._keep_writer, name=_CALL, answered=1)
+                session.run(self._keep_writer, name=_CALL, acknowledged=1)
             number: int = session.run(_CALLED).fetchone()[0]
             return number
 
@@ -154,10 +156,10 @@ class EntryStore:
             row = session.run(_CALLED).fetchone()
             return 0 if row is None else row[0]
 
-    def response(self, writer: str, number: int) -> None:
+    def acknowledge(self, writer: str, number: int) -> None:
         """Record that a writer has kept all notes that it took before a call."""
         with self._database.writing() as session:
-            session.run(self._keep_writer, name=writer, answered=number)
+            session.run(self._keep_writer, name=writer, acknowledged=number)
 
     def writers(self) -> dict[str, int]:
         """Return the writers, and the last call that each has responded to."""
