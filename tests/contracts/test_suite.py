@@ -1,33 +1,20 @@
 """The suite as its users run it: pytest on the installed package."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 from mutants.catalogue import MUTANTS
 from probing import fake, probe_of
-from support import running_fake
+from support import run_pytest, running_fake
 
 from netmind_contracts.runs.exchange import save
 
 
 def suite(*arguments, cwd, **environment):
     """Run the suite from a folder that is not ours."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--pyargs",
-        "netmind_contracts.suite",
-        "-p",
-        "no:randomly",
-        "-q",
-    ]
-    return subprocess.run(
-        [*command, *arguments], cwd=cwd, capture_output=True, text=True, check=False,
-        env={**os.environ, "NETMIND_API_KEY": "a-good-token", **environment},
-    )  # fmt: skip
+    key = {"NETMIND_API_KEY": "a-good-token"}
+    return run_pytest(cwd, "--pyargs", "netmind_contracts.suite", "-q", *arguments, **{**key, **environment})
 
 
 def last_line(result):
@@ -73,7 +60,7 @@ def test_without_an_endpoint_everything_is_skipped_with_the_reason(tmp_path):
     [
         (["--netmind-url", "http://127.0.0.1:9"], 2, "Connection refused; is the address right, and is it running?"),
         (["--netmind-url", "https://api.netmind.ai"], 2, "add --live --max-creates 3, or --live --free-only"),
-        (["--netmind-url", "http://127.0.0.1:9", "-n", "2"], 4, "every xdist worker would create generations; add -n 0"),
+        (["--netmind-url", "http://127.0.0.1:9", "-p", "xdist", "-n", "2"], 4, "every xdist worker would create generations; add -n 0"),
         (["--netmind-run", "none.json"], 2, "none.json: cannot be read: No such file or directory"),
     ],
 )  # fmt: skip

@@ -10,6 +10,8 @@ from mutants.catalogue import MUTANTS
 from netmind_contracts import load_claims
 from netmind_contracts.checks import judge
 
+pytestmark = pytest.mark.slow
+
 
 def test_on_the_fake_itself_every_claim_is_exercised_and_holds():
     assert {verdict.claim.id: str(verdict.outcome) for verdict in judge(run_over(NO_MUTANT))} == {
@@ -28,5 +30,5 @@ def test_every_claim_has_a_mutant():
 
 def test_the_readme_quotes_the_score():
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    score = f"breaks each of the {len(load_claims())} claims in a fake of its own, and {len(MUTANTS)} of {len(MUTANTS)} such"
+    score = f"{len(MUTANTS)} deliberately broken fakes, each detected by exactly the checks for"
     assert score in " ".join(readme.split())

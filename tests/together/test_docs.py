@@ -1,5 +1,6 @@
 """Every code block of README and docs runs, in order, as it stands but for the ports."""
 
+import ast
 import os
 import re
 import shutil
@@ -16,7 +17,12 @@ from support import ROOT, running_fake, wait_for_file
 from netmind_mock.simulation.faults import KINDS
 from netmind_mock.simulation.scenarios import SCENARIOS
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SERVE = re.compile(r"^netmind-mock serve[^&\n]*$")
 
@@ -52,6 +58,11 @@ class Reader:
         self.addresses = addresses
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.environment = {"PATH": path, "HOME": str(folder), "PYTHONWARNINGS": "error"}
+        # Of pytest's plugins only these: loading all that are installed here takes a second.
+        self.environment |= {
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_ADDOPTS": "-p netmind_testkit -p netmind_contracts -p anyio -p no:cacheprovider",
+        }
 
     def follow(self, block):
         text = block.text
@@ -77,7 +88,7 @@ class Reader:
             self.run([sys.executable, "-c", text])
             return
         (self.folder / "test_block.py").write_text(text)
-        self.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_block.py"])
+        self.run([sys.executable, "-m", "pytest", "-q", "test_block.py"])
 
     def node(self, text):
         (self.folder / "block.mjs").write_text(text)
@@ -163,12 +174,25 @@ def test_every_scenario_and_every_kind_of_fault_is_in_a_table():
     assert [name for name in (*SCENARIOS, *KINDS) if f"| `{name}` |" not in tables] == []
 
 
-def test_architecture_names_every_module():
-    text = (ROOT / "ARCHITECTURE.md").read_text()
-    modules = {
-        path.stem
-        for package in ("client/netmind_client", "contracts/netmind_contracts", "mock_server/netmind_mock")
-        for path in (ROOT / package).rglob("*.py")
-        if not path.stem.startswith("__")
-    }
-    assert sorted(module for module in modules if not re.search(rf"(?<!\w){module}(?!\w)", text)) == []
+PACKAGES = ("client/netmind_client", "contracts/netmind_contracts", "mock_server/netmind_mock")
+FOLDERS = [path.parent for package in PACKAGES for path in sorted((ROOT / package).glob("*/**/__init__.py"))]
+
+
+def modules_in(folder):
+    return {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__"}
+
+
+def missing(names, text):
+    return sorted(name for name in names if not re.search(rf"(?<!\w){name}(?!\w)", text))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_a_folders_docstring_names_each_of_its_modules(folder):
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    assert missing(modules_in(folder), text) == []
+
+
+def test_architecture_names_every_folder_and_what_is_in_no_folder():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    at_the_top = set().union(*(modules_in(ROOT / package) for package in PACKAGES))
+    assert missing({folder.name for folder in FOLDERS} | at_the_top, text) == []

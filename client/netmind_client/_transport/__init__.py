@@ -1,4 +1,4 @@
-"""What carries out the requests of the flows, over ``requests`` and ``httpx``.
+"""Send the requests of the flows, with ``requests`` or ``httpx``.
 
-What it relies on in libraries beyond their documentation is listed in test_relied_upon.py, with a test each.
+test_relied_upon.py has a test for each undocumented behaviour of other libraries that this package uses.
 """

@@ -1,4 +1,11 @@
-"""What a run shows of each claim. Checks are pure: they see what was recorded, and not who recorded it."""
+"""Check recorded exchanges against each claim.
+
+Checks are pure functions and do not know what recorded the exchanges.
+
+``registry`` has the decorator that connects a check to its claim, and the verdicts. The checks are grouped
+by subject: ``messages`` (create, get and their JSON), ``lifecycle`` (how a generation changes), ``results``
+(result files), ``lists`` and ``refusals`` (errors).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a run shows of an endpoint, and the profile that makes the fake behave alike."""
+"""Learn a profile from recorded exchanges, so that the fake behaves like the endpoint.
+
+``facts`` finds what a run shows, by the profile's keys; ``profile`` writes the facts as TOML.
+"""
 
 from netmind_contracts.learn.facts import learn
 from netmind_contracts.learn.profile import profile_of

@@ -1,1 +1,6 @@
-"""Makes exchanges: which calls are made at an endpoint, what they may cost, and how each is sent."""
+"""Make exchanges with an endpoint.
+
+``options`` says which endpoint is probed and what it may cost, ``budget`` counts the creates that are
+allowed, ``calls`` lists the requests of a run, ``probe`` makes them in order, ``transport`` sends one,
+``recorder`` records it without secrets.
+"""

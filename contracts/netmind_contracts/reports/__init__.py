@@ -1,4 +1,4 @@
-"""Verdicts as files: a page for people, JSON for programs, JUnit XML for CI."""
+"""Report verdicts: ``text`` for a terminal, ``html`` for people, ``json`` for programs, ``junit`` for CI."""
 
 from netmind_contracts.reports.html import as_html
 from netmind_contracts.reports.json import as_json

@@ -1,1 +1,4 @@
-"""One test a claim, over one run: ``pytest --pyargs netmind_contracts.suite --netmind-url URL``."""
+"""One test per claim, over one run.
+
+``test_claims`` is run by ``pytest --pyargs netmind_contracts.suite --netmind-url URL``.
+"""

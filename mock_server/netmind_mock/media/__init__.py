@@ -1,7 +1,10 @@
-"""A result's bytes, from the job alone: same job, same bytes, so that none are stored.
+"""Render a result's bytes from the job alone.
 
-Every file says what it is to a person (model and prompt, or a tune that differs by job) and to a program
-(the job's id and the request's hash, in the file's own metadata).
+The same job gives the same bytes, so that no file is stored.
+
+``images``, ``audio`` and ``video`` render one kind each. Every file shows a person what it is (model and
+prompt, or a tune that differs by job), and contains the job's id and the request's hash in its own
+metadata.
 """
 
 from __future__ import annotations

@@ -1,1 +1,6 @@
-"""What a test or an operator asked for: scenarios, faults, rules and load, for each account."""
+"""What a test or an operator configured, for each account.
+
+``scenarios`` decide how a job goes, ``faults`` what happens to a response, ``rules`` which jobs get which
+scenario, ``load`` simulates latency, a queue and a rate limit. ``account`` is all of it for one account, as
+a value that a store keeps; ``accounts`` has all accounts and follows the changes of other processes.
+"""

@@ -1,1 +1,5 @@
-"""The dashboard: pages that show what the fake is doing, with buttons to change it."""
+"""The dashboard: pages over the operations of the control API.
+
+``routes`` has one view per page, ``forms`` reads what a form sends, ``views`` and ``journal`` compute what
+the pages show, as values, and ``commands`` the shell commands that a user can copy.
+"""

@@ -1,4 +1,8 @@
-"""The operations of the control API: what a test, an operator or the dashboard can do to the fake."""
+"""The operations of the control API, callable from Python.
+
+``table`` defines an operation. ``jobs`` changes single jobs, ``simulation`` has clock, scenarios, rules,
+faults and reset, ``reports`` reads the journal and the verdicts.
+"""
 
 from netmind_mock.control.operations import jobs, reports, simulation  # noqa: F401 - they fill the table
 from netmind_mock.control.operations.table import OPERATIONS_BY_NAME, ControlOperation, NotThere, call
