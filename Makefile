@@ -49,6 +49,7 @@ quick: $(STAMP) ## run the tests that take milliseconds: half a minute, for the 
 check: $(STAMP) ## format, lint, terms, types, layers, wheel
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/codespell
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/openapi-spec-validator contracts/netmind_contracts/data/openapi.json

@@ -1,4 +1,4 @@
-"""What the fake is measured against: the least that an application can do on the same server."""
+"""Baselines for the fake: minimal applications on the same server."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ from netmind_mock.serving.worker import environ_of
 
 
 async def bare(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """The least that an ASGI application can do."""
+    """A minimal ASGI application."""
     if scope["type"] == "lifespan":
         await _live(receive, send)
         return
@@ -24,11 +24,11 @@ async def bare(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 def empty_flask() -> Any:
-    """The least that a Flask application can do, at the fake's own routes, called as the fake is."""
+    """Return a minimal Flask application with the fake's routes, called in the same way as the fake."""
     app = Flask("empty")
 
     @app.get("/v1/generation/<generation_id>")
-    def get(generation_id: str) -> str:  # noqa: ARG001 - Flask hands it over
+    def get(generation_id: str) -> str:  # noqa: ARG001 - Flask passes it
         return "{}"
 
     @app.post("/v1/generation")
@@ -60,14 +60,16 @@ async def _respond(send: Any, status: int, headers: list[tuple[str, str]], body:
 
 
 def main() -> None:
-    """Serve one of them on a free port."""
+    """Serve one of the applications on a free port."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=["bare", "flask"])
     parser.add_argument("--ready-file", type=Path, required=True)
     given = parser.parse_args()
     listener = listen("127.0.0.1", 0)
     host, port = listener.getsockname()
-    given.ready_file.write_text(f"http://{host}:{port}")  # whoever comes now waits in the listener's queue
+    given.ready_file.write_text(
+        f"http://{host}:{port}"
+    )  # the socket already listens, so connections wait in its queue
     app = bare if given.name == "bare" else empty_flask()
     uvicorn.Server(config_of(Options(), app)).run(sockets=[listener])
 

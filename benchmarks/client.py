@@ -1,7 +1,7 @@
-"""What the client costs beside bare calls of the library that it sends with: medians of one run, in turns.
+"""The overhead of the client over bare calls of requests and httpx: medians of one run, taking turns.
 
 Prints a Markdown table: the imports, and a create, one poll and a download of 100 kB from a server in another
-process. Waiting takes no time here, and the bare calls save their file without syncing it to the disk.
+process. Sleeping takes no time here, and the bare calls save their file without syncing it to the disk.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def imports(bare: str, ours: str, rounds: int) -> tuple[float, float]:
-    """Seconds that the two imports take, each in a process of its own."""
+    """Return the seconds of the two imports, each in a new process."""
     script = "import time; begun = time.perf_counter(); import {}; print(time.perf_counter() - begun)"
     taken: dict[str, list[float]] = {bare: [], ours: []}
     for _ in range(rounds):
@@ -76,7 +76,7 @@ def imports(bare: str, ours: str, rounds: int) -> tuple[float, float]:
 
 
 def sync_calls(base_url: str, folder: Path, rounds: int) -> tuple[float, float]:
-    """Seconds from create to file: bare, and by the client."""
+    """Return the seconds from create to the saved file: with bare requests, and with the client."""
     session = requests.Session()
     headers = {"Authorization": "Bearer key"}
     url = f"{base_url}/v1/generation"
@@ -94,7 +94,7 @@ def sync_calls(base_url: str, folder: Path, rounds: int) -> tuple[float, float]:
 
 
 async def async_calls(base_url: str, folder: Path, rounds: int) -> tuple[float, float]:
-    """Likewise, over httpx."""
+    """Return the seconds from create to the saved file: with bare httpx, and with the async client."""
     headers = {"Authorization": "Bearer key"}
     url = f"{base_url}/v1/generation"
     taken: list[list[float]] = [[], []]
@@ -126,7 +126,7 @@ async def async_calls(base_url: str, folder: Path, rounds: int) -> tuple[float, 
 
 
 def turns(runs: list[Callable[[], object]], rounds: int) -> list[float]:
-    """Medians of what takes turns, in seconds."""
+    """Run functions in turns, and return the median seconds of each."""
     taken: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds):
         for times, run in zip(taken, runs, strict=True):
@@ -138,7 +138,7 @@ def turns(runs: list[Callable[[], object]], rounds: int) -> list[float]:
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
-    """A server in another process; its base URL."""
+    """Run the server in another process; yield its base URL."""
     with subprocess.Popen([sys.executable, __file__, SERVE], stdout=subprocess.PIPE, text=True) as process:
         try:
             if process.stdout is None:
@@ -150,23 +150,23 @@ def server() -> Iterator[str]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # a head and its body leave together
+    wbufsize = -1  # send the head and the body in one packet
 
     def do_POST(self) -> None:
-        """A job that is pending."""
+        """Respond with a pending job."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer({"id": JOB, "status": "pending", "result": {}})
+        self._respond({"id": JOB, "status": "pending", "result": {}})
 
     def do_GET(self) -> None:
-        """A job that is completed, or its file."""
+        """Respond with a completed job, or with its file."""
         url = f"http://127.0.0.1:{self.server.server_address[1]}/cup.png"
         done = {"id": JOB, "status": "completed", "result": {"data": [{"url": url}]}}
-        self._answer(CONTENT if self.path == "/cup.png" else done)
+        self._respond(CONTENT if self.path == "/cup.png" else done)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
-    def _answer(self, response: Any) -> None:
+    def _respond(self, response: Any) -> None:
         content = response if isinstance(response, bytes) else json.dumps(response).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve() -> None:
-    """Be the server."""
+    """Run the server."""
     opened = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     print(f"http://127.0.0.1:{opened.server_address[1]}", flush=True)
     opened.serve_forever()

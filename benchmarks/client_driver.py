@@ -1,8 +1,8 @@
-"""One call of one client, told as JSON: run in whatever environment has that client, and by itself.
+"""Make one call with one client and print the result as JSON. Runs in the environment of that client.
 
     python client_driver.py CLIENT ACTION BASE_URL TIMEOUT FOLDER
 
-Knows nothing of this repository, so that the environments of other clients need nothing of it.
+Does not import from this repository, so that the environments of other clients do not need it.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ CLIENTS = {"sync": ours, "async": ours_async, "openai": openai, "fal-client": fa
 
 
 def main() -> None:
-    """Make the call, and say what came of it, and after how many seconds."""
+    """Make the call, and print its outcome and its duration."""
     name, action, base_url, timeout, folder = sys.argv[1:]
-    CLIENTS[name].__doc__  # noqa: B018 - an unknown client ends here, and not in the measurement
-    # Import first: only the call is measured.
+    CLIENTS[name].__doc__  # noqa: B018 - fail here for an unknown client, before the measurement
+    # Import the client first, so that only the call is measured.
     __import__(
         {"sync": "netmind_client", "async": "netmind_client._async_client", "fal-client": "fal_client"}.get(
             name, name
@@ -86,7 +86,7 @@ def main() -> None:
     begun = time.monotonic()
     try:
         outcome = f"returned {CLIENTS[name](action, base_url, float(timeout), Path(folder))}"
-    except Exception as error:  # noqa: BLE001 - whatever comes is the result
+    except Exception as error:  # noqa: BLE001 - any exception is a result
         outcome = f"raised {type(error).__name__}"
     print(json.dumps({"outcome": outcome, "seconds": time.monotonic() - begun}))
     sys.stdout.flush()

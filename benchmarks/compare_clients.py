@@ -1,9 +1,9 @@
-"""What this client, openai's and fal's do where connections break, hang, and jobs end otherwise than well.
+"""Compare this client with those of openai and fal on broken connections, timeouts and failed jobs.
 
     make compare-clients
 
 Each client makes one call through a proxy that breaks the connection at a given byte, to a server that counts
-the creates that reach it. Clients that cannot be installed are named as absent. The tables go into
+the creates that it receives. Clients that cannot be installed are listed as absent. The tables are in
 docs/client.md.
 """
 
@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from documents import write_section  # noqa: E402 - beside this file
-from fault_proxy import CUT, HANG, HINT, NOWHERE, PHASES, TRICKLE, Fault, FaultProxy  # noqa: E402 - from where it is found now
+from documents import write_section  # noqa: E402 - after the change of sys.path
+from fault_proxy import CUT, HANG, HINT, NOWHERE, PHASES, TRICKLE, Fault, FaultProxy  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,17 +33,17 @@ PEERS = ROOT / ".venv-peers"
 DRIVER = ROOT / "benchmarks" / "client_driver.py"
 DOCS = ROOT / "docs" / "client.md"
 
-GIVEN = 2  # seconds that a call is given
-GIVEN_FOR_STATUSES = 20  # longer than a result may stay empty
-PATIENCE = 30  # seconds after which it is ended from outside
-AT_ONCE = 6
+TIMEOUT = 2  # seconds, the timeout of a call
+TIMEOUT_FOR_STATUSES = 20  # longer than a result may stay empty
+KILL_AFTER = 30  # seconds after which the process is killed
+CONCURRENCY = 6
 CONTENT = b"picture!" * 64
 
 JOB = "6347623b2fce4998b0e842f7e935ccb0"
 
 
 class Server(ThreadingHTTPServer):
-    """Speaks the API of each client, as far as these calls go; counts creates."""
+    """A server with the API of each client, as far as these calls need it. It counts creates."""
 
     daemon_threads = True
 
@@ -61,19 +61,19 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_POST(self) -> None:
-        """Count, and answer."""
+        """Count the create, and respond."""
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.creates += 1
-        self._answer()
+        self._respond()
 
     def do_GET(self) -> None:
-        """Answer."""
-        self._answer()
+        """Respond."""
+        self._respond()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         wires: dict[str, Callable[[Server, str, str], Any]] = {
             "netmind": _netmind,
             "openai": _openai,
@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         if (self.server.wire, self.server.status, self.command) == ("fal-client", "failed", "GET"):
             status = (
                 200 if self.path.partition("?")[0].endswith("/status") else 422
-            )  # how fal tells a failure
+            )  # how fal reports a failure
         content = response if isinstance(response, bytes) else json.dumps(response).encode()
         self.send_response(status)
         self.send_header(
@@ -130,7 +130,7 @@ def _fal(server: Server, method: str, path: str) -> Any:
 
 
 class Client(NamedTuple):
-    """A column of the tables; ``python`` is None if absent, ``lacks`` the statuses that its API has not."""
+    """A column of the tables. ``python`` is None if it is absent; its API lacks the statuses in ``lacks``."""
 
     name: str
     title: str
@@ -139,15 +139,15 @@ class Client(NamedTuple):
     lacks: frozenset[str] = frozenset()
 
 
-# The APIs of the others have fewer statuses, by their own documentation.
+# The other APIs have fewer statuses, according to their documentation.
 LACKS = {
     "openai": frozenset({"cancelled", "error", "completed, no result"}),
     "fal-client": frozenset({"cancelled", "error", "completed, no result"}),
 }
 
 
-class Told(NamedTuple):
-    """What came of a call."""
+class Result(NamedTuple):
+    """The result of a call."""
 
     outcome: str
     seconds: float
@@ -156,36 +156,44 @@ class Told(NamedTuple):
 
 
 def call(client: Client, row: Row) -> str:
-    """Let a client make one call, and tell what came of it."""
+    """Let a client make one call, and return the cell of the table."""
     if client.python is None:
         return "absent"
     if row.status in client.lacks:
         return "(its API has no such status)"
-    return row.tell(measured(client, client.python, row))
+    return row.describe(measured(client, client.python, row))
 
 
-def measured(client: Client, python: Path, row: Row) -> Told:
-    """Let a client make one call, in a process of its own."""
+def measured(client: Client, python: Path, row: Row) -> Result:
+    """Let a client make one call in a new process."""
     server = Server(client.wire, row.status)
     with FaultProxy(server.server_address, row.fault) as proxy, tempfile.TemporaryDirectory() as folder:
         server.base_url = proxy.base_url
-        command = [str(python), str(DRIVER), client.name, row.action, proxy.base_url, str(row.given), folder]
+        command = [
+            str(python),
+            str(DRIVER),
+            client.name,
+            row.action,
+            proxy.base_url,
+            str(row.timeout),
+            folder,
+        ]
         try:
-            ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
-            told = json.loads(ended.stdout.splitlines()[-1])
-            outcome, seconds = told["outcome"], told["seconds"]
+            ended = subprocess.run(command, capture_output=True, text=True, timeout=KILL_AFTER, check=True)
+            printed = json.loads(ended.stdout.splitlines()[-1])
+            outcome, seconds = printed["outcome"], printed["seconds"]
         except subprocess.TimeoutExpired:
-            outcome, seconds = f"**still at it after {PATIENCE} s**", float(PATIENCE)
+            outcome, seconds = f"**still running after {KILL_AFTER} s**", float(KILL_AFTER)
         except subprocess.CalledProcessError as error:
             raise SystemExit(f"{' '.join(command)}\n{error.stderr}") from error
         left = sorted(f"{path.name} ({path.stat().st_size} bytes)" for path in Path(folder).iterdir())
     server.shutdown()
     server.server_close()
-    return Told(outcome, seconds, server.creates, left)
+    return Result(outcome, seconds, server.creates, left)
 
 
 def found_clients() -> list[Client]:
-    """The clients, and in which environment each is; the peers' is made if it is not there."""
+    """Return the clients with their environments. Create the environment of the other clients if needed."""
     python = PEERS / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
@@ -195,8 +203,8 @@ def found_clients() -> list[Client]:
         Client("async", "`AsyncGenerationClient`", "netmind", here),
     ]
     for name in ("openai", "fal-client"):
-        asked = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", name]
-        installed = subprocess.run(asked, capture_output=True, check=False).returncode == 0
+        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", name]
+        installed = subprocess.run(command, capture_output=True, check=False).returncode == 0
         title = _titled(python, name) if installed else f"{name} (absent)"
         clients.append(Client(name, title, name, python if installed else None, LACKS[name]))
     return clients
@@ -209,34 +217,34 @@ def _titled(python: Path, name: str) -> str:
 
 
 class Row(NamedTuple):
-    """A row of a table: what happens, and how it is told."""
+    """A row of a table: the situation, and the function that describes the results."""
 
     title: str
     action: str
     fault: Fault | None
     status: str
-    tell: Callable[[Told], str]
-    given: int = GIVEN
+    describe: Callable[[Result], str]
+    timeout: int = TIMEOUT
 
 
-def _creates(told: Told) -> str:
-    jobs = f"{told.creates} job" if told.creates == 1 else f"{told.creates} jobs"
-    return f"{'**' if told.creates > 1 else ''}{jobs}{'**' if told.creates > 1 else ''}, {told.outcome}"
+def _creates(result: Result) -> str:
+    jobs = f"{result.creates} job" if result.creates == 1 else f"{result.creates} jobs"
+    return f"{'**' if result.creates > 1 else ''}{jobs}{'**' if result.creates > 1 else ''}, {result.outcome}"
 
 
-def _timed(told: Told) -> str:
-    late = told.seconds > GIVEN + 0.25 and "still" not in told.outcome
-    seconds = f"{'**' if late else ''}{told.seconds:.2f} s{'**' if late else ''}"
-    jobs = f", **{told.creates} jobs**" if told.creates > 1 else ""
-    return told.outcome + jobs if "still" in told.outcome else f"{seconds}, {told.outcome}{jobs}"
+def _timed(result: Result) -> str:
+    late = result.seconds > TIMEOUT + 0.25 and "still" not in result.outcome
+    seconds = f"{'**' if late else ''}{result.seconds:.2f} s{'**' if late else ''}"
+    jobs = f", **{result.creates} jobs**" if result.creates > 1 else ""
+    return result.outcome + jobs if "still" in result.outcome else f"{seconds}, {result.outcome}{jobs}"
 
 
-def _ended(told: Told) -> str:
-    return told.outcome
+def _ended(result: Result) -> str:
+    return result.outcome
 
 
-def _left(told: Told) -> str:
-    return f"{told.outcome.partition(' [')[0]}; left: {', '.join(told.left) or 'nothing'}"
+def _left(result: Result) -> str:
+    return f"{result.outcome.partition(' [')[0]}; left: {', '.join(result.left) or 'nothing'}"
 
 
 def _cut_creates() -> list[Row]:
@@ -245,9 +253,9 @@ def _cut_creates() -> list[Row]:
             Row(f"cut {name}", "create", Fault(CUT, *at), "completed", _creates)
             for name, at in PHASES.items()
         ),
-        Row("a 103 before the answer", "create", Fault(HINT, "response", 0.0), "completed", _creates),
+        Row("a 103 before the response", "create", Fault(HINT, "response", 0.0), "completed", _creates),
         Row(
-            "a redirect to nowhere as the answer",
+            "a redirect to nowhere as the response",
             "create",
             Fault(NOWHERE, "response", 0.0),
             "completed",
@@ -259,8 +267,8 @@ def _cut_creates() -> list[Row]:
 def _late_creates() -> list[Row]:
     return [
         Row(f"{what} {name}", "create", Fault(what, *PHASES[name]), "completed", _timed)
-        for name in ("when the connection is accepted", "after the request, before any answer",
-                     "in the answer's head", "in the answer's body")
+        for name in ("when the connection is accepted", "after the request, before any response",
+                     "in the response's head", "in the response's body")
         for what in ((HANG,) if name == "when the connection is accepted" else (HANG, TRICKLE))
     ]  # fmt: skip
 
@@ -274,13 +282,16 @@ def _waits() -> list[Row]:
             "completed",
             _timed,
         )
-        for name, what in (("after the request, before any answer", HANG), ("in the answer's body", TRICKLE))
+        for name, what in (
+            ("after the request, before any response", HANG),
+            ("in the response's body", TRICKLE),
+        )
     ] + [Row("a job that does not end", "wait", None, "pending", _timed)]
 
 
 def _statuses() -> list[Row]:
     return [
-        Row(f"`{status}`", "wait", None, status, _ended, GIVEN_FOR_STATUSES)
+        Row(f"`{status}`", "wait", None, status, _ended, TIMEOUT_FOR_STATUSES)
         for status in (
             "completed",
             "failed",
@@ -313,26 +324,26 @@ def _downloads() -> list[Row]:
 
 
 def tables() -> list[tuple[str, list[Row]]]:
-    """What is measured."""
+    """Return the tables: their titles and rows."""
     return [
-        ("A create whose connection is cut, or whose answer is odd", _cut_creates()),
-        (f"A create, given {GIVEN} s, whose answer does not come", _late_creates()),
-        (f"A wait, given {GIVEN} s", _waits()),
-        (f"A wait, given {GIVEN_FOR_STATUSES} s, for a job that is, and stays, in a status", _statuses()),
+        ("A create whose connection is cut, or whose response is odd", _cut_creates()),
+        (f"A create, given {TIMEOUT} s, whose response does not arrive", _late_creates()),
+        (f"A wait, given {TIMEOUT} s", _waits()),
+        (f"A wait, given {TIMEOUT_FOR_STATUSES} s, for a job that is, and stays, in a status", _statuses()),
         ("A download", _downloads()),
     ]
 
 
 def main() -> None:
-    """Measure, print, and write into the docs."""
+    """Measure, print the tables, and write them into the docs."""
     clients = found_clients()
     text = [f"Measured with `make compare-clients`: netmind-testkit {version('netmind-testkit')}."]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
         for title, rows in tables():
             text += ["", f"**{title}**", "", f"| | {' | '.join(client.title for client in clients)} |"]
             text.append("|---" * (len(clients) + 1) + "|")
-            told = [[pool.submit(call, client, row) for client in clients] for row in rows]
-            for row, cells in zip(rows, told, strict=True):
+            results = [[pool.submit(call, client, row) for client in clients] for row in rows]
+            for row, cells in zip(rows, results, strict=True):
                 text.append(f"| {row.title} | {' | '.join(cell.result() for cell in cells)} |")
     table = "\n".join(text)
     print(table)

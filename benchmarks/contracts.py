@@ -1,4 +1,4 @@
-"""How long the suite takes beside the job that it waits for, and how long judging takes: ``make bench``."""
+"""Measure the duration of ``verify`` in addition to its job, and of judging a saved run: ``make bench``."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ ROUNDS = 5
 
 
 def timed(*command: str) -> float:
-    """Seconds that a command took, which has to end well."""
+    """Return the seconds that a command takes. It must succeed."""
     began = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - began
 
 
 def judging(file: Path) -> float:
-    """Seconds to read a saved run and judge it."""
+    """Return the seconds to read a saved run and judge it."""
     began = time.perf_counter()
     judge(load(file))
     return time.perf_counter() - began
 
 
 def main() -> None:
-    """Measure both, and print a line each."""
+    """Measure, and print two lines."""
     binaries = Path(sys.executable).parent
     with tempfile.TemporaryDirectory() as folder:
         ready, saved = Path(folder, "ready"), Path(folder, "run.json")

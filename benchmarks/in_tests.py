@@ -1,7 +1,7 @@
-"""What the fixtures cost a test: side by side in one run, as ratios and medians.
+"""The overhead of the fixtures in a test: medians of one run.
 
-Prints a Markdown table: an intercepted request beside a bare callback of ``responses``, set-up and
-tear-down, a whole create-wait-download test of a 13-minute job, and what the plugin adds to pytest.
+Prints a Markdown table: an intercepted request compared with a bare callback of ``responses``, set-up and
+tear-down, a test that creates, waits for and downloads a 13-minute job, and the import time of the plugin.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BODY: dict[str, Any] = {
     "model": "Qwen/Qwen-Image",
     "config": {"prompt": "A cup of coffee", "image_size": "square"},
 }
-ANSWER = '{"generation_list":[]}'
+RESPONSE = '{"generation_list":[]}'
 
 
 def main() -> None:
@@ -49,22 +49,24 @@ def main() -> None:
         ("set-up and tear-down, served", f"{set_up_served(rounds) * 1000:.2f} ms", "at most 5 ms"),
     ]
     for name, run in (
-        ("by the kit's client", by_the_kits_client),
-        ("asked for every 30 s", by_bare_requests),
+        ("with the kit's client", by_the_kits_client),
+        ("polled every 30 s", by_bare_requests),
     ):
         polls, taken = whole_test(rounds, run)
         rows.append((f"a 13-minute job, {name} ({polls} polls)", f"{taken * 1000:.1f} ms", "under 20 ms"))
-    rows.append(("the plugin's import, beside pytest's", f"{plugin_import() * 1000:.1f} ms", "at most 10 ms"))
+    rows.append(
+        ("the plugin's import, in addition to pytest's", f"{plugin_import() * 1000:.1f} ms", "at most 10 ms")
+    )
     print("| | median | aim |\n|---|---|---|")
     for row in rows:
         print(f"| {' | '.join(row)} |")
 
 
 def intercepted(rounds: int) -> tuple[float, float]:
-    """A GET answered by a bare callback, and one answered by the fake; the two take turns."""
+    """Return the seconds of a GET with a bare callback, and with the fake; the two take turns."""
 
     def callback(_request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
-        return 200, {"Content-Type": "application/json"}, ANSWER
+        return 200, {"Content-Type": "application/json"}, RESPONSE
 
     def bare() -> Callable[[], object]:
         responses.start()
@@ -74,20 +76,20 @@ def intercepted(rounds: int) -> tuple[float, float]:
     def fake() -> Callable[[], object]:
         return netmind_mock.start().start().stop
 
-    def ask() -> None:
-        assert requests.get(URL, headers=HEADERS, timeout=5).text == ANSWER  # noqa: S101 - that both are answered
+    def get() -> None:
+        assert requests.get(URL, headers=HEADERS, timeout=5).text == RESPONSE  # noqa: S101 - both get the same response
 
     taken: dict[str, list[float]] = {"bare": [], "fake": []}
     for _ in range(5):
         for name, begin in (("bare", bare), ("fake", fake)):
             end = begin()
-            taken[name] += timed(ask, rounds)
+            taken[name] += timed(get, rounds)
             end()
     return statistics.median(taken["bare"]), statistics.median(taken["fake"])
 
 
 def set_up_in_process(rounds: int) -> float:
-    """What the fixture does before and after a test."""
+    """Return the seconds of the set-up and tear-down of ``netmind_mock``."""
 
     def once() -> None:
         netmind_mock.start().start().stop()
@@ -96,7 +98,7 @@ def set_up_in_process(rounds: int) -> float:
 
 
 def set_up_served(rounds: int) -> float:
-    """What the fixture does before and after a test, on a server that runs."""
+    """Return the seconds of the set-up and tear-down of ``netmind_server``, on a running server."""
     with netmind_mock.LiveServer() as server:
 
         def once() -> None:
@@ -107,7 +109,7 @@ def set_up_served(rounds: int) -> float:
 
 
 def whole_test(rounds: int, run: Callable[[netmind_mock.Mock], object]) -> tuple[int, float]:
-    """A fixture, and in it a job from its create to its picture: how many polls, and seconds."""
+    """Return the polls and the seconds of a test with one job, from its create to its image."""
 
     def once() -> netmind_mock.Mock:
         with netmind_mock.start(duration=780) as mock:
@@ -118,13 +120,13 @@ def whole_test(rounds: int, run: Callable[[netmind_mock.Mock], object]) -> tuple
 
 
 def by_the_kits_client(_mock: netmind_mock.Mock) -> None:
-    """Polls less and less often, at most every 10 s."""
+    """Generate with the client, whose poll interval grows to 10 s."""
     with tempfile.TemporaryDirectory() as folder:
         GenerationClient().generate(BODY["model"], BODY["config"], folder)
 
 
 def by_bare_requests(mock: netmind_mock.Mock) -> None:
-    """The least that a client does, on one session."""
+    """Create, poll and download with one session of requests."""
     with requests.Session() as session:
         session.headers.update(HEADERS)
         job = session.post(URL, json=BODY, timeout=5).json()
@@ -135,7 +137,7 @@ def by_bare_requests(mock: netmind_mock.Mock) -> None:
 
 
 def plugin_import() -> float:
-    """What importing the plugin adds to importing pytest, each in a process of its own."""
+    """Return the seconds that importing the plugin takes after importing pytest, in a new process."""
     script = "import time, pytest; began = time.perf_counter(); {}; print(time.perf_counter() - began)"
 
     def measured(statement: str) -> float:
@@ -146,7 +148,7 @@ def plugin_import() -> float:
 
 
 def timed(once: Callable[[], object], rounds: int) -> list[float]:
-    """Seconds that each round took, after one that does not count."""
+    """Return the seconds of each round. A first round is not counted."""
     once()
     taken = []
     for _ in range(rounds):

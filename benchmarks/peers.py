@@ -1,9 +1,9 @@
-"""The fake beside what a user would pick instead, on the same work, in one run, all taking turns.
+"""Compare the fake with other mock servers, on the same work in one run, all taking turns.
 
     make bench-peers
 
-Each is asked to create a job and to show it. What cannot be installed is named as absent, with the reason.
-The tables go into docs/performance.md. Figures differ from machine to machine; only those of one run compare.
+Each creates and returns jobs. Servers that cannot be installed are listed as absent, with the reason. The
+tables are in docs/performance.md. Only figures of the same run can be compared.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ if TYPE_CHECKING:
     from server import Load
 
 DOCS = ROOT / "docs" / "performance.md"
-ANSWERS_WITHIN_SECONDS = 30.0
+STARTS_WITHIN_SECONDS = 30.0
 IDLE_AFTER_SECONDS = 0.5
 BARE = "bare ASGI function"
 SQLITE = ("--store", "sqlite:///{folder}/jobs.db")
 
 
 class Subject(NamedTuple):
-    """What is measured, and how it is installed; the fakes after the first are the same installation."""
+    """A server to measure, and its installation; None for further configurations of the fake."""
 
     served: Served
     installed: Installed | None
 
 
 class Running(NamedTuple):
-    """One that runs: its port, its process, and what its first create answered."""
+    """A running server: its port, its process, and the response to its first create."""
 
     port: int
     process: int
@@ -61,12 +61,12 @@ class Running(NamedTuple):
 
 
 def main() -> None:
-    """Measure, print, and write into the docs."""
+    """Measure, print the tables, and write them into the docs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=2, help="length of a round")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that started processes are ended, too
     load = wrk if shutil.which("wrk") else threads
     subjects, absent = found()
     starts, memory = begin(subjects, absent, options.rounds)
@@ -85,7 +85,7 @@ def main() -> None:
         )
         for subject in subjects
     ]
-    bare = Figures(BARE, "answers `{}`", "", rates[BARE, "create"], rates[BARE, "get"], 0.0, 0, 0)
+    bare = Figures(BARE, "responds with `{}`", "", rates[BARE, "create"], rates[BARE, "get"], 0.0, 0, 0)
     text = "\n".join([*_conditions(load, options), *tables(figures, bare, absent, at_scale())])
     print(text)
     write_section(DOCS, "peers", text)
@@ -104,7 +104,7 @@ def _conditions(load: Load, options: argparse.Namespace) -> list[str]:
 
 
 def found() -> tuple[list[Subject], list[str]]:
-    """What there is to measure, and what is absent and why."""
+    """Return the servers to measure, and the reasons why others are absent."""
     helped = subprocess.run([*FAKE, "--help"], capture_output=True, text=True, check=True).stdout
     absent: list[str] = []
     subjects = [
@@ -125,10 +125,10 @@ def found() -> tuple[list[Subject], list[str]]:
 
 @contextlib.contextmanager
 def running(subject: Subject) -> Iterator[Running]:
-    """A subject as a process, once it has answered a create.
+    """Start a server; yield it once it has responded to a create.
 
     Raises:
-        Absent: It does not.
+        Absent: It does not respond in time.
     """
     installed = subject.installed.folder if subject.installed else ROOT
     with tempfile.TemporaryDirectory() as folder:
@@ -136,18 +136,18 @@ def running(subject: Subject) -> Iterator[Running]:
         command = subject.served.command(installed, Path(folder), port)
         begun = time.perf_counter()
         with started(command, Path(folder)) as process:
-            while (response := asked(port, subject.served.create)) is None:
-                if process.poll() is not None or time.perf_counter() - begun > ANSWERS_WITHIN_SECONDS:
-                    raise Absent(f"it was not there within {ANSWERS_WITHIN_SECONDS:.0f} s")
+            while (response := called(port, subject.served.create)) is None:
+                if process.poll() is not None or time.perf_counter() - begun > STARTS_WITHIN_SECONDS:
+                    raise Absent(f"it did not respond within {STARTS_WITHIN_SECONDS:.0f} s")
                 time.sleep(0.002)
             yield Running(port, process.pid, time.perf_counter() - begun, response)
 
 
-def asked(port: int, call: Call) -> dict[str, Any] | None:
-    """What a call answers; None where nobody does.
+def called(port: int, call: Call) -> dict[str, Any] | None:
+    """Send a request, and return the JSON of the response; None if there is no response.
 
     Raises:
-        Absent: It is refused.
+        Absent: The response is an error.
     """
     opened = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
@@ -160,7 +160,7 @@ def asked(port: int, call: Call) -> dict[str, Any] | None:
     finally:
         opened.close()
     if not 200 <= response.status < 300:
-        raise Absent(f"{call.method} {call.path} was answered {response.status}")
+        raise Absent(f"{call.method} {call.path} returned {response.status}")
     document: dict[str, Any] = json.loads(content_of)
     return document
 
@@ -168,7 +168,10 @@ def asked(port: int, call: Call) -> dict[str, Any] | None:
 def begin(
     subjects: list[Subject], absent: list[str], rounds: int
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Seconds from start to the first create answered, and bytes of the idle tree; what fails is absent."""
+    """Return the seconds from start to the first response, and the memory when idle, of each server.
+
+    Servers that fail are added to ``absent``.
+    """
     seconds: dict[str, list[float]] = {}
     memory: dict[str, list[int]] = {}
     failed: set[str] = set()
@@ -179,9 +182,9 @@ def begin(
                 continue
             try:
                 with running(subject) as one:
-                    asked(one.port, subject.served.get(one.created))
+                    called(one.port, subject.served.get(one.created))
                     time.sleep(IDLE_AFTER_SECONDS)
-                    if turn:  # the first round fills the caches
+                    if turn:  # the first round fills caches
                         seconds.setdefault(name, []).append(one.seconds)
                         memory.setdefault(name, []).append(sum(map(resident_bytes, tree(one.process))))
             except Absent as reason:
@@ -191,7 +194,7 @@ def begin(
 
 
 def compare(subjects: list[Subject], load: Load, rounds: int, seconds: float) -> dict[tuple[str, str], float]:
-    """Requests a second of each create and get, and of the bare function's."""
+    """Return the requests per second of create and get, of each server and of the bare function."""
     rates: dict[tuple[str, str], list[float]] = {}
 
     def under(server: Server, what: str, call: Call) -> None:
@@ -211,13 +214,13 @@ def compare(subjects: list[Subject], load: Load, rounds: int, seconds: float) ->
                 server = Server(served.name, f"http://127.0.0.1:{one.port}", one.process)
                 with awake(one.process):
                     under(server, "create", served.create)
-                    created = asked(one.port, served.create) or one.created  # the first may be evicted by now
+                    created = called(one.port, served.create) or one.created  # the first job may be evicted
                     under(server, "get", served.get(created))
     return _medians({key: measured[1:] for key, measured in rates.items()})  # the first round warms up
 
 
 def at_scale() -> Scale:
-    """A million jobs, in a process of their own."""
+    """Run ``scale.py`` in a new process."""
     command = [sys.executable, str(HERE / "scale.py")]
     return Scale(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
 

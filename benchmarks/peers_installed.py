@@ -1,4 +1,4 @@
-"""Installs each peer by itself, in ``.venv-peers`` or ``.peers-npm``, and nothing elsewhere."""
+"""Install each of the other servers separately, in ``.venv-peers`` or ``.peers-npm``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
     from peers_served import Served
 
-PYTHON_PEERS = ROOT / ".venv-peers" / "alone"  # beside the environment that compare_clients.py makes
+PYTHON_PEERS = ROOT / ".venv-peers" / "alone"  # next to the environment of compare_clients.py
 NPM_PEERS = ROOT / ".peers-npm"
-BLOCK_BYTES = 512  # what st_blocks counts
+BLOCK_BYTES = 512  # the unit of st_blocks
 
 
 class Absent(Exception):
-    """It cannot be measured here. The message is the reason, in a line."""
+    """A server cannot be measured here. The message is the reason, in one line."""
 
 
 class Installed(NamedTuple):
-    """Where something is installed, its version, and the bytes that it takes on the disk."""
+    """An installation: its folder, its version, and its size on the disk."""
 
     folder: Path
     version: str
@@ -33,10 +33,10 @@ class Installed(NamedTuple):
 
 
 def install(served: Served) -> Installed:
-    """Install a peer, unless an earlier run has.
+    """Install a server, unless an earlier run has installed it.
 
     Raises:
-        Absent: It cannot be installed, or a program that it needs is not there.
+        Absent: It cannot be installed, or a program that it needs is missing.
     """
     if shutil.which(served.needs) is None:
         raise Absent(f"{served.needs} is not installed")
@@ -62,17 +62,17 @@ def _from_pypi(requirement: str, name: str = "") -> Installed:
 
 def _from_npm(package: str) -> Installed:
     folder = NPM_PEERS / package.rpartition("/")[0].removeprefix("@") / package.rpartition("/")[2]
-    told = folder / "node_modules" / package / "package.json"
-    if not told.exists():
+    manifest = folder / "node_modules" / package / "package.json"
+    if not manifest.exists():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text('{"private": true}')
         _run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", package], folder)
-    version = json.loads(told.read_text(encoding="utf-8"))["version"]
+    version = json.loads(manifest.read_text(encoding="utf-8"))["version"]
     return Installed(folder, version, size_of(folder / "node_modules"))
 
 
 def size_of(folder: Path) -> int:
-    """What a folder takes on the disk; a file that has several names counts once."""
+    """Return the size of a folder on the disk. Hard links to the same file count once."""
     found = {
         (stat.st_dev, stat.st_ino): stat.st_blocks for stat in (path.lstat() for path in folder.rglob("*"))
     }
@@ -85,5 +85,5 @@ def _run(command: list[str], folder: Path) -> str:
     except OSError as error:
         raise Absent(f"{command[0]}: {error.strerror}") from None
     except subprocess.CalledProcessError as error:
-        lines = [line for line in error.stderr.splitlines() if "rror" in line] or ["it said nothing"]
+        lines = [line for line in error.stderr.splitlines() if "rror" in line] or ["no error message"]
         raise Absent(f"{command[0]} failed: {lines[-1].strip()}") from None

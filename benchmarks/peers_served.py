@@ -1,4 +1,4 @@
-"""What a user would pick instead of the fake: how each is started, and asked for a job."""
+"""The other mock servers: how each is started, and the requests that create and get a job."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ROOT = HERE.parent
 OPENAPI = ROOT / "contracts" / "netmind_contracts" / "data" / "openapi.json"
 HEADERS = {"Authorization": TOKEN, "Content-Type": "application/json"}
 JOBS = "/v1/generation"
-ANSWER = {"status": "pending", "model": CREATE["model"], "config": CREATE["config"]}
+RESPONSE = {"status": "pending", "model": CREATE["model"], "config": CREATE["config"]}
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request: what load is made of."""
+    """A request."""
 
     method: str
     path: str
@@ -32,21 +32,22 @@ class Call:
 
 @dataclass(frozen=True)
 class Served:
-    """Something that is measured.
+    """A server to measure.
 
     Attributes:
-        name: As the table has it.
-        package: What is installed, and where from: ``pypi`` or ``npm``; empty for the fake.
-        does: Which operation of it is measured.
-        command: From where it is installed, a folder of its own and a port, to what starts it.
-        create: Creates a job.
-        get: From the answer of create to the call that shows this job.
-        needs: A program that has to be there, and comes from neither.
+        name: The name in the table.
+        package: The package to install; empty for the fake.
+        index: The index of the package: ``pypi`` or ``npm``.
+        does: The operations that are measured.
+        command: Returns the command that starts it, from its installation, an empty folder and a port.
+        create: The request that creates a job.
+        get: Returns the request that gets a job, from the response to create.
+        needs: A program that must be installed.
     """
 
     name: str
     command: Callable[[Path, Path, int], list[str]]
-    does: str = "create and get, as of the API"
+    does: str = "create and get of the API"
     package: str = ""
     index: str = ""
     create: Call = Call("POST", JOBS, body=CREATE)
@@ -55,22 +56,22 @@ class Served:
 
 
 def fake(name: str, *options: str) -> Served:
-    """The fake with these options; ``{folder}`` in one is a folder of its own."""
+    """Return the fake with these options. ``{folder}`` in an option is replaced by an empty folder."""
 
     def command(_installed: Path, folder: Path, port: int) -> list[str]:
-        told = [option.format(folder=folder) for option in options]
-        return [*FAKE, "--port", str(port), "--duration", "0", *told]
+        formatted = [option.format(folder=folder) for option in options]
+        return [*FAKE, "--port", str(port), "--duration", "0", *formatted]
 
     return Served(name, command, needs=sys.executable)
 
 
 def peers() -> list[Served]:
-    """The peers, in the order of the table."""
+    """Return the other servers, in the order of the table."""
     return [_moto(), _pytest_httpserver(), _aimock(), _prism(), _mockoon(), _json_server(), _wiremock()]
 
 
 def _moto() -> Served:
-    def asking(operation: str, body: dict[str, Any]) -> Call:
+    def request_of(operation: str, body: dict[str, Any]) -> Call:
         scope = "Credential=bench/20260101/us-east-1/textract/aws4_request"
         return Call(
             "POST",
@@ -90,8 +91,8 @@ def _moto() -> Served:
         does="Textract: StartDocumentTextDetection, GetDocumentTextDetection",
         package="moto[server]",
         index="pypi",
-        create=asking("StartDocumentTextDetection", document),
-        get=lambda response: asking("GetDocumentTextDetection", {"JobId": response["JobId"]}),
+        create=request_of("StartDocumentTextDetection", document),
+        get=lambda response: request_of("GetDocumentTextDetection", {"JobId": response["JobId"]}),
         needs=sys.executable,
     )
 
@@ -99,10 +100,10 @@ def _moto() -> Served:
 _HTTPSERVER = """
 import json, sys, threading
 from pytest_httpserver import HTTPServer
-answer = json.loads(sys.argv[2]) | {"id": "0" * 32}
+document = json.loads(sys.argv[2]) | {"id": "0" * 32}
 server = HTTPServer(port=int(sys.argv[1]), threaded=True)
-server.expect_request("/v1/generation", method="POST").respond_with_json(answer)
-server.expect_request("/v1/generation/" + "0" * 32, method="GET").respond_with_json(answer)
+server.expect_request("/v1/generation", method="POST").respond_with_json(document)
+server.expect_request("/v1/generation/" + "0" * 32, method="GET").respond_with_json(document)
 server.start()
 threading.Event().wait()
 """
@@ -110,12 +111,12 @@ threading.Event().wait()
 
 def _pytest_httpserver() -> Served:
     def command(installed: Path, _folder: Path, port: int) -> list[str]:
-        return [str(installed / "bin" / "python"), "-c", _HTTPSERVER, str(port), json.dumps(ANSWER)]
+        return [str(installed / "bin" / "python"), "-c", _HTTPSERVER, str(port), json.dumps(RESPONSE)]
 
     return Served(
         "pytest-httpserver",
         command,
-        does="two fixed answers; keeps no job",
+        does="two fixed responses; stores no job",
         package="pytest-httpserver",
         index="pypi",
         needs=sys.executable,
@@ -150,10 +151,10 @@ def _prism() -> Served:
     return Served(
         "Prism",
         command,
-        does="this kit's OpenAPI file: its examples; keeps no job",
+        does="this kit's OpenAPI file: its examples; stores no job",
         package="@stoplight/prism-cli",
         index="npm",
-        get=lambda _answer: Call("GET", f"{JOBS}/{'0' * 32}"),
+        get=lambda _response: Call("GET", f"{JOBS}/{'0' * 32}"),
     )
 
 
@@ -191,23 +192,23 @@ def _json_server() -> Served:
     return Served(
         "json-server",
         command,
-        does="a collection; its file is written whole at each create",
+        does="a collection; its whole file is written at each create",
         package="json-server",
         index="npm",
     )
 
 
 def _wiremock() -> Served:
-    def answered(method: str, url: dict[str, str], job: str) -> dict[str, Any]:
+    def mapping_of(method: str, url: dict[str, str], job: str) -> dict[str, Any]:
         response = {
             "status": 200, "headers": {"Content-Type": "application/json"},
-            "jsonBody": {**ANSWER, "id": job}, "transformers": ["response-template"],
+            "jsonBody": {**RESPONSE, "id": job}, "transformers": ["response-template"],
         }  # fmt: skip
         return {"request": {"method": method, **url}, "response": response}
 
     mappings = [
-        answered("POST", {"urlPath": JOBS}, "{{randomValue type='UUID'}}"),
-        answered("GET", {"urlPathPattern": f"{JOBS}/[^/]+"}, "{{request.pathSegments.[2]}}"),
+        mapping_of("POST", {"urlPath": JOBS}, "{{randomValue type='UUID'}}"),
+        mapping_of("GET", {"urlPathPattern": f"{JOBS}/[^/]+"}, "{{request.pathSegments.[2]}}"),
     ]
 
     def command(installed: Path, folder: Path, port: int) -> list[str]:
@@ -219,7 +220,7 @@ def _wiremock() -> Served:
     return Served(
         "WireMock",
         command,
-        does="two templates; keeps no job",
+        does="two templates; stores no job",
         package="wiremock",
         index="npm",
         needs="java",

@@ -1,4 +1,4 @@
-"""The tables of ``make bench-peers``: what was measured, and of each aim whether it was met."""
+"""The tables of ``make bench-peers``: the figures, and whether each aim is met."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MB = 10**6
 
 
 class Figures(NamedTuple):
-    """A row: requests a second, seconds to a first answer, bytes in memory and on the disk; 0: unmeasured."""
+    """A row: requests per second, seconds to the first response, bytes of memory and disk; 0 if unknown."""
 
     name: str
     does: str
@@ -27,7 +27,7 @@ class Figures(NamedTuple):
 
 
 class Aim(NamedTuple):
-    """What was aimed at, what was measured, and whether that is met; None where it could not be measured."""
+    """An aim, the measured value, and whether the aim is met; None if it was not measured."""
 
     text: str
     measured: str
@@ -35,18 +35,21 @@ class Aim(NamedTuple):
 
 
 def tables(figures: Sequence[Figures], bare: Figures, absent: Sequence[str], scale: Scale) -> list[str]:
-    """The lines of the section. The first of the figures is the fake's; further ones of it begin alike."""
+    """Return the lines of the section.
+
+    The first figure is the fake's. Names that begin with its name are further configurations of the fake.
+    """
     ours = [row for row in figures if row.name.startswith(figures[0].name)]
     others = [row for row in figures if row not in ours]
-    lines = ["| | create a second | get a second | start to first answer | memory, idle | installed |"]
+    lines = ["| | create per second | get per second | start to first response | memory, idle | installed |"]
     lines.append("|---" * 6 + "|")
     lines += [_row(row) for row in [bare, *ours, *others]]
-    lines += ["", "| | what it is asked |", "|---|---|"]
+    lines += ["", "| | requests |", "|---|---|"]
     lines += [f"| {row.name} | {row.does} |" for row in others]
     if absent:
         lines += ["", "Absent:", "", *(f"- {one}" for one in absent)]
     lines += ["", "| aim | measured | |", "|---|---|---|"]
-    for aim in [*_beside_peers(ours, others, bare), *_at_scale(scale)]:
+    for aim in [*_against_peers(ours, others, bare), *_at_scale(scale)]:
         verdict = {True: "met", False: "**missed**", None: "not measured"}[aim.met]
         measured = f"**{aim.measured}**" if aim.met is False else aim.measured
         lines.append(f"| {aim.text} | {measured} | {verdict} |")
@@ -65,12 +68,12 @@ def _row(row: Figures) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _beside_peers(ours: Sequence[Figures], others: Sequence[Figures], bare: Figures) -> list[Aim]:
+def _against_peers(ours: Sequence[Figures], others: Sequence[Figures], bare: Figures) -> list[Aim]:
     us, (create, get) = (
         ours[0],
         (max(others, key=lambda row: row.create), max(others, key=lambda row: row.get)),
     )
-    soonest = min((row for row in others if row.name != "aimock"), key=lambda row: row.start)
+    fastest = min((row for row in others if row.name != "aimock"), key=lambda row: row.start)
     aims = [
         _ratio(
             f"create: at least 1.3 times the fastest peer's ({create.name})", us.create / create.create, 1.3
@@ -84,9 +87,9 @@ def _beside_peers(ours: Sequence[Figures], others: Sequence[Figures], bare: Figu
     aims.append(_ratio(text, two.get / aimock.get, 1.0) if two and aimock else Aim(text, "", None))
     aims.append(
         Aim(
-            f"first answer no later than any peer's but aimock's (the soonest: {soonest.name})",
-            f"{us.start:.2f} s beside {soonest.start:.2f} s",
-            us.start <= soonest.start,
+            f"first response no later than any peer's except aimock's (fastest: {fastest.name})",
+            f"{us.start:.2f} s and {fastest.start:.2f} s",
+            us.start <= fastest.start,
         )
     )
     return aims
@@ -96,12 +99,12 @@ def _at_scale(scale: Scale) -> list[Aim]:
     times, grown, pause = scale.listing / scale.serialising, scale.grown / MB, scale.longest_pause * 1000
     return [
         Aim(
-            "a list of 10,000 jobs: within 3 times its documents' JSON alone",
+            "a list of 10,000 jobs: at most 3 times the time of serialising its JSON",
             f"{times:.1f} times",
             times <= 3,
         ),
         Aim("1,000,000 jobs in memory: at most 500 MB more", f"{grown:,.0f} MB", grown <= 500),
-        Aim("the collector's longest pause meanwhile: at most 20 ms", f"{pause:.0f} ms", pause <= 20),
+        Aim("the garbage collector's longest pause meanwhile: at most 20 ms", f"{pause:.0f} ms", pause <= 20),
     ]
 
 

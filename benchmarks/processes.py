@@ -1,4 +1,4 @@
-"""Processes with all that they start: how much memory they take, and that none is left (Linux)."""
+"""Start and end processes with all of their descendants (Linux)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ END_WITHIN_SECONDS = 5.0
 def started(
     command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A command in a group of its own, in a folder; the whole of its tree is ended with the block."""
+    """Start a command in a new session and in a folder; end it and its descendants with the block."""
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -37,9 +37,9 @@ def started(
 
 
 def tree(process: int) -> list[int]:
-    """A process and its descendants, as far as they run."""
+    """Return a process and its running descendants."""
     found = [process]
-    for one in found:  # grows meanwhile
+    for one in found:  # the list grows during the loop
         with contextlib.suppress(OSError):
             for children in Path(f"/proc/{one}/task").glob("*/children"):
                 found += map(int, children.read_text().split())
@@ -48,7 +48,7 @@ def tree(process: int) -> list[int]:
 
 @contextlib.contextmanager
 def awake(process: int) -> Iterator[None]:
-    """Let a tree run that is otherwise stopped, so that what one does afterwards costs the others nothing."""
+    """Let a stopped process tree run in the block. Idle work of stopped trees does not affect the others."""
     send(tree(process), signal.SIGCONT)
     try:
         yield
@@ -57,14 +57,14 @@ def awake(process: int) -> Iterator[None]:
 
 
 def send(processes: Sequence[int], number: signal.Signals) -> None:
-    """Send a signal to each that is still there."""
+    """Send a signal to each process that still exists."""
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, number)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM to the tree, and SIGKILL to what is left of it."""
+    """Send SIGTERM to the tree, and SIGKILL to what is left after a timeout."""
     members = tree(process.pid)
     for number in (signal.SIGTERM, signal.SIGKILL):
         send(members, number)

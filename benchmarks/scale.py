@@ -1,9 +1,9 @@
-"""Many jobs in memory: what a million weigh, and a list of 10,000 beside their documents' JSON alone.
+"""Many jobs in memory: the size of a million, and a list of 10,000 compared with serialising its JSON.
 
     python benchmarks/scale.py
 
-In process, in the application that ``netmind-mock serve`` builds, with the collector as it has it there; what
-the server adds to a request is left out. Prints JSON.
+Measures the application and the garbage collector settings of ``netmind-mock serve`` in this process, without
+the HTTP server. Prints JSON.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROUNDS = 5
 
 
 class Scale(NamedTuple):
-    """What was measured: seconds of a list and of its JSON alone, bytes grown by, seconds of a pause."""
+    """The results: seconds of a list and of its JSON, bytes of growth, seconds of the longest pause."""
 
     listing: float
     serialising: float
@@ -42,14 +42,14 @@ class Scale(NamedTuple):
 
 
 class Pauses:
-    """The longest time that the collector took at once, while it is a callback of the collector."""
+    """A callback of the garbage collector that records the longest collection."""
 
     def __init__(self) -> None:
         self.longest = 0.0
         self._begun = 0.0
 
     def __call__(self, phase: str, _facts: dict[str, int]) -> None:
-        """Note when a collection begins, and how long it took when it ends."""
+        """Record the start and the duration of a collection."""
         if phase == "start":
             self._begun = time.perf_counter()
         else:
@@ -57,7 +57,7 @@ class Pauses:
 
 
 def called(app: Application, method: str, body: bytes = b"") -> bytes:
-    """The body of a call of the application."""
+    """Call the application, and return the body of the response."""
     environ = {
         "REQUEST_METHOD": method,
         "PATH_INFO": "/v1/generation",
@@ -79,7 +79,7 @@ def called(app: Application, method: str, body: bytes = b"") -> bytes:
 
 
 def create(app: Application, numbers: Iterable[int]) -> None:
-    """Create a job a number, each with a prompt of its own."""
+    """Create a job for each number, with the number in its prompt."""
     config: dict[str, Any] = CREATE["config"].copy()  # type: ignore[attr-defined]
     for number in numbers:
         config["prompt"] = f"Generate a cup of coffee, the {number}th"
@@ -87,7 +87,7 @@ def create(app: Application, numbers: Iterable[int]) -> None:
 
 
 def seconds_of(action: Callable[[], object]) -> float:
-    """What an action takes: the median of some rounds."""
+    """Return the median seconds of an action."""
     taken = []
     for _ in range(ROUNDS):
         begun = time.perf_counter()
@@ -97,14 +97,14 @@ def seconds_of(action: Callable[[], object]) -> float:
 
 
 def built() -> Application:
-    """The application that is served, with the collector as the server has it."""
+    """Return the application, with the server's settings of the garbage collector."""
     app = create_app(duration=0)
     tune_collector()
     return app
 
 
 def many() -> tuple[int, float]:
-    """By how many bytes a million jobs make the process grow, and the longest pause while they are made."""
+    """Return the bytes by which a million jobs grow the process, and the longest pause meanwhile."""
     app, pauses = built(), Pauses()
     called(app, "GET")
     before = resident_bytes(os.getpid())
@@ -115,7 +115,7 @@ def many() -> tuple[int, float]:
 
 
 def listed() -> tuple[float, float]:
-    """Seconds that a list of 10,000 jobs takes, and that its documents' JSON takes alone."""
+    """Return the seconds of a list of 10,000 jobs, and of serialising its JSON."""
     app = built()
     create(app, range(LISTED))
     documents = msgspec.json.decode(called(app, "GET"))

@@ -1,7 +1,8 @@
-"""The fake beside a bare ASGI function and an empty Flask view, on the same server, in one run.
+"""The fake compared with a bare ASGI function and an empty Flask view, on the same server, in one run.
 
-Prints a Markdown table: requests a second at 8 keep-alive connections (median of several rounds, the servers
-taking turns), the 99th percentile of the latency, the time from start to the first 200, and memory a job.
+Prints a Markdown table: requests per second with 8 keep-alive connections (median of several rounds, the
+servers taking turns), the 99th percentile of the latency, the time from start to the first 200, and the
+memory per job.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    Load = Callable[..., "Measured"]  # as wrk and threads are called
+    Load = Callable[..., "Measured"]  # the signature of wrk and threads
 
 CONNECTIONS = 8
-TOKEN = "Bearer bench"  # noqa: S105 - made up
+TOKEN = "Bearer bench"  # noqa: S105 - not a secret
 HEADERS = {"Authorization": TOKEN}
 CREATE = {
     "model": "Qwen/Qwen-Image",
@@ -50,7 +51,7 @@ FAKE = [sys.executable, "-m", "netmind_mock", "serve"]
 
 
 class Measured(NamedTuple):
-    """One round of load: requests a second, how many there were, and the latency's 99th percentile in ms."""
+    """The result of a round: requests per second, their number, and the latency's 99th percentile in ms."""
 
     rate: float
     count: int
@@ -58,7 +59,7 @@ class Measured(NamedTuple):
 
 
 class Server(NamedTuple):
-    """A served application: its name in the table, its base URL, and the process that answers."""
+    """A served application: its name in the table, its base URL, and the process that responds."""
 
     name: str
     base_url: str
@@ -90,7 +91,7 @@ def main() -> None:
 
 
 def compare(servers: list[Server], load: Load, rounds: int, seconds: float) -> None:
-    """Let the servers take turns, and print their medians and what they are to the empty view."""
+    """Let the servers take turns; print their medians, and the ratios to the empty view."""
     paths = {server: f"/v1/generation/{new_job(server)}" for server in servers}
     results: dict[tuple[Server, str], list[Measured]] = {}
     for turn in range(rounds + 1):
@@ -114,7 +115,7 @@ def compare(servers: list[Server], load: Load, rounds: int, seconds: float) -> N
 
 
 def memory(fake: Server, load: Load, seconds: float) -> None:
-    """Create jobs until there are 100,000 more, and print how the worker grew."""
+    """Create 100,000 jobs, and print the growth of the worker."""
     before, created = resident_bytes(fake.worker), 0
     while created < 100_000:
         created += load(fake, "POST", "/v1/generation", seconds).count
@@ -130,7 +131,7 @@ def start() -> None:
             port = free_port()
             began = time.perf_counter()
             with serving("the fake", [*FAKE, "--port", str(port)], Path(folder, "ready"), wait=False):
-                while not responses(port):
+                while not is_up(port):
                     time.sleep(0.001)
                 times.append(time.perf_counter() - began)
     span = f"median of {len(times)}; {min(times):.2f} to {max(times):.2f}"
@@ -138,13 +139,13 @@ def start() -> None:
 
 
 def baseline(name: str) -> list[str]:
-    """The command that serves one of the applications in ``baselines.py``."""
+    """Return the command that serves an application of ``baselines.py``."""
     return [sys.executable, str(HERE / "baselines.py"), name]
 
 
 @contextlib.contextmanager
 def serving(name: str, command: list[str], ready_file: Path, *, wait: bool = True) -> Iterator[Server]:
-    """A server as a process, once it answers."""
+    """Start a server as a process; yield it once it accepts connections."""
     arguments = [*command, "--ready-file", str(ready_file)]
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
         try:
@@ -164,7 +165,7 @@ def wrk(
     headers: Mapping[str, str] = HEADERS,
     body: object = CREATE,
 ) -> Measured:
-    """A round of load by wrk; the body is that of a POST."""
+    """Run a round of load with wrk. The body is sent with POST only."""
     script = HERE / "create.lua"
     arguments = [
         "wrk",
@@ -186,7 +187,7 @@ def wrk(
     count = re.search(r"(\d+) requests in", printed)
     p99 = re.search(r"99% +([0-9.]+)(us|ms|s)", printed)
     if not (rate and count and p99):
-        sys.exit(f"wrk printed something else:\n{printed}")
+        sys.exit(f"unexpected output of wrk:\n{printed}")
     return Measured(float(rate[1]), int(count[1]), float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]])
 
 
@@ -198,7 +199,7 @@ def threads(
     headers: Mapping[str, str] = HEADERS,
     body: object = CREATE,
 ) -> Measured:
-    """A round of load by threads of this process, where wrk is not installed: slower than the servers."""
+    """Run a round of load with threads, if wrk is not installed. They are slower than the servers."""
     latencies: list[float] = []
     end = time.perf_counter() + seconds
     content = json.dumps(body) if method == "POST" else None
@@ -223,7 +224,7 @@ def threads(
 
 
 def new_job(server: Server) -> str:
-    """The id of a job on the server; any, where the server has none."""
+    """Create a job and return its id; return zeros for a baseline, which has no jobs."""
     opened = http.client.HTTPConnection(server.base_url.removeprefix("http://"))
     headers = {"Authorization": TOKEN, "Content-Type": "application/json"}
     opened.request("POST", "/v1/generation", json.dumps(CREATE), headers)
@@ -232,8 +233,8 @@ def new_job(server: Server) -> str:
     return str(json.loads(response)["id"]) if server.name.startswith("the fake") else "0" * 32
 
 
-def responses(port: int) -> bool:
-    """Whether a fake on this port answers a list with 200."""
+def is_up(port: int) -> bool:
+    """Return whether a fake on this port responds to a list with 200."""
     opened = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
     try:
         opened.request("GET", "/v1/generation", headers={"Authorization": TOKEN})
@@ -245,13 +246,13 @@ def responses(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
+    """Return a port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 def resident_bytes(process: int) -> int:
-    """A process's resident memory (Linux)."""
+    """Return the resident memory of a process (Linux)."""
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -1,8 +1,8 @@
-"""What a fake that is left running has to stand: kills, many clients at once, a million requests.
+"""Long tests of a served fake: killed workers, many concurrent clients, a million requests.
 
     make soak
 
-Takes some twenty minutes, and writes what it found into docs/reliability.md.
+Takes about twenty minutes, and writes the results into docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ import requests
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from databases import postgresql_server  # noqa: E402 - from where it is found now
-from linearizability import Account, history_of, is_linearizable, told  # noqa: E402
+from databases import postgresql_server  # noqa: E402 - after the change of sys.path
+from linearizability import Account, history_of, is_linearizable, report  # noqa: E402
 from server import Server, new_job, resident_bytes, threads, wrk  # noqa: E402
 from support import TOKEN, create_until, running_fake, workers_of  # noqa: E402
 
@@ -44,18 +44,18 @@ CREATORS = 4
 
 
 class Figure(NamedTuple):
-    """A line of the table: what was done, what came of it, and whether that is well."""
+    """A row of the table: the test, its result, and whether it passes."""
 
     about: str
     found: str
-    is_well: bool
+    passes: bool
 
 
 def main() -> None:
-    """Measure, print, and write."""
+    """Run the tests, and write the results into the docs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100, help="on each store that outlives a process")
-    parser.add_argument("--histories", type=int, default=200, help="on each store")
+    parser.add_argument("--kills", type=int, default=100, help="kills on each persistent store")
+    parser.add_argument("--histories", type=int, default=200, help="histories on each store")
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
@@ -73,36 +73,36 @@ def main() -> None:
     text = page(figures, options.seed)
     DOCS.write_text(text, encoding="utf-8")
     hazards_are_met = text.count(" cases, ") == text.count(" cases, 0 failed")
-    sys.exit(not (hazards_are_met and all(figure.is_well for figure in figures)))
+    sys.exit(not (hazards_are_met and all(figure.passes for figure in figures)))
 
 
 def shown(figure: Figure) -> Figure:
-    """Print a figure as soon as it is there."""
-    print(f"{'well' if figure.is_well else 'NOT WELL'}: {figure.about}: {figure.found}", flush=True)
+    """Print a result, and return it."""
+    print(f"{'pass' if figure.passes else 'FAIL'}: {figure.about}: {figure.found}", flush=True)
     return figure
 
 
 @contextlib.contextmanager
 def serving(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A fake as a process, in a folder of its own."""
+    """Run a served fake in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder, running_fake(Path(folder), *options) as served:
         yield served
 
 
 def kills(name: str, store: Callable[[], str], number: int, chance: random.Random) -> Figure:
-    """Kill workers under load, at random moments; then look for every job that was acknowledged."""
+    """Kill workers under load at random moments, and check that every acknowledged job exists."""
     acknowledged = lost = broken = 0
     for _ in range(number):
         ids, listed = one_kill(store(), chance)
         acknowledged += len(ids)
         lost += len(ids - set(listed))
         broken += sum(status != "completed" for status in listed.values())
-    found = f"{acknowledged:,} jobs acknowledged, {lost} lost, {broken} not whole"
+    found = f"{acknowledged:,} jobs acknowledged, {lost} lost, {broken} incomplete"
     return Figure(f"`kill -9` of a worker under load, {number} times, {name}", found, not lost and not broken)
 
 
 def one_kill(store: str, chance: random.Random) -> tuple[set[str], dict[str, str]]:
-    """The jobs that were acknowledged around a kill, and the statuses of those that are there afterwards."""
+    """Return the jobs that were acknowledged, and the statuses of the jobs that exist after a kill."""
     acknowledged: list[str] = []
     stop = threading.Event()
     with serving("--store", store, "--workers", "2", "--duration", "0") as (base_url, process):
@@ -129,7 +129,7 @@ def one_kill(store: str, chance: random.Random) -> tuple[set[str], dict[str, str
 
 
 def histories(name: str, store: str, number: int, seed: int) -> Figure:
-    """Let eight clients call at once, and see whether that could have happened one call after the other."""
+    """Let eight clients call concurrently, and check that the histories are linearizable."""
     workers = "1" if store == "memory" else "2"
     violations = calls = 0
     with serving("--store", store, "--workers", workers, "--duration", "600") as (base_url, _):
@@ -141,14 +141,14 @@ def histories(name: str, store: str, number: int, seed: int) -> Figure:
             calls += len(history)
             if not is_linearizable(history):
                 violations += 1
-                print(told(history))
-    found = f"{calls:,} calls, {violations} histories that could not have happened one call after the other"
-    return Figure(f"{number} histories of {CLIENTS} clients at once, {name}", found, not violations)
+                print(report(history))
+    found = f"{calls:,} calls, {violations} histories that are not linearizable"
+    return Figure(f"{number} histories of {CLIENTS} concurrent clients, {name}", found, not violations)
 
 
 @contextlib.contextmanager
 def account(base_url: str, token: str) -> Iterator[Account]:
-    """An account on a served fake, called on a connection of its own."""
+    """Yield an account on a served fake, with its own connection."""
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {token}"
 
@@ -160,7 +160,7 @@ def account(base_url: str, token: str) -> Iterator[Account]:
 
 
 def slope(number: int) -> Figure:
-    """Create and get in turn, and see how the worker's memory grows, once all its caps are reached."""
+    """Send create and get in turn, and measure the growth of memory once all limits are reached."""
     load = wrk if os.access("/usr/bin/wrk", os.X_OK) else threads
     sizes: list[tuple[int, int]] = []
     with serving("--max-jobs", "10000", "--duration", "0") as (base_url, process):
@@ -174,16 +174,16 @@ def slope(number: int) -> Figure:
     per_request = statistics.linear_regression(*zip(*settled, strict=True)).slope
     (first, before), (_, after) = sizes[0], sizes[-1]
     found = (
-        f"{per_request:+.2f} bytes a request over the second half; {before / 2**20:.0f} MiB after the first "
-        f"{first:,}, {after / 2**20:.0f} MiB at the end"
+        f"{per_request:+.2f} bytes per request over the second half; {before / 2**20:.0f} MiB after the "
+        f"first {first:,}, {after / 2**20:.0f} MiB at the end"
     )
     return Figure(
-        f"{sent:,} requests, create and get in turn, memory, 10,000 jobs kept", found, per_request < 10
+        f"{sent:,} requests, create and get in turn, memory, at most 10,000 jobs", found, per_request < 10
     )
 
 
-def half_open(number: int = 500, asked: int = 1000) -> Figure:
-    """Ask for the health while many connections have sent half a request."""
+def half_open(number: int = 500, requests_sent: int = 1000) -> Figure:
+    """Request the health while many connections have sent half a request."""
     half_head = b"GET /v1/generation HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthor"
     times = []
     with serving() as (base_url, _), contextlib.ExitStack() as stack:
@@ -193,41 +193,41 @@ def half_open(number: int = 500, asked: int = 1000) -> Figure:
             opened.connect()
             stack.callback(opened.close)
             opened.sock.sendall(half_head)
-        asking = http.client.HTTPConnection(host, timeout=30)
-        for _ in range(asked):
+        client = http.client.HTTPConnection(host, timeout=30)
+        for _ in range(requests_sent):
             began = time.perf_counter()
-            asking.request("GET", "/__mock/health")
-            if asking.getresponse().read()[:1] != b"{":
-                sys.exit("health did not answer")
+            client.request("GET", "/__mock/health")
+            if client.getresponse().read()[:1] != b"{":
+                sys.exit("health did not respond")
             times.append((time.perf_counter() - began) * 1000)
-        asking.close()
+        client.close()
     p99 = statistics.quantiles(times, n=100)[98]
     return Figure(
-        f"{number} half-open connections", f"health answers within {p99:.1f} ms at p99 (aim 100)", p99 < 100
+        f"{number} half-open connections", f"health responds within {p99:.1f} ms at p99 (aim 100)", p99 < 100
     )
 
 
 def page(figures: list[Figure], seed: int) -> str:
-    """docs/reliability.md."""
+    """Return the text of docs/reliability.md."""
     machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
     lines = [
         "# Reliability",
         "",
-        "Made by `make soak`: what a fake that is left running has stood, and where each hazard of",
-        "[the threat model](../SECURITY.md) is tested. Times differ from machine to machine.",
+        "Generated by `make soak`: long tests of a served fake, and the tests of each hazard of",
+        "[the threat model](../SECURITY.md). Times differ from machine to machine.",
         "",
         f"On {machine}, seed {seed}:",
         "",
-        "| what was done | what came of it | |",
+        "| test | result | |",
         "|---|---|---|",
-        *(f"| {one.about} | {one.found} | {'well' if one.is_well else '**not well**'} |" for one in figures),
+        *(f"| {one.about} | {one.found} | {'pass' if one.passes else '**fail**'} |" for one in figures),
         "",
-        "A history is 97 calls on eight connections; a database has two workers. A checker of our own",
-        "(`tests/linearizability.py`) judges it: the jobs of an account, and its faults, have to be as if",
-        "they had been asked by one client after the other.",
+        "A history is 97 calls on eight connections; with a database there are two workers. A checker",
+        "(`tests/linearizability.py`) verifies that the responses are the same as if the calls had been made",
+        "one after the other.",
         "",
     ]
-    lines += ["## Hazards", "", "| hazard | shown by | figure |", "|---|---|---|"]
+    lines += ["## Hazards", "", "| hazard | tests | result |", "|---|---|---|"]
     for hazard in tomllib.loads((ROOT / "tests" / "hazards.toml").read_text())["hazard"]:
         tests = ", ".join(f"`{test}`" for test in hazard["tests"])
         lines.append(f"| {hazard['about']} | {tests} | {cases_of(hazard['tests'])} |")
@@ -235,21 +235,21 @@ def page(figures: list[Figure], seed: int) -> str:
 
 
 def cases_of(tests: list[str]) -> str:
-    """How many cases these tests have, how many fail, and the most of what they noted."""
+    """Run tests, and return how many cases there are, how many failed, and the largest recorded values."""
     chosen = [test for test in tests if " " not in test]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         options = ["-q", "--no-cov", "-n", "0", "-o", "junit_family=xunit1", f"--junitxml={report}"]
         command = [sys.executable, "-m", "pytest", *options, *chosen]
         subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
-        cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314 - pytest's own
+        cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314 - written by pytest
     failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
-    noted: dict[str, float] = {}
+    recorded: dict[str, float] = {}
     for one in (one for case in cases for one in case.iter("property")):
         name = one.get("name", "")
-        noted[name] = max(noted.get(name, 0.0), float(one.get("value", "0")))
+        recorded[name] = max(recorded.get(name, 0.0), float(one.get("value", "0")))
     found = [f"{len(cases)} cases, {len(failed)} failed"]
-    return "; ".join([*found, *(f"{name}: {most:g} at most" for name, most in noted.items())])
+    return "; ".join([*found, *(f"{name}: at most {most:g}" for name, most in recorded.items())])
 
 
 if __name__ == "__main__":

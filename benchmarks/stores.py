@@ -1,4 +1,4 @@
-"""What a store call costs: a job put, got, and a page of a thousand, on each store.
+"""The duration of store calls: put, get, and a list of a thousand jobs, for each store.
 
 python benchmarks/stores.py
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from databases import postgresql_server  # noqa: E402 - from where it is found now
+from databases import postgresql_server  # noqa: E402 - after the change of sys.path
 
 from netmind_mock.jobs.job import Job, Plan, Stage, Status  # noqa: E402
 from netmind_mock.stores import open_store  # noqa: E402
@@ -29,14 +29,14 @@ PLAN = Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 2.0)))
 
 
 def measured(action: Callable[[], object]) -> float:
-    """Seconds that an action takes."""
+    """Return the seconds of an action."""
     begun = time.perf_counter()
     action()
     return time.perf_counter() - begun
 
 
 def figures(url: str) -> tuple[float, float, float]:
-    """Microseconds of a put and a get, and milliseconds of a page: each the best of some rounds."""
+    """Return the microseconds of a put and a get, and the milliseconds of a list: the best of the rounds."""
     jobs = [Job(f"{number:032x}", "u", "m", b"{}", float(number), PLAN) for number in range(JOBS)]
     rounds = []
     with closing(open_store(url)) as store:

@@ -1,4 +1,4 @@
-"""The main job, end to end: start the fake, create the page's own generation, watch it, save its picture."""
+"""Start the fake, create the example of the vendor documentation, wait for it, save its picture."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ CONFIG = {
 
 
 def main() -> None:
-    """Run the demo; its picture is left in ``demo-output``."""
+    """Run the demo. The picture is saved in ``demo-output``."""
     with tempfile.TemporaryDirectory() as folder:
         ready_file = Path(folder, "base-url")
         command = [
@@ -43,25 +43,25 @@ def main() -> None:
 
 
 def wait_for(ready_file: Path, server: "subprocess.Popen[bytes]") -> str:
-    """The fake's base URL, once it answers."""
+    """Return the fake's base URL, once it responds."""
     while not ready_file.exists():
         if server.poll() is not None:
-            sys.exit(f"the fake did not start: it ended with code {server.returncode}")
+            sys.exit(f"the fake did not start: it exited with code {server.returncode}")
         time.sleep(0.02)
     return ready_file.read_text().strip()
 
 
 def generate(base_url: str) -> None:
-    """Create, watch and download one generation, and say what happens."""
-    print(f"The fake answers on {base_url}")
+    """Create one generation, wait for it, download its result, and print each step."""
+    print(f"The fake server runs at {base_url}")
     began = time.monotonic()
 
     def show(generation: Generation) -> None:
         print(f"  {time.monotonic() - began:4.1f} s  {generation.id}  {generation.status}")
 
     with GenerationClient(api_key="demo-token", base_url=base_url) as client:
-        made = client.generate("Qwen/Qwen-Image", CONFIG, OUTPUT, on_poll=show)
-    for path in made.paths:
+        generated = client.generate("Qwen/Qwen-Image", CONFIG, OUTPUT, on_poll=show)
+    for path in generated.paths:
         print(f"Saved {path.resolve()} ({path.stat().st_size} bytes): open it in any viewer")
 
 

@@ -1,4 +1,4 @@
-"""Build the wheel and assert what is in it: every package and data file, and nothing else."""
+"""Build the wheel and check that it contains every package and data file, and nothing else."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ PACKAGES = ("client/netmind_client", "contracts/netmind_contracts", "mock_server
 
 
 def main() -> None:
-    """Exit with a sentence if the wheel is not what the tree holds."""
+    """Build and check the wheel. Exit with a message if it differs from the source tree."""
     with tempfile.TemporaryDirectory() as folder:
         build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, str(ROOT)]
         built = subprocess.run(build, capture_output=True, text=True, check=False)
@@ -19,19 +19,21 @@ def main() -> None:
             sys.exit(f"the wheel could not be built:\n{built.stdout}{built.stderr}")
         wheel = next(Path(folder).glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:
-            held = {name for name in archive.namelist() if ".dist-info/" not in name}
+            packed = {name for name in archive.namelist() if ".dist-info/" not in name}
             metadata = {name.split("/", 1)[1] for name in archive.namelist() if ".dist-info/" in name}
     expected = set(tracked_files())
-    if held != expected:
-        sys.exit(f"the wheel lacks {sorted(expected - held)} and has besides {sorted(held - expected)}")
+    if packed != expected:
+        sys.exit(
+            f"the wheel lacks {sorted(expected - packed)} and has in addition {sorted(packed - expected)}"
+        )
     for needed in ("METADATA", "entry_points.txt", "licenses/LICENSE"):
         if needed not in metadata:
             sys.exit(f"the wheel's metadata lacks {needed}")
-    print(f"{wheel.name}: {len(held)} files, as the tree has them")
+    print(f"{wheel.name}: {len(packed)} files, as in the source tree")
 
 
 def tracked_files() -> list[str]:
-    """The packages' files, as they are named in a wheel."""
+    """Return the files of the packages, by their names in a wheel."""
     return [
         str(path.relative_to((ROOT / package).parent))
         for package in PACKAGES

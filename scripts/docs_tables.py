@@ -1,7 +1,7 @@
-"""Write the tables of the docs that are generated from the code, between their markers.
+"""Generate the tables of the docs from the code (``make docs-tables``).
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. ``make docs-tables`` runs this;
-a test fails where a table is not as the code has it.
+A table is between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. A test fails if a table differs
+from the code.
 """
 
 import re
@@ -61,7 +61,7 @@ TABLES = {
 
 
 def with_tables(text: str) -> str:
-    """Return a document with its tables as the code has them now."""
+    """Return a document with its tables generated again."""
     return _TABLE.sub(
         lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}<!-- end of table -->", text
     )

@@ -1,4 +1,4 @@
-"""Make the film that the fake answers where PyAV is not installed. Needs PyAV itself."""
+"""Create the video that the fake returns if PyAV is not installed. This script needs PyAV."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ WORDS = Caption("sample00", "netmind-mock", "A sample film", 1, 1, "5a3c" * 16)
 
 
 def main() -> None:
-    """Write the film and say how large it is."""
-    film = video.encode(Output(MediaKind.VIDEO, "mp4", 640, 360, 2.0), WORDS)
+    """Write the video and print its size."""
+    content = video.encode(Output(MediaKind.VIDEO, "mp4", 640, 360, 2.0), WORDS)
     path = ASSETS / "sample.mp4"
-    path.write_bytes(video.with_comment(film, "netmind-mock sample"))
+    path.write_bytes(video.with_comment(content, "netmind-mock sample"))
     print(f"{path.name}: {path.stat().st_size} bytes")
 
 

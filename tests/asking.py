@@ -1,4 +1,4 @@
-"""One request, by each library that the fake in process answers."""
+"""Send one request with each library that the in-process fake intercepts."""
 
 import asyncio
 
@@ -30,9 +30,9 @@ def by_httpx(method, url, timeout=10.0, token="any", **options):
 
 
 def by_httpx_async(method, url, timeout=10.0, token="any", **options):
-    async def ask():
+    async def send():
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=timeout) as client:
             response = await client.request(method, url, **options)
             return response.status_code, response.content
 
-    return asyncio.run(ask())
+    return asyncio.run(send())

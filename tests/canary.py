@@ -1,4 +1,4 @@
-"""A token that is looked for: how it may be spelled, and requests that put it wherever a client could."""
+"""A canary API key: its encodings, and requests that send it in every place."""
 
 import base64
 import html
@@ -9,13 +9,13 @@ CANARY = "canary-0a1B2c3D4e5F6a7b"
 
 
 def _base64_middle(token):
-    """What of the token's base64 stays the same, whatever stands before and after it: three alignments."""
+    """Yield the part of the key's base64 that does not depend on its neighbours, for each of the three alignments."""
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + token.encode()).decode().rstrip("=")
         yield encoded[2 if shift else 0 : len(encoded) - 2][shift:]
 
 
-SPELLED = {
+ENCODED = {
     "plain": [CANARY],
     "percent": ["".join(f"%{byte:02x}" for byte in CANARY.encode()), quote(CANARY, safe="")],
     "percent twice": ["".join(f"%25{byte:02x}" for byte in CANARY.encode())],
@@ -26,40 +26,44 @@ SPELLED = {
 }
 
 
-# What is sent: as it is looked for, but base64 as anybody would make it.
-SENT = [spelling for encoding, group in SPELLED.items() if encoding != "base64" for spelling in group]
+# The encodings that are sent. Base64 is sent complete, not only the part that is searched for.
+SENT = [encoded for encoding, group in ENCODED.items() if encoding != "base64" for encoded in group]
 SENT += [base64.b64encode(before + CANARY.encode()).decode() for before in (b"", b"a", b"ab", b"user:")]
 
 
 def assert_no_canary(content, where):
-    """Fails a test if the token is in what was told, in any spelling."""
+    """Fail the test if the content has the key in any encoding."""
     text = content.decode("latin-1") if isinstance(content, bytes) else content
-    for encoding, spellings in SPELLED.items():
-        for spelling in spellings:
-            found = spelling in text if encoding == "base64" else spelling.lower() in text.lower()
-            assert not found, f"{where} holds the token, spelled in {encoding}"
+    for encoding, variants in ENCODED.items():
+        for encoded in variants:
+            found = encoded in text if encoding == "base64" else encoded.lower() in text.lower()
+            assert not found, f"{where} contains the API key, encoded as {encoding}"
 
 
-def tell(client):
-    """Create with the token, then send it in every spelling to every place; the job's answer and all answers.
+def send_canary(client):
+    """Create a job with the key, then send the key in every encoding and in every place.
 
-    ``client`` is one of werkzeug's, and answers as it does.
+    Args:
+        client: A test client of werkzeug, or an object with the same methods.
+
+    Returns:
+        The JSON of the job, and all other responses.
     """
     bearer = {"Authorization": f"Bearer {CANARY}"}
     job = client.post("/v1/generation", json=BODY, headers=bearer).json
     responses = []
-    for spelling in SENT:
-        sent = {**bearer, "X-Note": spelling, "Cookie": f"a={spelling}"}
-        named = "entity" if "&#" in spelling else quote(spelling, safe="%")  # no address holds entities
+    for encoded in SENT:
+        sent = {**bearer, "X-Note": encoded, "Cookie": f"a={encoded}"}
+        named = "entity" if "&#" in encoded else quote(encoded, safe="%")  # URLs do not contain entities
         responses += [
             client.get(f"/v1/generation?key={named}", headers=sent),
             client.get(f"/v1/generation/{named}", headers=sent),
             client.get(f"/files/{named}", headers=sent),
-            client.post("/v1/generation", data=spelling, headers=sent),
-            client.post("/v1/generation", json={"model": 5, "note": spelling}, headers=sent),
-            client.post("/v1/generation", data=b"{" + spelling.encode(), headers=sent),
+            client.post("/v1/generation", data=encoded, headers=sent),
+            client.post("/v1/generation", json={"model": 5, "note": encoded}, headers=sent),
+            client.post("/v1/generation", data=b"{" + encoded.encode(), headers=sent),
             client.post(
-                "/v1/generation", json={**BODY, "n": 1}, headers={**sent, "X-Mock-Scenario": spelling}
+                "/v1/generation", json={**BODY, "n": 1}, headers={**sent, "X-Mock-Scenario": encoded}
             ),
             client.post("/v1/generation", data="{}", headers={**sent, "Content-Type": f"text/{named}"}),
             client.put("/v1/generation", headers=sent),
@@ -68,8 +72,8 @@ def tell(client):
             client.get(f"/v1/generation/{named}", headers={"Authorization": f"Bearer {CANARY} more"}),
             client.post(f"/__mock/jobs/{named}/complete", json={}, headers=sent),
             client.get(f"/__mock/journal?operation={named}", headers=sent),
-            client.post("/__mock/faults", json={"operation": "list", "kind": spelling}, headers=sent),
-            client.post("/__mock/next-job", json={"scenario": "at_once", "where": spelling}, headers=bearer),
+            client.post("/__mock/faults", json={"operation": "list", "kind": encoded}, headers=sent),
+            client.post("/__mock/next-job", json={"scenario": "at_once", "where": encoded}, headers=bearer),
             client.get("/__mock/next-job", headers=bearer),
         ]
     responses += [

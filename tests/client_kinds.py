@@ -1,4 +1,4 @@
-"""The two clients, one of them on two event loops, each called as the one over requests is."""
+"""The synchronous client, and the async client on two event loops behind a synchronous interface."""
 
 import inspect
 from functools import partial
@@ -11,7 +11,7 @@ KINDS = ["requests", "httpx on asyncio", "httpx on trio"]
 
 
 class Awaited:
-    """An async client that is called as the other one is."""
+    """A wrapper that lets a test call an async client like the synchronous one."""
 
     def __init__(self, client, portal):
         self.client = client
@@ -24,19 +24,19 @@ class Awaited:
         return lambda *arguments, **options: self.result_of(partial(value, *arguments, **options))
 
     def result_of(self, function):
-        """What a function returns, once awaited."""
+        """Call a function, and await or iterate over what it returns if necessary."""
 
         async def call():
-            actual = function()
-            if inspect.isasyncgen(actual):
-                return [one async for one in actual]
-            return await actual if inspect.isawaitable(actual) else actual
+            result = function()
+            if inspect.isasyncgen(result):
+                return [one async for one in result]
+            return await result if inspect.isawaitable(result) else result
 
         return self._portal.call(call)
 
 
 def on(library, make_sync, make_async):
-    """A client of this kind, as a generator for a fixture."""
+    """Yield a client of this kind, for a fixture."""
     if library == "requests":
         with make_sync() as client:
             client.result_of = lambda function: function()
@@ -49,7 +49,7 @@ def on(library, make_sync, make_async):
 
 
 def real_client(library, base_url, **options):
-    """A client of this kind over real sockets, in real time, as a generator for a fixture."""
+    """Yield a client of this kind over real sockets, in real time, for a fixture."""
 
     async def make_async():
         return AsyncGenerationClient("k3y", base_url, **options)

@@ -1,4 +1,4 @@
-"""What all tests share: no way out of this machine, and nothing left of the caller's settings."""
+"""Fixtures of all tests: no access to the network, and none of the caller's settings."""
 
 import ipaddress
 import os
@@ -11,7 +11,7 @@ _OUTSIDE: list[str] = []
 
 
 def _refuse_the_network(event: str, arguments: tuple[object, ...]) -> None:
-    """An audit hook: whatever in this process connects beyond loopback is stopped, and noted."""
+    """Refuse and record connections of this process beyond loopback (an audit hook)."""
     if event not in ("socket.connect", "socket.getaddrinfo"):
         return
     target = arguments[1] if event == "socket.connect" else arguments[:2]
@@ -22,13 +22,13 @@ def _refuse_the_network(event: str, arguments: tuple[object, ...]) -> None:
     try:
         if event == "socket.getaddrinfo":
             ipaddress.ip_address(name)
-            return  # a number is not looked up anywhere
+            return  # an address is not looked up in the DNS
         inside = ipaddress.ip_address(name).is_loopback or ipaddress.ip_address(name).is_unspecified
     except ValueError:
-        inside = name.endswith((".invalid", ".localhost"))  # names that are nobody's (RFC 2606, RFC 6761)
+        inside = name.endswith((".invalid", ".localhost"))  # reserved names (RFC 2606, RFC 6761)
     if not inside:
         _OUTSIDE.append(f"{event} {name}")
-        raise PermissionError(f"the tests run with the network closed, and something asked for {name}")
+        raise PermissionError(f"the tests have no network access, but something connected to {name}")
 
 
 sys.addaudithook(_refuse_the_network)
@@ -36,7 +36,7 @@ sys.addaudithook(_refuse_the_network)
 
 @pytest.fixture(autouse=True)
 def no_outside():
-    """Fails a test that reached for the network, even if the code under test swallowed the refusal."""
+    """Fail a test that tried to use the network, even if the code under test caught the error."""
     before = len(_OUTSIDE)
     yield
     assert _OUTSIDE[before:] == []
@@ -44,7 +44,7 @@ def no_outside():
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch):
-    """Takes away what the caller's environment sets for the commands under test."""
+    """Remove variables of the caller's environment that would configure the commands under test."""
     for name in list(os.environ):
         if name.startswith(("NETMIND_", "NETRC")):
             monkeypatch.delenv(name)
@@ -58,7 +58,7 @@ def _postgresql():
 
 @pytest.fixture
 def postgresql(_postgresql):
-    """The URL of an empty PostgreSQL database that the test has to itself."""
+    """Return the URL of an empty PostgreSQL database."""
     from sqlalchemy import NullPool, create_engine  # noqa: PLC0415
 
     from netmind_mock.stores.tables import metadata  # noqa: PLC0415 - most tests need none
@@ -69,7 +69,7 @@ def postgresql(_postgresql):
 
 @pytest.fixture
 def store_url(request, tmp_path):
-    """The URL of an empty store, of the kind that the test asks for."""
+    """Return the URL of an empty store, of the kind in the test's parameter."""
     if request.param == "postgresql":
         return request.getfixturevalue("postgresql")
     return {"memory": "memory", "sqlite": f"sqlite:///{tmp_path}/jobs.db"}[request.param]

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for as long as the tests run, from a package that needs no root and no network."""
+"""A PostgreSQL server for the tests, from a package that needs neither root nor network access."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ import pytest
 
 @contextlib.contextmanager
 def postgresql_server():
-    """The URL of a database of its own; its server ends with the block."""
+    """Start a server and yield the URL of a database; stop the server with the block."""
     folder = Path(tempfile.mkdtemp(prefix="netmind-postgresql-"))
     try:
         with mock.patch.dict(os.environ, {"XDG_RUNTIME_DIR": str(folder)}), warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""A proxy that lets an exchange go wrong at a given byte: it cuts, resets, hangs, or trickles from there on."""
+"""A proxy that breaks an exchange at a given byte: it closes, resets, hangs, or trickles from there on."""
 
 import contextlib
 import socket
@@ -7,7 +7,7 @@ import threading
 from typing import NamedTuple
 
 CUT, RESET, HANG, TRICKLE = "cut", "reset", "hang", "trickle"
-HINT, NOWHERE = "hint", "nowhere"  # odd answers, after the request has reached the upstream
+HINT, NOWHERE = "hint", "nowhere"  # odd responses, after the request has reached the upstream
 TRICKLE_SECONDS = 0.05  # between two bytes
 
 
@@ -15,13 +15,14 @@ class Fault(NamedTuple):
     """What goes wrong.
 
     Attributes:
-        what: CUT, RESET, HANG or TRICKLE; or, of the answer, HINT (a 103 comes before it) or NOWHERE (a
-            redirect comes instead, to what is no HTTP URL).
-        side: ``request`` or ``answer``: of which this many parts pass first.
-        share: 0 to 1 of the head, 1 to 2 of the body after it; 2 is all.
-        method: Of which requests; None of all.
-        times: How often; None always.
-        path: What the request's path has in it.
+        what: CUT, RESET, HANG or TRICKLE. For a response also HINT (a 103 is sent before it) or NOWHERE (a
+            redirect to something that is not an HTTP URL is sent instead).
+        side: ``request`` or ``response``: the message that breaks.
+        share: How much of the message passes first: 0 to 1 for a share of the head, 1 to 2 for the head and a
+            share of the body.
+        method: Apply the fault to requests with this method; None for all methods.
+        times: How many times to apply the fault; None for no limit.
+        path: Apply the fault to requests whose path contains this text.
     """
 
     what: str
@@ -32,16 +33,16 @@ class Fault(NamedTuple):
     path: str = ""
 
 
-# How far an exchange comes before it is cut, in the order of time.
+# How far an exchange gets before it breaks, in the order of time.
 PHASES = {
     "when the connection is accepted": ("request", 0.0),
     "in the request's head": ("request", 0.5),
     "after the request's head": ("request", 1.0),
     "in the request's body": ("request", 1.5),
-    "after the request, before any answer": ("response", 0.0),
-    "in the answer's head": ("response", 0.5),
-    "after the answer's head": ("response", 1.0),
-    "in the answer's body": ("response", 1.5),
+    "after the request, before any response": ("response", 0.0),
+    "in the response's head": ("response", 0.5),
+    "after the response's head": ("response", 1.0),
+    "in the response's body": ("response", 1.5),
 }
 
 
@@ -52,7 +53,7 @@ _ODD = {
 
 
 class FaultProxy:
-    """Stands before ``upstream`` (host and port) on a port of its own; one thread a connection."""
+    """A proxy for ``upstream`` (host and port) that listens on its own port. Each connection has a thread."""
 
     def __init__(self, upstream, fault=None):
         self.fault = fault
@@ -89,46 +90,47 @@ class FaultProxy:
     def _serve(self, client):
         with client, contextlib.suppress(OSError):
             fault = self.fault
-            if fault is not None and (fault.side, fault.share) == ("request", 0) and self._strikes(fault):
-                self._go_wrong(client, fault, b"")
+            if fault is not None and (fault.side, fault.share) == ("request", 0) and self._use(fault):
+                self._break(client, fault, b"")
                 return
             while not self._stop.is_set() and self._exchange(client):
                 pass
 
     def _exchange(self, client):
-        """Carry one request and its answer; whether there may be another."""
+        """Forward one request and its response. Return whether another request may follow."""
         method, _, rest = client.recv(1024, socket.MSG_PEEK).decode("latin-1").partition(" ")
-        fault = self.fault  # as it is when a request comes
-        strikes = (
+        fault = self.fault  # read once, when a request arrives
+        applies = (
             fault is not None and fault.method in (None, method) and fault.path in rest.partition(" ")[0]
         )
-        if strikes and fault.side == "request" and self._strikes(fault):
+        if applies and fault.side == "request" and self._use(fault):
             _read_part(client, fault.share)
-            return self._go_wrong(client, fault, b"")
+            return self._break(client, fault, b"")
         head, body = _read_message(client)
         if not head:
             return False
         with socket.create_connection(self._upstream, timeout=30) as server:
             server.sendall(head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1) + body)
             head, body = _read_message(server)
-        if strikes and fault.what in _ODD and self._strikes(fault):
+        if applies and fault.what in _ODD and self._use(fault):
             client.sendall(_ODD[fault.what](head + body))
             return False
-        if strikes and fault.side == "response" and self._strikes(fault):
+        if applies and fault.side == "response" and self._use(fault):
             sent = round(len(head) * min(fault.share, 1)) + round(len(body) * max(fault.share - 1, 0))
             client.sendall((head + body)[:sent])
-            return self._go_wrong(client, fault, (head + body)[sent:])
+            return self._break(client, fault, (head + body)[sent:])
         client.sendall(head + body)
         return b"connection: close" not in head.lower()
 
-    def _strikes(self, fault):
+    def _use(self, fault):
+        """Count a use of the fault. Return whether it may still be used."""
         with self._changing:
             if fault.times is not None and self.applied >= fault.times:
                 return False
             self.applied += 1
             return True
 
-    def _go_wrong(self, client, fault, rest):
+    def _break(self, client, fault, rest):
         if fault.what == RESET:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif fault.what == HANG:
@@ -160,7 +162,7 @@ def _read_part(sock, share):
 
 
 def _read_message(sock):
-    """A head, and the body that its Content-Length tells, or all until the end."""
+    """Read a head, and a body of its Content-Length, or of a response without one until the connection ends."""
     received = b""
     while b"\r\n\r\n" not in received:
         part = sock.recv(65536)

@@ -1,8 +1,8 @@
-"""Whether what several clients saw could have happened one call after the other.
+"""Check that a history of concurrent calls is linearizable: that it is explained by some sequential order.
 
-Each call takes effect at one moment between when it was sent and when it was answered; a history is linearizable
-if there are such moments for all of its calls (Herlihy and Wing). They are looked for by trying, with what was
-tried kept, as Wing and Gong do.
+Each call takes effect at one moment between its request and its response. A history is linearizable if there are
+such moments for all of its calls (Herlihy and Wing). They are found by a depth-first search that remembers the
+states it has already tried (Wing and Gong).
 """
 
 import itertools
@@ -13,77 +13,79 @@ from typing import Any, NamedTuple
 
 CONFIG = {"prompt": "a cup", "image_size": "square"}
 CREATE = {"model": "Qwen/Qwen-Image", "config": CONFIG}
-ASKED = ["create"] * 4 + ["get"] * 5 + ["list"] * 2 + ["complete"] * 2 + ["delete"] * 2 + ["order a fault"]
+OPERATIONS = ["create"] * 4 + ["get"] * 5 + ["list"] * 2 + ["complete"] * 2 + ["delete"] * 2 + ["add a fault"]
 
 
 class Call(NamedTuple):
-    """What a client asked and was answered, and when, by one clock for all."""
+    """A call of a client with its request and its response, and their times by a shared clock."""
 
     client: int
     began: float
     ended: float
-    asked: tuple[str, str]
-    answered: Any
+    request: tuple[str, str]
+    response: Any
 
     def __str__(self):
-        return f"client {self.client}, {self.began:.6f} to {self.ended:.6f}: {self.asked} -> {self.answered}"
+        return (
+            f"client {self.client}, {self.began:.6f} to {self.ended:.6f}: {self.request} -> {self.response}"
+        )
 
 
-def jobs_after(jobs, asked, answered):
-    """An account's jobs, as pairs of id and status, after a call; None if it cannot be answered so."""
-    what, job_id = asked
+def jobs_after(jobs, request, response):
+    """Return an account's jobs after a call, as pairs of id and status; None if the response is impossible."""
+    operation, job_id = request
     status = dict(jobs).get(job_id, "gone")
-    seen = jobs  # what it leaves
-    match what:
+    after = jobs
+    match operation:
         case "create":
-            possible, seen = answered not in dict(jobs), jobs | {(answered, "pending")}
+            possible, after = response not in dict(jobs), jobs | {(response, "pending")}
         case "get":
-            possible = answered == status
+            possible = response == status
         case "list":
-            possible = answered == jobs
+            possible = response == jobs
         case "delete":
-            possible, seen = answered == (status != "gone"), jobs - {(job_id, status)}
+            possible, after = response == (status != "gone"), jobs - {(job_id, status)}
         case "complete":
-            possible = answered == (status == "pending")
-            seen = jobs - {(job_id, "pending")} | {(job_id, "completed")} if answered else jobs
+            possible = response == (status == "pending")
+            after = jobs - {(job_id, "pending")} | {(job_id, "completed")} if response else jobs
         case _:
-            raise ValueError(what)
-    return seen if possible else None
+            raise ValueError(operation)
+    return after if possible else None
 
 
-def faults_after(faults, asked, answered):
-    """How many faults are still to strike a create after a call; None if it cannot be answered so."""
-    if asked[0] == "order a fault":
+def faults_after(faults, request, response):
+    """Return how many faults for a create are left after a call; None if the response is impossible."""
+    if request[0] == "add a fault":
         return faults + 1
-    if answered == "refused":
+    if response == "refused":
         return faults - 1 if faults else None
     return None if faults else 0
 
 
 def objects_of(history):
-    """The histories of the account's jobs and of its faults, each with its beginning and its model.
+    """Return the histories of the account's jobs and of its faults, each with its initial state and its model.
 
-    A fault strikes on the way: a request meets it at one moment, and is carried out at a later one.
+    They are separate objects: a fault is applied to a request at one moment, and the request takes effect later.
     """
-    on_jobs = [call for call in history if call.asked[0] != "order a fault" and call.answered != "refused"]
-    on_faults = [call for call in history if call.asked[0] in ("create", "order a fault")]
+    on_jobs = [call for call in history if call.request[0] != "add a fault" and call.response != "refused"]
+    on_faults = [call for call in history if call.request[0] in ("create", "add a fault")]
     return (on_jobs, frozenset(), jobs_after), (on_faults, 0, faults_after)
 
 
 def is_linearizable(history):
-    """Whether each of its objects is; then the whole is as well."""
+    """Return whether the history of each object is linearizable; then the whole history is linearizable, too."""
     return all(order_of(*one) is not None for one in objects_of(history))
 
 
 def order_of(calls, initial, step):
-    """The calls in an order in which they could have taken effect one after the other; None if there is none."""
+    """Return the calls in a sequential order that explains their responses; None if no order does."""
     calls = sorted(calls, key=lambda call: call.began)
     all_done = (1 << len(calls)) - 1
     tried = set()
-    # What is done, the state then, and the order so far; the next to be tried is at the end.
-    open_ends = [(0, initial, ())]
-    while open_ends:
-        done, state, order = open_ends.pop()
+    # A stack of partial orders: the set of its calls (a bit mask), the state after them, and the calls in order.
+    stack = [(0, initial, ())]
+    while stack:
+        done, state, order = stack.pop()
         if done == all_done:
             return [calls[number] for number in order]
         if (done, state) in tried:
@@ -93,15 +95,15 @@ def order_of(calls, initial, step):
         first_end = min(calls[number].ended for number in left)
         for number in reversed(left):
             if calls[number].began > first_end:
-                continue  # another had ended before this one began
-            reached = step(state, calls[number].asked, calls[number].answered)
+                continue  # another call ended before this one began, so it comes first
+            reached = step(state, calls[number].request, calls[number].response)
             if reached is not None:
-                open_ends.append((done | 1 << number, reached, (*order, number)))
+                stack.append((done | 1 << number, reached, (*order, number)))
     return None
 
 
 class Account:
-    """Makes calls, and says what was answered in the words of the model.
+    """Makes calls, and returns their responses as values of the model.
 
     ``send(method, path, body)`` returns a status and JSON.
     """
@@ -110,13 +112,13 @@ class Account:
         self.send = send
 
     def begin(self):
-        """Let the account's clock stand, so that no job completes by itself."""
+        """Freeze the account's clock, so that no job completes by itself."""
         assert self.send("POST", "/__mock/clock", {"freeze": True})[0] == 200
 
-    def call(self, what, job_id):
-        """What was answered."""
+    def call(self, operation, job_id):
+        """Make a call and return its response."""
         one = f"/v1/generation/{job_id}"
-        match what:
+        match operation:
             case "create":
                 status, response = self.send("POST", "/v1/generation", CREATE)
                 return {200: response.get("id"), 503: "refused"}[status]
@@ -132,16 +134,16 @@ class Account:
             case "complete":
                 path = f"/__mock/jobs/{job_id}/complete"
                 return {200: True, 422: False, 404: False}[self.send("POST", path, {})[0]]
-            case "order a fault":
+            case "add a fault":
                 fault = {"operation": "create", "kind": "status", "code": 503}
                 status, response = self.send("POST", "/__mock/faults", fault)
                 assert status == 200, response
                 return None
-        raise ValueError(what)
+        raise ValueError(operation)
 
 
 def history_of(accounts, calls_each, seed):
-    """What clients see that call at the same time, each an ``Account`` of the same account."""
+    """Return the history of concurrent clients, each an ``Account`` for the same account."""
     accounts[0].begin()
     first = accounts[0].call("create", "")
     began = time.perf_counter()
@@ -150,18 +152,18 @@ def history_of(accounts, calls_each, seed):
     start = threading.Barrier(len(accounts))
 
     def act(number, account):
-        chance = random.Random(f"{seed} {number}")  # noqa: S311 - not a secret
+        rng = random.Random(f"{seed} {number}")  # noqa: S311 - not a secret
         start.wait()
         try:
             for _ in range(calls_each):
-                what = chance.choice(ASKED)
-                job_id = chance.choice(known) if what in ("get", "delete", "complete") else ""
+                operation = rng.choice(OPERATIONS)
+                job_id = rng.choice(known) if operation in ("get", "delete", "complete") else ""
                 began = time.perf_counter()
-                answered = account.call(what, job_id)
-                history.append(Call(number, began, time.perf_counter(), (what, job_id), answered))
-                if what == "create" and answered != "refused":
-                    known.append(answered)
-        except Exception as error:  # noqa: BLE001 - raised again, on the caller's thread
+                response = account.call(operation, job_id)
+                history.append(Call(number, began, time.perf_counter(), (operation, job_id), response))
+                if operation == "create" and response != "refused":
+                    known.append(response)
+        except Exception as error:  # noqa: BLE001 - raised again in the thread of the caller
             failed.append(error)
 
     threads = [threading.Thread(target=act, args=pair) for pair in enumerate(accounts)]
@@ -174,8 +176,8 @@ def history_of(accounts, calls_each, seed):
     return history
 
 
-def told(history):
-    """A history, a line a call, for whoever is to find out what went wrong."""
+def report(history):
+    """Return a history as text, one call per line."""
     return "\n".join(
         itertools.chain(["not linearizable:"], map(str, sorted(history, key=lambda one: one.began)))
     )

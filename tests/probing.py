@@ -1,4 +1,4 @@
-"""A probe over the fake in process, on a clock that only moves when somebody waits."""
+"""A probe of the fake in process, with a clock that advances only when the probe waits."""
 
 from werkzeug.test import Client
 
@@ -6,7 +6,7 @@ from netmind_contracts.probing import calls
 from netmind_contracts.probing.budget import Budget
 from netmind_contracts.probing.probe import LOCAL, Probe
 from netmind_contracts.probing.recorder import RecorderClock
-from netmind_contracts.probing.transport import Reply
+from netmind_contracts.probing.transport import RawResponse
 from netmind_mock import SimulatedClock, create_app
 from netmind_mock.api.request import KEY as REQUEST
 from netmind_mock.api.request import RequestContext
@@ -17,7 +17,7 @@ NOON = 1_758_186_860.0
 
 
 class WsgiTransport:
-    """Requests to a WSGI application, and all that were sent."""
+    """Sends requests to a WSGI application, and records them in ``sent``."""
 
     def __init__(self, app, clock=None):
         self.client = Client(app)
@@ -31,24 +31,25 @@ class WsgiTransport:
             url.removeprefix(BASE_URL), base_url=BASE_URL, method=method, headers=dict(headers), data=body,
             environ_overrides={REQUEST: context},
         )  # fmt: skip
-        if (
-            context.held_until is not None
-        ):  # a response to be sent later is sent at once, on a clock that stands
+        if context.held_until is not None:
+            # A held response is returned now, and the frozen clock is advanced.
             self.clock.advance(context.held_until[0] - self.clock.now())
         content = response.get_data()
         named = {name.lower(): value for name, value in response.headers}
-        return Reply(response.status_code, named, content[:max_bytes], complete=len(content) <= max_bytes)
+        return RawResponse(
+            response.status_code, named, content[:max_bytes], complete=len(content) <= max_bytes
+        )
 
 
 def fake(**options):
-    """The fake and its clock, which stands."""
+    """Return a fake and its frozen clock."""
     clock = SimulatedClock(wall=lambda: NOON)
     clock.freeze()
     return create_app(**{"clock": clock, "seed": 7, "duration": 20, "api_key": [KEY], **options}), clock
 
 
 def probe_of(app, clock, *, budget=3, transport=None, requests=(), sleep=None, **options):
-    """A probe that waits on the fake's clock; ``requests`` are created before the kit's own."""
+    """Return a probe that waits on the fake's clock. ``requests`` are created before the default ones."""
     return Probe(
         transport or WsgiTransport(app, clock),
         BASE_URL,

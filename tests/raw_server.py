@@ -1,4 +1,4 @@
-"""A server whose answers are bytes that a test writes, as odd as they may be."""
+"""A server whose responses are bytes from a test, which need not be valid HTTP."""
 
 import contextlib
 import json
@@ -7,7 +7,7 @@ import threading
 from typing import NamedTuple
 
 
-class Asked(NamedTuple):
+class ReceivedRequest(NamedTuple):
     method: str
     path: str
     headers: dict
@@ -16,22 +16,32 @@ class Asked(NamedTuple):
 
 
 def raw_response(body=b"", status="200 OK", length=None, **headers):
-    """An answer; ``body`` is bytes, or a document; ``length`` is what it says that it has."""
+    """Return the bytes of a response.
+
+    Args:
+        body: Bytes, or a JSON document.
+        status: The status code and the reason phrase.
+        length: The Content-Length; by default that of the body.
+        headers: More headers, with underscores for hyphens.
+    """
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
-    told = {"Content-Length": len(body) if length is None else length, **headers}
-    lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in told.items()]
+    headers = {"Content-Length": len(body) if length is None else length, **headers}
+    lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items()]
     return f"HTTP/1.1 {status}\r\n{''.join(lines)}\r\n".encode() + body
 
 
 class RawServer:
-    """Sends what ``answering`` makes of each request; a request that gets ``CLOSE`` at its end is the last."""
+    """A server that sends the bytes which ``respond`` returns for each request.
+
+    If they end with ``CLOSE``, the connection is closed after them.
+    """
 
     CLOSE = b"<close>"
 
-    def __init__(self, answering):
-        self.asked = []
-        self._answering = answering
+    def __init__(self, respond):
+        self.requests = []
+        self._respond = respond
         self._listening = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -60,9 +70,9 @@ class RawServer:
                     name, _, value = header.decode().partition(":")
                     headers[name.lower()] = value.strip()
                 body = reading.read(int(headers.get("content-length", 0)))
-                asked = Asked(method, path, headers, body, client.getpeername()[1])
-                self.asked.append(asked)
-                sent = self._answering(asked)
+                request = ReceivedRequest(method, path, headers, body, client.getpeername()[1])
+                self.requests.append(request)
+                sent = self._respond(request)
                 client.sendall(sent.removesuffix(self.CLOSE))
                 if sent.endswith(self.CLOSE):
                     client.shutdown(socket.SHUT_RDWR)

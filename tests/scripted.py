@@ -1,4 +1,4 @@
-"""Answers that a test writes, for a client over requests and for one over httpx alike."""
+"""Responses that a test defines, for clients over requests and over httpx."""
 
 import json as json_
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from urllib3.exceptions import NewConnectionError
 
 
 class Failure(NamedTuple):
-    """What goes wrong in the place of an answer, or of its rest."""
+    """The exceptions raised instead of a response, or of the rest of its body."""
 
     by_requests: Exception
     by_httpx: Exception
@@ -28,7 +28,7 @@ CUT_IN_BODY = Failure(requests.exceptions.ChunkedEncodingError("broken"), httpx.
 TIMED_OUT = Failure(requests.ReadTimeout("timed out"), httpx.ReadTimeout("timed out"))
 
 
-class Asked(NamedTuple):
+class ReceivedRequest(NamedTuple):
     method: str
     url: str
     headers: object
@@ -37,11 +37,11 @@ class Asked(NamedTuple):
 
 
 class Api:
-    """Answers in the order in which they were added; the last one for good."""
+    """The responses for each method and URL, in the order in which they were added. The last one is repeated."""
 
     def __init__(self):
         self.calls = []
-        self._answers = {}
+        self._responses = {}
 
     def get(self, url, **response):
         self.add("GET", url, **response)
@@ -55,21 +55,25 @@ class Api:
     def add(
         self, method, url, *, status=200, json=None, body=b"", headers=None, content_type=None, length=True
     ):
-        """``body`` is text, bytes, a Failure, a list of parts that may end in one, or a function of what was asked."""
+        """Add a response.
+
+        ``body`` is text, bytes, a Failure, a list of parts of which the last may be a Failure, or a function
+        that takes the request and returns the status, headers and body.
+        """
         headers = dict(headers or {})
         if json is not None:
             body, content_type = json_.dumps(json), "application/json"
         if content_type:
             headers["Content-Type"] = content_type
-        self._answers.setdefault((method, url), []).append((status, headers, body, length))
+        self._responses.setdefault((method, url), []).append((status, headers, body, length))
 
-    def response(self, asked):
-        self.calls.append(asked)
-        responses = self._answers.get((asked.method, asked.url.partition("?")[0]))
-        assert responses, f"nobody said what {asked.method} {asked.url} answers"
+    def response(self, request):
+        self.calls.append(request)
+        responses = self._responses.get((request.method, request.url.partition("?")[0]))
+        assert responses, f"the test has no response for {request.method} {request.url}"
         status, headers, body, length = responses.pop(0) if len(responses) > 1 else responses[0]
         if callable(body):
-            status, headers, body = body(asked)
+            status, headers, body = body(request)
         if isinstance(body, str | bytes):
             body = [body.encode() if isinstance(body, str) else body]
             if length:
@@ -83,8 +87,8 @@ class OverRequests(BaseAdapter):
         self._api = api
 
     def send(self, request, stream=False, timeout=None, **_):  # noqa: ARG002 - as requests calls it
-        asked = Asked(request.method, request.url, request.headers, request.body or b"", timeout)
-        status, headers, parts = self._api.response(asked)
+        received = ReceivedRequest(request.method, request.url, request.headers, request.body or b"", timeout)
+        status, headers, parts = self._api.response(received)
         if isinstance(parts, Failure):
             raise parts.by_requests
         response = requests.Response()
@@ -105,8 +109,9 @@ class OverHttpx(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request):
         timeout = request.extensions["timeout"]["read"]
-        asked = Asked(request.method, str(request.url), request.headers, await request.aread(), timeout)
-        status, headers, parts = self._api.response(asked)
+        url, body = str(request.url), await request.aread()
+        received = ReceivedRequest(request.method, url, request.headers, body, timeout)
+        status, headers, parts = self._api.response(received)
         if isinstance(parts, Failure):
             raise parts.by_httpx
         return httpx.Response(status, headers=headers, stream=_Stream(parts))

@@ -1,4 +1,4 @@
-"""Helpers that several test files use."""
+"""Helpers that several test modules use."""
 
 import contextlib
 import json
@@ -22,12 +22,12 @@ AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def wait_for_file(file: Path, process: "subprocess.Popen[str]", seconds: float = 30.0) -> str:
-    """What a process writes to a file; fails the test with the process's words if it ends first."""
+    """Return what a process writes to a file. Fail the test with the process's output if it ends first."""
     deadline = time.monotonic() + seconds
     while not file.exists() or not file.read_text():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, f"{file.name} was not written within {seconds} s"
-        # An Event would need the other process's help; this is the one place that looks again.
+        # The other process cannot set an event here, so this polls.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.02)
     return file.read_text().strip()
@@ -35,7 +35,7 @@ def wait_for_file(file: Path, process: "subprocess.Popen[str]", seconds: float =
 
 @contextlib.contextmanager
 def started(command, **options):
-    """A process that is ended with the block, also where that fails."""
+    """Start a process, and end it with the block even if the block fails."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes, **options) as process:
         try:
@@ -51,9 +51,9 @@ def started(command, **options):
 
 @contextlib.contextmanager
 def running_fake(folder: Path, *options: str):
-    """A served fake as a process; yields its base URL and the process."""
+    """Run ``netmind-mock serve`` as a process; yield its base URL and the process."""
     ready_file = folder / "ready"
-    ready_file.unlink(missing_ok=True)  # of one that was killed
+    ready_file.unlink(missing_ok=True)  # left by a process that was killed
     command = [
         sys.executable,
         "-m",
@@ -70,7 +70,7 @@ def running_fake(folder: Path, *options: str):
 
 
 def workers_of(process):
-    """The workers of a command: its children, but for the one by which multiprocessing cleans up."""
+    """Return the worker processes of a command: its children except multiprocessing's resource tracker."""
     found = []
     for child in psutil.Process(process.pid).children():
         with contextlib.suppress(psutil.ZombieProcess):
@@ -78,7 +78,7 @@ def workers_of(process):
     return found
 
 
-# What a connection has sent of a request that it never finishes.
+# The start of requests that are never completed.
 HALVES = {
     "a head": b"POST /v1/generation HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthoriz",
     "a body": b"POST /v1/generation HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: x\r\n"
@@ -88,22 +88,24 @@ HALVES = {
 
 @contextlib.contextmanager
 def half_open(base_url: str, number: int, sent: bytes = HALVES["a head"]):
-    """So many connections to a server that have sent part of a request, for as long as the block."""
+    """Open connections to a server that have sent part of a request; close them with the block."""
     address = urlsplit(base_url)
     with contextlib.ExitStack() as stack:
-        lines = []
+        connections = []
         for _ in range(number):
-            line = stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=30))
-            line.sendall(sent)
-            lines.append(line)
-        yield lines
+            connection = stack.enter_context(
+                socket.create_connection((address.hostname, address.port), timeout=30)
+            )
+            connection.sendall(sent)
+            connections.append(connection)
+        yield connections
 
 
 def run_pytest(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run pytest in a folder that is not ours, in a process of its own.
+    """Run pytest in a folder outside this project, in a separate process.
 
-    It loads this project's plugins by their entry points, and the others that the arguments name with ``-p``. All
-    that are installed here would take a second to load.
+    It loads this project's plugins, and those that the arguments name with ``-p``. Loading all installed plugins
+    would take a second.
     """
     plugins = ["-p", "netmind_testkit", "-p", "netmind_contracts", "-p", "no:cacheprovider"]
     return subprocess.run(
@@ -117,7 +119,7 @@ def run_pytest(folder: Path, *arguments: str, **environment: str) -> "subprocess
 
 
 def create_until(stop, base_url, acknowledged):
-    """Create, one after the other, and note what was answered."""
+    """Create jobs one after the other, and append the ids of those with a response to ``acknowledged``."""
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {TOKEN}"
         number = 0

@@ -1,14 +1,14 @@
-"""A minimal client of NetMind's asynchronous generation API (unofficial).
+"""A minimal client for NetMind's asynchronous generation API (unofficial).
 
 ::
 
     from netmind_client import GenerationClient
 
     client = GenerationClient()  # NETMIND_API_KEY and NETMIND_BASE_URL from the environment
-    made = client.generate("Qwen/Qwen-Image", {"prompt": "A cup of coffee"}, directory="pictures")
-    print(made.paths)
+    generated = client.generate("Qwen/Qwen-Image", {"prompt": "A cup of coffee"}, directory="pictures")
+    print(generated.paths)
 
-A create is sent again only when it is certain that there is no job, and every wait has an end.
+A create is sent again only if it certainly created no generation. Every call ends within its timeout.
 """
 
 import importlib.util as _util
@@ -72,7 +72,7 @@ __all__ = [
 ]
 
 if _util.find_spec("httpx") is None:
-    globals()["__all__"].remove("AsyncGenerationClient")  # so that ``import *`` does without
+    globals()["__all__"].remove("AsyncGenerationClient")  # so that ``import *`` works without httpx
 
 
 def __dir__() -> list[str]:
@@ -80,11 +80,11 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> _typing.Any:
-    """``AsyncGenerationClient``, which brings httpx along, when it is asked for."""
+    """Import ``AsyncGenerationClient``, which needs httpx, on first use."""
     if name != "AsyncGenerationClient":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from netmind_client._async_client import AsyncGenerationClient  # noqa: PLC0415 - brings httpx along
+        from netmind_client._async_client import AsyncGenerationClient  # noqa: PLC0415 - imports httpx
     except ModuleNotFoundError as error:
         if error.name not in ("httpx", "anyio"):
             raise

@@ -1,4 +1,4 @@
-"""What is sent, and what an answer means. Pure: who sends it is none of this module's business."""
+"""Build requests to the API, and interpret its responses. No I/O is done here."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ _SHOWN_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where the API is, and the token for it, which goes nowhere else."""
+    """The API's base URL, and the Authorization header, which is sent to that URL only."""
 
     base_url: str
     authorization: str = field(repr=False)
 
     @property
     def command(self) -> str:
-        """The command line of ``netmind-client`` that reaches it, to which a command is added."""
-        elsewhere = [] if self.base_url == DEFAULT_BASE_URL else ["--base-url", self.base_url]
-        return shlex.join(["netmind-client", *elsewhere])
+        """Return the start of a ``netmind-client`` command line for this base URL."""
+        options = [] if self.base_url == DEFAULT_BASE_URL else ["--base-url", self.base_url]
+        return shlex.join(["netmind-client", *options])
 
     def request(self, method: str, generation_id: str | None = None, body: bytes | None = None) -> Request:
-        """A request for this job, or for all of them."""
+        """Return a request about one generation, or about all of them."""
         path = "" if generation_id is None else "/" + quote(generation_id, safe="")
         headers = {
             "Authorization": self.authorization,
@@ -54,7 +54,7 @@ class Api:
 
 
 def api(api_key: Any, base_url: Any) -> Api:
-    """Return where the API is, as a user gives it: a slash or /v1 at the URL's end makes no difference.
+    """Return the API for a key and a base URL from the user. A trailing slash or /v1 is ignored.
 
     Raises:
         ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
@@ -68,12 +68,14 @@ def api(api_key: Any, base_url: Any) -> Api:
             "no API key: pass api_key (--api-key), or set the environment variable NETMIND_API_KEY"
         )
     if not all(33 <= ord(character) <= 126 for character in key):
-        raise ConfigurationError("the API key holds white space or characters that no HTTP header may carry")
+        raise ConfigurationError(
+            "the API key contains white space or characters not allowed in an HTTP header"
+        )
     url = base_url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # brackets that do not close, a port that is not a number
+    except ValueError:  # unbalanced brackets, or a port that is not a number
         usable = False
     if not usable or parts.query or parts.fragment or "@" in parts.netloc:
         expected = f"a base URL such as {DEFAULT_BASE_URL}"
@@ -82,10 +84,10 @@ def api(api_key: Any, base_url: Any) -> Api:
 
 
 def create_body(model: Any, config: Mapping[str, Any]) -> bytes:
-    """The body of a create.
+    """Return the body of a create.
 
     Raises:
-        ConfigurationError: The model is no name, or the config no mapping, or not JSON.
+        ConfigurationError: The model is not a name, or the config is not a mapping or not JSON.
     """
     if not isinstance(model, str) or not model.strip():
         raise ConfigurationError(f"expected a model such as 'Qwen/Qwen-Image', got {model!r}")
@@ -99,11 +101,11 @@ def create_body(model: Any, config: Mapping[str, Any]) -> bytes:
 
 
 def document(request: Request, response: Response, generation_id: str | None) -> Any:
-    """The answer's JSON, or its text where it is not JSON, if it is a success.
+    """Return the JSON of a successful response, or its text if it is not JSON.
 
     Raises:
-        ApiError: It is an error.
-        UnexpectedResponse: It is a redirect.
+        ApiError: The response is an error.
+        UnexpectedResponse: The response is a redirect.
     """
     where = f"{request.method} {request.url}"
     try:
@@ -112,40 +114,40 @@ def document(request: Request, response: Response, generation_id: str | None) ->
         body = response.body.decode(errors="replace")
     if response.status >= 400:
         raise api_error_class(response.status)(
-            f"{where} answered {response.status}: {message_of(body)}",
+            f"{where} returned {response.status}: {message_of(body)}",
             status=response.status,
             body=body,
             retry_after=retry_after(response),
             generation_id=generation_id,
         )
     if response.status >= 300:
-        target = without_query(response.headers.get("location", "elsewhere"))
-        message = f"{where} redirects to {target}, where the token is not sent; check the base URL"
+        target = without_query(response.headers.get("location", "an unnamed location"))
+        message = f"{where} redirects to {target}. The API key is not sent there; check the base URL"
         raise UnexpectedResponse(message, generation_id=generation_id)
     return body
 
 
 def generation(body: Any, generation_id: str) -> Generation:
-    """A generation from an answer.
+    """Return the generation in a response.
 
     Raises:
-        UnexpectedResponse: It is none.
+        UnexpectedResponse: The response is not a generation, or is another generation.
     """
     read = read_generation(body)
     if read is None:
         message = f"generation {generation_id}: expected a generation, got {shown(body)}"
         raise UnexpectedResponse(message, generation_id=generation_id)
     if read.id != generation_id:
-        message = f"generation {generation_id}: the answer is about another one, {cut(read.id)}"
+        message = f"generation {generation_id}: the response is about another generation, {cut(read.id)}"
         raise UnexpectedResponse(message, generation_id=generation_id)
     return read
 
 
 def generations(body: Any) -> Sequence[Generation]:
-    """The generations of a list, in the API's order.
+    """Return the generations in a response to a list, in the API's order.
 
     Raises:
-        UnexpectedResponse: It is no list of them.
+        UnexpectedResponse: The response is not a list of generations.
     """
     entries = body.get("generation_list") if isinstance(body, dict) else None
     if not isinstance(entries, Sequence) or isinstance(entries, str):
@@ -154,7 +156,10 @@ def generations(body: Any) -> Sequence[Generation]:
 
 
 def retry_after(response: Response) -> float | None:
-    """What the header Retry-After says, in seconds; a date is compared with the answer's own."""
+    """Return the Retry-After header in seconds; None if there is no valid one.
+
+    A date in it is compared with the response's Date header, because the client's clock may be wrong.
+    """
     value = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,12}(\.\d+)?", value, re.ASCII):
         return float(value)
@@ -163,7 +168,7 @@ def retry_after(response: Response) -> float | None:
 
 
 def date(text: str) -> float | None:
-    """An HTTP date, in seconds since the epoch."""
+    """Return an HTTP date in seconds since the epoch; None if it is invalid."""
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rarely used, and slow to import
 
     try:
@@ -173,26 +178,26 @@ def date(text: str) -> float | None:
 
 
 def message_of(body: Any) -> str:
-    """What an error's body says, in one line."""
+    """Return the message in an error's body, in one line."""
     if isinstance(body, dict):
         body = body.get("message", body.get("detail", body))
     return shown(body)
 
 
 def shown(value: Any) -> str:
-    """An answer's JSON, or its text, cut short for a message."""
+    """Return a response's JSON or text, shortened for a message."""
     if isinstance(value, str):
         return cut(value)
     text = ""
     for piece in json.JSONEncoder(ensure_ascii=False, default=repr).iterencode(value):
         text += piece[:_SHOWN_CHARACTERS]
-        if len(text) > _SHOWN_CHARACTERS:  # as far as it is shown
+        if len(text) > _SHOWN_CHARACTERS:  # do not encode more than is shown
             break
     return cut(text)
 
 
 def cut(text: str) -> str:
-    """The text in one line, cut short, and no URL in it with a password or a query, which may be secret."""
+    """Return the text in one line, shortened, with passwords and queries removed from URLs."""
     line = " ".join(map(_without_secrets, text[: 4 * _SHOWN_CHARACTERS].split()))
     return line if len(line) <= _SHOWN_CHARACTERS else line[:_SHOWN_CHARACTERS] + "…"
 
@@ -207,5 +212,5 @@ def _without_secrets(word: str) -> str:
 
 
 def without_query(url: str) -> str:
-    """The URL without its query, which may hold a signature, and cut short."""
+    """Return a shortened URL without its query, which may contain a signature."""
     return cut(url.partition("?")[0])

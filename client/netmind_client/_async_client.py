@@ -1,4 +1,4 @@
-"""The client for code that awaits."""
+"""The asynchronous client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import anyio.to_thread
 from anyio.lowlevel import current_token
 
 from netmind_client import _clock
-from netmind_client._flows.batch import opened
+from netmind_client._flows.batch import open_batch
 from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, BaseClient, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client._flows.effects import Do, Pause, Running, Send, Show
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-_DISK_THREADS = 40  # of each client, since the application may keep the common ones busy
+_DISK_THREADS = 40  # per client, because the application may be using all of anyio's shared threads
 
 
 class AsyncGenerationClient(BaseClient):
-    """As :class:`netmind_client.GenerationClient`, for asyncio and trio, over ``httpx``.
+    """An asynchronous :class:`netmind_client.GenerationClient` for asyncio and trio. It uses ``httpx``.
 
-    It asks, waits, downloads and fails by the same decisions; only what sends and sleeps is another. A task
-    that is cancelled while it creates leaves open whether there is a job, as an answer that does not come
-    does. Tasks may share a client.
+    Both clients run the same code for polling, retries, downloads and errors. Only sending and sleeping
+    differ. If a task is cancelled during a create, a generation may exist, as after a lost response. Tasks
+    may share a client.
     """
 
     def __init__(
@@ -57,21 +57,33 @@ class AsyncGenerationClient(BaseClient):
         sleep: Callable[[float], Awaitable[object]] | None = None,
         monotonic: Callable[[], float] = _clock.monotonic,
     ) -> None:
-        """Set up a client as the other one is set up; nothing is sent yet.
+        """Create a client. This sends no request.
 
-        ``http_client`` sends the requests, for proxies or certificates of your own. ``sleep`` is awaited with
-        seconds, and ``monotonic`` returns seconds, so that a virtual clock can stand in.
+        Args:
+            api_key: The API key. Defaults to the environment variable NETMIND_API_KEY.
+            base_url: The API's URL, as for :class:`netmind_client.GenerationClient`.
+            request_timeout: The most seconds for one request, as for the synchronous client.
+            poll_interval: Seconds between polls. By default the interval grows with the time waited.
+            http_client: Sends the requests, for example with your own proxies or certificates.
+            sleep: An async function that sleeps for a number of seconds. Pass one to use a virtual clock.
+            monotonic: A function that returns the time in seconds and never goes back.
 
         Raises:
             ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
         """
         self._core = Core(
-            self._run, api_key, base_url, request_timeout, poll_interval, monotonic, waits=sleep is None
+            self._run,
+            api_key,
+            base_url,
+            request_timeout,
+            poll_interval,
+            monotonic,
+            sleeps_in_real_time=sleep is None,
         )
         self._http_client = http_client if http_client is not None else by_httpx.new_client()
         self._sleep = sleep
         self._limiter: anyio.CapacityLimiter | None = None
-        self._loop: object = None  # the event loop whose connections these are
+        self._loop: object = None  # the event loop that the connections belong to
 
     async def __aenter__(self) -> AsyncGenerationClient:
         return self
@@ -86,25 +98,28 @@ class AsyncGenerationClient(BaseClient):
     async def create(
         self, model: str, config: Mapping[str, Any], *, timeout: float | None = None
     ) -> Generation:
-        """As :meth:`netmind_client.GenerationClient.create`."""
+        """Create a generation. See :meth:`netmind_client.GenerationClient.create`."""
         return await self._run(self._core.create(model, config, timeout))
 
     async def find_created(
         self, sent_at: float, *, model: str | None = None, timeout: float = DEFAULT_REQUEST_SECONDS
     ) -> Sequence[Generation]:
-        """As :meth:`netmind_client.GenerationClient.find_created`."""
+        """Search for the generation of a create that got no response.
+
+        See :meth:`netmind_client.GenerationClient.find_created`.
+        """
         return await self._run(self._core.find_created(_clock.wall() - sent_at, model, timeout))
 
     async def get(self, generation: Generation | str, *, timeout: float | None = None) -> Generation:
-        """As :meth:`netmind_client.GenerationClient.get`."""
+        """Return the current state of a generation. See :meth:`netmind_client.GenerationClient.get`."""
         return await self._run(self._core.get(generation, timeout))
 
     async def list(self, *, timeout: float | None = None) -> Sequence[Generation]:
-        """As :meth:`netmind_client.GenerationClient.list`."""
+        """Return all generations of the account. See :meth:`netmind_client.GenerationClient.list`."""
         return await self._run(self._core.list(timeout))
 
     async def delete(self, generation: Generation | str, *, timeout: float | None = None) -> None:
-        """As :meth:`netmind_client.GenerationClient.delete`."""
+        """Delete a generation. See :meth:`netmind_client.GenerationClient.delete`."""
         await self._run(self._core.delete(generation, timeout))
 
     async def wait(
@@ -115,15 +130,18 @@ class AsyncGenerationClient(BaseClient):
         on_poll: Callable[[Generation], object] | None = None,
         delete_on_timeout: bool = False,
     ) -> Generation:
-        """As :meth:`netmind_client.GenerationClient.wait`."""
+        """Poll a generation until it is completed. See :meth:`netmind_client.GenerationClient.wait`."""
         waiting = Waiting(on_poll, delete_on_timeout)
         return await self._run(self._core.wait(generation, timeout, waiting))
 
     def states(
         self, generation: Generation | str, *, timeout: float = DEFAULT_WAIT_SECONDS
     ) -> AsyncIterator[Generation]:
-        """As :meth:`netmind_client.GenerationClient.states`, to be iterated over with ``async for``."""
-        return self._shown(self._core.wait(generation, timeout, Waiting()))
+        """Iterate over a generation's states with ``async for``.
+
+        See :meth:`netmind_client.GenerationClient.states`.
+        """
+        return self._iterate_states(self._core.wait(generation, timeout, Waiting()))
 
     async def download(
         self,
@@ -135,7 +153,7 @@ class AsyncGenerationClient(BaseClient):
         max_bytes: int = DEFAULT_MAX_BYTES,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> Sequence[Path]:
-        """As :meth:`netmind_client.GenerationClient.download`."""
+        """Save the results of a generation. See :meth:`netmind_client.GenerationClient.download`."""
         saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
         return await self._run(self._core.download(generation, timeout, saving))
 
@@ -152,7 +170,10 @@ class AsyncGenerationClient(BaseClient):
         on_progress: Callable[[DownloadProgress], object] | None = None,
         delete_on_timeout: bool = False,
     ) -> Generated:
-        """As :meth:`netmind_client.GenerationClient.generate`."""
+        """Create a generation, wait for it and save its results, within one timeout.
+
+        See :meth:`netmind_client.GenerationClient.generate`.
+        """
         saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
         waiting = Waiting(on_poll, delete_on_timeout)
         return await self._run(self._core.generate(model, config, timeout, saving, waiting))
@@ -170,8 +191,11 @@ class AsyncGenerationClient(BaseClient):
         max_bytes: int = DEFAULT_MAX_BYTES,
         on_progress: Callable[[ManyProgress], object] | None = None,
     ) -> Sequence[BatchOutcome]:
-        """As :meth:`netmind_client.GenerationClient.generate_many`."""
-        with opened(
+        """Create, wait for and save many generations, several at a time.
+
+        See :meth:`netmind_client.GenerationClient.generate_many`.
+        """
+        with open_batch(
             self._core.client,
             requests,
             timeout,
@@ -196,16 +220,16 @@ class AsyncGenerationClient(BaseClient):
             return batch.outcomes
 
     async def _run(self, flow: Flow[T]) -> T:
-        """Do what a flow asks for, until it returns."""
+        """Run a flow to its end and return its result."""
         self._check_loop()
         running = Running(flow)
         for effect in running:
             with running.failures():
-                running.send(await self._do(effect))
+                running.send(await self._perform(effect))
         return running.result
 
-    async def _shown(self, flow: Flow[Any]) -> AsyncIterator[Generation]:
-        """Do what a flow asks for, and iterate over the states that it shows."""
+    async def _iterate_states(self, flow: Flow[Any]) -> AsyncIterator[Generation]:
+        """Run a flow, and yield the states that it shows."""
         self._check_loop()
         running = Running(flow)
         with contextlib.closing(flow):
@@ -213,30 +237,31 @@ class AsyncGenerationClient(BaseClient):
                 if isinstance(effect, Show):
                     yield effect.generation
                 with running.failures():
-                    running.send(await self._do(effect))
+                    running.send(await self._perform(effect))
 
     def _check_loop(self) -> None:
-        """Raise an error in another event loop than the first.
+        """Raise an error if the client was used in another event loop before.
 
         Raises:
-            ConfigurationError: The connections are of another loop, whose end they would not notice.
+            ConfigurationError: The client's connections belong to another event loop.
         """
         loop = current_token()
         if self._loop is None:
             self._loop, self._limiter = loop, anyio.CapacityLimiter(_DISK_THREADS)
         if self._loop != loop:
             raise ConfigurationError(
-                "this client was used in another event loop: make one in each asyncio.run, with `async with`"
+                "this client was used in another event loop: create one in each asyncio.run with `async with`"
             )
 
-    async def _do(self, effect: Effect) -> Any:
+    async def _perform(self, effect: Effect) -> Any:
         match effect:
             case Send():
                 return await by_httpx.send(self._http_client, effect)
             case Pause():
                 return await self._pause(effect.seconds)
             case Do():
-                with anyio.CancelScope(shield=True):  # what was begun on the disk is finished, and known
+                # A cancelled task still finishes its work on the disk, so that its result is known.
+                with anyio.CancelScope(shield=True):
                     return await anyio.to_thread.run_sync(effect.function, limiter=self._limiter)
             case Show():
                 return None
@@ -246,6 +271,6 @@ class AsyncGenerationClient(BaseClient):
             await self._sleep(seconds)
         elif _clock.is_virtual():
             _clock.sleep(seconds)
-            await anyio.sleep(0)  # others come to their turn, as while really waiting
+            await anyio.sleep(0)  # let other tasks run, as a real sleep would
         else:
             await anyio.sleep(seconds)

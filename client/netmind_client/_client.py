@@ -1,4 +1,4 @@
-"""The client."""
+"""The synchronous client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netmind_client import _clock
-from netmind_client._flows.batch import opened
+from netmind_client._flows.batch import open_batch
 from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, BaseClient, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client._flows.effects import Do, Pause, Running, Send, Show, Stopped
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 class GenerationClient(BaseClient):
-    """Creates, watches, lists, deletes and downloads generations.
+    """A client that creates, polls, lists, deletes and downloads generations.
 
-    A create is sent again only when it is certain that there is no job. Every call ends within its timeout.
+    A create is sent again only if it certainly created no generation. Every call ends within its timeout.
     Threads may share a client, unless it was given a session.
     """
 
@@ -49,28 +49,35 @@ class GenerationClient(BaseClient):
         sleep: Callable[[float], None] = _clock.sleep,
         monotonic: Callable[[], float] = _clock.monotonic,
     ) -> None:
-        """Set up a client; nothing is sent yet.
+        """Create a client. This sends no request.
 
         Args:
-            api_key: The token; by default that of the environment variable NETMIND_API_KEY.
-            base_url: By default that of NETMIND_BASE_URL, else https://api.netmind.ai. A slash or /v1 at its
-                end makes no difference.
-            request_timeout: Seconds that one request may take, from looking up the host to the last byte; the
-                timeout of a call that is given none. A download may be without a byte for as long.
-            poll_interval: Seconds between the polls of a wait; by default less and less often.
-            session: What sends the requests, for proxies or certificates of your own. The timeouts are then
-                as good as it keeps them.
-            sleep: How to wait, in seconds; a virtual clock can stand in.
-            monotonic: What time it is, in seconds; a virtual clock can stand in. What requests take counts
-                besides, unless ``sleep`` is virtual, too.
+            api_key: The API key. Defaults to the environment variable NETMIND_API_KEY.
+            base_url: The API's URL. Defaults to the environment variable NETMIND_BASE_URL, else to
+                https://api.netmind.ai. A trailing slash or /v1 is ignored.
+            request_timeout: The most seconds for one request, from looking up the host to the last byte.
+                Also the default timeout of get, list, delete and create, and the most seconds that a
+                download may wait for its next byte.
+            poll_interval: Seconds between polls. By default the interval grows with the time waited.
+            session: Sends the requests, for example with your own proxies or certificates. The timeouts are
+                then only as exact as the session's.
+            sleep: A function that sleeps for a number of seconds. Pass one to use a virtual clock.
+            monotonic: A function that returns the time in seconds and never goes back. Pass one to use a
+                virtual clock. Unless ``sleep`` is passed too, the real time that requests take also counts.
 
         Raises:
-            ConfigurationError: There is no API key, the base URL is not an HTTP URL, or the session sends a
-                create again by itself.
+            ConfigurationError: There is no API key, the base URL is not an HTTP URL, or the session may send
+                a create again on its own.
         """
-        waits = sleep is _clock.sleep
+        sleeps_in_real_time = sleep is _clock.sleep
         self._core = Core(
-            self._run, api_key, base_url, request_timeout, poll_interval, monotonic, waits=waits
+            self._run,
+            api_key,
+            base_url,
+            request_timeout,
+            poll_interval,
+            monotonic,
+            sleeps_in_real_time=sleeps_in_real_time,
         )
         self._session = by_requests.new_session() if session is None else by_requests.checked(session)
         self._sleep = sleep
@@ -88,75 +95,99 @@ class GenerationClient(BaseClient):
     def create(self, model: str, config: Mapping[str, Any], *, timeout: float | None = None) -> Generation:
         """Create a generation.
 
-        Sent again, up to three times, only when it certainly did not reach the server (no connection), or
-        the server said so (429, or 503 with Retry-After).
+        The request is sent at most three times. It is sent again only if it certainly did not reach the
+        server (no connection), or if the server rejected it (429, or 503 with Retry-After).
 
         Args:
-            model: Such as ``Qwen/Qwen-Image``.
+            model: The model's name, such as ``Qwen/Qwen-Image``.
             config: The model's options, such as ``{"prompt": "A cup of coffee"}``.
-            timeout: Seconds for all of it; by default ``request_timeout``, or 1200 with ``sync_mode``, whose
-                create answers only when the job is done.
+            timeout: Seconds for the whole call. Defaults to ``request_timeout``, or to 1200 if the config has
+                ``sync_mode``, because the API then responds only when the generation has ended.
+
+        Returns:
+            The new generation.
 
         Raises:
-            CreateOutcomeUnknown: No answer came, or none that can be read: a job may exist and be charged.
+            CreateOutcomeUnknown: There was no usable response. A generation may exist and be charged.
             TransportError: The request was not sent.
-            ApiError: The API refused it.
-            ConfigurationError: The config is no mapping, or not JSON.
+            ApiError: The API rejected the request.
+            ConfigurationError: The config is not a mapping, or cannot be sent as JSON.
         """
         return self._run(self._core.create(model, config, timeout))
 
     def find_created(
         self, sent_at: float, *, model: str | None = None, timeout: float = DEFAULT_REQUEST_SECONDS
     ) -> Sequence[Generation]:
-        """Look for the job of a create that was not answered, until one is found or time is over.
+        """Search the list for the generation of a create that got no response.
 
-        :meth:`CreateOutcomeUnknown.find_created` does so with what it knows. A generation shows neither its
-        model nor its config (documented), so this goes by when it was created, which is taken for UTC
-        (assumed). Jobs that this client has created are left out.
+        Repeats the search until a generation is found or the timeout expires.
+        :meth:`CreateOutcomeUnknown.find_created` calls this with the values of its create.
+
+        A generation includes neither its model nor its config (documented). The search therefore compares
+        creation times, and assumes that ``created_at`` is UTC. Generations that this client is known to have
+        created are left out.
 
         Args:
             sent_at: When the create was sent, in seconds since the epoch.
-            model: What it was sent for; looked at where the list shows a model.
-            timeout: Seconds to go on looking while there is none.
+            model: The model of the create. It is compared only if the list includes a model.
+            timeout: Seconds to repeat the search while nothing is found.
 
         Returns:
-            The generations that it can be, the nearest in time first. None is no proof that there is no job.
+            The matching generations, the closest in time first. An empty result does not prove that no
+            generation exists.
 
         Raises:
-            TransportError: The list was not answered.
-            ApiError: The API answered with an error.
-            UnexpectedResponse: The answer is no list of generations.
+            TransportError: The request for the list got no response.
+            ApiError: The API responded with an error.
+            UnexpectedResponse: The response is not a list of generations.
         """
         return self._run(self._core.find_created(_clock.wall() - sent_at, model, timeout))
 
     def get(self, generation: Generation | str, *, timeout: float | None = None) -> Generation:
-        """A generation as it is now. Asked for up to three times, as are a list and a delete.
+        """Return the current state of a generation.
+
+        The request is sent up to three times if a failure may be temporary.
+
+        Args:
+            generation: The generation or its id.
+            timeout: Seconds for the whole call. Defaults to ``request_timeout``.
 
         Raises:
             NotFoundError: There is no such generation.
-            TransportError: No answer came.
-            ApiError: The API answered with another error.
-            UnexpectedResponse: The answer is no generation.
+            TransportError: There was no response.
+            ApiError: The API responded with another error.
+            UnexpectedResponse: The response is not this generation.
         """
         return self._run(self._core.get(generation, timeout))
 
     def list(self, *, timeout: float | None = None) -> Sequence[Generation]:
-        """All generations of this account, in the API's order.
+        """Return all generations of this account, in the API's order.
+
+        The request is sent up to three times if a failure may be temporary.
+
+        Args:
+            timeout: Seconds for the whole call. Defaults to ``request_timeout``.
 
         Raises:
-            TransportError: No answer came.
-            ApiError: The API answered with an error.
-            UnexpectedResponse: The answer is no list of generations.
+            TransportError: There was no response.
+            ApiError: The API responded with an error.
+            UnexpectedResponse: The response is not a list of generations.
         """
         return self._run(self._core.list(timeout))
 
     def delete(self, generation: Generation | str, *, timeout: float | None = None) -> None:
-        """Delete a generation; one that is still pending is cancelled, as far as is known (assumed).
+        """Delete a generation. Deleting a pending one presumably cancels it (assumed).
+
+        The request is sent up to three times if a failure may be temporary.
+
+        Args:
+            generation: The generation or its id.
+            timeout: Seconds for the whole call. Defaults to ``request_timeout``.
 
         Raises:
             NotFoundError: There is no such generation.
-            TransportError: No answer came.
-            ApiError: The API answered with another error.
+            TransportError: There was no response.
+            ApiError: The API responded with another error.
         """
         self._run(self._core.delete(generation, timeout))
 
@@ -168,21 +199,26 @@ class GenerationClient(BaseClient):
         on_poll: Callable[[Generation], object] | None = None,
         delete_on_timeout: bool = False,
     ) -> Generation:
-        """Poll until the job is completed, less and less often.
+        """Poll a generation until it is completed, with a growing interval between polls.
 
         Args:
-            generation: The job, or its id.
-            timeout: Seconds after which to give up; the job goes on, and is not deleted.
-            on_poll: Called with each state that is seen.
-            delete_on_timeout: Delete the job when time is over. Its last two seconds are kept for that.
+            generation: The generation or its id.
+            timeout: Seconds for the whole call. When they have passed, the generation is not deleted and can
+                be waited for again.
+            on_poll: A function that is called with each state received.
+            delete_on_timeout: Delete the generation when the timeout expires. The last two seconds of the
+                timeout (at most a fifth of it) are reserved for the delete.
+
+        Returns:
+            The completed generation.
 
         Raises:
-            GenerationFailed: The job ended otherwise than completed, and why, or is marked as deleted.
-            ResultMissing: The job is completed, and its result stayed empty for 15 seconds.
-            WaitTimeout: The job had not ended in time.
-            NotFoundError: There is no such job, or it was deleted meanwhile.
-            ApiError: The API refused the question (4xx).
-            ConfigurationError: The timeout is none.
+            GenerationFailed: The generation failed, was cancelled or is marked as deleted.
+            ResultMissing: The generation is completed, but its result stayed empty for 15 seconds.
+            WaitTimeout: The generation did not end within the timeout.
+            NotFoundError: There is no such generation, or it was deleted meanwhile.
+            ApiError: The API rejected a poll (4xx).
+            ConfigurationError: The timeout is not a number of seconds from 0.
         """
         waiting = Waiting(on_poll, delete_on_timeout)
         return self._run(self._core.wait(generation, timeout, waiting))
@@ -190,8 +226,12 @@ class GenerationClient(BaseClient):
     def states(
         self, generation: Generation | str, *, timeout: float = DEFAULT_WAIT_SECONDS
     ) -> Iterator[Generation]:
-        """Each state that a wait sees, the completed one last. Raises as :meth:`wait` does."""
-        return self._shown(self._core.wait(generation, timeout, Waiting()))
+        """Iterate over the states that :meth:`wait` receives. The completed one is the last.
+
+        Raises:
+            NetMindError: The errors of :meth:`wait`.
+        """
+        return self._iterate_states(self._core.wait(generation, timeout, Waiting()))
 
     def download(
         self,
@@ -203,25 +243,26 @@ class GenerationClient(BaseClient):
         max_bytes: int = DEFAULT_MAX_BYTES,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> Sequence[Path]:
-        """Save every result of a completed generation; text results too, as .txt files.
+        """Save every result of a completed generation. Text results are saved as .txt files.
 
-        A download that is cut goes on where it was, a link that has expired is read anew from the job, and
-        a file is there whole or not at all.
+        An interrupted download is resumed. If a link has expired, new links are requested from the API. A
+        file appears under its name only when it is complete.
 
         Args:
-            generation: A completed job, as get or wait return it, or its id.
-            directory: Where to; made if it is not there.
-            timeout: Seconds for all of it.
-            overwrite: Replace files that exist. One that holds the same bytes is no obstacle.
-            max_bytes: The most that one file may have.
-            on_progress: Called after each part.
+            generation: A completed generation, as get or wait return it, or its id.
+            directory: The folder to save to. It is created if it does not exist.
+            timeout: Seconds for the whole call.
+            overwrite: Replace existing files. A file with the same bytes never needs to be replaced.
+            max_bytes: The largest allowed size of one file.
+            on_progress: A function that is called after each part received.
 
         Returns:
-            The files' paths, in the order of the results.
+            The paths of the files, in the order of the results.
 
         Raises:
-            DownloadError: The job has no results, or one could not be fetched or saved whole.
-            ConfigurationError: ``timeout`` or ``max_bytes`` is none.
+            DownloadError: The generation has no results, or one of them could not be downloaded or saved.
+            ConfigurationError: ``timeout`` is not a number of seconds, or ``max_bytes`` is not a positive
+                integer.
         """
         saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
         return self._run(self._core.download(generation, timeout, saving))
@@ -241,10 +282,10 @@ class GenerationClient(BaseClient):
     ) -> Generated:
         """Create a generation, wait for it and save its results, within one timeout.
 
-        That the folder can be written to is tried before anything is created.
+        Checks that the folder can be written to before anything is created.
 
         Raises:
-            NetMindError: As :meth:`create`, :meth:`wait` and :meth:`download` do.
+            NetMindError: The errors of :meth:`create`, :meth:`wait` and :meth:`download`.
         """
         saving = Saving(Path(directory), overwrite, max_bytes, on_progress)
         waiting = Waiting(on_poll, delete_on_timeout)
@@ -263,31 +304,33 @@ class GenerationClient(BaseClient):
         max_bytes: int = DEFAULT_MAX_BYTES,
         on_progress: Callable[[ManyProgress], object] | None = None,
     ) -> Sequence[BatchOutcome]:
-        """Generate many, some at a time: create, wait for and save each. One that fails stops no other.
+        """Create, wait for and save many generations, several at a time. A failure does not stop the others.
 
-        With a ``jobs_file``, the same call goes on where an earlier one was left: what is saved is not done
-        again, a job that was created is waited for, and a create whose answer was never heard is not sent
-        again, but is an outcome with :class:`CreateOutcomeUnknown`.
+        With a ``jobs_file``, the same call resumes an earlier run. Saved results are skipped, and existing
+        generations are waited for. A create that got no response is not sent again: its outcome has a
+        :class:`CreateOutcomeUnknown`.
 
         Args:
-            requests: Models and configs; add new ones at the end if there is a file.
-            directory: Where results are saved to.
-            concurrency: How many at a time, 1 or more.
-            timeout: Seconds for each of them, from its create to its last byte.
-            jobs_file: Where the jobs' ids are kept, a line an event; made if it is not there.
-            retry_failed: Create those again, and pay for them, that an earlier run has seen fail.
-            overwrite: Replace files that exist.
-            max_bytes: The most that one file may have.
-            on_progress: Called after each.
+            requests: Pairs of a model and a config. With a ``jobs_file``, add new requests at the end.
+            directory: The folder to save the results to.
+            concurrency: How many requests to process at a time, 1 or more.
+            timeout: Seconds for each request, from its create to the last byte saved.
+            jobs_file: A file that records each request's generation id and progress, one event per line. It
+                is created if it does not exist.
+            retry_failed: Create generations again that failed in an earlier run. They are billed again.
+            overwrite: Replace existing files.
+            max_bytes: The largest allowed size of one file.
+            on_progress: A function that is called after each request.
 
         Returns:
-            What each came to, in the order of the requests.
+            The outcomes, in the order of the requests.
 
         Raises:
-            ConfigurationError: A request is none, or the file belongs to other requests or to another run.
-            DownloadError: Nothing can be saved there.
+            ConfigurationError: A request is not a pair of a model and a config, the jobs file belongs to
+                other requests, or another run is using it.
+            DownloadError: The folder or the jobs file cannot be written to.
         """
-        with opened(
+        with open_batch(
             self._core.client,
             requests,
             timeout,
@@ -307,26 +350,27 @@ class GenerationClient(BaseClient):
             return batch.outcomes
 
     def _run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
-        """Do what a flow asks for, until it returns, or is to stop."""
+        """Run a flow to its end and return its result; raise Stopped in it once ``stop`` is set."""
         running = Running(flow)
         for effect in running:
             with running.failures():
+                # Work on the disk is still done after a stop, so that the jobs file stays correct.
                 if stop is not None and stop.is_set() and not isinstance(effect, Do):
                     raise Stopped
-                running.send(self._do(effect))
+                running.send(self._perform(effect))
         return running.result
 
-    def _shown(self, flow: Flow[Any]) -> Iterator[Generation]:
-        """Do what a flow asks for, and iterate over the states that it shows."""
+    def _iterate_states(self, flow: Flow[Any]) -> Iterator[Generation]:
+        """Run a flow, and yield the states that it shows."""
         running = Running(flow)
         with contextlib.closing(flow):
             for effect in running:
                 if isinstance(effect, Show):
                     yield effect.generation
                 with running.failures():
-                    running.send(self._do(effect))
+                    running.send(self._perform(effect))
 
-    def _do(self, effect: Effect) -> Any:
+    def _perform(self, effect: Effect) -> Any:
         match effect:
             case Send():
                 return by_requests.send(self._session, effect)

@@ -1,6 +1,6 @@
-"""How clients that were given no clock of their own wait, and what time it is to them.
+"""The default clock of all clients.
 
-Tests put a virtual clock here, so that code which makes its own client need not be changed to be tested.
+Tests replace it with a virtual clock, so that code that creates its own client can be tested unchanged.
 """
 
 from __future__ import annotations
@@ -18,46 +18,48 @@ class _Timing(NamedTuple):
     monotonic: Callable[[], float]
 
 
-# Looked up at each call, so that whoever patches the module time is heard.
-_real = _Timing(lambda seconds: time.sleep(seconds), lambda: time.monotonic())  # noqa: PLW0108 - as said
+# The functions are looked up at each call, so that patches of the module time take effect.
+_real = _Timing(lambda seconds: time.sleep(seconds), lambda: time.monotonic())  # noqa: PLW0108 - see above
 _stack = [_real]
 
-# In a tuple, where those do not find it who replace the functions of ``time``.
+# In a tuple, because libraries that fake time replace the module attributes that refer to time.monotonic.
 _system = (time.monotonic,)
 
 
 def real() -> float:
-    """Seconds that a network takes, which no virtual clock makes shorter."""
+    """Return the system's monotonic time in seconds, even while a virtual clock is in use."""
     return _system[0]()
 
 
 def sleep(seconds: float) -> None:
-    """Wait."""
+    """Sleep on the current clock."""
     _stack[-1].sleep(seconds)
 
 
 def monotonic() -> float:
-    """Seconds since some moment; never goes back."""
+    """Return the current clock's time in seconds. It never goes back."""
     return _stack[-1].monotonic()
 
 
 def wall() -> float:
-    """Seconds since the epoch, as the system's clock has it."""
+    """Return the seconds since the epoch, by the system's clock."""
     return time.time()
 
 
 def is_virtual() -> bool:
-    """Whether time is not the system's, so that waiting takes none."""
+    """Return whether a virtual clock is in use, so that sleeping takes no real time."""
     return _stack[-1] is not _real
 
 
 @contextlib.contextmanager
 def use_clock(*, sleep: Callable[[float], None], monotonic: Callable[[], float]) -> Iterator[None]:
-    """Let clients without a clock of their own use this one, in all threads, within a ``with`` block.
+    """Replace the default clock within a ``with`` block, in all threads.
+
+    It affects all clients that were created without a clock of their own.
 
     Args:
-        sleep: How to wait, in seconds.
-        monotonic: What time it is, in seconds; never goes back.
+        sleep: A function that sleeps for a number of seconds.
+        monotonic: A function that returns the time in seconds and never goes back.
     """
     timing = _Timing(sleep, monotonic)
     _stack.append(timing)

@@ -1,4 +1,4 @@
-"""Files on the disk: whole, or not there."""
+"""Write files completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,37 +19,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_REFUSED = "nothing can be saved there"
+_NOT_WRITABLE = "nothing can be saved there"
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder, and try to write to it.
+    """Create the folder if it does not exist, and check that it can be written to.
 
     Raises:
-        DownloadError: It cannot be made, or not be written to.
+        DownloadError: It cannot be created or written to.
     """
-    with _disk(folder, _REFUSED):
+    with _disk(folder, _NOT_WRITABLE):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
 
 
-class Lines:
-    """A file of lines, which this process alone adds to, each on the disk before anything else happens.
+class LineFile:
+    """A file that lines are appended to. Each line is synced to the disk before ``add`` returns.
 
-    What is there is not touched until a line is added; then a last line that was cut short, by a disk that
-    was full or a machine that stopped, is taken off.
+    A file lock keeps other processes from using it at the same time. Opening the file changes nothing in it.
+    If its last line is incomplete, because the disk was full or the machine stopped, the first ``add``
+    removes that line.
+
+    Attributes:
+        path: The file's path.
+        complete: The complete lines that the file had when it was opened.
+        incomplete: What followed the last complete line then.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it, and keep it to this process, where the system knows such locks.
+        """Open the file, or create it, and lock it if the system supports file locks.
 
         Raises:
-            ConfigurationError: Another process has it.
-            DownloadError: The disk refuses.
+            ConfigurationError: Another process has locked it, or it is not a regular file.
+            DownloadError: It cannot be opened or read.
         """
         self.path = path
-        self._place = path.absolute()  # wherever the process goes to meanwhile
+        self._absolute_path = path.absolute()  # stays valid if the process changes its working directory
         self._adding = threading.Lock()
         self._is_open = True
         with _disk(path, "cannot be written"):
@@ -63,26 +69,27 @@ class Lines:
             os.close(self._file)
             raise
         self._size = content.rfind(b"\n") + 1
-        self.whole, self.torn = content[: self._size], content[self._size :]
+        self.complete, self.incomplete = content[: self._size], content[self._size :]
 
     def close(self) -> None:
-        """Let others have it; nothing is added any more, not even by a thread that was left behind."""
+        """Unlock and close the file. Threads that still run cannot add to it after this."""
         with self._adding:
             self._is_open = False
             os.close(self._file)
 
     def add(self, text: str) -> None:
-        """Add a line, whole or not at all.
+        """Append a line, completely or not at all.
 
         Raises:
-            DownloadError: The disk refuses.
+            DownloadError: The line cannot be written, or the file was closed or replaced.
         """
         line = text.encode() + b"\n"
         with self._adding, _disk(self.path, "cannot be written"):
             if not self._is_open:
                 raise DownloadError(f"{self.path}: the run that wrote to it has ended")
-            if not os.path.samestat(os.fstat(self._file), self._place.stat()):
+            if not os.path.samestat(os.fstat(self._file), self._absolute_path.stat()):
                 raise DownloadError(f"{self.path} was replaced by another file")
+            # Remove what an earlier incomplete write left. The size only grows after a complete, synced line.
             os.ftruncate(self._file, self._size)
             os.lseek(self._file, self._size, os.SEEK_SET)
             if os.write(self._file, line) < len(line):
@@ -100,27 +107,28 @@ class Lines:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            message = f"{self.path}: another run is at work on it; wait for that to end"
+            message = f"{self.path}: another run is using this file; wait until it has ended"
             raise ConfigurationError(message) from error
 
 
 @contextlib.contextmanager
-def _disk(path: Path, refused: str) -> Iterator[None]:
+def _disk(path: Path, problem: str) -> Iterator[None]:
+    """Raise an OSError as a DownloadError about this path."""
     try:
         yield
     except OSError as error:
-        raise DownloadError(f"{path}: {refused}: {error.strerror or error}") from error
+        raise DownloadError(f"{path}: {problem}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
 def partial(folder: Path) -> Iterator[Partial]:
-    """A file that is gone at the end, unless it was put in its place.
+    """Yield a new file with a temporary name. It is removed at the end, unless ``finish`` has renamed it.
 
     Raises:
-        DownloadError: The disk refuses.
+        DownloadError: The file cannot be created.
     """
     path = folder / f".netmind-{secrets.token_hex(8)}.part"
-    with _disk(folder, _REFUSED):
+    with _disk(folder, _NOT_WRITABLE):
         folder.mkdir(parents=True, exist_ok=True)
         file = path.open("xb")
     try:
@@ -133,11 +141,15 @@ def partial(folder: Path) -> Iterator[Partial]:
 
 
 class NameTaken(Exception):
-    """A file with other bytes has the name."""
+    """Another file with different bytes already has this name."""
 
 
 class Partial:
-    """A file that is being written under another name."""
+    """A file that is being written under a temporary name.
+
+    Attributes:
+        size: The number of bytes written.
+    """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path = path
@@ -145,44 +157,45 @@ class Partial:
         self.size = 0
 
     def write(self, part: bytes) -> None:
-        """Add a part at the end."""
-        with _disk(self._path.parent, _REFUSED):
+        """Append bytes."""
+        with _disk(self._path.parent, _NOT_WRITABLE):
             self._file.write(part)
         self.size += len(part)
 
     def empty(self) -> None:
-        """Begin again."""
-        with _disk(self._path.parent, _REFUSED):
+        """Remove all bytes written so far."""
+        with _disk(self._path.parent, _NOT_WRITABLE):
             self._file.seek(0)
             self._file.truncate()
         self.size = 0
 
     def digest(self, algorithm: str) -> str:
-        """What this hash gives for it, in hexadecimal digits."""
-        with _disk(self._path.parent, _REFUSED), self._path.open("rb") as written:
+        """Return the file's hash in hexadecimal digits."""
+        with _disk(self._path.parent, _NOT_WRITABLE), self._path.open("rb") as written:
             self._file.flush()
             return hashlib.file_digest(
                 written, lambda: hashlib.new(algorithm, usedforsecurity=False)
             ).hexdigest()
 
     def finish(self, path: Path, *, overwrite: bool) -> None:
-        """Give it its name, once all of it is on the disk. A file that is there with the same bytes stays.
+        """Sync the file to the disk and rename it. An existing file with the same bytes is kept.
 
         Raises:
-            NameTaken: Another file has this name.
-            DownloadError: The disk refuses.
+            NameTaken: Another file with different bytes has this name.
+            DownloadError: The file cannot be written or renamed.
         """
-        with _disk(path.parent, _REFUSED):
+        with _disk(path.parent, _NOT_WRITABLE):
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._file.close()  # Windows renames no open file
+            self._file.close()  # Windows cannot rename an open file
             if overwrite:
                 self._path.replace(path)
                 return
             try:
-                path.hardlink_to(self._path)  # refuses a name that is taken, even since a moment ago
+                # Unlike a check followed by a rename, a hard link fails atomically if the name is taken.
+                path.hardlink_to(self._path)
             except OSError:
                 if not os.path.lexists(path):
-                    self._path.replace(path)  # a file system without links
+                    self._path.replace(path)  # a file system without hard links
                 elif not (path.is_file() and filecmp.cmp(self._path, path, shallow=False)):
                     raise NameTaken from None

@@ -1,4 +1,4 @@
-"""HTTP messages as values, and bodies: decoded, and no more of them than is wanted. Pure."""
+"""HTTP requests and responses as values, and decoding of bodies with a size limit. No I/O is done here."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
-ACCEPT_ENCODING = "gzip"  # what Decoder can undo
+ACCEPT_ENCODING = "gzip"  # what Decoder supports
 
 _PIECE_BYTES = 256 * 1024
 
 
 class Decoder:
-    """Undoes an answer's Content-Encoding, in pieces: a small body cannot become a large one at once."""
+    """A decoder of a response's Content-Encoding.
+
+    It returns limited pieces, so that a small compressed body cannot fill the memory at once.
+    """
 
     def __init__(self, head: Response) -> None:
-        """Begin with the answer's head.
+        """Create a decoder for a response, of which only the status and headers are used.
 
         Raises:
-            NoResponse: Its body is encoded as nobody asked for.
+            NoResponse: The body has an encoding that was not requested.
         """
         encoding = head.headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity", "gzip", "x-gzip"):
-            raise NoResponse(f"the answer is encoded as {encoding[:40]!r}, which nobody asked for", sent=True)
+            raise NoResponse(f"the response has the unrequested encoding {encoding[:40]!r}", sent=True)
         self._gzip = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
         self._begun = False
 
     def pieces(self, part: bytes) -> Iterator[bytes]:
-        """What a part of the body stands for.
+        """Decode a part of the body, piece by piece.
 
         Raises:
-            NoResponse: It cannot be decoded.
+            NoResponse: The part cannot be decoded.
         """
         if self._gzip is None:
             yield part
@@ -41,40 +44,40 @@ class Decoder:
         self._begun = self._begun or bool(part)
         try:
             while part:
-                if self._gzip.eof:  # another member, which counts as well (RFC 1952)
+                if self._gzip.eof:  # a gzip file may consist of several members (RFC 1952)
                     self._gzip = zlib.decompressobj(wbits=31)
                 yield self._gzip.decompress(part, _PIECE_BYTES)
                 part = self._gzip.unconsumed_tail or self._gzip.unused_data
         except zlib.error as error:
-            raise NoResponse(f"the answer is no gzip ({error})", sent=True) from error
+            raise NoResponse(f"the response is not valid gzip ({error})", sent=True) from error
 
     def finish(self) -> None:
-        """See that the body has its end.
+        """Check that the body is complete.
 
         Raises:
-            NoResponse: It has not.
+            NoResponse: The gzip data is incomplete.
         """
         if self._gzip is not None and self._begun and not self._gzip.eof:
-            raise NoResponse("the answer's gzip ends in the middle", sent=True)
+            raise NoResponse("the response's gzip data is incomplete", sent=True)
 
 
 class Body:
-    """A body that is kept in memory, up to so many bytes."""
+    """A response body that is kept in memory, up to a number of bytes."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._content = bytearray()
 
     def begin(self, head: Response) -> Callable[[bytes], object]:
-        """What takes the parts."""
+        """Return a function that receives the parts of the body."""
         self._decoder = Decoder(head)
         return self._take
 
     def response(self, head: Response) -> Response:
-        """The answer, with what has come.
+        """Return the response with its body.
 
         Raises:
-            NoResponse: It is not all that was sent.
+            NoResponse: The body is incomplete.
         """
         self._decoder.finish()
         return head._replace(body=bytes(self._content))
@@ -82,12 +85,12 @@ class Body:
     def _take(self, part: bytes) -> None:
         for piece in self._decoder.pieces(part):
             self._content += piece
-            if len(self._content) > self._most:
-                raise NoResponse(f"the answer has more than {self._most} bytes", sent=True)
+            if len(self._content) > self._max_bytes:
+                raise NoResponse(f"the response has more than {self._max_bytes} bytes", sent=True)
 
 
 class Request(NamedTuple):
-    """An HTTP request. Its headers hold the token, where one is sent."""
+    """An HTTP request. Its representation leaves out the headers, which contain the API key."""
 
     method: str
     url: str
@@ -99,7 +102,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """An HTTP answer; the names of its headers in lower case."""
+    """An HTTP response. The names of its headers are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -107,11 +110,11 @@ class Response(NamedTuple):
 
 
 class NoResponse(Exception):
-    """No answer came, or half of one.
+    """There was no complete response.
 
     Attributes:
-        sent: Whether the server may have received the request. False only where that is certain.
-        timed_out: Whether it was given up because its time was over.
+        sent: Whether the server may have received the request. False only if it certainly has not.
+        timed_out: Whether the reason was a timeout.
     """
 
     def __init__(self, reason: str, *, sent: bool, timed_out: bool = False) -> None:

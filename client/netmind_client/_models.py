@@ -1,4 +1,7 @@
-"""What the API answers, as frozen values. Fields come and go (observed): all that came is kept in ``raw``."""
+"""The API's generations and results, as frozen values.
+
+The API adds and leaves out fields (observed), so the complete JSON is kept in ``raw``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# failed is observed; nobody reported error or cancelled, but clients in the wild look for them.
+# "failed" is observed. No user has reported "error" or "cancelled", but published clients check for them.
 FAILED = frozenset({"failed", "error", "cancelled"})
 
 
@@ -17,12 +20,12 @@ class Result:
     """One result of a completed generation: a file with a ``url``, or a ``text`` (observed of whisper).
 
     Attributes:
-        url: Where the file is downloaded from, without a token.
+        url: The URL of the file. It is downloaded without the API key.
         file_id: The file's id.
         file_name: The file's name; may be empty.
-        file_type: What it is, such as ``image``.
-        text: The result itself, where it is text and no file.
-        raw: The entry as it came.
+        file_type: The kind of file, such as ``image``.
+        text: The result itself, if it is text and not a file.
+        raw: The complete JSON of this result.
     """
 
     url: str | None = None
@@ -35,16 +38,16 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A generation job as it was when it was asked for.
+    """The state of a generation at the time of the request.
 
     Attributes:
-        id: The job's id.
-        status: ``pending``, ``completed``, …; other words may occur.
-        created_at: ``YYYY-MM-DD HH:MM:SS``, with no zone.
-        updated_at: Likewise.
-        results: Empty until the job is completed.
-        logs: Log lines; of a failed job the last one tells why (observed).
-        raw: The answer as it came, unknown fields included.
+        id: The generation's id.
+        status: ``pending``, ``completed``, …; the API may also use other values.
+        created_at: When it was created, as ``YYYY-MM-DD HH:MM:SS`` without a time zone.
+        updated_at: When it last changed, in the same format.
+        results: The results; empty until the generation is completed.
+        logs: The log lines. The last one of a failed generation gives the reason (observed).
+        raw: The complete JSON of the response, including unknown fields.
     """
 
     id: str
@@ -57,27 +60,27 @@ class Generation:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether it is marked as deleted."""
+        """Return whether the generation is marked as deleted."""
         return self.raw.get("is_deleted") is True
 
     @property
     def is_completed(self) -> bool:
-        """Whether it ended well."""
+        """Return whether the generation succeeded."""
         return self.status == "completed"
 
     @property
     def is_failed(self) -> bool:
-        """Whether it ended otherwise: failed, error or cancelled."""
+        """Return whether the status is failed, error or cancelled."""
         return self.status in FAILED
 
     @property
     def failure(self) -> str | None:
-        """Why it failed, as far as the logs tell."""
+        """Return the last log line of a failed generation; None if it has not failed or has no logs."""
         return self.logs[-1] if self.is_failed and self.logs else None
 
 
 def read_generation(document: object) -> Generation | None:
-    """A generation from an answer's JSON; None if it has no id and status."""
+    """Return the generation in a response's JSON; None if it has no valid id or no status."""
     if not isinstance(document, dict) or not isinstance(document.get("status"), str):
         return None
     if not is_id(document.get("id")):
@@ -94,7 +97,10 @@ def read_generation(document: object) -> Generation | None:
 
 
 def is_id(text: object) -> bool:
-    """Whether it can be an id in a URL: no half of a surrogate pair, and not dots, which lead elsewhere."""
+    """Return whether a value can be an id in a URL.
+
+    Lone surrogates cannot be encoded. A path segment of dots only would lead to another resource.
+    """
     if not isinstance(text, str) or not text.strip("."):
         return False
     return not any("\ud800" <= character <= "\udfff" for character in text)

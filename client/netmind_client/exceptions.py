@@ -1,22 +1,22 @@
-"""Everything that this client raises.
+"""The exceptions of this client.
 
 ::
 
     NetMindError
-    ├── ConfigurationError       no API key, or a base URL that is none
-    ├── TransportError           no answer: refused, cut, timed out
-    │   └── CreateOutcomeUnknown     … to a create, which may have been received: a job may exist
-    ├── ApiError                 an answer that is an error; has status and body
+    ├── ConfigurationError       an argument or a setting is invalid, such as the base URL
+    ├── TransportError           no response: connection refused or lost, or timeout
+    │   └── CreateOutcomeUnknown     … to a create that may have been received: a generation may exist
+    ├── ApiError                 an error response; has status and body
     │   ├── AuthenticationError      401, 403
     │   ├── NotFoundError            404
     │   ├── RateLimitedError         429
     │   ├── InvalidRequestError      any other 4xx
     │   └── ServerError              5xx
-    ├── UnexpectedResponse         an answer that is neither an error nor what was asked for
-    ├── GenerationFailed         the job ended otherwise than completed
-    ├── ResultMissing            the job is completed, and its result stayed empty
-    ├── WaitTimeout              the job had not ended in time; it goes on
-    └── DownloadError            a result could not be saved; nothing half-written is left
+    ├── UnexpectedResponse       a response that is neither an error nor what was requested
+    ├── GenerationFailed         the generation failed, was cancelled or is marked as deleted
+    ├── ResultMissing            the generation is completed, but its result stayed empty
+    ├── WaitTimeout              the generation did not end within the timeout
+    └── DownloadError            a result could not be saved; no partial file is left
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 
 class NetMindError(Exception):
-    """The base of everything that this client raises.
+    """The base class of this client's exceptions.
 
     Attributes:
-        generation_id: The job that it is about, where one is known.
-        attempts: How many requests the call had sent.
-        resume: A command that goes on where the call was left, where there is anything to go on with.
+        generation_id: The id of the generation concerned, if it is known.
+        attempts: The number of requests that the call sent.
+        resume: A shell command that continues where the call stopped; None if there is nothing to continue.
     """
 
-    _shows_attempts = False  # where trying again was of no use
+    _shows_attempts = False  # True for errors that remained after retries
 
     def __init__(self, message: str, *, generation_id: str | None = None) -> None:
         super().__init__(message)
@@ -47,33 +47,35 @@ class NetMindError(Exception):
         self.resume: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Copied and unpickled without __init__, which takes more than a message.
+        # Copying and unpickling skip __init__, because subclasses require more arguments than a message.
         return type(self).__new__, (type(self), *self.args), self.__getstate__()
 
     def __str__(self) -> str:
-        told = super().__str__()
+        message = super().__str__()
         if self._shows_attempts and self.attempts > 1:
-            told += f" (after {self.attempts} requests)"
-        return f"{told}\nTo go on: {self.resume}" if self.resume else told
+            message += f" (after {self.attempts} requests)"
+        return f"{message}\nTo continue: {self.resume}" if self.resume else message
 
 
 class ConfigurationError(NetMindError):
-    """The client cannot be set up."""
+    """An argument or a setting is invalid, such as the base URL."""
 
 
 class TransportError(NetMindError):
-    """No answer came: the connection was refused or cut, or timed out."""
+    """There was no response: the connection was refused or lost, or timed out."""
 
     _shows_attempts = True
 
 
 class CreateOutcomeUnknown(TransportError):
-    """A create was sent and no answer came. A job may exist, and be charged: look for it first.
+    """A create was sent but got no usable response.
+
+    A generation may exist and be charged. Look for it before you create it again.
 
     Attributes:
-        model: The model that was asked for.
+        model: The requested model.
         config: The config that was sent.
-        sent_at: When it was sent, in seconds since the epoch.
+        sent_at: When the create was sent, in seconds since the epoch.
     """
 
     def __init__(
@@ -85,7 +87,15 @@ class CreateOutcomeUnknown(TransportError):
         sent_at: float,
         find: Callable[[float], Any] | None = None,
     ) -> None:
-        """Create the error; ``find`` looks for its job, and takes a timeout in seconds."""
+        """Create the error.
+
+        Args:
+            message: The message.
+            model: The requested model.
+            config: The config that was sent.
+            sent_at: When the create was sent, in seconds since the epoch.
+            find: A function that searches for the generation. It takes a timeout in seconds.
+        """
         super().__init__(message)
         self.model = model
         self.config = config
@@ -93,30 +103,33 @@ class CreateOutcomeUnknown(TransportError):
         self._find = find
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_find": None}  # which cannot leave its client
+        return {**self.__dict__, "_find": None}  # bound to a client, which cannot be pickled
 
     def find_created(self, timeout: float = 30.0) -> Any:
-        """Look for the job in the list; see :meth:`GenerationClient.find_created`.
+        """Search the list for the generation; see :meth:`GenerationClient.find_created`.
+
+        Args:
+            timeout: Seconds to repeat the search while nothing is found.
 
         Returns:
-            The generations that it can be, most likely first. From the async client: what to await for them.
+            The matching generations, the most likely first. With the async client, an awaitable of them.
 
         Raises:
-            NetMindError: The list cannot be had.
-            LookupError: This error was made without a client.
+            NetMindError: The list could not be requested.
+            LookupError: The error has no client, for example because it was unpickled.
         """
         if self._find is None:
-            raise LookupError("this error was raised by no client; ask one: client.find_created(...)")
+            raise LookupError("this error has no client: call client.find_created(...) instead")
         return self._find(timeout)
 
 
 class ApiError(NetMindError):
-    """The API answered with an error.
+    """The API responded with an error.
 
     Attributes:
         status: The HTTP status code.
-        body: The answer's JSON, or its text where it is not JSON.
-        retry_after: What the Retry-After header says, in seconds, where it does.
+        body: The response's JSON, or its text if it is not JSON.
+        retry_after: The Retry-After header, in seconds; None if there is no valid one.
     """
 
     _shows_attempts = True
@@ -137,7 +150,7 @@ class ApiError(NetMindError):
 
 
 class AuthenticationError(ApiError):
-    """The token is missing or not accepted (401, 403)."""
+    """The API key is missing or not accepted (401, 403)."""
 
 
 class NotFoundError(ApiError):
@@ -149,7 +162,7 @@ class RateLimitedError(ApiError):
 
 
 class InvalidRequestError(ApiError):
-    """The request is refused (any other 4xx)."""
+    """The API rejected the request (any other 4xx)."""
 
 
 class ServerError(ApiError):
@@ -157,14 +170,14 @@ class ServerError(ApiError):
 
 
 class UnexpectedResponse(NetMindError):
-    """An answer that is neither an error nor what was asked for, such as a proxy's HTML page."""
+    """The response is neither an error nor what was requested, such as a proxy's HTML page."""
 
 
 class GenerationFailed(NetMindError):
-    """The job ended otherwise than completed.
+    """The generation failed, was cancelled or is marked as deleted.
 
     Attributes:
-        generation: The job as it ended.
+        generation: Its last state.
     """
 
     def __init__(self, message: str, *, generation: Generation) -> None:
@@ -173,10 +186,10 @@ class GenerationFailed(NetMindError):
 
 
 class ResultMissing(NetMindError):
-    """The job is completed, and its result stayed empty.
+    """The generation is completed, but its result stayed empty.
 
     Attributes:
-        generation: The job as it was last seen.
+        generation: Its last state.
     """
 
     def __init__(self, message: str, *, generation: Generation) -> None:
@@ -185,11 +198,11 @@ class ResultMissing(NetMindError):
 
 
 class WaitTimeout(NetMindError):
-    """The job had not ended in time. It goes on, and can be waited for again.
+    """The generation did not end within the timeout. Unless it was deleted, it can be waited for again.
 
     Attributes:
-        last_status: The status that was last seen; None if no poll was answered.
-        deleted: Whether it was deleted then, as ``delete_on_timeout`` asks.
+        last_status: The status in the last response; None if no poll got one.
+        deleted: Whether the generation was deleted because of ``delete_on_timeout``.
     """
 
     def __init__(
@@ -201,7 +214,7 @@ class WaitTimeout(NetMindError):
 
 
 class DownloadError(NetMindError):
-    """A result could not be saved. Nothing half-written is left."""
+    """A result could not be saved. No partial file is left."""
 
     _shows_attempts = True
 
@@ -215,5 +228,5 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def api_error_class(status: int) -> type[ApiError]:
-    """Which error an HTTP status of 400 or more is."""
+    """Return the exception class for an HTTP status of 400 or more."""
     return _BY_STATUS.get(status) or (ServerError if status >= 500 else InvalidRequestError)

@@ -1,7 +1,7 @@
 """Contracts of NetMind's generation API: schemas, an OpenAPI description, and claims with their sources.
 
-An unofficial description, made from the vendor's public page and from people's reports.
-Every claim carries how it is known: ``documented``, ``observed`` or ``assumed``.
+An unofficial description, based on the public vendor documentation and on user reports.
+Every claim says how it is known: ``documented``, ``observed`` or ``assumed``.
 """
 
 from netmind_contracts.claims import Claim, Level, load_claims

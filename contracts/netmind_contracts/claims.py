@@ -1,4 +1,4 @@
-"""What is claimed of the API, and how each claim is known."""
+"""The claims about the API, and how each is known."""
 
 import tomllib
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 
 class Cost(StrEnum):
-    """What looking at a claim costs on an endpoint that charges."""
+    """Whether checking a claim costs money at an endpoint that charges."""
 
     FREE = "free"
     PAID = "paid"
@@ -30,9 +30,9 @@ class Claim:
         id: A stable name, such as ``create.pending``.
         sentence: The statement.
         level: How it is known.
-        source: Who says so.
-        date: When they said it: ``YYYY-MM-DD``, ``YYYY-MM``, or ``undated``.
-        cost: Whether it takes a generation to look at it.
+        source: Where it was documented or reported.
+        date: When: ``YYYY-MM-DD``, ``YYYY-MM``, or ``undated``.
+        cost: Whether checking it needs a generation.
     """
 
     id: str
@@ -45,7 +45,7 @@ class Claim:
 
 @cache
 def load_claims() -> tuple[Claim, ...]:
-    """Every claim of ``claims.toml``, in the file's order."""
+    """Return every claim of ``claims.toml``, in the order of the file."""
     text = resources.files("netmind_contracts").joinpath("data", "claims.toml").read_text(encoding="utf-8")
     return tuple(
         Claim(**{**entry, "level": Level(entry["level"]), "cost": Cost(entry["cost"])})

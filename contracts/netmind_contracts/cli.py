@@ -1,4 +1,4 @@
-"""The command ``netmind-contracts``: the contracts, and whether messages and endpoints keep them."""
+"""The command ``netmind-contracts``: show the contracts, and check messages and endpoints against them."""
 
 import contextlib
 import json
@@ -28,8 +28,8 @@ except ModuleNotFoundError as missing:
 def main() -> None:
     """Contracts of NetMind's generation API (unofficial).
 
-    Exit codes: 0 all is well, 1 a message or an endpoint breaks its contract, 2 the command could not be
-    carried out, 130 interrupted.
+    Exit codes: 0 success, 1 a message or an endpoint violates its contract, 2 usage error or incomplete
+    check, 130 interrupted.
     """
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     "--level", type=click.Choice([level.value for level in Level]), help="Only claims of this level."
 )
 def claims(level: str | None) -> None:
-    """List what is claimed of the API: how it is known, what it costs to look at, and who says so."""
+    """List the claims about the API, each with its level, cost of checking, source and date."""
     for claim in load_claims():
         if level in (None, claim.level):
             known = f"{claim.level}; {claim.cost}; {claim.source}; {claim.date}"
@@ -54,22 +54,22 @@ def schema(name: str | None) -> None:
 
 @main.command()
 def openapi() -> None:
-    """Print the OpenAPI 3.1 document, complete in itself."""
+    """Print the OpenAPI 3.1 document. It is self-contained."""
     click.echo(json.dumps(library.openapi(), indent=2))
 
 
 @main.command()
 @click.argument("name", type=click.Choice(library.schema_names()), metavar="NAME")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--closed", is_flag=True, help="Report fields that the schema does not name, too.")
+@click.option("--closed", is_flag=True, help="Also report fields that the schema does not define.")
 @click.pass_context
 def validate(context: click.Context, name: str, file: Path, closed: bool) -> None:
-    """Judge the JSON message in FILE (- for standard input) by the schema NAME."""
+    """Validate the JSON message in FILE (- for standard input) against the schema NAME."""
     try:
         with click.open_file(str(file), encoding="utf-8-sig") as stream:
             message = json.load(stream)
     except (ValueError, RecursionError) as error:
-        raise click.UsageError(f"{file}: not JSON that can be read: {error}") from None
+        raise click.UsageError(f"{file}: expected a JSON document: {error}") from None
     found = library.violations(name, message, closed=closed)
     for violation in found:
         click.echo(str(violation))
@@ -82,46 +82,58 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 
 _ENDPOINT = [
     click.Option(
-        ["--base-url"], required=True, envvar="NETMIND_BASE_URL", show_envvar=True, help="The endpoint."
+        ["--base-url"],
+        required=True,
+        envvar="NETMIND_BASE_URL",
+        show_envvar=True,
+        help="Base URL of the endpoint.",
     ),
-    click.Option(["--api-key"], required=True, envvar="NETMIND_API_KEY", show_envvar=True, help="Its token."),
     click.Option(
-        ["--live"], is_flag=True, help="Needed for an endpoint that is not on this machine: it may charge."
+        ["--api-key"],
+        required=True,
+        envvar="NETMIND_API_KEY",
+        show_envvar=True,
+        help="API key for the endpoint.",
+    ),
+    click.Option(
+        ["--live"],
+        is_flag=True,
+        help="Allow an endpoint that is not on this machine. It may charge for generations.",
     ),
     click.Option(
         ["--max-creates"],
         type=click.IntRange(1),
-        help="How many generations may be created. [3 on this machine]",
+        help="Maximum number of generations to create. [3 on this machine, and 1 more for each --request]",
     ),
-    click.Option(["--free-only"], is_flag=True, help="Create nothing."),
+    click.Option(["--free-only"], is_flag=True, help="Create no generations."),
     click.Option(
         ["--timeout"],
         type=click.FloatRange(1),
         default=1200.0,
         show_default=True,
-        help="Seconds for the whole run.",
+        help="Maximum duration of the run, in seconds.",
     ),
     click.Option(
         ["--request", "request_files"],
         multiple=True,
         type=_PATH,
-        help="Create this one, too: a file with a create request's JSON. [repeatable]",
+        help="Also create this generation: a file with the JSON of a create request. [repeatable]",
     ),
 ]
 _DRY_RUN = click.Option(
-    ["--dry-run"], is_flag=True, help="Print the calls and the most that could be created; send nothing."
+    ["--dry-run"],
+    is_flag=True,
+    help="Print the requests and the maximum number of generations, and send nothing.",
 )
-_SAVE = click.Option(["--save"], type=_PATH, help="Write what was recorded to this file.")
+_SAVE = click.Option(["--save"], type=_PATH, help="Write the recorded run to this file.")
 _OUTPUT = click.Option(
-    ["-o", "--output"], required=True, type=_PATH, help="The profile to write, a TOML file."
+    ["-o", "--output"], required=True, type=_PATH, help="TOML file to write the profile to."
 )
-# Each is named by the function of ``reports`` that makes what is written.
+# Each parameter has the name of the function in ``reports`` that creates the report.
 _REPORTS = [
-    click.Option(
-        ["--report", "as_html"], type=_PATH, help="Write the verdicts to this file, as an HTML page."
-    ),
-    click.Option(["--json", "as_json"], type=_PATH, help="Write the verdicts to this file, as JSON."),
-    click.Option(["--junit", "as_junit"], type=_PATH, help="Write the verdicts to this file, as JUnit XML."),
+    click.Option(["--report", "as_html"], type=_PATH, help="Write an HTML report to this file."),
+    click.Option(["--json", "as_json"], type=_PATH, help="Write a JSON report to this file."),
+    click.Option(["--junit", "as_junit"], type=_PATH, help="Write a JUnit XML report to this file."),
 ]
 
 
@@ -138,39 +150,39 @@ def verify(
     as_junit: Path | None,
     **endpoint: Any,
 ) -> None:
-    """Look at an endpoint, and say of every claim whether it holds there.
+    """Send requests to an endpoint, and check every claim against its responses.
 
-    Exits with 0 if every documented claim holds, 1 if one is broken, 2 if that could not be found out.
+    Exits with 0 if every documented claim passed, 1 if one failed, 2 if not all of them could be checked.
     """
-    look = ProbeOptions(**endpoint)
+    options = ProbeOptions(**endpoint)
     with _as_usage_error():
         if dry_run:
-            click.echo("\n".join(look.dry_run()))
+            click.echo("\n".join(options.dry_run()))
             return
-        run = _run(context, look, save)
+        run = _run(context, options, save)
     _report(context, run, as_html=as_html, as_json=as_json, as_junit=as_junit)
 
 
 @contextlib.contextmanager
 def _as_usage_error() -> Iterator[None]:
-    """Say in one sentence why an endpoint cannot be looked at, or a file not be read, and exit with 2."""
+    """Exit with 2 and a one-sentence message if an endpoint cannot be probed or a file cannot be read."""
     try:
         yield
     except (EndpointError, exchange.InvalidRun) as error:
         raise click.UsageError(exchange.printable(str(error))) from None
 
 
-def _run(context: click.Context, look: ProbeOptions, save: Path | None) -> exchange.Run:
-    """Make the calls and save them, also when they are interrupted: then exit with 130."""
-    probe = look.probe(_progress())
+def _run(context: click.Context, options: ProbeOptions, save: Path | None) -> exchange.Run:
+    """Run the probe and save the run. If it is interrupted, save what was recorded and exit with 130."""
+    probe = options.probe(_progress())
     try:
         with interruptible(probe):
             run = probe.run()
     except KeyboardInterrupt:
         if probe.undeleted:
-            left = f"; still there: {', '.join(probe.undeleted)}"
+            left = f"; not deleted: {', '.join(probe.undeleted)}"
         else:
-            left = "; what was created is deleted" if probe.created else "; nothing was created"
+            left = "; all created generations were deleted" if probe.created else "; nothing was created"
         click.echo(f"Interrupted{left}", err=True)
         for note in probe.notes:
             click.echo(exchange.printable(note), err=True)
@@ -188,12 +200,12 @@ def _save(context: click.Context, run: exchange.Run, file: Path | None) -> None:
 @main.command(params=[*_ENDPOINT, _OUTPUT, _SAVE])
 @click.pass_context
 def learn(context: click.Context, /, *, output: Path, save: Path | None, **endpoint: Any) -> None:
-    """Look at an endpoint, and write a profile that makes the fake behave alike.
+    """Probe an endpoint, and write a profile that makes the fake behave like it.
 
-    What the endpoint did not show is left as documented. netmind-mock serve --profile FILE takes it.
+    Behaviour that was not observed stays as documented. Use the file with netmind-mock serve --profile FILE.
     """
     if not output.parent.is_dir():
-        raise click.UsageError(f"{output}: there is no folder {output.parent}; nothing was sent")
+        raise click.UsageError(f"{output}: the folder {output.parent} does not exist; nothing was sent")
     with _as_usage_error():
         run = _run(context, ProbeOptions(**endpoint), save)
     profile = profile_of(run)
@@ -211,29 +223,32 @@ def learn(context: click.Context, /, *, output: Path, save: Path | None, **endpo
 @main.command(params=[click.Argument(["file"], type=click.Path(path_type=Path)), *_REPORTS])
 @click.pass_context
 def judge(context: click.Context, /, *, file: Path, **reports: Path | None) -> None:
-    """Judge a run that verify --save wrote, or a HAR file, offline; exits like verify."""
+    """Check the claims on a run that verify --save wrote, or on a HAR file. Sends nothing.
+
+    Exits with 0 if every documented claim passed, 1 if one failed, 2 if not all of them could be checked.
+    """
     with _as_usage_error():
         run = har.read_run(file)
     _report(context, run, **reports)
 
 
 def _report(context: click.Context, run: exchange.Run, **files: Path | None) -> None:
-    """Print the verdicts, write them in each form to the file that is given for it, and exit."""
+    """Print the verdicts, write each requested report, and exit."""
     verdicts = checks.judge(run)
     click.echo("\n".join(map(exchange.printable, text.table(run, verdicts))))
     code = text.exit_code(run, verdicts)
     for form, file in files.items():
         if file is not None:
-            from netmind_contracts import reports  # noqa: PLC0415 - Jinja takes 40 ms, for those who want files
+            from netmind_contracts import reports  # noqa: PLC0415 - Jinja takes 40 ms to import
 
             report = getattr(reports, form)(run, verdicts)
             if not _written(file, partial(Path.write_text, data=report, encoding="utf-8")):
-                code = text.COULD_NOT_LOOK
+                code = text.INCOMPLETE
     context.exit(code)
 
 
 def _written(file: Path, write: Callable[[Path], object]) -> bool:
-    """Write a file; return whether that succeeded, and print why not."""
+    """Write a file. Return whether that succeeded; if not, print why."""
     try:
         write(file)
     except OSError as error:
@@ -243,7 +258,7 @@ def _written(file: Path, write: Callable[[Path], object]) -> bool:
 
 
 def _progress() -> Callable[[str], None]:
-    """Return a function that prints what is going on, each thing once, apart from the table."""
+    """Return a function that prints each step once, on stderr."""
     last = ""
 
     def show(step: str) -> None:

@@ -1,7 +1,7 @@
-"""The schemas by name, and what is wrong with a message that breaks one.
+"""Load the schemas, and validate messages against them.
 
-The schemas are open: a foreign endpoint may add fields. ``closed=True`` also reports fields that the
-schema does not name, for whoever wants to be strict with their own messages.
+The schemas are open, since an endpoint may add fields. ``closed=True`` also reports fields that the schema
+does not define.
 """
 
 from __future__ import annotations
@@ -27,11 +27,15 @@ _SHOWN_CHARACTERS = 60
 
 
 class UnknownSchema(LookupError):
-    """No schema has that name."""
+    """There is no schema of this name."""
 
 
 class ContractViolation(ValueError):
-    """A message breaks its contract; ``violations`` says where and how."""
+    """A message violates its schema.
+
+    Attributes:
+        violations: Where and how it does.
+    """
 
     def __init__(self, name: str, found: tuple[Violation, ...]) -> None:
         super().__init__(f"not a valid {name}:\n" + "\n".join(f"  {violation}" for violation in found))
@@ -40,14 +44,14 @@ class ContractViolation(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One way in which a message breaks its contract.
+    """One violation of a schema.
 
     Attributes:
-        path: Where, as keys and list positions: ``("result", "data", 0, "url")``.
-        rule: The JSON Schema keyword that is broken, such as ``required``; ``unknown`` for a field that
-            a closed check does not know.
-        expected: What the contract expects, in words.
-        came: What the message holds there, cut short.
+        path: Where it is, as keys and list indexes: ``("result", "data", 0, "url")``.
+        rule: The violated JSON Schema keyword, such as ``required``; ``unknown`` for a field that the schema
+            does not define (with ``closed=True``).
+        expected: What the schema expects, in words.
+        actual: The actual value in words, truncated.
     """
 
     path: tuple[str | int, ...]
@@ -57,7 +61,7 @@ class Violation:
 
     @property
     def where(self) -> str:
-        """The path as people write it: ``result.data[0].url``."""
+        """The path as a string: ``result.data[0].url``."""
         text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)
         return text.removeprefix(".") or WHOLE_BODY
 
@@ -66,7 +70,7 @@ class Violation:
 
 
 class Example(NamedTuple):
-    """An example file: which schema it is for, its name, and its content."""
+    """An example file: the name of its schema, its own name, and its content."""
 
     schema: str
     name: str
@@ -83,26 +87,26 @@ def _read_json(file: Traversable) -> Any:
 
 @cache
 def schema_names() -> tuple[str, ...]:
-    """The names of all schemas, sorted, such as ``create-request``."""
+    """Return the names of all schemas, sorted, such as ``create-request``."""
     files = _data().joinpath("schemas").iterdir()
     return tuple(sorted(file.name.removesuffix(".json") for file in files))
 
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """One JSON Schema (2020-12) as a document.
+    """Return a JSON Schema (2020-12) as a document.
 
     Raises:
-        UnknownSchema: No schema has that name.
+        UnknownSchema: There is no schema of this name.
     """
     if name not in schema_names():
-        raise UnknownSchema(f"no schema {name!r}; there are {', '.join(schema_names())}")
+        raise UnknownSchema(f"unknown schema {name!r}; expected one of {', '.join(schema_names())}")
     document: dict[str, Any] = _read_json(_data().joinpath("schemas", f"{name}.json"))
     return document
 
 
 def openapi() -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document, complete in itself: the schemas are among its components."""
+    """Return the OpenAPI 3.1 document. It is self-contained: the schemas are among its components."""
     document: dict[str, Any] = _read_json(_data().joinpath("openapi.json"))
     components = {name: {**schema(name)} for name in schema_names()}
     for component in components.values():
@@ -116,17 +120,17 @@ def openapi() -> dict[str, Any]:
 
 
 def _refer_to_component(node: dict[str, Any]) -> dict[str, Any]:
-    """Turn a reference to a schema's file into one to its component; return any other object as it is."""
+    """Turn a reference to a schema file into one to its component; return any other object unchanged."""
     path, dot, extension = node.get("$ref", "").rpartition(".")
     name = path.rpartition("/")[2]
     return {"$ref": f"#/components/schemas/{name}"} if dot and extension == "json" else node
 
 
 def examples(kind: Literal["positive", "negative"]) -> Iterator[Example]:
-    """Every example file of one kind, found by walking.
+    """Yield every example file of one kind.
 
     A positive example is a valid message. A negative one is ``{"where", "rule", "instance"}``: an invalid
-    message, the field that is wrong, and the JSON Schema keyword that it breaks.
+    message, the path of the invalid field, and the violated JSON Schema keyword.
     """
     folders = sorted(_data().joinpath("examples", kind).iterdir(), key=lambda entry: entry.name)
     for folder in folders:
@@ -135,15 +139,15 @@ def examples(kind: Literal["positive", "negative"]) -> Iterator[Example]:
 
 
 def violations(name: str, instance: object, *, closed: bool = False) -> tuple[Violation, ...]:
-    """Every way in which ``instance`` breaks the schema ``name``, in the order of the fields.
+    """Return every violation of the schema ``name`` by ``instance``, sorted by path.
 
     Args:
         name: A name of :func:`schema_names`.
-        instance: A message as the ``json`` module loads it.
-        closed: Report fields that the schema does not name, too.
+        instance: A message as returned by ``json.loads``.
+        closed: Also report fields that the schema does not define.
 
     Raises:
-        UnknownSchema: No schema has that name.
+        UnknownSchema: There is no schema of this name.
     """
     document = schema(name)
     errors = sorted(_validator(name).iter_errors(instance), key=lambda error: error.json_path)
@@ -154,11 +158,11 @@ def violations(name: str, instance: object, *, closed: bool = False) -> tuple[Vi
 
 
 def check(name: str, instance: object, *, closed: bool = False) -> None:
-    """Do nothing if ``instance`` is valid.
+    """Raise an exception if ``instance`` is not valid.
 
     Raises:
-        ContractViolation: It is not; the message names each field, what was expected and what came.
-        UnknownSchema: No schema has that name.
+        ContractViolation: It is not valid. The message lists each field with its expected and actual value.
+        UnknownSchema: There is no schema of this name.
     """
     found = violations(name, instance, closed=closed)
     if found:
@@ -167,7 +171,7 @@ def check(name: str, instance: object, *, closed: bool = False) -> None:
 
 @cache
 def _validator(name: str) -> Draft202012Validator:
-    # jsonschema takes 100 ms to import; a server that starts has no message to judge yet.
+    # jsonschema takes 100 ms to import, and a server needs it only once it validates a message.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
 
     return Draft202012Validator({"$ref": f"{name}.json"}, registry=_registry())
@@ -187,11 +191,11 @@ def _violations_of(error: ValidationError) -> Iterator[Violation]:
     if rule != "required":
         yield Violation(path, rule, _expectation(error), describe(error.instance))
         return
-    # jsonschema has an error for each missing field, which names the field in its message alone.
+    # jsonschema reports an error for each missing field, but names the field only in its message.
     instance, required = cast("dict[str, Any]", error.instance), cast("list[str]", error.validator_value)
     for field in required:
         if field not in instance:
-            yield Violation((*path, field), rule, "the field to be there", "nothing")
+            yield Violation((*path, field), rule, "the field to be present", "nothing")
 
 
 def _expectation(error: ValidationError) -> str:
@@ -216,7 +220,7 @@ def _expectation(error: ValidationError) -> str:
 
 
 def describe(value: object) -> str:
-    """Return a JSON value in words, cut short: ``the string "abc"``, ``an object with 3 fields``."""
+    """Return a JSON value in words, truncated: ``the string "abc"``, ``an object with 3 fields``."""
     if isinstance(value, dict):
         return f"an object with {_count(len(value), 'field')}" if value else "an empty object"
     if isinstance(value, list):
@@ -240,7 +244,7 @@ def _with_article(noun: str) -> str:
 def _unknown_fields(
     instance: object, part: dict[str, Any], path: tuple[str | int, ...]
 ) -> Iterator[Violation]:
-    """Fields that no subschema names, however it is reached."""
+    """Yield a violation for each field that no applicable subschema defines, in any branch."""
     subschemas = list(_subschemas(part))
     if isinstance(instance, list):
         items = [sub["items"] for sub in subschemas if "items" in sub]
@@ -260,7 +264,7 @@ def _unknown_fields(
 
 
 def _subschemas(part: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    """``part`` and every subschema that speaks of the same place in the message."""
+    """Yield ``part`` and every subschema that applies to the same place in the message."""
     yield part
     if "$ref" in part:
         yield from _subschemas(schema(part["$ref"].removesuffix(".json")))

@@ -1,7 +1,7 @@
-"""Nothing that is recorded, printed or raised holds the token, or what signs a URL.
+"""Remove the API key, and the query values of URLs, from text that is recorded, printed or raised.
 
-The token is masked where it is recorded, in whatever spelling it comes back: plain, percent-encoded,
-JSON or HTML escapes (of any of its characters), hexadecimal, base64.
+The key is removed in any encoding: plain, percent-encoded, with JSON or HTML escapes (for any of its
+characters), hexadecimal, base64.
 """
 
 from __future__ import annotations
@@ -13,49 +13,50 @@ import re
 from functools import cached_property
 from urllib.parse import quote, urlsplit, urlunsplit
 
-REDACTED = "[masked]"
+REDACTED = "[redacted]"
 
-# A shorter token is a word such as "test", that a fake takes; masking it would cut up honest text.
+# A shorter key may be an ordinary word such as "test"; redacting it would damage other text.
 SHORTEST_SECRET = 8
 
-# Of a longer token so many characters are looked for first: what they do not fit is not read any further,
-# and where somebody cut it, they are masked.
+# The pattern of a longer key requires this many characters, and the rest is optional, so that a truncated key
+# is redacted, too.
 _HEAD_CHARACTERS = 48
-# A longer token is not looked for apart from its characters' ways, for that takes its length at each place.
+# A longer key is only searched for character by character (``_spelled``), not also as a whole: that would
+# take time in proportion to the length of the key at each position of the text.
 _MAX_WHOLE_CHARACTERS = 256
-# What begins an escape: a token with one of these may look like another spelling of itself.
+# Characters that start an escape. A key that has one may look like an escaped form of another text.
 _BEGINS_ESCAPE = re.compile(r"[%&\\]")
 
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
-_MASKED_IN_QUERY = re.compile(r"=[^&#]*")
+_QUERY_VALUE = re.compile(r"=[^&#]*")
 
 
 class Redactor:
-    """Masks one token, and the queries of URLs."""
+    """Removes one API key, and the query values of URLs, from text."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, api_key: str) -> None:
+        self._api_key = api_key
 
     def text(self, text: str) -> str:
-        """The text without the token, and with the values of every URL's query masked."""
+        """Return the text without the key, and with the query values of every URL redacted."""
         return _URL.sub(lambda found: redact_url(found[0]), self.without_token(text))
 
     def url(self, url: str) -> str:
-        """A URL without the token, its query's values masked."""
+        """Return a URL without the key, its query values redacted."""
         return redact_url(self.without_token(url))
 
     def json_text(self, text: str) -> str:
-        """JSON text likewise. Slashes that JSON escaped are read, so that no URL hides behind them."""
+        """Return JSON text without the key. First unescape ``/``, ``&`` and ``=``, to find URLs."""
         return self.text(text.replace("\\/", "/").replace("\\u0026", "&").replace("\\u003d", "="))
 
     def without_token(self, text: str) -> str:
-        """The text without the token; URLs stay as they are."""
-        if len(self._token) < SHORTEST_SECRET or self._is_surely_without(text):
+        """Return the text without the key, and leave URLs as they are."""
+        if len(self._api_key) < SHORTEST_SECRET or self._is_surely_without(text):
             return text
         return self._spellings.sub(REDACTED, text)
 
     def _is_surely_without(self, text: str) -> bool:
-        """Whether a quick look tells that the token is not there, in whatever spelling: most texts are so."""
+        """Return whether a fast search shows that the text does not contain the key in any encoding."""
         if not text.isascii() or "%" in text or "\\" in text or "&" in text:
             return False
         lowered = text.lower()
@@ -65,35 +66,35 @@ class Redactor:
 
     @cached_property
     def _lowered(self) -> tuple[str, str]:
-        """The spellings without escapes of which the case does not matter, in lower case."""
-        return self._token[:_HEAD_CHARACTERS].lower(), self._token.encode().hex()
+        """The encodings without escapes that are case-insensitive, in lower case."""
+        return self._api_key[:_HEAD_CHARACTERS].lower(), self._api_key.encode().hex()
 
     @cached_property
     def _encoded(self) -> list[str]:
-        return sorted(set(_base64_parts(self._token.encode())))
+        return sorted(set(_base64_parts(self._api_key.encode())))
 
     @cached_property
     def _spellings(self) -> re.Pattern[str]:
-        ways = [*map(re.escape, _wholes(self._token)), _headed([*map(_spelled, self._token)])]
+        ways = [*map(re.escape, _wholes(self._api_key)), _headed([*map(_spelled, self._api_key)])]
         encoded = "|".join(map(re.escape, self._encoded))
-        return re.compile(f"(?i:{'|'.join(ways)}|{self._token.encode().hex()})|{encoded}")
+        return re.compile(f"(?i:{'|'.join(ways)}|{self._api_key.encode().hex()})|{encoded}")
 
 
 def redact_url(url: str) -> str:
-    """A URL without user and password, each value of its query masked: they may be signatures."""
+    """Return a URL without user and password, each query value redacted: it may be a signature."""
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return url.partition("?")[0]
-    query = _MASKED_IN_QUERY.sub(f"={REDACTED}", parts.query)
+    query = _QUERY_VALUE.sub(f"={REDACTED}", parts.query)
     if parts.query and "=" not in parts.query:
         query = REDACTED
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
 
 
 def redact_path(url: str) -> str:
-    """A URL of which nothing but scheme and host is left."""
+    """Return a URL with everything but the scheme and the host redacted."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -102,25 +103,28 @@ def redact_path(url: str) -> str:
 
 
 def _headed(parts: list[str]) -> str:
-    """A pattern for the first of these parts, and the others if they are there."""
+    """Return a pattern that requires the first 48 parts; the others are optional as a whole."""
     head, tail = "".join(parts[:_HEAD_CHARACTERS]), "".join(parts[_HEAD_CHARACTERS:])
     return f"{head}(?:{tail})?" if tail else head
 
 
-def _wholes(token: str) -> list[str]:
-    """The usual spellings of a token in which a character's longest way may not be the one that was meant."""
-    if len(token) > _MAX_WHOLE_CHARACTERS or _BEGINS_ESCAPE.search(token) is None:
+def _wholes(api_key: str) -> list[str]:
+    """Return the usual encodings of a key that has escapes, longest first.
+
+    ``_spelled`` takes the longest encoding of each character, which may be the wrong one for such a key.
+    """
+    if len(api_key) > _MAX_WHOLE_CHARACTERS or _BEGINS_ESCAPE.search(api_key) is None:
         return []
-    once = quote(token, safe="")
-    wholes = {token, json.dumps(token)[1:-1], html.escape(token), once, quote(once, safe="")}
+    once = quote(api_key, safe="")
+    wholes = {api_key, json.dumps(api_key)[1:-1], html.escape(api_key), once, quote(once, safe="")}
     return sorted(wholes, key=len, reverse=True)
 
 
 def _spelled(character: str) -> str:
-    """A pattern for one character, in any way in which it may be written.
+    """Return a pattern for one character in any encoding.
 
-    The longest way counts, and is not reconsidered: a token of backslashes can be read in text like it in
-    more ways than anybody has time for.
+    The group is atomic: the regular expression takes the longest encoding and does not backtrack. For a key
+    of many backslashes, backtracking would take exponential time.
     """
     code = ord(character)
     escaped = json.dumps(character)[1:-1]
@@ -131,7 +135,7 @@ def _spelled(character: str) -> str:
         re.escape(entity),
         f"%{code:02x}",
         f"%25{code:02x}",
-        rf"\\{{1,8}}u{code:04x}",  # JSON within JSON doubles the backslashes, so there are no more
+        rf"\\{{1,8}}u{code:04x}",  # JSON within JSON doubles the backslashes
         rf"\\{{1,8}}x{code:02x}",
         f"&#0*{code};",
         f"&#x0*{code:x};",
@@ -140,7 +144,10 @@ def _spelled(character: str) -> str:
 
 
 def _base64_parts(raw: bytes) -> list[str]:
-    """What base64 makes of the token wherever it begins, less the ends that its neighbours take part in."""
+    """Return the base64 encodings of the key at each of the three alignments.
+
+    The characters at both ends that also depend on neighbouring bytes are left out.
+    """
     parts = []
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + raw).decode()

@@ -1,6 +1,6 @@
-"""The API as a Hypothesis state machine: whatever the order of calls, what was answered has to fit together.
+"""A model of the API as a Hypothesis state machine: responses must be consistent in any order of requests.
 
-``machine_for`` makes a class of it for an endpoint. What a call breaks is said with the id of its claim.
+``machine_for`` creates the class for an endpoint. An assertion message names the claim that failed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from netmind_contracts.probing.budget import Budget, allowance
 from netmind_contracts.probing.calls import ProbeCall
 from netmind_contracts.probing.recorder import Recorder, RecorderClock
 from netmind_contracts.runs.histories import FINAL_STATUSES, results_of
-from netmind_contracts.runs.known import GENERATIONS, UNKNOWN_ID, one
+from netmind_contracts.runs.known import GENERATIONS, UNKNOWN_ID, generation_path
 from netmind_contracts.strategies import create_requests
 
 if TYPE_CHECKING:
@@ -36,27 +36,27 @@ _UNLIMITED = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where the calls of one example go.
+    """The endpoint for one example.
 
     Attributes:
-        tokens: One a tenant, at least one.
-        wait: Waits a number of seconds, in real or in virtual time.
-        timeless: Whether no time passes but by ``wait``: then a list has to agree with get exactly.
+        api_keys: One per account, at least one.
+        wait: A function that waits a number of seconds, in real or virtual time.
+        timeless: Whether time passes only in ``wait``. Then list and get must return exactly the same.
     """
 
     transport: Transport
     base_url: str
-    tokens: tuple[str, ...]
+    api_keys: tuple[str, ...]
     wait: Callable[[float], None]
     timeless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectations:
-    """What is assumed of an endpoint. None is for what nobody knows: then it may be either way.
+    """Assumptions about an endpoint. None means unknown: then any behaviour is accepted.
 
     Attributes:
-        unknown: The HTTP status of a generation that is not there, or another tenant's.
+        unknown: The HTTP status for a generation that does not exist, or belongs to another account.
         leaves: What a delete leaves: ``gone``, or a ``tombstone`` that can still be read.
         newest_first: The order of the list.
     """
@@ -68,7 +68,7 @@ class Expectations:
 
 @dataclass(slots=True)
 class _KnownJob:
-    """A generation as it was last answered."""
+    """A generation as last returned."""
 
     account: int
     document: dict[str, Any]
@@ -84,20 +84,20 @@ def machine_for(
     max_creates: int | None = None,
     requests: st.SearchStrategy[dict[str, Any]] | None = None,
 ) -> type[RuleBasedStateMachine]:
-    """A state machine over an endpoint, for ``run_state_machine_as_test`` or as ``.TestCase``.
+    """Return a state machine for an endpoint, to use with ``run_state_machine_as_test`` or as ``.TestCase``.
 
     Args:
-        endpoint: Called at the start of each example.
-        expectations: What is assumed.
-        live: Needed for an endpoint that is not on this machine: it may charge.
-        max_creates: How many generations all examples together may create; needed with ``live``.
-        requests: Create requests; those of ``strategies`` that do not block, where None.
+        endpoint: A function that returns the endpoint, called at the start of each example.
+        expectations: Assumptions about undocumented behaviour.
+        live: Allow an endpoint that is not on this machine, and may charge for generations.
+        max_creates: The maximum number of generations for all examples together; required with ``live``.
+        requests: A strategy of create requests; None for ``strategies.create_requests``.
 
     Raises:
-        EndpointError: The endpoint may charge, and nobody said that it may.
+        EndpointError: The endpoint may charge, and ``live`` or ``max_creates`` is not set.
     """
     drawn = create_requests() if requests is None else requests
-    drawn = drawn.filter(lambda request: request["config"].get("sync_mode") is not True)  # which would block
+    drawn = drawn.filter(lambda request: request["config"].get("sync_mode") is not True)  # it would block
     unlimited = None if live else _UNLIMITED
     limit = unlimited if max_creates is None else max_creates
     budget = allowance(endpoint().base_url, live=live, max_creates=limit, free_only=False)
@@ -119,7 +119,7 @@ def machine_for(
 
 
 class _Machine(RuleBasedStateMachine):
-    """The rules that need to know nothing of what was asked for, and what holds in all of them."""
+    """The rules that do not depend on the arguments of ``machine_for``."""
 
     jobs = _JOBS
 
@@ -129,17 +129,17 @@ class _Machine(RuleBasedStateMachine):
         self.known: dict[str, _KnownJob] = {}
         clock = RecorderClock()
         self._recorders = [
-            Recorder(endpoint.transport, endpoint.base_url, token, clock) for token in endpoint.tokens
+            Recorder(endpoint.transport, endpoint.base_url, api_key, clock) for api_key in endpoint.api_keys
         ]
 
     def teardown(self) -> None:
-        """Delete what the example created."""
+        """Delete the generations of the example."""
         for generation_id, job in self.known.items():
             if not job.deleted:
-                self.ask("DELETE", one(generation_id), job.account)
+                self.request("DELETE", generation_path(generation_id), job.account)
 
-    def ask(self, method: str, path: str, account: int, body: str = "") -> tuple[Exchange, Any]:
-        """One call as a tenant; the exchange and the answer's JSON."""
+    def request(self, method: str, path: str, account: int, body: str = "") -> tuple[Exchange, Any]:
+        """Send a request as an account. Return the exchange and the JSON of the response."""
         content_type = "application/json" if body else ""
         recorder = self._recorders[account % len(self._recorders)]
         return recorder.send(
@@ -147,9 +147,9 @@ class _Machine(RuleBasedStateMachine):
         )
 
     def create_one(self, request: dict[str, Any], account: int) -> str:
-        """Create, once; the new id."""
+        """Create a generation and return its id."""
         assert self.budget.reserve()  # noqa: S101 - the rule's precondition
-        exchange, document = self.ask("POST", GENERATIONS, account, json.dumps(request))
+        exchange, document = self.request("POST", GENERATIONS, account, json.dumps(request))
         _hold("create.request", "a generation", exchange, exchange.succeeded and isinstance(document, dict))
         _valid("create.request", exchange, document)
         _hold("create.new-id", "an id of its own", exchange, document["id"] not in self.known)
@@ -157,33 +157,33 @@ class _Machine(RuleBasedStateMachine):
         _hold("create.empty-result", "result {}", exchange, document["result"] == {})
         same = document["created_at"] == document["updated_at"]
         _hold("create.updated-at", "updated_at to equal created_at", exchange, same)
-        self.known[document["id"]] = _KnownJob(account % len(self.endpoint.tokens), document)
+        self.known[document["id"]] = _KnownJob(account % len(self.endpoint.api_keys), document)
         return str(document["id"])
 
     @rule(generation_id=_JOBS)
     def get(self, generation_id: str) -> None:
-        """Get a job that was not deleted: it is the same, and has only moved forward."""
+        """Get a job, and check that it is the same and has only moved forward."""
         job = self.known[generation_id]
-        exchange, document = self.ask("GET", one(generation_id), job.account)
-        answered = exchange.succeeded and isinstance(document, dict)
-        _hold("get.completed", f"generation {generation_id}", exchange, answered)
-        self._follows(exchange, job, document)
+        exchange, document = self.request("GET", generation_path(generation_id), job.account)
+        succeeded = exchange.succeeded and isinstance(document, dict)
+        _hold("get.completed", f"generation {generation_id}", exchange, succeeded)
+        self._check_forward(exchange, job, document)
 
     @rule(generation_id=_JOBS)
     def get_as_another(self, generation_id: str) -> None:
-        """Another tenant can neither read nor delete the job."""
+        """Check that another account can neither read nor delete the job."""
         owner = self.known[generation_id].account
-        for account in range(len(self.endpoint.tokens)):
+        for account in range(len(self.endpoint.api_keys)):
             if account != owner:
-                self.expect_absent(self.ask("GET", one(generation_id), account))
-                self.expect_absent(self.ask("DELETE", one(generation_id), account))
+                self.expect_absent(self.request("GET", generation_path(generation_id), account))
+                self.expect_absent(self.request("DELETE", generation_path(generation_id), account))
         self.get(generation_id)
 
     @rule(account=_ACCOUNTS)
     def list_(self, account: int) -> None:
-        """List: each of the tenant's jobs once, as get has it, and none of another's."""
-        account %= len(self.endpoint.tokens)
-        exchange, document = self.ask("GET", GENERATIONS, account)
+        """Check that the list has each job of the account once, and no job of another account."""
+        account %= len(self.endpoint.api_keys)
+        exchange, document = self.request("GET", GENERATIONS, account)
         entries = document.get("generation_list") if isinstance(document, dict) else None
         _hold("list.generation-list", "a generation_list", exchange, isinstance(entries, list))
         entries = [
@@ -193,49 +193,51 @@ class _Machine(RuleBasedStateMachine):
         for generation_id, job in self.known.items():
             times = listed.count(generation_id)
             if job.account != account:
-                _hold("unknown-id.404", "no job of another tenant", exchange, times == 0)
+                _hold("unknown-id.404", "no job of another account", exchange, times == 0)
             elif not job.deleted:
                 _hold("list.has-jobs", f"generation {generation_id}", exchange, times > 0)
                 _hold("list.once", f"generation {generation_id} once", exchange, times == 1)
             elif self.expectations.leaves == "gone":
                 _hold("delete.gone", "a list without the job", exchange, times == 0)
-        self._is_ordered(exchange, [name for name in listed if name in self.known])
+        self._check_order(exchange, [name for name in listed if name in self.known])
         for entry in entries:
             known = self.known.get(entry["id"])
             if known is not None and not known.deleted:
-                self._agrees(exchange, known, entry)
+                self._check_entry(exchange, known, entry)
 
     @rule(generation_id=consumes(_JOBS))
     def delete(self, generation_id: str) -> None:
-        """Delete a job, and find it gone, or a tombstone."""
+        """Delete a job, and check that it is gone, or left as a tombstone."""
         job = self.known[generation_id]
-        exchange, document = self.ask("DELETE", one(generation_id), job.account)
-        said = isinstance(document, dict) and document.get("message") == "Generation deleted"
-        _hold("delete.message", "the message Generation deleted", exchange, exchange.succeeded and said)
+        exchange, document = self.request("DELETE", generation_path(generation_id), job.account)
+        confirmed = isinstance(document, dict) and document.get("message") == "Generation deleted"
+        _hold("delete.message", "the message Generation deleted", exchange, exchange.succeeded and confirmed)
         job.deleted = True
-        after, left = self.ask("GET", one(generation_id), job.account)
+        after, left = self.request("GET", generation_path(generation_id), job.account)
         if self.expectations.leaves == "tombstone":
             gone = isinstance(left, dict) and left.get("is_deleted") is True
             _hold("delete.gone", "a tombstone", after, gone)
         elif self.expectations.leaves == "gone":
             self.expect_absent((after, left), "delete.gone")
-            self.expect_absent(self.ask("DELETE", one(generation_id), job.account), "delete.gone")
+            self.expect_absent(
+                self.request("DELETE", generation_path(generation_id), job.account), "delete.gone"
+            )
 
     @rule(account=_ACCOUNTS)
     def get_unknown(self, account: int) -> None:
-        """A generation that was never created is not there."""
-        self.expect_absent(self.ask("GET", one(UNKNOWN_ID), account))
+        """Get a generation that was never created, and check that it does not exist."""
+        self.expect_absent(self.request("GET", generation_path(UNKNOWN_ID), account))
 
     def expect_absent(self, actual: tuple[Exchange, Any], claim: str = "unknown-id.404") -> None:
-        """The answer is that there is no such generation."""
+        """Check that the response says that there is no such generation."""
         exchange, unknown = actual[0], self.expectations.unknown
         if unknown is None:
             _hold(claim, "a refusal", exchange, 400 <= exchange.status <= 499)
         else:
             _hold(claim, f"{unknown}", exchange, exchange.status == unknown)
 
-    def _follows(self, exchange: Exchange, job: _KnownJob, document: dict[str, Any]) -> None:
-        """The document may be answered after what was answered before."""
+    def _check_forward(self, exchange: Exchange, job: _KnownJob, document: dict[str, Any]) -> None:
+        """Check that the document is possible after the previous responses."""
         _valid("get.completed", exchange, document)
         before = job.document
         for name in ("id", "user_id", "created_at"):
@@ -254,18 +256,18 @@ class _Machine(RuleBasedStateMachine):
             _hold("result.constant", "the same results", exchange, same)
         job.document = document
 
-    def _agrees(self, exchange: Exchange, job: _KnownJob, entry: dict[str, Any]) -> None:
+    def _check_entry(self, exchange: Exchange, job: _KnownJob, entry: dict[str, Any]) -> None:
         if self.endpoint.timeless:
-            asked, document = self.ask("GET", one(entry["id"]), job.account)
-            _hold("list.agrees", "the same as get answers", asked, document == entry)
-        self._follows(exchange, job, entry)
+            got, document = self.request("GET", generation_path(entry["id"]), job.account)
+            _hold("list.agrees", "the same as get returns", got, document == entry)
+        self._check_forward(exchange, job, entry)
 
-    def _is_ordered(self, exchange: Exchange, listed: list[str]) -> None:
+    def _check_order(self, exchange: Exchange, listed: list[str]) -> None:
         if self.expectations.newest_first is not None:
             order = list(self.known)
             places = [order.index(name) for name in listed]
-            wanted = sorted(places, reverse=self.expectations.newest_first)
-            _hold("list.order", "the order of creation", exchange, places == wanted)
+            expected = sorted(places, reverse=self.expectations.newest_first)
+            _hold("list.order", "the order of creation", exchange, places == expected)
 
 
 def _valid(claim: str, exchange: Exchange, document: Any) -> None:
@@ -274,7 +276,7 @@ def _valid(claim: str, exchange: Exchange, document: Any) -> None:
 
 
 def _hold(claim: str, expected: str, exchange: Exchange, holds: object, actual: str = "") -> None:
-    """Raise an AssertionError that names the claim, unless it holds."""
+    """Raise an AssertionError that names the claim if ``holds`` is false."""
     if not holds:
         body = exchange.response.body[:200] if exchange.response else exchange.failure
         raise AssertionError(f"{claim}: {exchange}: expected {expected}, got {actual or body}")

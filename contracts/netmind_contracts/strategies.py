@@ -1,7 +1,7 @@
-"""Hypothesis strategies of the API's messages, to fuzz your own client with. Needs the extra ``[contracts]``.
+"""Hypothesis strategies for the API's messages, to fuzz your own client. Needs the extra ``[contracts]``.
 
-Written by hand over the schemas: what the valid ones draw fits its schema, and shrinks to something that
-reads like the vendor's page. Each is named by what it yields: documents that the ``json`` module writes.
+The strategies are written by hand. Valid messages match their schema, and shrink to examples like those in
+the vendor documentation. Each strategy generates JSON documents.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 Document = dict[str, Any]
 History = list[Document]
 
-# Words that people reported (observed), in the order in which a job passes through them.
+# The reported words for a running job (observed), in their order.
 PASSING_STATUSES = ("pending", "initializing", "processing")
-# What nobody reported, and a client has to survive.
+# Never reported, but a client has to handle them.
 UNKNOWN_STATUSES = ("queued", "warming_up", "PENDING", "success", "")
 
 _EPOCH = datetime(2025, 9, 18, 9, 14, 20)  # noqa: DTZ001 - the API's own timestamps have no zone
@@ -26,7 +26,7 @@ _SIZES = ("square_hd", "square", "landscape_4_3", "landscape_16_9", "portrait_4_
 
 
 class AdverseHistory(NamedTuple):
-    """A job's history that should undo no client: what is wrong with it, and what each poll answers."""
+    """An unusual history of a job: what is unusual about it, and the response to each poll."""
 
     adversity: str
     history: History
@@ -41,11 +41,11 @@ def _timestamp(seconds: float) -> str:
 
 
 def _seconds(timestamp: str) -> float:
-    return (datetime.strptime(timestamp, _FORM) - _EPOCH).total_seconds()  # noqa: DTZ007 - as above
+    return (datetime.strptime(timestamp, _FORM) - _EPOCH).total_seconds()  # noqa: DTZ007 - the API's own timestamps have no zone
 
 
 def json_values() -> st.SearchStrategy[Any]:
-    """Any JSON value, small."""
+    """Generate small JSON values of any type."""
     leaves = (
         st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | st.text(max_size=20)
     )
@@ -57,7 +57,7 @@ def json_values() -> st.SearchStrategy[Any]:
 
 
 def configs() -> st.SearchStrategy[Document]:
-    """Model options: a prompt, and some of those that the page and people's reports show."""
+    """Generate configs: a prompt, and some of the documented and reported options."""
     return st.fixed_dictionaries(
         {"prompt": st.text(max_size=50)},
         optional={
@@ -73,13 +73,13 @@ def configs() -> st.SearchStrategy[Document]:
 
 
 def create_requests() -> st.SearchStrategy[Document]:
-    """Bodies that ``POST /v1/generation`` takes."""
+    """Generate valid bodies of ``POST /v1/generation``."""
     models = st.sampled_from(["Qwen/Qwen-Image", "hkchengrex/MMAudio", "google/veo3.1-fast"])
     return st.fixed_dictionaries({"model": models, "config": configs()})
 
 
 def invalid_create_requests() -> st.SearchStrategy[Any]:
-    """JSON documents that are no create request: a part is missing or of another type, or no object."""
+    """Generate invalid create requests: a part is missing or has the wrong type, or the body is no object."""
     not_text = json_values().filter(lambda value: not isinstance(value, str))
     not_object = json_values().filter(lambda value: not isinstance(value, dict))
     return st.one_of(
@@ -92,7 +92,7 @@ def invalid_create_requests() -> st.SearchStrategy[Any]:
 
 
 def result_files() -> st.SearchStrategy[Document]:
-    """Entries of ``result.data``: in the page's form and in the one that people have seen."""
+    """Generate entries of ``result.data``, in the documented and in the observed form."""
 
     def build(user: str, number: int, kind: tuple[str, str], named: bool) -> Document:
         file_type, name = kind
@@ -107,10 +107,10 @@ def result_files() -> st.SearchStrategy[Document]:
 
 @st.composite
 def generations(draw: st.DrawFn, *, status: str | None = None) -> Document:
-    """Generations as get answers them, in the given status or in any that was reported.
+    """Generate generations as returned by get, in the given status or in any reported one.
 
     Args:
-        draw: Handed in by Hypothesis.
+        draw: Provided by Hypothesis.
         status: Such as ``completed``; None for any of pending, initializing, processing, completed, failed.
     """
     if status is None:
@@ -129,7 +129,7 @@ def generations(draw: st.DrawFn, *, status: str | None = None) -> Document:
         if status == "completed"
         else {},
     }
-    if draw(st.booleans()):  # the fields that people have seen
+    if draw(st.booleans()):  # the observed fields
         document["logs"] = [{"text": draw(st.text(max_size=30))}] if status == "failed" else []
         if status == "completed":
             pending = draw(st.integers(0, took))
@@ -138,17 +138,17 @@ def generations(draw: st.DrawFn, *, status: str | None = None) -> Document:
 
 
 def generation_lists() -> st.SearchStrategy[Document]:
-    """Answers to list, each generation in it once."""
+    """Generate responses to list, with each generation once."""
     unique = st.lists(generations(), max_size=4, unique_by=lambda generation: generation["id"])
     return st.fixed_dictionaries({"generation_list": unique})
 
 
 @st.composite
 def job_histories(draw: st.DrawFn, *, end: str | None = None) -> History:
-    """What the polls of one job answer, from pending to its end, as the API is known to behave.
+    """Generate the responses to the polls of one job, from pending to its end, as the API is known to behave.
 
     Args:
-        draw: Handed in by Hypothesis.
+        draw: Provided by Hypothesis.
         end: ``completed`` or ``failed``; None for either.
     """
     final = draw(generations(status=end or draw(st.sampled_from(["completed", "failed"]))))
@@ -166,7 +166,7 @@ def job_histories(draw: st.DrawFn, *, end: str | None = None) -> History:
     return copy.deepcopy(history + [final] * draw(st.integers(1, 2)))
 
 
-# What may be wrong with a history.
+# What can be unusual about a history.
 ADVERSITIES = (
     "another job",
     "completed, then failed",
@@ -181,14 +181,14 @@ ADVERSITIES = (
 
 @st.composite
 def adverse_job_histories(draw: st.DrawFn, *, adversity: str | None = None) -> AdverseHistory:
-    """Histories with one thing wrong, which a careful client survives.
+    """Generate histories with one unusual thing that a robust client handles.
 
     Args:
-        draw: Handed in by Hypothesis.
+        draw: Provided by Hypothesis.
         adversity: One of ``ADVERSITIES``; None for any. wedged: the job never ends. unknown status: a word
-            that nobody reported, on the way. goes back: a status that was left comes again. empty result:
-            completed without a result, for some polls or for ever. fields gone: all but id and status.
-            another job: the id changes.
+            that was never reported, before the end. goes back: an earlier status is returned again. empty
+            result: completed without a result, for some polls or forever. fields gone: only id and status
+            are left. another job: the id changes.
     """
     name = adversity or draw(st.sampled_from(ADVERSITIES))
     history = draw(job_histories(end="completed"))
@@ -212,5 +212,5 @@ def adverse_job_histories(draw: st.DrawFn, *, adversity: str | None = None) -> A
         case "another job":
             history = [first, {**last, "id": draw(_hex(32).filter(lambda drawn: drawn != last["id"]))}]
         case _:
-            raise ValueError(f"no adversity {name!r}; there are {', '.join(ADVERSITIES)}")
+            raise ValueError(f"unknown adversity {name!r}; expected one of {', '.join(ADVERSITIES)}")
     return AdverseHistory(name, copy.deepcopy(history))

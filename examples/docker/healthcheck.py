@@ -1,4 +1,4 @@
-"""Ends with 0 if the fake in this container answers ``/__mock/health``, with 1 if not. Needs no curl."""
+"""Exit with 0 if the fake in this container responds to ``/__mock/health``, else with 1. Needs no curl."""
 
 import os
 import sys
@@ -7,9 +7,9 @@ import urllib.request
 PORT = os.environ.get("NETMIND_MOCK_PORT", "8000")
 KEY = os.environ.get("NETMIND_MOCK_CONTROL_KEY", "")
 
-# By a loopback name, which is the fake's own wherever it listens, and past any proxy of the container's.
+# The fake accepts a loopback address as Host wherever it listens. No proxy of the container may be used.
 request = urllib.request.Request(f"http://127.0.0.1:{PORT}/__mock/health", headers={"X-Mock-Key": KEY})
 try:
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=3).close()
 except OSError as error:
-    sys.exit(f"the fake does not answer as it should: {error}")
+    sys.exit(f"the fake does not respond as expected: {error}")

@@ -1,4 +1,4 @@
-"""A thumbnail service: a title goes in, a small picture comes out."""
+"""A thumbnail service: it generates a picture for a title, and returns a small version of it."""
 
 import io
 
@@ -10,11 +10,11 @@ SIZE = (320, 180)
 
 
 def create_app() -> Flask:
-    """The service as a Flask application."""
+    """Create the Flask application."""
     app = Flask(__name__)
 
     @app.post("/thumbnails")
-    def thumbnails() -> Response:
+    def create_thumbnail() -> Response:
         picture = Image.open(io.BytesIO(make_picture(request.get_json()["title"])))
         picture.thumbnail(SIZE)
         file = io.BytesIO()
@@ -22,7 +22,7 @@ def create_app() -> Flask:
         return Response(file.getvalue(), content_type="image/png")
 
     @app.errorhandler(GenerationError)
-    def no_picture(error: GenerationError) -> tuple[Response, int]:
+    def handle_generation_error(error: GenerationError) -> tuple[Response, int]:
         return jsonify(error=str(error)), 502
 
     return app

@@ -1,39 +1,39 @@
-"""What the thumbnail service does when all goes well, and when it does not. Takes no time and no money."""
+"""Tests of the thumbnail service, in virtual time and without a request to the real API."""
 
 import pytest
 from service import create_app
 
-# A job takes thirteen minutes here, and the client's time.sleep none.
+# The client's time.sleep uses the virtual clock, so a job of 13 minutes takes no time.
 pytestmark = pytest.mark.netmind(sleep=True)
 
 
 @pytest.fixture
-def ask():
-    """Asks the service for a thumbnail."""
+def request_thumbnail():
+    """Return a function that requests a thumbnail from the service."""
     service = create_app().test_client()
     return lambda title="Tea": service.post("/thumbnails", json={"title": title})
 
 
-def test_a_title_becomes_a_small_picture(ask, netmind_mock, netmind_clock):
+def test_a_title_becomes_a_small_picture(request_thumbnail, netmind_mock, netmind_clock):
     netmind_mock.next_job("slow")
-    assert ask("Tea").content_type == "image/png"
+    assert request_thumbnail("Tea").content_type == "image/png"
     netmind_mock.assert_created(model="Qwen/Qwen-Image", prompt="A thumbnail: Tea")
     netmind_mock.polling().assert_polite()
     assert 780 <= netmind_clock.elapsed < 800
 
 
-def test_a_create_that_is_answered_late_is_not_paid_for_twice(ask, netmind_mock):
+def test_a_create_with_a_late_response_is_not_billed_twice(request_thumbnail, netmind_mock):
     netmind_mock.fault("create", "delay", seconds=30)
-    ask()
+    request_thumbnail()
     netmind_mock.assert_billed_once()
 
 
-def test_a_job_that_never_ends_is_given_up(ask, netmind_mock):
+def test_a_job_that_never_ends_is_an_error(request_thumbnail, netmind_mock):
     netmind_mock.next_job("stuck")
-    assert ask().status_code == 502
+    assert request_thumbnail().status_code == 502
 
 
-def test_a_job_that_fails_is_told_with_its_reason(ask, netmind_mock):
+def test_a_job_that_fails_is_an_error_with_its_reason(request_thumbnail, netmind_mock):
     netmind_mock.next_job("failed", reason="out of memory")
-    response = ask()
+    response = request_thumbnail()
     assert (response.status_code, "out of memory" in response.json["error"]) == (502, True)

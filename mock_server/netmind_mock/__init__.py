@@ -1,16 +1,16 @@
-"""A fake of NetMind's asynchronous generation API, for developing and testing offline.
+"""A fake server of NetMind's asynchronous generation API, for development and tests without a network.
 
-Not the real service, not affiliated with it, and it makes no AI: results are placeholder files.
+It is not made by NetMind and runs no models: results are placeholder files.
 
 ::
 
     import netmind_mock
 
-    with netmind_mock.start() as mock:  # in process; in pytest: the fixture netmind_mock
+    with netmind_mock.start() as mock:  # in this process; with pytest, use the fixture netmind_mock
         mock.next_job("failed", reason="out of memory")
         ...
 
-Names are imported when they are first used: pytest's start does not pay for what no test may use.
+Names are imported when they are first used, so that pytest starts fast if no test uses the fake.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if _typing.TYPE_CHECKING:
     from netmind_mock.testing.handle import Handle
     from netmind_mock.testing.live import LiveMock, LiveServer
     from netmind_mock.testing.mock import Mock
-    from netmind_mock.testing.mock import Mock as start  # noqa: N813 - it reads as what it does
+    from netmind_mock.testing.mock import Mock as start  # noqa: N813 - a function to its users
     from netmind_mock.testing.poll_limit import PollLimitReached
     from netmind_mock.testing.transport import WouldHang
     from netmind_mock.testing.virtual_time import VirtualClock
@@ -60,7 +60,7 @@ __all__ = [
     "start",
 ]
 
-_PLACES = {
+_MODULES = {
     "Clock": "clock",
     "Entry": "journal.entries",
     "Fact": "jobs.profile",
@@ -86,9 +86,9 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> _typing.Any:
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_PLACES[name]}")
+    module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
     value = globals()[name] = getattr(module, "Mock" if name == "start" else name)
     return value
 

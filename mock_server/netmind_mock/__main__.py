@@ -1,4 +1,4 @@
-"""``python -m netmind_mock`` is ``netmind-mock``."""
+"""Run the command ``netmind-mock`` by ``python -m netmind_mock``."""
 
 from netmind_mock.cli import main
 

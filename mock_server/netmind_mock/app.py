@@ -1,4 +1,4 @@
-"""Puts the parts together into a Flask application, which any WSGI server can serve."""
+"""Build the fake as a Flask application, which any WSGI server can serve."""
 
 from __future__ import annotations
 
@@ -50,8 +50,11 @@ if TYPE_CHECKING:
     from netmind_mock.options import Options
     from netmind_mock.stores import JobStore
 
-# What result URLs begin with where the Host of a request is not allowed, and nothing else is said.
+# The base of result URLs if the Host of a request is not allowed and no other URL is configured.
 _PUBLIC_URL = "http://127.0.0.1:8000"
+
+# The hint for an error that no profile describes, by its status. Others have Werkzeug's description.
+_ADVICE = {416: "the range is outside the file; request bytes within the length in Content-Range"}
 
 
 def create_app(
@@ -67,19 +70,18 @@ def create_app(
 
     Args:
         profile: How the API behaves: ``documented``, ``observed``, a TOML file's path, or a Profile.
-        store: Where jobs are kept: ``memory``, ``sqlite:///FILE``, ``postgresql://USER@HOST/DATABASE``, or a
-            store that is open.
-        clock: Where time comes from; by default one that runs in real time.
-        wire_faults: The kinds of faults that the server which serves the application can apply.
-        log: Called with what the journal has of each request to the API.
+        store: Where jobs are stored: ``memory``, ``sqlite:///FILE``, ``postgresql://USER@HOST/DATABASE``, or
+            an open store.
+        clock: The clock of all accounts; by default one that runs in real time.
+        wire_faults: The kinds of wire faults that the server of this application can apply.
+        log: Called with the journal entry of each request to the API.
         options: Any other option of :class:`netmind_mock.options.Options` that an application can have,
             such as ``duration=5``.
 
     Raises:
-        InvalidFile: The profile does not exist or holds a mistake, or an option has a value that it does not
-            take.
+        InvalidFile: The profile does not exist or is not valid, or an option has a value that is not valid.
         ValueError: The store cannot be opened.
-        ApiError: An API key holds white space.
+        RefusedRequest: An API key is empty or contains white space.
     """
     if isinstance(profile, str):
         options["profile"] = profile
@@ -105,12 +107,21 @@ def app_of(
     knows_losses: bool = False,
     log: Callable[[RawEntry], None] | None = None,
 ) -> Flask:
-    """Return the application of these options; what else is given takes the place of the option of its name.
+    """Return the application of these options.
+
+    Args:
+        options: The options.
+        profile: Used instead of the option ``profile``.
+        store: Used instead of the option ``store``.
+        clock: The clock of all accounts; by default one that runs in real time.
+        wire_faults: The kinds of wire faults that the server of this application can apply.
+        knows_losses: Whether the journal knows which responses a client did not receive.
+        log: Called with the journal entry of each request to the API.
 
     Raises:
-        InvalidFile: The profile, rules or prices hold a mistake.
+        InvalidFile: The profile, the rules or the prices are not valid.
         ValueError: The store cannot be opened.
-        ApiError: An API key holds white space.
+        RefusedRequest: An API key is empty or contains white space.
     """
     load = Load(
         None if options.latency is None else Latency.parsed(options.latency),
@@ -134,7 +145,7 @@ def app_of(
         accounts=accounts,
         journal=Journal(options.journal)
         if entries is None
-        else SharedJournal(entries, options.journal, meanwhile=accounts.follow),
+        else SharedJournal(entries, options.journal, after_write=accounts.follow),
         hosts=HostPolicy(options.public_url or _PUBLIC_URL, frozenset(filter(None, hosts))),
         ids=JobIds(options.seed),
         duration=options.duration,
@@ -149,7 +160,7 @@ def app_of(
 
 
 class _MsgspecProvider(JSONProvider):
-    """msgspec, since JSON is most of what the fake makes."""
+    """Flask's JSON provider, by msgspec: most of the work of the fake is JSON."""
 
     def dumps(self, obj: Any, **_: Any) -> str:
         return msgspec.json.encode(obj).decode()
@@ -164,11 +175,11 @@ class _MsgspecProvider(JSONProvider):
 
 
 class _RouteRule(routing.Rule):
-    """A rule that compiles how to build its URL when a URL is built.
+    """A rule that compiles its URL builder when it is first used.
 
-    Werkzeug compiles that for every rule at once, which took most of the time of ``create_app``: 0.2 ms a
-    rule. Few applications build a URL, and many tests make an application each. The method is private to
-    Werkzeug: a version that has no such method is slower, and works as well.
+    Werkzeug compiles the builders of all rules at once. This took most of the time of ``create_app``, 0.2 ms
+    per rule, while few applications build a URL and many tests create an application each. The method is
+    private to Werkzeug; with a version without it, ``create_app`` is slower and works the same.
     """
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
@@ -181,13 +192,13 @@ class _RouteRule(routing.Rule):
 
 
 class _FakeFlask(Flask):
-    """Flask, which routes without looking at the Host."""
+    """Flask, except that routing ignores the Host header."""
 
     url_rule_class = _RouteRule
     jinja_options = {"trim_blocks": True, "lstrip_blocks": True}  # noqa: RUF012 - as in Flask
 
     def create_url_adapter(self, request: Request | None) -> routing.MapAdapter | None:
-        """Routes by path and method alone: what the Host header says is never looked at."""
+        """Return an adapter that routes by path and method only."""
         if request is None:
             return None
         environ = request.environ
@@ -218,16 +229,17 @@ def _flask_app(fake: Fake, control_key: str | None, log: Callable[[RawEntry], No
         headers: list[tuple[str, str]] = []
         if isinstance(error, HTTPException):
             headers = [(name, value) for name, value in error.get_headers() if name.lower() != "content-type"]
-            ours = _in_our_words(error)
-            if ours is None:
-                headers.append((HINT, hint_line(f"HTTP refuses this request: {error.name}")))
-                return {"message": f"{error.name}"}, error.code or 500, headers
-            error = ours
+            own = _own_refusal(error)
+            if own is None:
+                advice = _ADVICE.get(error.code or 500, error.description)
+                headers.append((HINT, hint_line(f"{error.name}: {advice}")))
+                return {"message": error.name}, error.code or 500, headers
+            error = own
         status, body = wire.refusal(error, fake.profile)
-        redactor = redactor_of(secrets_of(request.environ))  # a refusal may quote what was sent
+        redactor = redactor_of(secrets_of(request.environ))  # a refusal may quote the request
         return redactor.document(body), status, [*headers, (HINT, redactor.without_token(error.hint_line()))]
 
-    def cannot_keep(error: StoreUnavailable) -> tuple[Any, int, list[tuple[str, str]]]:
+    def store_unavailable(error: StoreUnavailable) -> tuple[Any, int, list[tuple[str, str]]]:
         message = f"the fake's store cannot be read or written now: {error}"
         return (
             {"message": message},
@@ -235,29 +247,33 @@ def _flask_app(fake: Fake, control_key: str | None, log: Callable[[RawEntry], No
             [(HINT, hint_line(f"{message}; no job was created or changed", "docs/serving.md"))],
         )
 
-    app.register_error_handler(StoreUnavailable, cannot_keep)
+    app.register_error_handler(StoreUnavailable, store_unavailable)
     app.register_error_handler(RefusedRequest, refuse)
     app.register_error_handler(HTTPException, refuse)
     return app
 
 
 def _direct(app: Flask, view: View) -> DirectView:
-    """A view without Flask around it, which takes as long again; None if somebody hooked into Flask."""
-    hooked: tuple[dict[Any, list[Any]], ...] = (
+    """Return a function that calls a view without Flask, which would double the time of a request.
+
+    The function returns None if hooks were added to the application after this call, since only Flask calls
+    hooks.
+    """
+    hooks: tuple[dict[Any, list[Any]], ...] = (
         app.before_request_funcs,
         app.after_request_funcs,
         app.teardown_request_funcs,
         app.url_value_preprocessors,
     )
 
-    of_ours = sum(map(len, hooked))
+    own_hooks = sum(map(len, hooks))
 
     def respond(context: RequestContext, generation_id: str) -> WholeResponse | None:
-        if sum(map(len, hooked)) != of_ours:
+        if sum(map(len, hooks)) != own_hooks:
             return None
         try:
             body, status = view(context, generation_id)
-        except Exception as error:  # noqa: BLE001 - Flask knows what becomes of it
+        except Exception as error:  # noqa: BLE001 - Flask's error handlers get it
             return whole_response(_failed(app, context.environ, error), context.environ)
         content = msgspec.json.encode(body)
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
@@ -267,7 +283,7 @@ def _direct(app: Flask, view: View) -> DirectView:
 
 
 def _failed(app: Flask, environ: WSGIEnvironment, error: Exception) -> Response:
-    """What Flask answers where an exception was raised."""
+    """Return the response to an exception."""
     with app.request_context(environ):
         try:
             return app.make_response(app.handle_user_exception(error))
@@ -275,8 +291,8 @@ def _failed(app: Flask, environ: WSGIEnvironment, error: Exception) -> Response:
             return app.handle_exception(unhandled)
 
 
-def _in_our_words(error: HTTPException) -> RefusedRequest | None:
-    """Werkzeug's refusal in our words, or None if it has no profile entry (416, a broken request)."""
+def _own_refusal(error: HTTPException) -> RefusedRequest | None:
+    """Return the refusal that the profile has for an HTTP error; None if it has none (416, a bad request)."""
     match error:
         case NotFound():
             return UnknownRoute()

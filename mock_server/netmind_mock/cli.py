@@ -21,7 +21,7 @@ from netmind_mock.options import PREFIX, SERVE, Options, check_variables, option
 from netmind_mock.simulation.faults import KINDS
 from netmind_mock.simulation.scenarios import SCENARIOS
 from netmind_mock.stores import StoreUnavailable
-from netmind_mock.validation import Expected, InvalidFile, read_toml, unknown_key
+from netmind_mock.validation import Expected, InvalidFile, nearest, read_toml, shown, unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class _Refused(click.ClickException):
-    """A mistake of the user's: one sentence, no traceback, exit code 2."""
+    """A usage error: one sentence, no traceback, exit code 2."""
 
     exit_code = 2
 
@@ -39,21 +39,21 @@ class _Refused(click.ClickException):
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="netmind-testkit")
 def main() -> None:
-    """A fake of NetMind's generation API, for developing and testing offline.
+    """A fake server of NetMind's generation API, for development and tests without a network.
 
-    Not the real service, not affiliated with it, and it makes no AI.
+    It is not made by NetMind and runs no models: results are placeholder files.
     """
 
 
 class _Value(click.ParamType[Any]):
-    """The values of an option of the fake, from text."""
+    """The click type of an option's values."""
 
     def __init__(self, option: Option) -> None:
         self._option = option
         self.name = {int: "integer", float: "number"}.get(option.kind, "text")
 
     def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> Any:
-        """Return the value of a text; what a file has is checked already."""
+        """Return the value of a text. Other values come from the config file and are already checked."""
         if not isinstance(value, str):
             return value
         try:
@@ -64,7 +64,7 @@ class _Value(click.ParamType[Any]):
 
 
 def _serve_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command a flag for each option that it takes."""
+    """Add a flag for each option of ``serve`` to a command."""
     for option in reversed(options_of(SERVE).values()):
         attributes: dict[str, Any] = (
             {"is_flag": True} if option.kind is bool else {"type": _Value(option), "multiple": option.several}
@@ -78,7 +78,7 @@ def _serve_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _read_config(context: click.Context, _parameter: click.Parameter, file: Path | None) -> None:
-    """Make the keys of a TOML file the options' defaults; flags and environment variables come first."""
+    """Make the keys of a TOML file the options' defaults. Flags and environment variables override them."""
     known = options_of(SERVE)
     try:
         check_variables(os.environ)
@@ -87,7 +87,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, file: Path
             if key not in known:
                 raise unknown_key(file, key, known)
             if file is not None and key in ("profile", "rules", "prices") and str(value).endswith(".toml"):
-                value = str(file.parent / value)  # noqa: PLW2901 - from the file that has it, as with extends
+                value = str(file.parent / value)  # noqa: PLW2901 - relative to the config file
             content[key] = known[key].checked(file, value)
     except InvalidFile as error:
         raise _Refused(str(error)) from None
@@ -108,7 +108,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, file: Path
 @_serve_options
 def serve(**given: Any) -> None:
     """Serve the fake until Ctrl-C or SIGTERM."""
-    # uvicorn takes 0.1 s to import; --help and mistakes should not wait for it.
+    # uvicorn takes 0.1 s to import; --help and usage errors should not wait for it.
     from netmind_mock.serving import server  # noqa: PLC0415
 
     try:
@@ -126,14 +126,14 @@ def serve(**given: Any) -> None:
         )
         app = server.served_app(options)
     except RefusedRequest:
-        raise _Refused("--api-key: expected a token without white space in it") from None
+        raise _Refused("--api-key: expected a key without white space, of 1 to 2048 characters") from None
     except (server.CannotListen, ValueError) as error:
         raise _Refused(str(error)) from None
     except StoreUnavailable as error:
-        raise _Refused(f"store: it cannot be read or written now: {error}") from None
+        raise _Refused(f"--store: it cannot be read or written now: {error}") from None
     banner = _banner(base_url, options)
     if is_generated:
-        banner += f"  /__mock/ wants the header X-Mock-Key: {options.control_key}\n"
+        banner += f"  /__mock/ requires the header X-Mock-Key: {options.control_key}\n"
     with _ready_file(options.ready_file) as write_ready_file:
 
         def on_ready() -> None:
@@ -144,24 +144,24 @@ def serve(**given: Any) -> None:
 
 
 def _base_url(host: str, port: int) -> str:
-    """Where a client on this machine reaches the server."""
+    """Return the URL at which a client on this machine reaches the server."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host)  # noqa: S104 - translated
     return f"http://{reachable or (f'[{host}]' if ':' in host else host)}:{port}"
 
 
 def _own_host(host: str) -> tuple[str, ...]:
-    """The host that is listened on, if it is one that a client can name."""
+    """Return the host that is listened on, if clients can use it as a host name."""
     return () if host in ("", "0.0.0.0", "::") else (f"[{host}]" if ":" in host else host,)  # noqa: S104 - compared
 
 
 def _banner(base_url: str, options: Options) -> str:
     key = "<one of your --api-key>" if options.api_key else "any-token"
-    takes = f"a job takes {options.duration / options.speed:g} s"
+    duration = f"a job takes {options.duration / options.speed:g} s"
     body = '{"model": "Qwen/Qwen-Image", "config": {"prompt": "Generate a cup of coffee"}}'
     return "\n".join(
         [
             f"netmind-mock {version('netmind-testkit')}: a fake of NetMind's generation API on {base_url}",
-            f"profile {options.profile}, {takes}. Dashboard: {base_url}/__mock/ (Ctrl-C ends it)",
+            f"profile {options.profile}, {duration}. Dashboard: {base_url}/__mock/ (press Ctrl-C to stop)",
             "",
             f"  export NETMIND_BASE_URL={base_url} NETMIND_API_KEY='{key}'",
             '  curl "$NETMIND_BASE_URL/v1/generation" -H "Authorization: Bearer $NETMIND_API_KEY" \\',
@@ -173,7 +173,10 @@ def _banner(base_url: str, options: Options) -> str:
 
 @contextlib.contextmanager
 def _ready_file(file: str | None) -> Iterator[Callable[[str], None]]:
-    """A function that writes the file whole, so that a reader never sees half; it is removed at the end."""
+    """Return a function that writes the ready file. The file is removed at the end.
+
+    It is written under another name and renamed, so that a reader never sees a part of it.
+    """
 
     def write(base_url: str) -> None:
         if file is None:
@@ -184,10 +187,10 @@ def _ready_file(file: str | None) -> Iterator[Callable[[str], None]]:
         Path(temporary.name).replace(file)
 
     if file is not None:
-        try:  # that it cannot be written is better told before than after the start
+        try:  # fail before the server starts if the file cannot be written
             with tempfile.TemporaryFile(dir=Path(file).absolute().parent):
                 pass
-            Path(file).unlink(missing_ok=True)  # an earlier server's, which was killed
+            Path(file).unlink(missing_ok=True)  # of an earlier server that was killed
         except OSError as error:
             raise _Refused(f"--ready-file: {file} cannot be written: {error.strerror}") from None
     try:
@@ -200,30 +203,33 @@ def _ready_file(file: str | None) -> Iterator[Callable[[str], None]]:
 @main.command()
 @click.argument("name", type=click.Choice(SHIPPED), default="documented")
 def profile(name: str) -> None:
-    """Print a shipped profile, to begin one of your own with."""
+    """Print a shipped profile, as a start for your own."""
     click.echo(shipped_profile(name).read_text(encoding="utf-8"), nl=False)
 
 
 @main.command()
 def models() -> None:
-    """List the models of the catalogue: what each makes, how it is known, and its options."""
+    """List the models of the catalogue: the kind of results, the level and source, and the options."""
     for model in catalogue().values():
         options = ", ".join(model.config_schema["properties"])
         click.echo(f"{model.name}  ({model.kind}; {model.level}: {model.source})\n    {options}")
 
 
 @main.command()
-@click.argument("name", type=click.Choice([*SCENARIOS, *KINDS]), required=False, metavar="[NAME]")
+@click.argument("name", required=False)
 def scenarios(name: str | None) -> None:
-    """List what can be ordered: scenarios of jobs, and kinds of faults, with their arguments."""
+    """List the scenarios of jobs and the kinds of faults, with their arguments."""
+    known = {**SCENARIOS, **KINDS}
+    if name is not None and name not in known:
+        raise _Refused(f"no scenario or fault is called {shown(name)}; {nearest(name, known)}")
     if name is None:
-        click.echo("Scenarios: what can become of a job\n")
+        click.echo("Scenarios: how a job goes\n")
     for scenario in SCENARIOS.values():
         if name in (None, scenario.name):
             click.echo(f"  {scenario.name}  ({scenario.level}) {scenario.about}")
             _echo_parameters(scenario.parameters)
     if name is None:
-        click.echo("\nFaults: what can go wrong with an answer\n")
+        click.echo("\nFaults: changes of a response\n")
     for kind_name, kind in KINDS.items():
         if name in (None, kind_name):
             click.echo(f"  {kind_name}  (of {', '.join(kind.operations)}) {kind.about}")

@@ -1,7 +1,8 @@
-"""Where time comes from.
+"""The clock of the fake.
 
-Time is the wall clock at start plus the monotonic clock since, so that a changed system clock cannot send
-a job back. The middleware reads it once a request, and hands it on as a value.
+It shows the system clock's time at its start, plus the time since then by a monotonic clock. So a change of
+the system clock cannot move a job back. The middleware reads the clock once per request and passes the time
+on as a value.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """What the fake needs of a clock. Times are seconds since the epoch."""
+    """The protocol of a clock. Times are seconds since the epoch."""
 
     def now(self) -> float:
-        """The time."""
+        """Return the time."""
         ...
 
     def wait_until(self, moment: float) -> None:
@@ -31,15 +32,15 @@ class Clock(Protocol):
 
 
 class ClockState(NamedTuple):
-    """How a clock stands and runs, for another process to show the same.
+    """The state of a clock, from which another process can show the same time.
 
     Attributes:
-        shown: What it showed, in seconds since the epoch.
-        wall: When that was, by the system's clock, likewise.
-        monotonic: When that was, by a clock that nobody sets, in seconds.
-        source: Which clock that is: all processes of a machine have one, until it is started again.
-        speed: How many seconds pass in a real one.
-        frozen: Whether it stands.
+        shown: The time that it showed, in seconds since the epoch.
+        wall: When it showed that time, by the system clock.
+        monotonic: When it showed that time, by a monotonic clock, in seconds.
+        source: Identifies the monotonic clock. All processes of a machine share one until it is restarted.
+        speed: Simulated seconds per real second.
+        frozen: Whether the clock is stopped.
     """
 
     shown: float
@@ -50,8 +51,8 @@ class ClockState(NamedTuple):
     frozen: bool
 
 
-class _Stand(NamedTuple):
-    """What a clock showed, since when by the monotonic clock, and how it has run since."""
+class _Reading(NamedTuple):
+    """The time that a clock showed, when that was by the monotonic clock, and how it runs since."""
 
     shown: float
     since: float
@@ -60,9 +61,9 @@ class _Stand(NamedTuple):
 
 
 class SimulatedClock:
-    """A clock that runs at ``speed`` times real time, can be frozen, and can be sent forward.
+    """A clock that runs at ``speed`` times real time, can be frozen, and can be advanced.
 
-    Safe to use from several threads. Whoever waits is woken when the clock is steered.
+    It is safe to use from several threads. A change of the clock wakes the threads that wait on it.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class SimulatedClock:
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start at the wall clock's time.
+        """Start at the system clock's time.
 
         Raises:
             ValueError: ``speed`` is not a positive number.
@@ -80,103 +81,103 @@ class SimulatedClock:
         self._monotonic = monotonic
         self._wall = wall
         self._source = boot() if monotonic is time.monotonic else f"{os.getpid()} {id(monotonic)}"
-        self._steered = threading.Condition()
-        # One value, so that it is read without a lock.
-        self._stand = _Stand(wall(), monotonic(), _positive(speed), frozen=False)
+        self._changed = threading.Condition()
+        # One immutable value, which is replaced as a whole, so that no lock is needed to read it.
+        self._reading = _Reading(wall(), monotonic(), _positive(speed), frozen=False)
 
     def now(self) -> float:
-        """The time, in seconds since the epoch."""
+        """Return the time, in seconds since the epoch."""
         return self._now()
 
     @property
     def speed(self) -> float:
-        """How many seconds pass in a real one; what it will be again after a freeze."""
-        return self._stand.speed
+        """Simulated seconds per real second. A frozen clock has it again when it is resumed."""
+        return self._reading.speed
 
     @property
     def frozen(self) -> bool:
-        """Whether the clock stands."""
-        return self._stand.frozen
+        """Whether the clock is stopped."""
+        return self._reading.frozen
 
     def advance(self, seconds: float) -> None:
-        """Send the clock forward.
+        """Advance the clock.
 
         Raises:
-            ValueError: ``seconds`` is negative, or no number.
+            ValueError: ``seconds`` is negative or not a finite number.
         """
         if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:  # type: ignore[redundant-expr]
             raise ValueError(f"a clock goes forward by 0 seconds or more, not by {seconds!r}")
-        self._steer(ahead=seconds)
+        self._change(ahead=seconds)
 
     def freeze(self) -> None:
-        """Let the clock stand; it can still be sent forward."""
-        self._steer(frozen=True)
+        """Stop the clock. It can still be advanced."""
+        self._change(frozen=True)
 
     def resume(self) -> None:
-        """Let the clock run again."""
-        self._steer(frozen=False)
+        """Start the clock again."""
+        self._change(frozen=False)
 
     def set_speed(self, speed: float) -> None:
-        """Let ``speed`` seconds pass in a real one.
+        """Set the simulated seconds per real second.
 
         Raises:
             ValueError: ``speed`` is not a positive number.
         """
-        self._steer(speed=_positive(speed))
+        self._change(speed=_positive(speed))
 
     def copy(self) -> SimulatedClock:
-        """A clock that shows the same time and runs alike, and is steered by itself."""
-        with self._steered:
+        """Return an independent clock with the same time and speed."""
+        with self._changed:
             other = SimulatedClock(wall=self._wall, monotonic=self._monotonic)
             now = self._monotonic()
-            other._stand = self._stand._replace(shown=self._shown(now), since=now)
+            other._reading = self._reading._replace(shown=self._shown(now), since=now)
             return other
 
     def state(self) -> ClockState:
-        """How it stands and runs."""
-        with self._steered:
-            shown, since, speed, frozen = self._stand
+        """Return the clock's state."""
+        with self._changed:
+            shown, since, speed, frozen = self._reading
             wall = self._wall() - (self._monotonic() - since)
             return ClockState(self._now() if frozen else shown, wall, since, self._source, speed, frozen)
 
     def set_state(self, state: ClockState) -> None:
-        """Show what the clock of that state shows, in this process or another."""
-        with self._steered:
+        """Show the same time as the clock with that state, which may be in another process."""
+        with self._changed:
             now = self._monotonic()
             same = state.source == self._source != ""
             since = state.monotonic if same else now - self._wall() + state.wall
-            self._stand = _Stand(state.shown, min(since, now), state.speed, state.frozen)
-            self._steered.notify_all()
+            self._reading = _Reading(state.shown, min(since, now), state.speed, state.frozen)
+            self._changed.notify_all()
 
     def wait_until(self, moment: float) -> None:
-        """Return once ``now() >= moment``; a frozen clock is waited on until somebody steers it."""
-        with self._steered:
+        """Return once ``now() >= moment``; on a frozen clock, once it is advanced or resumed far enough."""
+        with self._changed:
             while (missing := moment - self._now()) > 0:
-                self._steered.wait(None if self.frozen else missing / self.speed)
+                self._changed.wait(None if self.frozen else missing / self.speed)
 
     def _now(self) -> float:
         return self._shown(self._monotonic())
 
     def _shown(self, now: float) -> float:
-        """What it shows when the monotonic clock shows ``now``."""
-        shown, since, speed, frozen = self._stand
+        """Return the time when the monotonic clock shows ``now``."""
+        shown, since, speed, frozen = self._reading
         return shown if frozen else shown + (now - since) * speed
 
-    def _steer(self, *, ahead: float = 0.0, frozen: bool | None = None, speed: float | None = None) -> None:
-        with self._steered:
+    def _change(self, *, ahead: float = 0.0, frozen: bool | None = None, speed: float | None = None) -> None:
+        with self._changed:
             now = self._monotonic()
-            self._stand = _Stand(
+            self._reading = _Reading(
                 self._shown(now) + ahead,
                 now,
                 self.speed if speed is None else speed,
                 self.frozen if frozen is None else frozen,
             )
-            self._steered.notify_all()
+            self._changed.notify_all()
 
 
 @functools.cache
 def boot() -> str:
-    """What names this start of this machine, as Linux does it; empty elsewhere."""
+    """Return Linux's id of the current boot of this machine; empty on other systems."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

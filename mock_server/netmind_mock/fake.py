@@ -1,4 +1,4 @@
-"""What one running fake consists of, as one value."""
+"""The parts of one running fake, as one value."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fake:
-    """Everything that one running fake consists of. The API, the control API and the fixtures are handed it.
+    """The parts of one running fake. The API, the control API and the fixtures get this object.
 
     Attributes:
         profile: How the API behaves.
-        store: Where jobs are kept, and everything else that several processes share.
-        accounts: What was asked for, and each account's clock.
+        store: Contains the jobs, and everything else that several processes share.
+        accounts: The configuration and the clock of each account.
         journal: The requests and responses so far.
-        hosts: Which hosts result URLs may be built from.
+        hosts: The hosts that result URLs may be built from.
         ids: The source of job ids.
         duration: How long a job takes, in seconds.
         accepted: The accounts whose API keys are accepted; None accepts every key.
         strict_models: Whether models that are not in the catalogue are refused.
         load: Latency and rate limit.
-        queue: Where jobs wait for their turn; None if any number runs at once.
-        prices: What a create costs.
-        knows_losses: Whether the journal is told which responses a client did not receive.
+        queue: The queue of jobs; None without a limit on concurrent jobs.
+        prices: The price of each create.
+        knows_losses: Whether the journal knows which responses a client did not receive.
     """
 
     profile: Profile
@@ -54,6 +54,6 @@ class Fake:
 
 
 def fake_of(app: Flask) -> Fake:
-    """Return the fake that an application serves which ``create_app`` made."""
+    """Return the fake of an application that ``create_app`` returned."""
     fake: Fake = app.extensions["netmind_mock"]
     return fake

@@ -1,7 +1,7 @@
-"""Which Host headers may find their way into a URL.
+"""The Host headers that result URLs may be built from.
 
-A result's URL has to open from wherever the client is, so it is built from the host that the client used,
-but only from one that is known to be ours: loopback names and those that were allowed.
+A result URL has to work on the client's machine, so it is built from the host that the client used. Only
+hosts that are known to be this server's are used: loopback names, and those in ``--allowed-host``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAX_HOST = 261  # a name of 255, a colon and a port
 
 
 class Host(NamedTuple):
-    """A Host header, taken apart: the name in lower case without brackets, and the port if it has one."""
+    """A parsed Host header: the name in lower case without brackets, and the port if it has one."""
 
     name: str
     port: int | None
@@ -30,7 +30,7 @@ class Host(NamedTuple):
 
 
 def parse_host(text: str) -> Host | None:
-    """A Host header taken apart, or None if it is not well formed."""
+    """Parse a Host header. Return None if it is not well formed."""
     if len(text) > _MAX_HOST or not (match := _HOST.fullmatch(text.lower())):
         return None
     port = None if match["port"] is None else int(match["port"])
@@ -45,7 +45,7 @@ def parse_host(text: str) -> Host | None:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a host's name means this machine: localhost, its subdomains, 127.0.0.0/8, ::1."""
+    """Return whether a host name is a loopback name: localhost, its subdomains, 127.0.0.0/8, ::1."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -58,22 +58,22 @@ def is_loopback(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
-    """From a request's Host header to the origin that its result URLs begin with.
+    """The rule by which a request's Host header becomes the base of its result URLs.
 
     Attributes:
-        allowed: Hosts beyond the loopback names. One without a port is allowed on every port.
-        public_url: The origin for requests whose host is not allowed, without a slash at its end.
+        allowed: The allowed hosts in addition to loopback names. One without a port allows every port.
+        public_url: The base for requests whose host is not allowed, without a slash at its end.
     """
 
     public_url: str
     allowed: frozenset[Host] = frozenset()
 
     def allows(self, host: Host) -> bool:
-        """Whether a URL may be built from this host."""
+        """Return whether a URL may be built from this host."""
         return is_loopback(host.name) or host in self.allowed or Host(host.name, None) in self.allowed
 
     def origin(self, scheme: str, host_header: str) -> str:
-        """``scheme://host[:port]`` if the request's host is allowed, else the public URL."""
+        """Return ``scheme://host[:port]`` if the request's host is allowed, otherwise the public URL."""
         return _origin(self, scheme, host_header)
 
 

@@ -1,4 +1,4 @@
-"""Every option of the fake, once: its default, what it does, which values it takes, and where it can be set.
+"""All options of the fake: the default, description and check of each, and where it can be set.
 
 Flags of ``netmind-mock serve``, environment variables, keys of its TOML file, pytest's ini values and flags,
 and the arguments of ``create_app``, ``start`` and ``LiveServer`` are derived from the fields of
@@ -46,18 +46,18 @@ _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
 class Option(NamedTuple):
-    """What is to be known of one option.
+    """An option.
 
     Attributes:
-        name: Its name in Python, in TOML files and behind ``NETMIND_MOCK_``.
-        default: Its value where it is not set.
+        name: Its name in Python and in TOML files, and in upper case after ``NETMIND_MOCK_``.
+        default: Its value if it is not set.
         about: What it does, in half a sentence.
-        check: Which values it takes.
-        kind: What its text is read as: ``str``, ``int``, ``float`` or ``bool``.
+        check: Returns a valid value, and raises ``Expected`` for others.
+        kind: The type that its text is converted to: ``str``, ``int``, ``float`` or ``bool``.
         places: Where it can be set.
-        several: Whether it has any number of values.
-        default_shown: What the default is called in a help text.
-        is_secret: Whether its value is not to be shown.
+        several: Whether it can have several values.
+        default_shown: The default as help texts show it.
+        is_secret: Whether messages must not show its value.
     """
 
     name: str
@@ -81,10 +81,10 @@ class Option(NamedTuple):
         return PREFIX + self.name.upper()
 
     def checked(self, label: object, value: Any) -> Any:
-        """Return a value as the option has it.
+        """Return a value after checking it.
 
         Raises:
-            InvalidFile: The option does not take it; the message says where it stands, and what was expected.
+            InvalidFile: The value is not valid. The message says where it is and what was expected.
         """
         if not self.several:
             return checked(label, self.name, value, self.check, is_secret=self.is_secret)
@@ -94,20 +94,20 @@ class Option(NamedTuple):
         return tuple(checked(label, self.name, one, self.check, is_secret=self.is_secret) for one in values)
 
     def read(self, value: str) -> Any:
-        """Return one value from text, as of a flag, an environment variable or an ini value.
+        """Return one value from the text of a flag, an environment variable or an ini value.
 
         Raises:
-            Expected: The option does not take it.
+            Expected: The value is not valid.
         """
         return self.check(_from_text(value, self.kind))
 
     def got(self, value: object) -> str:
-        """Return a value as a message may show it."""
+        """Return a value as messages may show it: only its type if it is secret."""
         return type(value).__name__ if self.is_secret else shown(value)
 
 
 def _from_text(value: str, kind: type) -> Any:
-    """The value that a text stands for; the text itself where it stands for none, for the check to refuse."""
+    """Convert a text to a type. Return the text itself if that is not possible: the check then refuses it."""
     word = value.strip().lower()
     if kind is bool and word in (*_TRUE, *_FALSE):
         return word in _TRUE
@@ -118,7 +118,7 @@ def _from_text(value: str, kind: type) -> Any:
 
 
 class _Kind(NamedTuple):
-    """A kind of values: what checks one, and what its text is read as."""
+    """A kind of option: the check of its values, and the type that its text is converted to."""
 
     check: Check
     type: type
@@ -130,7 +130,7 @@ def _whole(lowest: int, highest: int) -> _Kind:
 
 def _number(lowest: float, highest: float = math.inf, *, above: bool = False) -> _Kind:
     bound = f"above {lowest:g}" if above else f"from {lowest:g}"
-    most = "" if highest == math.inf else f"{' and' if above else ''} to {highest:g}"
+    most = "" if highest == math.inf else f"{' and up' if above else ''} to {highest:g}"
 
     def check(value: Any) -> float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -148,7 +148,7 @@ def _file(value: Any) -> str:
 
 
 def _is_host(text: str) -> bool:
-    from netmind_mock.hosts import parse_host  # noqa: PLC0415 - pytest's start does not pay for it
+    from netmind_mock.hosts import parse_host  # noqa: PLC0415 - imported only if used: pytest starts faster
 
     return parse_host(text) is not None
 
@@ -160,7 +160,7 @@ def _host(value: Any) -> str:
 
 
 def _url(value: Any) -> str:
-    from urllib.parse import urlsplit  # noqa: PLC0415 - as above
+    from urllib.parse import urlsplit  # noqa: PLC0415 - imported only if used
 
     try:
         parts = urlsplit(value if isinstance(value, str) else "")
@@ -192,10 +192,10 @@ def _option(
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of a fake, checked; those that are not given have their defaults.
+    """The options of a fake. They are checked, and have their defaults if they are not given.
 
     Raises:
-        InvalidFile: An option has a value that it does not take; the message says what was expected.
+        InvalidFile: A value is not valid. The message says what was expected.
     """
 
     host: str = _option("127.0.0.1", _TEXT, "address to listen on", (SERVE,))
@@ -203,7 +203,7 @@ class Options:
     fd: int | None = _option(
         None,
         _whole(0, 1 << 20),
-        "serve on this inherited, listening socket instead of a host and port",
+        "file descriptor of an inherited listening socket to serve on, instead of --host and --port",
         (SERVE,),
     )
     ready_file: str | None = _option(
@@ -213,12 +213,12 @@ class Options:
         False, _FLAG, "exit when standard input closes, for example when the parent process ends", (SERVE,)
     )
     workers: int = _option(
-        1, _whole(1, 64), "number of processes; more than one need a store other than memory", (SERVE,)
+        1, _whole(1, 64), "number of processes; with more than one, --store must be a database", (SERVE,)
     )
     store: str = _option(
         MEMORY,
         _TEXT,
-        "where jobs are kept: memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE",
+        "where jobs are stored: memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE",
         is_secret=True,
     )
     max_jobs: int = _option(1_000_000, _whole(1, 1 << 53), "limit on jobs; the oldest are evicted")
@@ -235,14 +235,14 @@ class Options:
     seed: int | None = _option(
         None,
         _whole(0, 1 << 63),
-        "the same seed gives the same job ids, and the same chance",
+        "seed of job ids and random choices; the same seed gives the same values",
         _EVERYWHERE,
         shown="none; 0 inside a test",
     )
     api_key: tuple[str, ...] = _option(
         (),
         _TEXT,
-        "accept this API key, each an account of its own (repeatable)",
+        "accept only this API key (repeatable); each key is a separate account",
         (SERVE, START, LIVE, APP),
         shown="every key",
         is_secret=True,
@@ -255,16 +255,19 @@ class Options:
         shown="the address listened on",
     )
     allowed_host: tuple[str, ...] = _option(
-        (), _HOSTS, "host beyond loopback that result URLs may be built from (repeatable)", shown="loopback"
+        (),
+        _HOSTS,
+        "host that result URLs may be built from, in addition to loopback names (repeatable)",
+        shown="loopback names only",
     )
     rules: str | None = _option(None, _FILE, "TOML file of rules: which jobs get which scenario", _EVERYWHERE)
     prices: str | None = _option(
-        None, _FILE, "TOML file of what each model's jobs cost", _EVERYWHERE, shown="1 a job"
+        None, _FILE, "TOML file with the price of each model's jobs", _EVERYWHERE, shown="1 per job"
     )
     journal: int = _option(
         10_000,
         _whole(0, 10_000_000),
-        "limit on requests in the journal; 0 for none",
+        "limit on requests in the journal; 0 turns it off",
         (SERVE, START, LIVE, APP),
     )
     latency: str | None = _option(
@@ -276,35 +279,38 @@ class Options:
     capacity: int | None = _option(
         None,
         _whole(1, 100_000),
-        "limit on concurrent jobs of an account; the others stay pending",
+        "limit on concurrent jobs per account; further jobs stay pending",
         shown="none",
     )
     rate_limit: str | None = _option(
-        None, _TEXT, "limit on requests of an account, such as 10/s, 60/m or 1000/h; then 429", shown="none"
+        None,
+        _TEXT,
+        "limit on requests per account, such as 10/s, 60/m or 1000/h; above it, requests get 429",
+        shown="none",
     )
     log: str = _option(
         "none",
         _Kind(choice("none", "text", "json"), str),
-        "write a line on stderr for each request to the API: none, text or json",
+        "write a line to stderr for each request to the API: none, text or json",
         (SERVE,),
     )
     control_key: str | None = _option(
         None,
         _TEXT,
         "key required in the X-Mock-Key header for /__mock/",
-        shown="generated beyond loopback",
+        shown="generated if the server listens on a non-loopback address",
         is_secret=True,
     )
     base_url: str = _option(
         "https://api.netmind.ai",
         _URL,
-        "the address that the fake responds for inside a test",
+        "address of the API that the fake replaces inside a test",
         (PYTEST, START),
     )
     max_polls: int = _option(
         1000,
         _whole(0, 1 << 53),
-        "limit on polls of one job, after which the test is ended; 0 for none",
+        "limit on polls of one job, after which the test is ended; 0 for no limit",
         (PYTEST, START),
     )
     patch_sleep: bool = _option(
@@ -313,12 +319,12 @@ class Options:
     unused: str = _option(
         "fail",
         _Kind(choice("fail", "ignore"), str),
-        "fail or ignore: what happens to a test whose scenarios or faults were never used",
+        "result of a test whose scenarios or faults were never used: fail or ignore",
         (PYTEST, START, LIVE),
     )
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Check all values."""
         for name, option in OPTIONS.items():
             object.__setattr__(self, name, option.checked("options", getattr(self, name)))
 
@@ -337,11 +343,12 @@ def options_from(place: str, **given: Any) -> Options:
     """Return options from the arguments of a function.
 
     Args:
-        place: Which function's: ``START``, ``LIVE`` or ``APP``.
+        place: The function: ``START``, ``LIVE`` or ``APP``.
         given: The arguments.
 
     Raises:
-        InvalidFile: There is no such option, or it does not take the value; with the nearest name.
+        InvalidFile: There is no such option (the message suggests the nearest name), or a value is not
+            valid.
     """
     known = options_of(place)
     for name, value in given.items():
@@ -352,10 +359,10 @@ def options_from(place: str, **given: Any) -> Options:
 
 
 def check_variables(variables: Iterable[str]) -> None:
-    """Refuse environment variables that look like the fake's and are none of its options.
+    """Check that each environment variable with the fake's prefix belongs to an option.
 
     Raises:
-        InvalidFile: There is one; the message names the nearest that exists.
+        InvalidFile: One does not. The message suggests the nearest name.
     """
     known = {option.variable for option in OPTIONS.values()} | {f"{PREFIX}CONFIG"}
     for variable in variables:

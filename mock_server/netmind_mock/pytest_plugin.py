@@ -1,7 +1,11 @@
-"""Fixtures of the fake for pytest. Only pytest and the options are imported until one is used.
+"""The pytest plugin: the fixtures of the fake, their options, and the marker ``netmind``.
 
-Each option is an ini value, a flag and an environment variable: ``netmind_mock_profile``,
-``--netmind-mock-profile``, ``NETMIND_MOCK_PROFILE``; a flag comes before a variable before an ini value.
+pytest loads this module in every run, so it imports only pytest and the options. The fixtures import what
+else they need.
+
+Set each option as a flag, an environment variable or an ini value, such as ``--netmind-mock-profile``,
+``NETMIND_MOCK_PROFILE`` and ``netmind_mock_profile``. Flags override variables, variables override ini
+values.
 """
 
 from __future__ import annotations
@@ -22,9 +26,9 @@ if TYPE_CHECKING:
     from netmind_mock.testing.virtual_time import VirtualClock
 
 
-_MARK = (
-    "netmind(scenario=None, sleep=False, **arguments): for the fixtures netmind_mock and netmind_server: "
-    "what becomes of the test's jobs; sleep=True couples time.sleep and asyncio.sleep to the virtual clock"
+_MARKER = (
+    "netmind(scenario=None, sleep=False, **arguments): the scenario of the test's jobs and its arguments, "
+    "for netmind_mock and netmind_server; sleep=True makes time.sleep and asyncio.sleep use the virtual clock"
 )
 
 
@@ -37,24 +41,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark."""
-    config.addinivalue_line("markers", _MARK)
+    """Register the marker."""
+    config.addinivalue_line("markers", _MARKER)
 
 
 @pytest.fixture
 def netmind_mock(request: pytest.FixtureRequest) -> Iterator[Mock]:
-    """A fake in process, without a socket or waiting: answers ``requests`` and ``httpx``."""
-    from netmind_mock.testing.mock import Mock  # noqa: PLC0415 - as the module says
+    """Return a fake in this process that intercepts ``requests`` and ``httpx``. No sockets, no waiting."""
+    from netmind_mock.testing.mock import Mock  # noqa: PLC0415 - see the module docstring
 
     _check_alone(request)
-    mock = _made(lambda: Mock(**_options(request.config)))
-    mark, arguments = _marked(request)
+    mock = _checked(lambda: Mock(**_options(request.config)))
+    marker, arguments = _from_markers(request)
     mock.start()
     try:
         request.node.stash[_HANDLE] = mock
-        if mark.get("sleep"):
+        if marker.get("sleep"):
             mock.clock.patch_sleep()
-        _order(request, mock, mark, arguments)
+        _set_scenario(request, mock, marker, arguments)
         yield mock
     finally:
         mock.stop()
@@ -63,18 +67,17 @@ def netmind_mock(request: pytest.FixtureRequest) -> Iterator[Mock]:
 
 @pytest.fixture
 def netmind_clock(netmind_mock: Mock) -> VirtualClock:
-    """The time of ``netmind_mock``, which passes only when the test or code that sleeps lets it."""
+    """Return the virtual clock of ``netmind_mock``, which advances when code sleeps or a test advances it."""
     return netmind_mock.clock
 
 
 @pytest.fixture(scope="session")
 def _netmind_live_server(pytestconfig: pytest.Config) -> Iterator[LiveServer]:
-    """The server that the tests of this process share."""
-    from netmind_mock.testing.live import LiveServer  # noqa: PLC0415 - as the module says
+    """Return the server that the tests of this process share."""
+    from netmind_mock.testing.live import LiveServer  # noqa: PLC0415 - see the module docstring
 
-    stated = _options(pytestconfig)
-    options = {name: stated[name] for name in stated if name in options_of(LIVE)}
-    server = _made(lambda: LiveServer(**options).start())
+    options = {name: value for name, value in _options(pytestconfig).items() if name in options_of(LIVE)}
+    server = _checked(lambda: LiveServer(**options).start())
     try:
         yield server
     finally:
@@ -83,16 +86,16 @@ def _netmind_live_server(pytestconfig: pytest.Config) -> Iterator[LiveServer]:
 
 @pytest.fixture
 def netmind_server(request: pytest.FixtureRequest, _netmind_live_server: LiveServer) -> Iterator[LiveMock]:
-    """An account of the test's own on a served fake, for clients in any language."""
+    """Return a new account on a real HTTP server, for any HTTP library and clients in any language."""
     _check_alone(request)
     account = _netmind_live_server.account()
-    mark, arguments = _marked(request)
-    if mark.get("sleep"):
-        message = "netmind(sleep=True) is for netmind_mock: a served fake keeps real time"
-        raise pytest.UsageError(f"{request.node.nodeid}: {message}")
-    with account.pointed_to():
+    marker, arguments = _from_markers(request)
+    if marker.get("sleep"):
+        message = "netmind(sleep=True) works with netmind_mock only: netmind_server keeps real time"
+        raise _failure(f"{request.node.nodeid}: {message}")
+    with account.in_environment():
         request.node.stash[_HANDLE] = account
-        _order(request, account, mark, arguments)
+        _set_scenario(request, account, marker, arguments)
         yield account
     try:
         _check_unused(request, account)
@@ -101,100 +104,109 @@ def netmind_server(request: pytest.FixtureRequest, _netmind_live_server: LiveSer
 
 
 def _check_alone(request: pytest.FixtureRequest) -> None:
-    """Refuse both fakes in one test: each would set where the API is."""
+    """Fail a test that uses both fakes: each of them sets ``NETMIND_BASE_URL``."""
     if {"netmind_mock", "netmind_server"} <= set(request.fixturenames):
         advice = (
-            "use one of them (netmind_clock belongs to netmind_mock; a served fake has netmind_server.clock)"
+            "use one of them (netmind_clock belongs to netmind_mock; use netmind_server.clock with a server)"
         )
-        raise pytest.UsageError(f"{request.node.nodeid}: uses netmind_mock and netmind_server; {advice}")
+        raise _failure(f"{request.node.nodeid}: uses netmind_mock and netmind_server; {advice}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a mark that nothing reads: its test would go to the real API, and pay."""
+    """Fail a test with the marker but no fake, since it would send billable requests to the real API."""
     used = set(getattr(item, "fixturenames", ()))
     if item.get_closest_marker("netmind") and not used & {"netmind_mock", "netmind_server"}:
         advice = (
-            "take netmind_mock or netmind_server as an argument, or @pytest.mark.usefixtures('netmind_mock')"
+            "add the argument netmind_mock or netmind_server, or @pytest.mark.usefixtures('netmind_mock')"
         )
-        raise pytest.UsageError(f"{item.nodeid}: is marked with netmind and uses no fake; {advice}")
+        raise _failure(f"{item.nodeid}: has the marker netmind but uses no fake; {advice}")
+
+
+def _failure(message: str) -> BaseException:
+    """Return an exception of which pytest shows the message only, without source lines of this plugin."""
+    return pytest.fail.Exception(message, pytrace=False)
 
 
 def _options(config: pytest.Config) -> dict[str, Any]:
-    """The options that are stated anywhere."""
+    """Return the options that are set by a flag, a variable or an ini value."""
     try:
         check_variables(os.environ)
     except InvalidFile as mistake:
-        raise pytest.UsageError(f"netmind_mock: {mistake}") from None
+        raise _failure(f"netmind_mock: {mistake}") from None
     options = {}
     for name, option in options_of(PYTEST).items():
-        stated = (
+        value = (
             config.getoption(f"netmind_mock_{name}")
             or os.environ.get(option.variable)
             or config.getini(f"netmind_mock_{name}")
         )
-        if stated:
-            file = config.rootpath / stated  # wherever pytest was started
+        if value:
+            file = config.rootpath / value  # not the current folder: pytest can be started in any
             if name in ("rules", "prices", "profile") and file.is_file():
-                stated = str(file)
+                value = str(file)
             try:
-                options[name] = option.read(stated)
+                options[name] = option.read(value)
             except Expected as expected:
-                raise pytest.UsageError(
-                    f"netmind_mock_{name}: {option.about}: expected {expected}, got {stated!r}"
+                raise _failure(
+                    f"netmind_mock_{name}: {option.about}: expected {expected}, got {value!r}"
                 ) from None
     return options
 
 
-def _made(make: Callable[[], Any]) -> Any:
-    """What ``make`` makes; a mistake in an option is the user's, and needs no traceback."""
+def _checked(create: Callable[[], Any]) -> Any:
+    """Return the result of ``create``. Show a wrong option without a traceback, since the user set it."""
     try:
-        return make()
+        return create()
     except ValueError as mistake:
-        raise pytest.UsageError(f"netmind_mock: {mistake}") from None
+        raise _failure(f"netmind_mock: {mistake}") from None
 
 
-def _marked(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the marks say: of the test, and as arguments of its scenario. The nearest comes first."""
-    mark: dict[str, Any] = {}
+def _from_markers(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return ``sleep`` and ``scenario`` of the test's markers, and the scenario's arguments.
+
+    Markers of module, class and test are merged; the closest one wins.
+    """
+    merged: dict[str, Any] = {}
     arguments: dict[str, Any] = {}
-    for one in request.node.iter_markers("netmind"):
-        if one.args:
+    for marker in request.node.iter_markers("netmind"):
+        if marker.args:
             example = "netmind(scenario='failed')"
-            raise pytest.UsageError(f"{request.node.nodeid}: netmind takes names only, such as {example}")
-        stated = dict(one.kwargs)
-        if "sleep" in stated:
-            mark.setdefault("sleep", stated.pop("sleep"))
-        if stated and "scenario" not in mark:
-            mark["scenario"], arguments = stated.pop("scenario", None), stated
-    return mark, arguments
+            raise _failure(f"{request.node.nodeid}: netmind takes keyword arguments only, such as {example}")
+        options = dict(marker.kwargs)
+        if "sleep" in options:
+            merged.setdefault("sleep", options.pop("sleep"))
+        if options and "scenario" not in merged:
+            merged["scenario"], arguments = options.pop("scenario", None), options
+    return merged, arguments
 
 
-def _order(
-    request: pytest.FixtureRequest, handle: Any, mark: dict[str, Any], arguments: dict[str, Any]
+def _set_scenario(
+    request: pytest.FixtureRequest, handle: Any, marker: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
-    scenario = mark.get("scenario")
+    scenario = marker.get("scenario")
     if scenario is None and arguments:
-        import difflib  # noqa: PLC0415 - as the module says
+        import difflib  # noqa: PLC0415 - see the module docstring
 
         name = next(iter(arguments))
         near = difflib.get_close_matches(name, ["scenario", "sleep"], n=1)
-        advice = (
-            f"did you mean {near[0]}?" if near else "there are scenario, with its own arguments, and sleep"
-        )
+        advice = f"did you mean {near[0]}?" if near else "expected sleep, or scenario and its arguments"
         if name in options_of(PYTEST):
-            advice = f"it is an option, netmind_mock_{name}, and an argument of netmind_mock.start()"
-        raise pytest.UsageError(f"{request.node.nodeid}: netmind({name}=…): {advice}")
+            advice = f"set it with the option netmind_mock_{name}, or pass it to netmind_mock.start()"
+        raise _failure(f"{request.node.nodeid}: netmind({name}=…): {advice}")
     if scenario is not None:
         try:
             handle.otherwise(scenario, **arguments)
         except ValueError as mistake:
-            raise pytest.UsageError(f"{request.node.nodeid}: netmind: {mistake}") from None
+            raise _failure(f"{request.node.nodeid}: netmind: {mistake}") from None
 
 
 def _check_unused(request: pytest.FixtureRequest, handle: Any) -> None:
-    """Fail a test that has passed, if something that it ordered came to nothing."""
+    """Fail a test that has passed if a scenario or fault that it set up was never used."""
     if request.node.stash.get(_PASSED, False) and _options(request.config).get("unused") != "ignore":
-        handle.assert_all_used()
+        try:
+            handle.assert_all_used()
+        except AssertionError as unused:
+            raise _failure(str(unused)) from None
 
 
 _PASSED = pytest.StashKey[bool]()
@@ -206,22 +218,23 @@ _SHOWN_REQUESTS = 12
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember whether a test has passed, and show what one that failed asked of the fake."""
+    """Record whether a test has passed, and show the requests of one that failed."""
     report = yield
     item.stash[_PASSED] = report.passed and (call.when != "setup")
     handle = item.stash.get(_HANDLE, None)
     if handle is not None and call.when == "call" and call.excinfo is not None:
-        report.sections.append(("Requests to the fake", _requests_of(handle)))
+        report.sections.append(("Requests your client sent", _requests_of(handle)))
     return report
 
 
 def _requests_of(handle: Any) -> str:
-    """The last requests, a line each, with the hint of those that were refused."""
+    """Return the last requests, one per line, and the hints of error responses."""
     try:
         entries = handle.journal
-    except Exception as error:  # noqa: BLE001 - the test's own failure must not be hidden by this
-        return f"cannot be told: {error}"
-    lines = [f"({len(entries) - _SHOWN_REQUESTS} before these)"] if len(entries) > _SHOWN_REQUESTS else []
+    except Exception as error:  # noqa: BLE001 - it must not hide the failure of the test
+        return f"unknown, because the journal cannot be read: {error}"
+    hidden = len(entries) - _SHOWN_REQUESTS
+    lines = [f"({hidden} earlier requests not shown)"] if hidden > 0 else []
     for entry in entries[-_SHOWN_REQUESTS:]:
         lines.append(str(entry))
         if hint := entry.response_headers.get("x-mock-hint"):

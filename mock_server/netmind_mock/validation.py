@@ -1,4 +1,4 @@
-"""Reading what people write by hand: mistakes name the file, the key, what was expected and what came."""
+"""Read values that people write. Messages name the file, the key, the expected and the actual value."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 Check = Callable[[Any], Any]
 
 _SHOWN_CHARACTERS = 60
-# Of lists and objects within each other in JSON.
+# The limit on nested lists and objects in JSON.
 MAX_LEVELS = 256
 _TOO_DEEP = f"nested deeper than {MAX_LEVELS} levels"
 _POSITION = re.compile(r" \(byte (\d+)\)$")
-_MOST = 1e15  # more than that a float does not count exactly
+_MAX_AMOUNT = 1e15  # a float cannot represent all whole numbers above about 9e15
 
 
 class InvalidFile(ValueError):
-    """A file holds something that it should not. The message is one sentence for its author."""
+    """A file, option or argument with an invalid value. The message is one sentence for its author."""
 
 
 class Expected(ValueError):
-    """A value is not what a check wants; the message says what that is: ``true or false``."""
+    """Raised by a check for an invalid value. The message says what was expected: ``true or false``."""
 
 
 def read_toml(file: Path | Traversable) -> dict[str, Any]:
-    """The content of a TOML file.
+    """Return the content of a TOML file.
 
     Raises:
         InvalidFile: It cannot be read, or is not TOML.
     """
-    import tomllib  # noqa: PLC0415 - pytest's start does not pay for what no test may use
+    import tomllib  # noqa: PLC0415 - imported only if used: pytest starts faster
 
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -46,15 +46,15 @@ def read_toml(file: Path | Traversable) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise InvalidFile(f"{file}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # not TOML, or a number of thousands of digits
+    except (ValueError, RecursionError) as error:  # not TOML, or a number with thousands of digits
         raise InvalidFile(f"{file}: not valid TOML: {error}") from None
 
 
 class InvalidJson(ValueError):
-    """Bytes that are not JSON.
+    """Raised for bytes that are not JSON.
 
     Attributes:
-        position: Of the first byte that does not fit; of the end, where something is missing.
+        position: The position of the first unexpected byte, or of the end if something is missing.
     """
 
     def __init__(self, message: str, position: int) -> None:
@@ -66,9 +66,9 @@ def read_json(content: bytes) -> Any:
     """Return the value of a JSON document.
 
     Raises:
-        InvalidJson: It is not JSON, or nested deeper than ``MAX_LEVELS``.
+        InvalidJson: It is not JSON, or it is nested deeper than ``MAX_LEVELS``.
     """
-    import msgspec  # noqa: PLC0415 - as in read_toml
+    import msgspec  # noqa: PLC0415 - imported only if used: pytest starts faster
 
     try:
         value = msgspec.json.decode(content)
@@ -76,7 +76,7 @@ def read_json(content: bytes) -> Any:
         raise InvalidJson(_TOO_DEEP, 0) from None
     except UnicodeDecodeError as error:
         raise InvalidJson("not valid UTF-8", error.start) from None
-    except (msgspec.DecodeError, ValueError) as error:  # a ValueError of a number with thousands of digits
+    except (msgspec.DecodeError, ValueError) as error:  # ValueError: a number with thousands of digits
         found = _POSITION.search(str(error))
         reason = _POSITION.sub("", str(error)).removeprefix("JSON is malformed: ")
         raise InvalidJson(reason, int(found[1]) if found else len(content)) from None
@@ -86,7 +86,7 @@ def read_json(content: bytes) -> Any:
 
 
 def _is_too_deep(value: Any) -> bool:
-    """Whether a JSON value has more than ``MAX_LEVELS`` levels of lists and objects."""
+    """Return whether a JSON value has more than ``MAX_LEVELS`` levels of lists and objects."""
     level, levels = [value], 0
     while level:
         inside = [
@@ -97,12 +97,12 @@ def _is_too_deep(value: Any) -> bool:
 
 
 def unknown_key(file: object, key: str, known: Iterable[str]) -> InvalidFile:
-    """The mistake of a key that does not exist, with the nearest ones that do."""
-    import difflib  # noqa: PLC0415 - as in read_toml
+    """Return the error for a key that does not exist. It suggests the nearest known key, or lists all."""
+    import difflib  # noqa: PLC0415 - imported only if used: pytest starts faster
 
     names = sorted(known)
     near = difflib.get_close_matches(key, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+    hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(names)}"
     return InvalidFile(f"{file}: {key}: no such key; {hint}")
 
 
@@ -110,7 +110,7 @@ def checked(file: object, key: str, value: Any, check: Check, *, is_secret: bool
     """Return ``check(value)``.
 
     Raises:
-        InvalidFile: The check says what it expected instead. A secret value is not shown.
+        InvalidFile: The value is not valid. The message says what was expected. A secret value is not shown.
     """
     try:
         return check(value)
@@ -120,20 +120,21 @@ def checked(file: object, key: str, value: Any, check: Check, *, is_secret: bool
 
 
 def shown(value: object) -> str:
-    """A value as it may stand in a message: cut short, control characters escaped."""
-    text = repr(value)
+    """Return a value as a message shows it: shortened, and with control characters escaped."""
+    words = {None: "null", True: "true", False: "false"}  # as in JSON and TOML
+    text = words[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
 
 def boolean(value: Any) -> bool:
-    """True or false, and nothing that resembles them."""
+    """Check that a value is true or false, and not a number or text for it."""
     if not isinstance(value, bool):
         raise Expected("true or false")
     return value
 
 
 def text(value: Any) -> str:
-    """A string that UTF-8 can encode, which half of a surrogate pair cannot."""
+    """Check that a value is a string that UTF-8 can encode. A part of a surrogate pair cannot be encoded."""
     if not isinstance(value, str):
         raise Expected("a string")
     try:
@@ -144,14 +145,14 @@ def text(value: Any) -> str:
 
 
 def texts(value: Any) -> tuple[str, ...]:
-    """A list of strings."""
+    """Check that a value is a list of strings, and return it as a tuple."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise Expected("a list of strings")
     return tuple(value)
 
 
 def integer(lowest: int, highest: int) -> Check:
-    """A check for a whole number from ``lowest`` to ``highest``."""
+    """Return a check for a whole number from ``lowest`` to ``highest``."""
 
     def check(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
@@ -162,7 +163,7 @@ def integer(lowest: int, highest: int) -> Check:
 
 
 def seconds(value: Any) -> float:
-    """A number of seconds, 0 or more."""
+    """Check that a value is a number of seconds, 0 or more."""
     try:
         return amount(value)
     except Expected:
@@ -170,14 +171,14 @@ def seconds(value: Any) -> float:
 
 
 def amount(value: Any) -> float:
-    """A number, 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+    """Check that a value is a number, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_AMOUNT:
         raise Expected("a number, 0 or more")
     return float(value)
 
 
 def choice(*choices: str) -> Check:
-    """A check for one of some words."""
+    """Return a check for one of the given words."""
 
     def check(value: Any) -> str:
         if value not in choices:
@@ -188,7 +189,7 @@ def choice(*choices: str) -> Check:
 
 
 def optional(check: Check) -> Check:
-    """A check that also lets None pass."""
+    """Return a check that also allows None."""
 
     def either(value: Any) -> Any:
         return None if value is None else check(value)
@@ -196,7 +197,7 @@ def optional(check: Check) -> Check:
     return either
 
 
-# What people call things otherwise.
+# Other words that people may use for a name. Close matching would not find these.
 _MEANT = {
     "poll": "get",
     "wait": "get",
@@ -216,13 +217,13 @@ _MEANT = {
 
 
 class InvalidInput(ValueError):
-    """Something was ordered that cannot be had. The message is one sentence for whoever ordered it."""
+    """A value that is not supported. The message is one sentence for the user."""
 
-    __module__ = "netmind_mock"  # where it is public, and short in a report
+    __module__ = "netmind_mock"  # where it is public: test reports show this short name
 
 
 class Parameter(NamedTuple):
-    """An argument of a scenario or a fault: what it may be, and what it is if nobody says."""
+    """An argument of a scenario, a fault or an operation: its check, default and description."""
 
     check: Check
     default: Any
@@ -230,10 +231,15 @@ class Parameter(NamedTuple):
 
 
 def complete(label: str, arguments: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
-    """The arguments, checked, with the defaults of those that are left out.
+    """Check arguments, and add the defaults of those that are missing.
+
+    Args:
+        label: What the arguments belong to; messages start with it.
+        arguments: The arguments by name.
+        parameters: The known parameters by name.
 
     Raises:
-        InvalidInput: One does not exist, or has a value that cannot be; ``label`` says of what.
+        InvalidInput: There is no such parameter, or a value is not valid.
     """
     try:
         for name in arguments:
@@ -250,22 +256,23 @@ def complete(label: str, arguments: Mapping[str, Any], parameters: Mapping[str, 
 
 
 def nearest(name: str, known: Mapping[str, Any]) -> str:
-    """What to write instead: the nearest known name, or all of them."""
-    import difflib  # noqa: PLC0415 - as in read_toml
+    """Return the suggestion for a name that does not exist: the nearest known name, or all known names."""
+    import difflib  # noqa: PLC0415 - imported only if used: pytest starts faster
 
     plain = name.replace("-", "_").lower()
     near = [meant for meant in (_MEANT.get(plain, ""),) if meant in known]
     near = near or difflib.get_close_matches(plain, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return f"did you mean {near[0]}?" if near else f"available: {', '.join(known)}"
 
 
-# Of JSON in a body, counted by its commas and brackets.
+# The limit on values in a JSON body, which are counted by commas and brackets.
 MAX_VALUES: Final = 100_000
 
 
 def is_dense(body: bytes) -> bool:
-    """Whether JSON holds so many values that reading it would take dozens of times its bytes.
+    """Return whether JSON contains so many values that decoding it would take dozens of times its size.
 
-    A large body is usually images in base64, which are few values. Lists within lists need no commas.
+    Most large bodies are images in base64, which are few values. Brackets are counted as well as commas,
+    since nested lists need no commas.
     """
     return len(body) >= MAX_VALUES and sum(map(body.count, (b",", b"[", b"{"))) >= MAX_VALUES

@@ -1,4 +1,4 @@
-"""A browser for the pages: Debian's Chromium, through Playwright."""
+"""Fixtures for tests of the dashboard in a browser: Debian's Chromium, with Playwright."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from support import TOKEN, running_fake
 
 CHROMIUM = Path("/usr/bin/chromium")
 OPTIONS = [
-    "--no-sandbox",  # as root there is none
+    "--no-sandbox",  # Chromium has no sandbox for root
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -22,15 +22,15 @@ OPTIONS = [
 
 
 def skip_or_fail(reason):
-    """CI has what these tests need, and must not pass without them."""
+    """Skip the test, or fail it in CI, where everything that the tests need must be installed."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
-@pytest.fixture(
-    scope="module"
-)  # while it is there, an event loop runs, which other tests want for themselves
+# Not of scope "session": while the browser runs, Playwright runs an event loop in this thread, and other test
+# modules start their own.
+@pytest.fixture(scope="module")
 def browser():
     if not CHROMIUM.exists():
         skip_or_fail(f"{CHROMIUM} is not installed (Debian's package chromium)")
@@ -43,35 +43,35 @@ def browser():
 
 @pytest.fixture
 def served(tmp_path):
-    """The base URL of a fake whose jobs take a minute."""
+    """Yield the base URL of a served fake whose jobs take a minute."""
     with running_fake(tmp_path, "--duration", "60") as (base_url, _):
         yield base_url
 
 
 @pytest.fixture
 def page(browser, served):
-    """A page of a browser that has seen nothing yet; what goes wrong in it fails the test."""
+    """Yield a page of a new browser context. Script errors, dialogs and foreign requests fail the test."""
     context = browser.new_context(base_url=served, viewport={"width": 1280, "height": 900})
     context.set_default_timeout(15_000)
     opened = context.new_page()
-    wrong = []
-    opened.on("pageerror", lambda error: wrong.append(f"script: {error}"))
-    opened.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    problems = []
+    opened.on("pageerror", lambda error: problems.append(f"script: {error}"))
+    opened.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     opened.on(
         "console",
         lambda message: (
-            message.type == "error" and "status of 4" not in message.text and wrong.append(message.text)
+            message.type == "error" and "status of 4" not in message.text and problems.append(message.text)
         ),
     )
-    opened.on("request", lambda one: one.url.startswith((served, "data:")) or wrong.append(one.url))
+    opened.on("request", lambda one: one.url.startswith((served, "data:")) or problems.append(one.url))
     yield opened
     context.close()
-    assert wrong == []
+    assert problems == []
 
 
 @pytest.fixture
 def api(served):
-    """Calls the fake as a client does: ``api(method, path, body)`` returns JSON."""
+    """Return a function that sends a request to the fake: ``api(method, path, body)`` returns JSON."""
     import requests  # noqa: PLC0415
 
     def call(method, path, body=None):
@@ -93,13 +93,13 @@ def create(api):
 
 @pytest.fixture(scope="session")
 def axe():
-    """The source of axe-core, from npm."""
+    """Yield the source of axe-core, installed with npm."""
     npm = shutil.which("npm")
     if npm is None:
-        skip_or_fail("npm is not installed, which brings axe-core")
+        skip_or_fail("npm is not installed; it is needed to install axe-core")
     with tempfile.TemporaryDirectory() as folder:
         command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, "axe-core@4"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
-            skip_or_fail(f"npm does not bring axe-core: {done.stderr}")
+            skip_or_fail(f"npm cannot install axe-core: {done.stderr}")
         yield Path(folder, "node_modules", "axe-core", "axe.min.js").read_text()

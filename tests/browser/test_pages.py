@@ -1,12 +1,14 @@
-"""The pages in a browser, as a person uses them."""
+"""Tests of the dashboard in a browser."""
 
 import json
 
 import pytest
 import requests
 
-PAGES = ["/__mock/", "/__mock/pages/journal", "/__mock/pages/steer"]
-# What has broken out of pages elsewhere, and variations of it, to be 150.
+pytestmark = pytest.mark.slow
+
+PAGES = ["/__mock/", "/__mock/pages/journal", "/__mock/pages/simulation"]
+# Known ways to inject code into a page, combined with ways to wrap them: 150 strings.
 _BREAKOUTS = [
     "<script>window.hacked=1</script>",
     "</script><script>window.hacked=1</script>",
@@ -43,7 +45,7 @@ def test_there_are_150_hostile_strings():
     assert len(set(HOSTILE)) == 150
 
 
-def test_a_job_appears_completes_and_shows_its_picture_without_a_reload(page, create):
+def test_a_job_appears_completes_and_shows_its_image_without_a_reload(page, create):
     page.goto("/__mock/")
     page.get_by_text("No jobs yet").wait_for()
     job = create("A cup of tea")
@@ -59,7 +61,7 @@ def test_a_job_appears_completes_and_shows_its_picture_without_a_reload(page, cr
     page.get_by_role("row", name="A cup of tea").get_by_text("completed").wait_for()
 
 
-def test_every_button_of_a_job_does_what_it_says(page, api, create):
+def test_every_button_of_a_job_runs_its_operation(page, api, create):
     first, second, third = create("one"), create("two"), create("three")
 
     def press(name):
@@ -85,8 +87,8 @@ def test_every_button_of_a_job_does_what_it_says(page, api, create):
     assert statuses()[second] == "completed"
 
 
-def test_every_button_of_the_clock_and_orders_does_what_it_says(page, api, create):
-    page.goto("/__mock/pages/steer")
+def test_every_button_of_the_simulation_page_runs_its_operation(page, api, create):
+    page.goto("/__mock/pages/simulation")
 
     def press(name):
         page.get_by_role("button", name=name, exact=True).click()
@@ -113,25 +115,29 @@ def test_every_button_of_the_clock_and_orders_does_what_it_says(page, api, creat
     page.get_by_role("textbox", name="Arguments").last.fill("code=418")
     press("Add fault")
     page.get_by_text("applied 0 of 1").wait_for()
+    api("POST", "/__mock/rules", {"model": "Qwen/*", "scenario": "slow"})
+    page.get_by_text("slow for model Qwen/*").wait_for()
+    press("Remove all rules")
+    page.get_by_text("No rules.").wait_for()
     press("Remove all faults")
     page.get_by_text("No faults.").wait_for()
-    press("Drop all jobs, scenarios, faults and the journal")
+    press("Remove all jobs, scenarios, rules, faults and the journal")
     page.get_by_text("No scenarios queued.").wait_for()
     assert api("GET", "/__mock/jobs")["jobs"] == []
 
 
-def test_a_mistake_is_told_where_the_person_is(page):
-    page.goto("/__mock/pages/steer")
+def test_an_invalid_input_is_shown_on_the_same_page(page):
+    page.goto("/__mock/pages/simulation")
     page.get_by_role("textbox", name="Arguments").first.fill("nonsense")
     page.get_by_role("button", name="Add scenario").click()
     page.get_by_role("status").get_by_text("expected name=value").wait_for()
-    assert page.url.endswith("/__mock/pages/steer")
+    assert page.url.endswith("/__mock/pages/simulation")
     assert page.get_by_role("textbox", name="Arguments").first.input_value() == "nonsense"
 
 
 def test_filters_are_kept_while_changes_appear(page, create):
-    create("green door")
-    create("red door")
+    create("green gate")
+    create("red gate")
     page.goto("/__mock/")
     page.get_by_label("Text").fill("green")
     page.get_by_role("button", name="Filter").click()
@@ -141,7 +147,7 @@ def test_filters_are_kept_while_changes_appear(page, create):
     assert page.get_by_label("Text").input_value() == "green"
 
 
-def test_what_a_person_unfolds_stays_unfolded_and_what_they_write_stays(page, create):
+def test_open_details_and_typed_text_are_kept_while_changes_appear(page, create):
     job = create()
     page.goto(f"/__mock/pages/jobs/{job}")
     page.get_by_label("Reason").fill("My own words")
@@ -154,21 +160,21 @@ def test_what_a_person_unfolds_stays_unfolded_and_what_they_write_stays(page, cr
     assert page.get_by_label("Reason").input_value() == "My own words"
 
 
-def test_while_it_is_paused_nothing_changes(page, create):
+def test_a_paused_page_does_not_update(page, create):
     page.clock.install()
     page.goto("/__mock/")
     page.get_by_role("button", name="Pause").click()
-    asked = []
-    page.on("request", lambda one: asked.append(one.url))
+    requested = []
+    page.on("request", lambda one: requested.append(one.url))
     page.clock.run_for(10_000)
-    assert asked == []
+    assert requested == []
     create("late")
     page.get_by_role("button", name="Pause").click()
     page.clock.run_for(2_000)
     page.get_by_text("late").wait_for()
 
 
-def test_it_works_without_scripts(browser, served, create, api):
+def test_the_dashboard_works_without_javascript(browser, served, create, api):
     job = create("no script")
     with browser.new_context(base_url=served, java_script_enabled=False) as context:
         page = context.new_page()
@@ -181,7 +187,7 @@ def test_it_works_without_scripts(browser, served, create, api):
     assert api("GET", "/__mock/jobs")["jobs"][0]["status"] == "completed"
 
 
-def test_it_is_used_with_the_keyboard_alone(page, api, create):
+def test_the_dashboard_works_with_the_keyboard_alone(page, api, create):
     create("by keyboard")
     page.goto("/__mock/")
     for _ in range(40):
@@ -200,7 +206,7 @@ def test_it_is_used_with_the_keyboard_alone(page, api, create):
     assert api("GET", "/__mock/jobs")["jobs"][0]["status"] == "completed"
 
 
-def test_dark_is_dark(browser, served):
+def test_the_dark_scheme_is_dark(browser, served):
     def lightness(scheme):
         with browser.new_context(base_url=served, color_scheme=scheme) as context:
             page = context.new_page()
@@ -214,7 +220,7 @@ def test_dark_is_dark(browser, served):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_wrong_and_nothing_is_wider_than_the_window(
+def test_axe_finds_no_violation_and_nothing_is_wider_than_the_window(
     browser, served, api, create, axe, scheme, width
 ):
     job = create("A cup")
@@ -234,7 +240,7 @@ def test_axe_finds_nothing_wrong_and_nothing_is_wider_than_the_window(
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
-def test_no_hostile_text_runs_in_whatever_field_it_comes(page, served, create, api):
+def test_no_hostile_text_is_executed_in_any_field(page, served, create, api):
     jobs = []
     for text in HOSTILE:
         jobs.append(create(text, model=f"m{text}"))

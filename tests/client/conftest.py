@@ -1,4 +1,4 @@
-"""A client whose time is virtual, over answers that a test writes: each test runs on all three."""
+"""A client in virtual time whose responses are defined by the test. Each test runs with all three clients."""
 
 import httpx
 import pytest
@@ -14,13 +14,13 @@ ID = "6347623b2fce4998b0e842f7e935ccb0"
 
 
 class Time:
-    """Time that passes only when somebody sleeps."""
+    """A virtual clock that advances only during sleeps."""
 
     def __init__(self):
         self.now = 1000.0
         self.pauses = []
-        self.passes = lambda seconds: seconds  # by how much a pause moves the clock
-        self.shows = lambda now: now  # what the clock shows
+        self.passes = lambda seconds: seconds  # how far a sleep advances the clock
+        self.shows = lambda now: now  # the time that the clock shows
 
     def sleep(self, seconds):
         self.pauses.append(seconds)
@@ -45,7 +45,7 @@ def library(request):
 
 @pytest.fixture
 def settings():
-    """What the client is given besides; a test may parametrize it."""
+    """Return more arguments for the client. A test may parametrize this."""
     return {}
 
 
@@ -68,12 +68,12 @@ def client(library, api, time, settings):
 
 @pytest.fixture
 def api():
-    """The answers; whatever is asked for besides fails the test."""
+    """Return the responses. Any other request fails the test."""
     return Api()
 
 
 def generation(status="pending", **more):
-    """A generation as the API answers it."""
+    """Return a generation as the API's JSON."""
     file = {
         "url": "https://files.example/a/cup.png?sig=s3cret",
         "file_id": "file-1",

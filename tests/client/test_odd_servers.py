@@ -1,4 +1,4 @@
-"""Answers that nobody expects: a create makes at most one job, a file is one file, and memory has an end."""
+"""Unusual responses: at most one generation per create, no mixed-up files, and limited memory."""
 
 import gzip
 import itertools
@@ -25,6 +25,8 @@ from netmind_client import (
     UnexpectedResponse,
 )
 
+pytestmark = pytest.mark.slow
+
 WHOLE_GZIP = gzip.compress(b"a" * 500)
 
 
@@ -35,11 +37,11 @@ def short_pauses(monkeypatch):
 
 @pytest.fixture(params=KINDS)
 def serve(request):
-    """Starts a server, and gives it with a client of each kind."""
+    """Return a function that starts a server, and returns it with a client of each kind."""
     opened = []
 
-    def start(answering, **options):
-        server = RawServer(answering)
+    def start(respond, **options):
+        server = RawServer(respond)
         options = {"base_url": server.base_url, "request_timeout": 10, "poll_interval": 0.1, **options}
         clients = real_client(request.param, **options)
         opened.append((clients, server))
@@ -70,51 +72,51 @@ class TestCreate:
             "http://ü/",
         ],
     )
-    def test_a_redirect_to_nowhere_is_one_create(self, serve, status, location):
+    def test_an_invalid_redirect_sends_one_create(self, serve, status, location):
         server, client = serve(lambda _: raw_response(status=status, Location=location))
         with pytest.raises(CreateOutcomeUnknown, match="may have been created"):
             client.create("m", {})
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
     @pytest.mark.parametrize("hint", ["102 Processing", "103 Early Hints"])
-    def test_information_before_an_answer_is_none(self, serve, hint):
+    def test_informational_responses_are_skipped(self, serve, hint):
         ids = map(str, itertools.count())
 
-        def answering(_):
-            made = raw_response({"id": next(ids), "status": "pending"})
-            return f"HTTP/1.1 {hint}\r\nLink: </a>\r\n\r\n".encode() * 2 + made
+        def respond(_):
+            created = raw_response({"id": next(ids), "status": "pending"})
+            return f"HTTP/1.1 {hint}\r\nLink: </a>\r\n\r\n".encode() * 2 + created
 
-        _, client = serve(answering)
+        _, client = serve(respond)
         assert [client.create("m", {}).id for _ in range(3)] == ["0", "1", "2"]
 
     @pytest.mark.parametrize("status", ["101 Switching Protocols", "103 Early Hints"])
-    def test_information_alone_leaves_the_outcome_open(self, serve, status):
+    def test_an_informational_response_alone_leaves_the_outcome_unknown(self, serve, status):
         server, client = serve(lambda _: f"HTTP/1.1 {status}\r\n\r\n".encode() + RawServer.CLOSE)
         with pytest.raises(CreateOutcomeUnknown):
             client.create("m", {})
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
-    @pytest.mark.parametrize("surplus", ["another answer", "bytes"])
-    def test_what_is_left_over_after_an_answer_is_not_the_next_one(self, serve, surplus):
+    @pytest.mark.parametrize("surplus", ["another response", "bytes"])
+    def test_surplus_bytes_are_not_taken_for_the_next_response(self, serve, surplus):
         ids = map(str, itertools.count())
 
-        def answering(_):
-            made = raw_response({"id": next(ids), "status": "pending"})
-            return made + (
+        def respond(_):
+            created = raw_response({"id": next(ids), "status": "pending"})
+            return created + (
                 raw_response({"id": "stray", "status": "pending"})
-                if surplus == "another answer"
+                if surplus == "another response"
                 else b"stray"
             )
 
-        _, client = serve(answering)
+        _, client = serve(respond)
         assert [client.create("m", {}).id for _ in range(3)] == ["0", "1", "2"]
 
-    def test_an_id_that_no_url_can_hold_is_none(self, serve):
+    def test_an_id_that_no_url_can_contain_is_not_accepted(self, serve):
         _, client = serve(lambda _: raw_response(b'{"id": "\\ud800", "status": "pending"}'))
-        with pytest.raises(CreateOutcomeUnknown, match="with no generation in it"):
+        with pytest.raises(CreateOutcomeUnknown, match="without a generation"):
             client.create("m", {})
 
-    def test_an_answer_of_many_bytes_is_not_kept(self, serve):
+    def test_a_large_response_is_not_kept_in_memory(self, serve):
         body = gzip.compress(b"[" + b"[],\n" * 15_000_000 + b"[]]")
         _, client = serve(lambda _: raw_response(body, Content_Encoding="gzip"))
         tracemalloc.start()
@@ -125,7 +127,7 @@ class TestCreate:
 
 
 class TestSessions:
-    """Sessions of a user's own that repeat a POST which may have been received."""
+    """The user's own sessions that repeat a POST which may have been received."""
 
     @pytest.mark.parametrize(
         "retries",
@@ -133,11 +135,11 @@ class TestSessions:
             Retry(3, allowed_methods=None),
             Retry(total=None, read=3, allowed_methods=None),
             Retry(total=None, status=3, status_forcelist=[500], allowed_methods={"POST"}),
-            Retry(3, allowed_methods=["GET"]),  # repeats whatever breaks in TLS, a POST too
+            Retry(3, allowed_methods=["GET"]),  # still repeats a POST after a TLS error
         ],
     )
     @pytest.mark.parametrize("mounted", ["before", "after"])
-    def test_is_refused_before_anything_is_sent(self, retries, mounted):
+    def test_a_session_that_repeats_a_post_is_rejected_before_anything_is_sent(self, retries, mounted):
         session = requests.Session()
         adapter = HTTPAdapter(max_retries=retries)
         with RawServer(lambda _: RawServer.CLOSE) as server:
@@ -146,11 +148,14 @@ class TestSessions:
             else:
                 do = partial(GenerationClient, "k", server.base_url, session=session)
             session.mount("http://", adapter)
-            with pytest.raises(ConfigurationError, match="sends POST again, which can pay for a job twice"):
+            with pytest.raises(
+                ConfigurationError,
+                match="may send a POST again, so a generation may be created and billed twice",
+            ):
                 do()
-        assert server.asked == []
+        assert server.requests == []
 
-    def test_connections_that_were_not_made_may_be_tried_again(self):
+    def test_a_session_may_repeat_failed_connects(self):
         session = requests.Session()
         session.mount("http://", HTTPAdapter(max_retries=Retry(3, other=0, allowed_methods=["GET"])))
         GenerationClient("k", session=session)
@@ -161,7 +166,7 @@ class TestSessions:
 def test_a_client_on_both_sides_of_a_fork_shares_no_connection():
     with (
         RawServer(
-            lambda asked: raw_response({"id": asked.path.rpartition("/")[2], "status": "pending"})
+            lambda request: raw_response({"id": request.path.rpartition("/")[2], "status": "pending"})
         ) as server,
         GenerationClient("k", server.base_url) as client,
     ):
@@ -174,31 +179,31 @@ def test_a_client_on_both_sides_of_a_fork_shares_no_connection():
                 os._exit(0)
         os.waitpid(child, 0)
         client.get("after")
-    before, forked, after = (asked.connection for asked in server.asked)
+    before, forked, after = (request.connection for request in server.requests)
     assert before == after != forked
 
 
 def ranged(content, cut_after=None, **headers):
-    """Answers a request for a file, or its rest, and closes after so many bytes."""
+    """Return a function that responds with a file or its rest, and closes after ``cut_after`` bytes."""
 
-    def answering(asked):
-        start = int(asked.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+    def respond(request):
+        start = int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
         left = content[start:]
-        told = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
-        whole = raw_response(left, "206 Partial Content" if start else "200 OK", **told, **headers)
+        part = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
+        whole = raw_response(left, "206 Partial Content" if start else "200 OK", **part, **headers)
         cut = whole[: len(whole) - len(left) + min(cut_after or len(left), len(left))]
         return cut + RawServer.CLOSE
 
-    return answering
+    return respond
 
 
 class TestDownload:
-    def test_no_byte_that_came_before_a_cut_is_asked_for_again(self, serve, tmp_path):
+    def test_no_byte_is_requested_twice(self, serve, tmp_path):
         content = os.urandom(200_000)
         server, client = serve(ranged(content, 50_000, ETag='"abc"'))
         [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert path.read_bytes() == content
-        assert [asked.headers.get("range") for asked in server.asked] == [
+        assert [request.headers.get("range") for request in server.requests] == [
             None, "bytes=50000-", "bytes=100000-", "bytes=150000-"
         ]  # fmt: skip
 
@@ -212,44 +217,44 @@ class TestDownload:
             ({"ETag": '"a"'}, {}),
         ],
     )  # fmt: skip
-    def test_the_rest_of_another_file_is_not_added(self, serve, tmp_path, old, new):
-        def answering(asked):
-            if "range" in asked.headers:
+    def test_the_rest_of_another_file_is_not_appended(self, serve, tmp_path, old, new):
+        def respond(request):
+            if "range" in request.headers:
                 total = new.get("total", 90_000)
-                told = {name: value for name, value in new.items() if name != "total"}
-                told["Content_Range"] = f"bytes 70000-{total - 1}/{total}"
-                return raw_response(b"N" * (total - 70_000), "206 Partial Content", **told)
-            told = {name: value for name, value in old.items() if name != "total"}
-            if len(server.asked) == 1:
-                return raw_response(b"O" * 70_000, length=90_000, **told) + RawServer.CLOSE
-            return raw_response(b"O" * 90_000, **told)
+                headers = {name: value for name, value in new.items() if name != "total"}
+                headers["Content_Range"] = f"bytes 70000-{total - 1}/{total}"
+                return raw_response(b"N" * (total - 70_000), "206 Partial Content", **headers)
+            headers = {name: value for name, value in old.items() if name != "total"}
+            if len(server.requests) == 1:
+                return raw_response(b"O" * 70_000, length=90_000, **headers) + RawServer.CLOSE
+            return raw_response(b"O" * 90_000, **headers)
 
-        server, client = serve(answering)
+        server, client = serve(respond)
         [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert path.read_bytes() == b"O" * 90_000
 
-    def test_a_redirect_is_followed_and_its_body_left(self, serve, tmp_path):
-        def answering(asked):
-            if asked.path == "/elsewhere/cup.png":
+    def test_a_redirect_is_followed_without_reading_its_body(self, serve, tmp_path):
+        def respond(request):
+            if request.path == "/elsewhere/cup.png":
                 return raw_response(b"picture")
             endless = f"{10**12}"
             return raw_response(b"x" * 100, "302 Found", length=endless, Location="/elsewhere/cup.png?sig=1")
 
-        server, client = serve(lambda asked: answering(asked._replace(path=asked.path.partition("?")[0])))
+        server, client = serve(lambda request: respond(request._replace(path=request.path.partition("?")[0])))
         [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert (path.name, path.read_bytes()) == ("a-cup.png", b"picture")
 
-    def test_a_redirect_in_circles_is_given_up_at_once(self, serve, tmp_path):
+    def test_a_redirect_loop_is_not_retried(self, serve, tmp_path):
         server, client = serve(lambda _: raw_response(status="302 Found", Location="/b?sig=s3cret"))
-        with pytest.raises(DownloadError, match="redirected 10 times, and no file") as caught:
+        with pytest.raises(DownloadError, match="stopped after 10 redirects without a file") as caught:
             client.download(_generation(completed(server.base_url + "/a?sig=s3cret")), tmp_path)
-        assert len(server.asked) == 10
+        assert len(server.requests) == 10
         assert "s3cret" not in str(caught.value)
 
     @pytest.mark.parametrize(
         "location", ["mailto:x", "ftp://h/f?sig=s3cret", "http://[", "file:///etc/passwd"]
     )
-    def test_a_redirect_to_no_http_url_is_told(self, serve, tmp_path, location):
+    def test_a_redirect_to_another_scheme_is_reported(self, serve, tmp_path, location):
         server, client = serve(lambda _: raw_response(status="302 Found", Location=location))
         with pytest.raises(DownloadError) as caught:
             client.download(_generation(completed(server.base_url + "/a")), tmp_path)
@@ -257,19 +262,19 @@ class TestDownload:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json"])
-    def test_a_page_is_not_taken_for_a_picture(self, serve, tmp_path, content_type):
+    def test_a_web_page_is_not_saved_as_an_image(self, serve, tmp_path, content_type):
         server, client = serve(lambda _: raw_response(b"<html>", Content_Type=content_type))
         with pytest.raises(DownloadError, match=r"expected image, got (text/html|application/json)"):
             client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert list(tmp_path.iterdir()) == []
 
-    def test_what_comes_encoded_unasked_is_decoded(self, serve, tmp_path):
+    def test_an_unrequested_gzip_encoding_is_decoded(self, serve, tmp_path):
         content = b"RIFF" * 1000
         server, client = serve(lambda _: raw_response(gzip.compress(content), Content_Encoding="gzip"))
         [path] = client.download(_generation(completed(server.base_url + "/cup.wav")), tmp_path)
         assert path.read_bytes() == content
 
-    def test_a_gzip_of_two_members_is_both(self, serve, tmp_path):
+    def test_all_members_of_a_gzip_body_are_decoded(self, serve, tmp_path):
         content = gzip.compress(b"a" * 500) + gzip.compress(b"b" * 500)
         server, client = serve(lambda _: raw_response(content, Content_Encoding="gzip"))
         [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
@@ -278,33 +283,33 @@ class TestDownload:
     @pytest.mark.parametrize(
         "content", [WHOLE_GZIP[:-3], WHOLE_GZIP + b"rest", b"none"], ids=["cut", "too long", "none"]
     )
-    def test_a_gzip_that_is_not_whole_is_not_saved(self, serve, tmp_path, content):
+    def test_an_invalid_gzip_body_is_not_saved(self, serve, tmp_path, content):
         server, client = serve(lambda _: raw_response(content, Content_Encoding="gzip"))
         with pytest.raises(DownloadError, match="gzip"):
             client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path)
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_download_whose_time_is_over_is_given_the_least_that_a_request_is(self, serve, tmp_path):
+    def test_a_download_without_time_left_gets_the_minimum_timeout(self, serve, tmp_path):
         server, client = serve(lambda _: raw_response(b"picture"))
         [path] = client.download(_generation(completed(server.base_url + "/cup.png")), tmp_path, timeout=0)
         assert path.read_bytes() == b"picture"
 
-    def test_a_callback_may_ask_the_same_client(self, tmp_path):
-        def answering(asked):
+    def test_a_callback_may_use_the_same_client(self, tmp_path):
+        def respond(request):
             return (
                 raw_response(b"picture")
-                if asked.path == "/cup.png"
+                if request.path == "/cup.png"
                 else raw_response({"id": "a", "status": "completed"})
             )
 
-        with RawServer(answering) as server, GenerationClient("k", server.base_url) as client:
+        with RawServer(respond) as server, GenerationClient("k", server.base_url) as client:
             seen = []
             generation = _generation(completed(server.base_url + "/cup.png"))
             client.download(generation, tmp_path, on_progress=lambda _: seen.append(client.get("a").status))
         assert seen == ["completed"]
 
     @pytest.mark.parametrize("error", [OSError("mine"), TimeoutError("mine"), ValueError("mine")])
-    def test_an_error_of_a_callbacks_own_is_that(self, serve, tmp_path, error):
+    def test_an_exception_of_a_callback_is_raised_unchanged(self, serve, tmp_path, error):
         def on_progress(_):
             raise error
 
@@ -313,14 +318,14 @@ class TestDownload:
             client.download(
                 _generation(completed(server.base_url + "/a.png")), tmp_path, on_progress=on_progress
             )
-        assert (caught.value is error, len(server.asked), list(tmp_path.iterdir())) == (True, 1, [])
+        assert (caught.value is error, len(server.requests), list(tmp_path.iterdir())) == (True, 1, [])
 
 
-def test_an_error_tells_no_token_by_what_caused_it(serve):
+def test_the_causes_of_an_error_do_not_contain_the_api_key(serve):
     server, client = serve(lambda _: RawServer.CLOSE)
     with pytest.raises(TransportError) as caught:
         client.list()
-    assert server.asked[0].headers["authorization"] == "Bearer k3y"
+    assert server.requests[0].headers["authorization"] == "Bearer k3y"
     error = caught.value
     while error is not None:
         for kept in ("request", "response", "_request"):
@@ -329,25 +334,27 @@ def test_an_error_tells_no_token_by_what_caused_it(serve):
         error = error.__cause__ or error.__context__
 
 
-def test_an_answer_about_another_job_is_not_believed(serve):
+def test_a_response_about_another_generation_is_rejected(serve):
     _, client = serve(lambda _: raw_response({"id": "other", "status": "completed"}))
-    with pytest.raises(UnexpectedResponse, match="generation a: the answer is about another one, other"):
+    with pytest.raises(
+        UnexpectedResponse, match="generation a: the response is about another generation, other"
+    ):
         client.get("a")
 
 
 @pytest.mark.parametrize("dots", [".", "..", "..."])
-def test_dots_are_no_id(serve, dots):
+def test_dots_are_not_an_id(serve, dots):
     server, client = serve(lambda _: raw_response({"id": dots, "status": "completed"}))
     for call in (client.get, client.delete, client.wait):
         with pytest.raises(ConfigurationError, match="expected a generation or its id"):
             call(dots)
-    assert server.asked == []
+    assert server.requests == []
     with pytest.raises(CreateOutcomeUnknown):
         client.create("m", {})
 
 
 @pytest.mark.parametrize("body", [b"/" * 800, b"/?" * 400, b"//@" * 300, b"x" * 2_000_000, b"\\" * 800])
-def test_an_error_page_is_told_in_no_time(serve, body):
+def test_a_long_error_page_is_shortened_quickly(serve, body):
     _, client = serve(lambda _: raw_response(body, "400 Bad Request"))
     begun = time.process_time()
     with pytest.raises(InvalidRequestError):
@@ -355,14 +362,14 @@ def test_an_error_page_is_told_in_no_time(serve, body):
     assert time.process_time() - begun < 1
 
 
-def test_a_proxy_that_refuses_to_connect_has_sent_nothing_on(serve, monkeypatch):
+def test_a_proxy_that_rejects_connect_has_forwarded_nothing(serve, monkeypatch):
     server, _ = serve(lambda _: raw_response(status="502 Bad Gateway"))
     monkeypatch.setenv("HTTPS_PROXY", server.base_url)
     _, client = serve(lambda _: raw_response(), base_url="https://api.example.invalid")
     with pytest.raises(TransportError, match=r"not sent: .*nothing was created") as caught:
         client.create("m", {})
     assert not isinstance(caught.value, CreateOutcomeUnknown)
-    assert [asked.method for asked in server.asked] == ["CONNECT"] * 3
+    assert [request.method for request in server.requests] == ["CONNECT"] * 3
 
 
 @pytest.mark.parametrize(
@@ -386,7 +393,7 @@ def _created(library):
         next(clients, None)
 
 
-def test_json_that_is_deep_is_told(serve):
+def test_deeply_nested_json_is_reported(serve):
     _, client = serve(lambda _: raw_response(b"[" * 100_000))
     with pytest.raises(NetMindError):
         client.get("a")

@@ -1,4 +1,4 @@
-"""The client's parts: models, polling, file names, and the tree of errors."""
+"""Units of the client: models, polling, file names, files, and the exception classes."""
 
 import contextlib
 import copy
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import netmind_client
 from netmind_client import GenerationFailed, NetMindError, Result, ResultMissing, exceptions
-from netmind_client._files import Lines, NameTaken, partial
+from netmind_client._files import LineFile, NameTaken, partial
 from netmind_client._flows.download import name_for, safe_name
 from netmind_client._flows.waiting import delay_after, has_ended
 from netmind_client._models import read_generation
@@ -58,11 +58,11 @@ class TestModels:
         )
 
     @given(json_values)
-    def test_no_answer_can_break_it(self, document):
+    def test_reads_any_json_without_an_error(self, document):
         read_generation(document)
 
     @given(json_values)
-    def test_no_result_or_logs_can_break_it(self, value):
+    def test_reads_any_result_and_logs_without_an_error(self, value):
         generation = read_generation({"id": "x", "status": "failed", "result": value, "logs": value})
         with pytest.raises(GenerationFailed):
             has_ended(generation, 0.0)
@@ -76,7 +76,7 @@ class TestPolling:
         assert delay_after(waited) == pytest.approx(delay)
 
     @given(st.floats(0, 3600))
-    def test_a_job_is_noticed_within_a_second_or_22_percent_and_later_within_5(self, ends):
+    def test_an_end_is_noticed_within_a_second_or_22_percent_and_later_within_5(self, ends):
         polled, waited = 0, 0.0
         while waited < ends:
             waited += delay_after(waited)
@@ -94,21 +94,21 @@ class TestPolling:
             ("completed", {}, False),
         ],
     )
-    def test_a_job_has_ended_once_it_has_its_results(self, status, result, expected):
+    def test_a_generation_has_ended_once_it_has_its_results(self, status, result, expected):
         assert has_ended(read_generation({"id": "x", "status": status, "result": result}), 14.9) is expected
 
     @pytest.mark.parametrize("result", [{}, {"data": [{"text": ""}]}])
     @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
-    def test_a_job_that_ended_otherwise_is_an_error(self, status, result):
+    def test_a_generation_that_failed_raises(self, status, result):
         with pytest.raises(GenerationFailed, match=f"generation x ended as {status}"):
             has_ended(read_generation({"id": "x", "status": status, "result": result}), 0.0)
 
-    def test_so_is_one_whose_result_stays_empty(self):
+    def test_a_result_that_stays_empty_raises_after_15_seconds(self):
         with pytest.raises(ResultMissing):
             has_ended(read_generation({"id": "x", "status": "completed"}), 15.0)
 
     @pytest.mark.parametrize("status", ["pending", "completed"])
-    def test_and_one_that_is_marked_as_deleted(self, status):
+    def test_a_generation_marked_as_deleted_raises(self, status):
         tombstone = read_generation({"id": "x", "status": status, "is_deleted": True})
         assert tombstone.is_deleted
         with pytest.raises(GenerationFailed, match="generation x was deleted"):
@@ -140,17 +140,17 @@ class TestNames:
     def test_a_name_is_never_a_path(self, result, content_type, name):
         assert name_for(result, "6347623b2fce", content_type, 1, 1) == f"6347623b2fce-{name}"
 
-    def test_long_names_keep_their_ending(self):
+    def test_long_names_keep_their_suffix(self):
         assert name_for(Result(file_name="x" * 500 + ".png"), "a", "", 1, 1) == "a-" + "x" * 100 + ".png"
         assert safe_name("x" * 500) == "x" * 100
 
     @given(st.text(min_size=1, max_size=100), st.text(min_size=1, max_size=100))
-    def test_two_jobs_never_share_a_name(self, one, other):
+    def test_two_generations_never_share_a_name(self, one, other):
         names = {name_for(Result(file_name="a.png"), job, "", 1, 1).lower() for job in (one, other)}
         assert len(names) == (1 if one == other else 2)
 
     @given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=30))
-    def test_whatever_the_api_says_the_file_lies_in_the_folder(self, file_name, url, content_type):
+    def test_the_file_is_always_in_the_folder(self, file_name, url, content_type):
         name = name_for(Result(file_name=file_name, url="https://x/" + url), file_name, content_type, 1, 2)
         assert Path("/folder", name).resolve().parent == Path("/folder")
         assert name == name.strip()
@@ -164,7 +164,7 @@ class TestPartial:
             file.write(content)
             file.finish(folder / name, **{"overwrite": False, **options})
 
-    def test_what_breaks_off_leaves_nothing(self, tmp_path):
+    def test_an_interrupted_write_leaves_no_file(self, tmp_path):
         def write():
             with partial(tmp_path) as file:
                 file.write(b"abc")
@@ -174,23 +174,23 @@ class TestPartial:
             write()
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_folder_that_cannot_be_made_is_told(self, tmp_path):
+    def test_a_folder_that_cannot_be_created_is_reported(self, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(netmind_client.DownloadError, match="nothing can be saved there: "):
             self.save(tmp_path / "file" / "a")
 
-    def test_a_full_disk_is_told(self, tmp_path):
+    def test_a_full_disk_is_reported(self, tmp_path):
         with partial(tmp_path) as file, Path("/dev/full").open("wb", buffering=0) as full:
             file._file.close()
             file._file = full
             with pytest.raises(netmind_client.DownloadError, match="No space left on device"):
                 file.write(b"abc")
 
-    def test_an_error_that_is_not_the_disks_is_left_as_it_is(self, tmp_path):
+    def test_an_oserror_of_the_caller_is_not_converted(self, tmp_path):
         with pytest.raises(OSError, match="mine"), partial(tmp_path):
             raise OSError("mine")
 
-    def test_a_file_system_without_links_is_served_too(self, tmp_path, monkeypatch):
+    def test_a_file_system_without_hard_links_is_supported(self, tmp_path, monkeypatch):
         def no_links(*_):
             raise PermissionError
 
@@ -200,20 +200,20 @@ class TestPartial:
         with pytest.raises(NameTaken):
             self.save(tmp_path, b"other")
 
-    def test_a_link_that_leads_elsewhere_is_not_followed(self, tmp_path):
+    def test_a_symbolic_link_is_not_followed(self, tmp_path):
         (tmp_path / "a").symlink_to(tmp_path / "elsewhere")
         with pytest.raises(NameTaken):
             self.save(tmp_path)
         self.save(tmp_path, overwrite=True)
         assert not (tmp_path / "elsewhere").exists()
 
-    def test_permissions_are_those_of_any_new_file(self, tmp_path):
+    def test_permissions_are_those_of_other_new_files(self, tmp_path):
         (tmp_path / "other").write_bytes(b"")
         self.save(tmp_path)
         assert (tmp_path / "a").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-class TestLines:
+class TestLineFile:
     @pytest.fixture
     def path(self, tmp_path):
         return tmp_path / "new" / "lines"
@@ -221,23 +221,23 @@ class TestLines:
     @pytest.fixture
     def opened(self):
         with contextlib.ExitStack() as stack:
-            yield lambda path: stack.enter_context(contextlib.closing(Lines(path)))
+            yield lambda path: stack.enter_context(contextlib.closing(LineFile(path)))
 
     def test_lines_are_added_and_read(self, path, opened):
-        with contextlib.closing(Lines(path)) as lines:
+        with contextlib.closing(LineFile(path)) as lines:
             lines.add("a")
             lines.add("b")
-        assert (opened(path).whole, path.read_bytes()) == (b"a\nb\n", b"a\nb\n")
+        assert (opened(path).complete, path.read_bytes()) == (b"a\nb\n", b"a\nb\n")
 
-    def test_a_line_that_was_cut_short_is_there_until_another_is_added(self, tmp_path, opened):
+    def test_an_incomplete_line_is_kept_until_another_is_added(self, tmp_path, opened):
         path = tmp_path / "lines"
         path.write_bytes(b"a\nb")
         lines = opened(path)
-        assert (lines.whole, lines.torn, path.read_bytes()) == (b"a\n", b"b", b"a\nb")
+        assert (lines.complete, lines.incomplete, path.read_bytes()) == (b"a\n", b"b", b"a\nb")
         lines.add("c")
         assert path.read_bytes() == b"a\nc\n"
 
-    def test_a_line_that_a_full_disk_cuts_short_is_told_and_taken_off(self, path, opened, monkeypatch):
+    def test_a_line_cut_short_by_a_full_disk_is_reported_and_removed(self, path, opened, monkeypatch):
         lines, write = opened(path), os.write
         lines.add("a")
         with monkeypatch.context() as full:
@@ -249,8 +249,8 @@ class TestLines:
         lines.add("e")
         assert path.read_bytes() == b"a\ne\n"
 
-    def test_what_is_closed_writes_to_no_other_file_of_its_number(self, path, tmp_path):
-        lines = Lines(path)
+    def test_a_closed_file_does_not_write_to_a_reused_descriptor(self, path, tmp_path):
+        lines = LineFile(path)
         lines.close()
         with (tmp_path / "other").open("w+b") as other:
             other.write(b"x" * 100)
@@ -259,7 +259,7 @@ class TestLines:
                 lines.add("a")
         assert (tmp_path / "other").read_bytes() == b"x" * 100
 
-    def test_a_file_that_is_gone_or_another_is_not_written_to(self, path, opened):
+    def test_a_file_that_was_deleted_or_replaced_is_not_written_to(self, path, opened):
         lines = opened(path)
         lines.add("a")
         path.unlink()
@@ -270,7 +270,7 @@ class TestLines:
             lines.add("b")
         assert path.read_bytes() == b"other"
 
-    def test_a_process_that_goes_elsewhere_writes_to_the_same_file(self, tmp_path, opened, monkeypatch):
+    def test_a_change_of_the_working_directory_does_not_change_the_file(self, tmp_path, opened, monkeypatch):
         monkeypatch.chdir(tmp_path)
         lines = opened(Path("lines"))
         (tmp_path / "elsewhere").mkdir()
@@ -278,11 +278,11 @@ class TestLines:
         lines.add("a")
         assert (tmp_path / "lines").read_bytes() == b"a\n"
 
-    def test_a_folder_is_no_file(self, tmp_path, opened):
+    def test_a_folder_is_rejected(self, tmp_path, opened):
         with pytest.raises(netmind_client.DownloadError, match="cannot be written: Is a directory"):
             opened(tmp_path)
 
-    def test_a_pipe_is_no_file(self, tmp_path, opened):
+    def test_a_pipe_is_rejected(self, tmp_path, opened):
         os.mkfifo(tmp_path / "pipe")
         with pytest.raises(
             netmind_client.ConfigurationError, match="expected a file, got a device or a pipe"
@@ -291,7 +291,7 @@ class TestLines:
 
 
 class TestErrors:
-    def test_the_drawn_tree_is_the_tree(self):
+    def test_the_documented_tree_lists_all_exceptions(self):
         drawn = re.findall(r"^[ │├└─]*(\w+)", exceptions.__doc__.split("::")[1], re.MULTILINE)
         real = {
             name
@@ -308,7 +308,7 @@ class TestErrors:
     @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickled])
     def test_an_error_can_be_copied_and_pickled(self, again):
         facts = {"model": "m", "config": {"n": 1}, "sent_at": 1.5}
-        error = netmind_client.CreateOutcomeUnknown("no answer", **facts, find=lambda _: [])
+        error = netmind_client.CreateOutcomeUnknown("no response", **facts, find=lambda _: [])
         error.attempts, error.resume = 2, "netmind-client find-created"
         copied = again(error)
         assert (str(copied), copied.config, copied.sent_at) == (str(error), {"n": 1}, 1.5)

@@ -1,4 +1,4 @@
-"""How a client is set up."""
+"""Creating a client: arguments, environment variables, and invalid values."""
 
 import httpx
 import pytest
@@ -23,7 +23,7 @@ class TestSetUp:
         assert api.calls[0].headers["Authorization"] == "Bearer from-env"
 
     @pytest.mark.anyio
-    async def test_also_for_the_async_client(self, monkeypatch, api):
+    async def test_key_and_url_come_from_the_environment_for_the_async_client(self, monkeypatch, api):
         monkeypatch.setenv("NETMIND_API_KEY", "from-env")
         monkeypatch.setenv("NETMIND_BASE_URL", "http://127.0.0.1:8000/v1/")
         api.get("http://127.0.0.1:8000/v1/generation", json={"generation_list": []})
@@ -42,7 +42,7 @@ class TestSetUp:
         assert make("k", "https://gateway.example/netmind/v1").base_url == "https://gateway.example/netmind"
 
     @BOTH
-    def test_without_a_url_the_real_api_is_meant(self, make):
+    def test_the_default_url_is_the_real_api(self, make):
         assert make("k").base_url == DEFAULT_BASE_URL == "https://api.netmind.ai"
 
     @BOTH
@@ -61,7 +61,7 @@ class TestSetUp:
             "http://user:password@h",
         ],
     )
-    def test_what_is_no_url_is_refused(self, make, url):
+    def test_an_invalid_url_is_rejected(self, make, url):
         with pytest.raises(
             ConfigurationError, match=r"expected a base URL such as https://api\.netmind\.ai, got"
         ):
@@ -76,18 +76,18 @@ class TestSetUp:
             make()
 
     @BOTH
-    def test_it_tells_the_command_that_reaches_the_same_api(self, make):
+    def test_command_starts_a_command_line_for_the_same_api(self, make):
         assert make("k").command == "netmind-client"
         assert make("k", "http://h:1/$x").command == "netmind-client --base-url 'http://h:1/$x'"
 
     @BOTH
     @pytest.mark.parametrize("key", ["a b", "a\nb", "ключ", "a\x00"])
-    def test_a_key_that_no_header_may_carry_is_refused(self, make, key):
-        with pytest.raises(ConfigurationError, match="characters that no HTTP header may carry"):
+    def test_a_key_that_is_not_allowed_in_a_header_is_rejected(self, make, key):
+        with pytest.raises(ConfigurationError, match="characters not allowed in an HTTP header"):
             make(key)
 
     @BOTH
-    def test_its_repr_does_not_tell_the_key(self, make):
+    def test_the_repr_does_not_contain_the_key(self, make):
         assert repr(make("s3cret")) == f"{make.__name__}(base_url='https://api.netmind.ai')"
 
     def test_a_netrc_file_does_not_replace_the_key(self, api, client, tmp_path, monkeypatch):
@@ -101,12 +101,12 @@ class TestSetUp:
     @pytest.mark.parametrize("options", [{"request_timeout": 0}, {"request_timeout": float("nan")}, {"poll_interval": 0},
                                          {"poll_interval": -1}, {"request_timeout": "30"}])  # fmt: skip
     @BOTH
-    def test_a_time_that_is_none_is_refused(self, make, options):
+    def test_an_invalid_time_is_rejected(self, make, options):
         with pytest.raises(ConfigurationError, match=f"expected a {next(iter(options))} in seconds, "):
             make("k", **options)
 
     @pytest.mark.parametrize("arguments", [(b"k",), ("k", 8000)])
     @BOTH
-    def test_what_is_no_text_is_refused(self, make, arguments):
+    def test_a_key_or_url_that_is_not_text_is_rejected(self, make, arguments):
         with pytest.raises(ConfigurationError, match="expected the API key and the base URL as text, got "):
             make(*arguments)

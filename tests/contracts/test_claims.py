@@ -1,4 +1,4 @@
-"""The claims are complete, and each says how it is known."""
+"""The claims: ids, sentences, levels, sources and dates."""
 
 import re
 from collections import Counter
@@ -21,7 +21,7 @@ class TestEveryClaim:
     def test_has_a_source(self, claim):
         assert claim.source
 
-    def test_has_a_date_or_says_that_it_has_none(self, claim):
+    def test_has_a_date_or_is_undated(self, claim):
         assert re.fullmatch(r"\d{4}-\d{2}(-\d{2})?|undated", claim.date)
 
 
@@ -37,5 +37,5 @@ def test_claims_are_of_all_three_levels():
     }
 
 
-def test_what_is_documented_comes_from_the_vendors_page():
-    assert all("vendor's page" in claim.source for claim in CLAIMS if claim.level is Level.DOCUMENTED)
+def test_the_source_of_documented_claims_is_the_vendor_documentation():
+    assert all("vendor documentation" in claim.source for claim in CLAIMS if claim.level is Level.DOCUMENTED)

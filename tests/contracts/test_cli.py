@@ -21,8 +21,11 @@ def run():
 
 def test_claims_are_listed_with_level_cost_source_and_date(run):
     result = run("claims")
-    assert "create.pending  [documented; paid; vendor's page, Create generation; 2025-09-18]" in result.output
-    assert "    Create answers with status pending." in result.output
+    assert (
+        "create.pending  [documented; paid; vendor documentation, Create generation; 2025-09-18]"
+        in result.output
+    )
+    assert "    Create returns a generation with status pending." in result.output
 
 
 def test_claims_can_be_listed_by_level(run):
@@ -31,7 +34,7 @@ def test_claims_can_be_listed_by_level(run):
     assert all("[assumed; " in line for line in lines)
 
 
-def test_the_schemas_names_are_listed(run):
+def test_the_names_of_the_schemas_are_listed(run):
     assert "create-request\ndeleted\nerror\n" in run("schema").output
 
 
@@ -67,17 +70,17 @@ def test_closed_reports_unknown_fields(run):
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "\udc80"])
-def test_what_is_not_json_exits_with_2_and_no_traceback(run, text, tmp_path):
+def test_invalid_json_exits_with_2_and_no_traceback(run, text, tmp_path):
     file = tmp_path / "message.json"
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
     result = run("validate", "deleted", str(file))
     assert result.exit_code == 2
-    assert "message.json: not JSON that can be read:" in result.output
+    assert "message.json: expected a JSON document:" in result.output
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    """A fake that takes one token."""
+    """A fake that accepts one API key."""
     with running_fake(tmp_path_factory.mktemp("fake"), "--duration", "0.3", "--api-key", "a-good-token") as (
         base_url,
         _,
@@ -88,24 +91,24 @@ def url(tmp_path_factory):
 class TestVerify:
     def test_a_run_and_its_file_give_the_same_table(self, run, url, tmp_path):
         file = tmp_path / "run.json"
-        looked = run("verify", "--base-url", url, "--api-key", "a-good-token", "--save", str(file))
+        verified = run("verify", "--base-url", url, "--api-key", "a-good-token", "--save", str(file))
         again = run("judge", str(file))
-        assert (looked.exit_code, again.exit_code) == (0, 0), looked.output
-        assert "held           documented  create.pending" in looked.stdout
-        assert looked.stdout.endswith(": no drift\n")
-        assert again.stdout == looked.stdout
-        assert "a-good-token" not in looked.output + file.read_text()
+        assert (verified.exit_code, again.exit_code) == (0, 0), verified.output
+        assert "passed         documented  create.pending" in verified.stdout
+        assert verified.stdout.endswith(": no drift\n")
+        assert again.stdout == verified.stdout
+        assert "a-good-token" not in verified.output + file.read_text()
 
-    def test_a_refused_key_exits_with_2(self, run, url):
+    def test_a_rejected_key_exits_with_2(self, run, url):
         result = run("verify", "--base-url", url, "--api-key", "a-bad-token")
         assert result.exit_code == 2
-        assert "/v1/generation refuses the key (401: " in result.output
+        assert "/v1/generation rejects the API key (401: " in result.output
 
-    def test_a_budget_too_small_exits_with_2(self, run, url):
+    def test_a_small_budget_exits_with_2(self, run, url):
         result = run("verify", "--base-url", url, "--api-key", "a-good-token", "--max-creates", "1")
         assert result.exit_code == 2
         assert (
-            "Not created: the page's audio, deleted while it is pending, since the budget of 1 was spent."
+            "Not created: the documented audio, deleted while it is pending, because the limit of 1 was reached."
             in result.output
         )
 
@@ -128,20 +131,26 @@ class TestVerify:
         ("address", "key", "message"),
         [
             ("ftp://h", "key", "expected a base URL such as http://127.0.0.1:8000, got 'ftp://h'"),
-            ("https://api.netmind.ai", "key", "is not on this machine, and may charge for what is created"),
-            ("http://127.0.0.1:9", "key", "Connection refused; is the address right, and is it running?"),
+            ("https://api.netmind.ai", "key", "is not on this machine, and may charge for generations"),
+            (
+                "http://127.0.0.1:9",
+                "key",
+                "Connection refused; check the URL, and that the endpoint is running",
+            ),
             (
                 "http://127.0.0.1:9",
                 "k\ney",
-                "the API key is empty, or holds characters that no HTTP header may carry",
+                "the API key is empty, or has characters that are not allowed in an HTTP header",
             ),
         ],
     )
-    def test_what_cannot_be_looked_at_exits_with_2_and_one_sentence(self, run, address, key, message):
+    def test_an_endpoint_that_cannot_be_probed_exits_with_2_and_one_sentence(
+        self, run, address, key, message
+    ):
         result = run("verify", "--base-url", address, "--api-key", key)
         assert (result.exit_code, message in " ".join(result.output.split())) == (2, True), result.output
 
-    def test_what_would_steer_a_terminal_is_spelled_out(self, run, tmp_path):
+    def test_terminal_control_characters_are_escaped(self, run, tmp_path):
         exchange = {
             "request": {"method": "GET", "url": "http://h/v1/generation", "authorization": "bearer", "content_type": "", "body": "", "padding": 0},
             "response": {"status": 200, "headers": {}, "body": "\x1b[2J\x9b7m", "head": "", "size": 8, "complete": True},
@@ -149,7 +158,7 @@ class TestVerify:
         }  # fmt: skip
         saved = {
             "format": 1,
-            "target": "http://h",
+            "base_url": "http://h",
             "started": "",
             "scope": "full",
             "exchanges": [exchange],
@@ -161,18 +170,18 @@ class TestVerify:
         assert r"got 200 \x1b[2J\x9b7m" in result.output
         assert "\x1b" not in result.output
 
-    def test_a_file_that_is_no_run_exits_with_2(self, run, tmp_path):
+    def test_an_invalid_run_exits_with_2(self, run, tmp_path):
         (tmp_path / "run.json").write_text("{}")
         result = run("judge", str(tmp_path / "run.json"))
         assert result.exit_code == 2
         assert "run.json: expected a run that netmind-contracts verify --save wrote" in result.output
 
-    def test_a_request_of_ones_own_is_created_too(self, run, url, tmp_path):
+    def test_an_additional_request_is_created(self, run, url, tmp_path):
         file = tmp_path / "speech.json"
         file.write_text('{"model": "minimax/speech-02-hd", "config": {"text": "Hello"}}')
         result = run("verify", "--base-url", url, "--api-key", "a-good-token", "--request", str(file))
         assert result.exit_code == 0, result.output
-        assert "held           observed    models.speech-02-hd" in result.output
+        assert "passed         observed    models.speech-02-hd" in result.output
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -181,7 +190,7 @@ class TestVerify:
             ("{", "expected JSON"),
         ],
     )
-    def test_a_request_that_is_none_exits_with_2(self, run, tmp_path, content, message):
+    def test_an_invalid_request_exits_with_2(self, run, tmp_path, content, message):
         file = tmp_path / "mine.json"
         file.write_text(content)
         result = run("verify", "--base-url", "http://127.0.0.1:9", "--api-key", "k", "--request", str(file))
@@ -196,7 +205,7 @@ class TestVerify:
                 [*command, "--base-url", url, "--api-key", "a-good-token", "--save", str(file)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
             ) as process:  # fmt: skip
                 for line in process.stderr:
-                    if line.startswith("the page's image: "):
+                    if line.startswith("the documented image: "):
                         process.send_signal(signal.SIGINT)
                         break
                 rest = process.stderr.read()
@@ -205,12 +214,12 @@ class TestVerify:
                 f"{url}/v1/generation", headers={"Authorization": "a-good-token"}, timeout=5
             ).json()
         assert (process.returncode, listed) == (130, {"generation_list": []})
-        assert "Interrupted; what was created is deleted" in rest
+        assert "Interrupted; all created generations were deleted" in rest
         assert len(json.loads(file.read_text())["exchanges"]) > 13
 
 
 class TestLearn:
-    def test_a_profile_is_written_that_the_fake_takes(self, run, url, tmp_path):
+    def test_a_profile_is_written_that_the_fake_accepts(self, run, url, tmp_path):
         file = tmp_path / "mine.toml"
         result = run("learn", "--base-url", url, "--api-key", "a-good-token", "-o", str(file))
         assert result.exit_code == 0, result.output
@@ -218,7 +227,7 @@ class TestLearn:
         assert load_profile(str(file)).delete_leaves == "gone"
         assert "a-good-token" not in file.read_text()
 
-    def test_a_folder_that_is_not_there_is_told_before_anything_is_sent(self, run, tmp_path):
+    def test_a_missing_folder_is_reported_before_anything_is_sent(self, run, tmp_path):
         file = tmp_path / "none" / "mine.toml"
         result = run("learn", "--base-url", "http://127.0.0.1:9", "--api-key", "k", "-o", str(file))
         assert (result.exit_code, "; nothing was sent" in result.output) == (2, True)
@@ -230,7 +239,7 @@ class TestLearn:
         assert (result.exit_code, "[errors.missing_token]" in result.stdout) == (2, True)
 
 
-def test_what_is_not_installed_is_named_with_how_to_install_it():
+def test_a_missing_dependency_is_named_with_the_command_to_install_it():
     script = "import sys; sys.modules['puremagic'] = None; import netmind_contracts.cli"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
     assert (ended.returncode, ended.stderr) == (

@@ -1,4 +1,4 @@
-"""What the library says of a message that breaks its contract."""
+"""Violations of the schemas, and their messages."""
 
 import pytest
 
@@ -9,7 +9,7 @@ CREATED = next(example.content for example in examples("positive") if example.na
 COMPLETED = next(example.content for example in examples("positive") if example.name == "page-completed")
 
 
-def said(name, message, **options):
+def messages(name, message, **options):
     return [str(violation) for violation in violations(name, message, **options)]
 
 
@@ -18,38 +18,40 @@ def said(name, message, **options):
     [
         ({"model": "m", "config": "x"}, 'config: expected an object, got the string "x"'),
         ({"model": 7, "config": {}}, "model: expected a string, got the integer 7"),
-        ({"model": "m"}, "config: expected the field to be there, got nothing"),
+        ({"model": "m"}, "config: expected the field to be present, got nothing"),
         ([], "(the whole body): expected an object, got an empty array"),
         (None, "(the whole body): expected an object, got null"),
         ({"model": True, "config": {}}, "model: expected a string, got the boolean true"),
         ({"model": [1], "config": {}}, "model: expected a string, got an array of 1 item"),
     ],
 )
-def test_an_error_names_the_field_what_was_expected_and_what_came(message, sentence):
-    assert said("create-request", message) == [sentence]
+def test_a_violation_names_the_field_the_expected_and_the_actual_value(message, sentence):
+    assert messages("create-request", message) == [sentence]
 
 
 def test_each_missing_field_is_named():
-    assert said("create-request", {}) == [
-        "model: expected the field to be there, got nothing",
-        "config: expected the field to be there, got nothing",
+    assert messages("create-request", {}) == [
+        "model: expected the field to be present, got nothing",
+        "config: expected the field to be present, got nothing",
     ]
 
 
 def test_a_nested_field_is_named_by_its_path():
-    broken = {**COMPLETED, "result": {"data": [{**COMPLETED["result"]["data"][0], "file_type": 1}]}}
-    assert said("generation", broken) == ["result.data[0].file_type: expected a string, got the integer 1"]
+    invalid = {**COMPLETED, "result": {"data": [{**COMPLETED["result"]["data"][0], "file_type": 1}]}}
+    assert messages("generation", invalid) == [
+        "result.data[0].file_type: expected a string, got the integer 1"
+    ]
 
 
 def test_a_pattern_is_explained_by_an_example():
-    broken = {**CREATED, "created_at": "yesterday"}
-    assert said("generation", broken) == [
+    invalid = {**CREATED, "created_at": "yesterday"}
+    assert messages("generation", invalid) == [
         'created_at: expected a string like "2025-09-18 09:14:20", got the string "yesterday"'
     ]
 
 
 def test_a_constant_is_quoted():
-    assert said("deleted", {"message": "ok"}) == [
+    assert messages("deleted", {"message": "ok"}) == [
         'message: expected the string "Generation deleted", got the string "ok"'
     ]
 
@@ -61,17 +63,17 @@ def test_a_constant_is_quoted():
         ({"deleted_at": 3}, "deleted_at: expected a string or null, got the integer 3"),
     ],
 )
-def test_other_rules_are_put_in_words(change, sentence):
-    assert sentence in said("generation", {**COMPLETED, **change})
+def test_other_rules_are_described_in_words(change, sentence):
+    assert sentence in messages("generation", {**COMPLETED, **change})
 
 
 def test_a_pending_job_has_an_empty_result():
-    assert said("generation", {**CREATED, "result": {"data": []}}) == [
+    assert messages("generation", {**CREATED, "result": {"data": []}}) == [
         "result: expected an empty object, got an object with 1 field"
     ]
 
 
-def test_what_came_is_cut_short():
+def test_an_actual_value_is_truncated():
     assert describe("x" * 1000) == 'the string "' + "x" * 59 + "…"
 
 
@@ -88,9 +90,9 @@ def test_a_value_is_described_in_words(value, words):
     assert describe(value) == words
 
 
-def test_a_rule_without_words_of_its_own_is_quoted():
+def test_a_rule_without_a_description_is_quoted():
     observed = {**COMPLETED, "logs": [], "pending_duration": -1, "processing_duration": 0}
-    assert said("generation-observed", observed) == [
+    assert messages("generation-observed", observed) == [
         "pending_duration: expected minimum 0, got the integer -1"
     ]
 
@@ -103,18 +105,18 @@ def test_check_raises_with_every_violation():
     assert [violation.where for violation in caught.value.violations] == ["model", "config"]
 
 
-def test_check_is_silent_about_a_valid_message():
+def test_check_accepts_a_valid_message():
     check("generation", CREATED)
 
 
-def test_an_unknown_schema_is_named_with_those_there_are():
-    with pytest.raises(UnknownSchema, match="no schema 'job'; there are create-request, deleted"):
+def test_an_unknown_schema_is_named_with_the_known_ones():
+    with pytest.raises(UnknownSchema, match="unknown schema 'job'; expected one of create-request, deleted"):
         schema("job")
 
 
 class TestClosed:
     def test_an_unknown_field_is_reported(self):
-        assert said("create-request", {"model": "m", "config": {"any": 1}, "extra": 1}, closed=True) == [
+        assert messages("create-request", {"model": "m", "config": {"any": 1}, "extra": 1}, closed=True) == [
             "extra: expected only the fields config, model, got the integer 1"
         ]
 
@@ -125,7 +127,7 @@ class TestClosed:
             "generation_list[0].result.data[0].size"
         ]
 
-    def test_known_fields_of_every_branch_are_not(self):
+    def test_known_fields_of_every_branch_are_not_reported(self):
         assert (
             violations("generation", {**COMPLETED, "result": {"data": [{"text": "hi"}]}}, closed=True) == ()
         )

@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, and describes the four operations."""
+"""The OpenAPI document: it is valid, and describes the four operations."""
 
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from openapi_spec_validator.readers import read_from_filename
@@ -37,5 +37,5 @@ def test_the_complete_document_holds_every_schema():
     assert set(openapi()["components"]["schemas"]) == set(schema_names())
 
 
-def test_the_complete_document_points_to_no_file():
+def test_the_complete_document_references_no_file():
     assert ".json" not in str(openapi()).replace("draft/2020-12", "")

@@ -1,4 +1,4 @@
-"""The token is masked in whatever spelling it comes back; so is what signs a URL."""
+"""Redaction of the API key in any encoding, and of the query values of URLs."""
 
 import base64
 import html
@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 
 from netmind_contracts.redaction import REDACTED, Redactor, redact_path, redact_url
 
-TOKEN = 'nm-K3y/with+odd="chars'
+KEY = 'nm-K3y/with+odd="chars'
 
-SPELLINGS = {
+ENCODINGS = {
     "plain": str,
     "percent-encoded": lambda text: quote(text, safe=""),
     "percent-encoded whole": lambda text: "".join(f"%{ord(character):02X}" for character in text),
     "percent-encoded twice": lambda text: quote(quote(text, safe=""), safe=""),
     "hexadecimal": lambda text: text.encode().hex(),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
-    "base64 behind a user's name": lambda text: base64.b64encode(b"user:" + text.encode() + b"!").decode(),
+    "base64 after a user name": lambda text: base64.b64encode(b"user:" + text.encode() + b"!").decode(),
     "base64 for URLs": lambda text: base64.urlsafe_b64encode(b"a" + text.encode()).decode(),
     "JSON": json.dumps,
     "JSON, escaped whole": lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
@@ -31,19 +31,19 @@ SPELLINGS = {
     "in capitals": str.upper,
 }
 
-# What else stands there: quotes, neighbours, and the few bits that base64 mixes with them.
+# What is left around the key: quotes, neighbouring characters, and the bits that base64 shares with them.
 AROUND = {
     "base64": f"{REDACTED}w==",
-    "base64 behind a user's name": f"dXNlcjp{REDACTED}IQ==",
+    "base64 after a user name": f"dXNlcjp{REDACTED}IQ==",
     "base64 for URLs": f"YW{REDACTED}M=",
     "JSON": f'"{REDACTED}"',
 }
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
-def test_the_token_is_masked_as(spelling):
-    masked = Redactor(TOKEN).text(f"<<{SPELLINGS[spelling](TOKEN)}>>")
-    assert masked == f"<<{AROUND.get(spelling, REDACTED)}>>"
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_key_is_redacted(encoding):
+    redacted = Redactor(KEY).text(f"<<{ENCODINGS[encoding](KEY)}>>")
+    assert redacted == f"<<{AROUND.get(encoding, REDACTED)}>>"
 
 
 WHOLE = [
@@ -58,53 +58,53 @@ WHOLE = [
 ]
 
 
-@pytest.mark.parametrize("spelling", WHOLE)
+@pytest.mark.parametrize("encoding", WHOLE)
 @pytest.mark.parametrize(
     "token", ["nm%25%2525&amp;1", 'nm\\\\\\"\\u005c1', "\\" * 12 + "1", "&&amp;&#38;&#x26;"]
 )
-def test_a_token_that_looks_like_an_escape_is_masked_whole(token, spelling):
-    told = SPELLINGS[spelling](token)
-    masked = Redactor(token).text(f"<<{told}>>")
-    begins, _, ends = masked.partition(REDACTED)
-    assert len(begins + ends) <= len("<<>>") + (4 if spelling == "base64" else 2)
+def test_a_key_that_looks_like_an_escape_is_redacted_completely(token, encoding):
+    text = ENCODINGS[encoding](token)
+    redacted = Redactor(token).text(f"<<{text}>>")
+    begins, _, ends = redacted.partition(REDACTED)
+    assert len(begins + ends) <= len("<<>>") + (4 if encoding == "base64" else 2)
 
 
 @pytest.mark.parametrize("length", [64, 65, 2048])
-@pytest.mark.parametrize("spelling", [spelling for spelling in SPELLINGS if spelling not in AROUND])
-def test_a_long_token_is_masked_to_its_end(spelling, length):
+@pytest.mark.parametrize("encoding", [encoding for encoding in ENCODINGS if encoding not in AROUND])
+def test_a_long_key_is_redacted_to_its_end(encoding, length):
     token = ("nm-K3y_with/more+" * 130)[:length]
-    assert Redactor(token).text(f"<<{SPELLINGS[spelling](token)}>>") == f"<<{REDACTED}>>"
+    assert Redactor(token).text(f"<<{ENCODINGS[encoding](token)}>>") == f"<<{REDACTED}>>"
 
 
-def test_of_a_long_token_that_was_cut_the_first_48_characters_are_masked():
+def test_the_first_48_characters_of_a_truncated_long_key_are_redacted():
     token = "".join(f"{number:03d}-" for number in range(100))
-    masked = Redactor(token).text(f"no such model as '{token[:60]}")
-    assert masked == f"no such model as '{REDACTED}{token[48:60]}"
+    redacted = Redactor(token).text(f"no such model as '{token[:60]}")
+    assert redacted == f"no such model as '{REDACTED}{token[48:60]}"
 
 
-@pytest.mark.parametrize("spelling", WHOLE)
+@pytest.mark.parametrize("encoding", WHOLE)
 @pytest.mark.parametrize("length", [47, 48, 49, 100, 256])
-def test_a_long_token_that_ends_in_an_escape_is_masked_whole(spelling, length):
+def test_a_long_key_that_ends_in_an_escape_is_redacted_completely(encoding, length):
     token = ("nm_K3y-with.more" * 16)[: length - 4] + "%2&\\"
-    told = SPELLINGS[spelling](token)
-    begins, _, ends = Redactor(token).text(f"<<{told}>>").partition(REDACTED)
-    assert len(begins + ends) <= len("<<>>") + (4 if spelling == "base64" else 2)
+    text = ENCODINGS[encoding](token)
+    begins, _, ends = Redactor(token).text(f"<<{text}>>").partition(REDACTED)
+    assert len(begins + ends) <= len("<<>>") + (4 if encoding == "base64" else 2)
 
 
-# Each would take longer than the universe is old, or minutes, if it were looked for in every way at every place.
+# Keys and texts for which a regular expression that backtracks would take minutes, or practically forever.
 HOSTILE = {
     "backslashes": ("\\" * 60 + "1", "\\" * 120),
-    "quotes behind backslashes": ('\\"' * 60 + "1", '\\\\"' * 60),
+    "quotes after backslashes": ('\\"' * 60 + "1", '\\\\"' * 60),
     "a run of backslashes": ("canary-0a1B2c3D", "\\" * 200_000),
     "one letter": ("a" * 2047 + "1", "a" * 200_000),
     "one letter, and an escape": ("a" * 255 + "%", "a" * 200_000),
 }
 
 
-@pytest.mark.parametrize("about", HOSTILE)
-def test_no_token_and_no_text_is_looked_through_in_every_way(about):
-    token, text = HOSTILE[about]
-    # In a process of its own, for nothing else could stop it.
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_keys_and_texts_are_searched_in_a_short_time(case):
+    token, text = HOSTILE[case]
+    # In a separate process, since a running regular expression cannot be stopped otherwise.
     program = (
         "import json, sys; from netmind_contracts.redaction import Redactor; "
         "token, text = json.load(sys.stdin); sys.exit(Redactor(token).text(text) == '')"
@@ -115,56 +115,56 @@ def test_no_token_and_no_text_is_looked_through_in_every_way(about):
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=120))
-def test_no_token_is_left_in_plain_or_percent_encoded(token):
+def test_no_plain_or_percent_encoded_key_is_left(token):
     text = Redactor(token).text(f" {token} {quote(token, safe='')} {token.encode().hex()} ")
     assert text == f" {REDACTED} {REDACTED} {REDACTED} "
 
 
 @given(
     st.text(st.characters(min_codepoint=32, max_codepoint=0x17F), min_size=8, max_size=20),
-    st.sampled_from(sorted(SPELLINGS)),
+    st.sampled_from(sorted(ENCODINGS)),
     st.text(st.sampled_from("ab%\\&;\u017f\u212a =") | st.characters(max_codepoint=300), max_size=5),
 )
-def test_a_quick_look_never_leaves_what_a_close_one_finds(token, spelling, around):
+def test_the_fast_search_finds_all_that_the_full_search_finds(token, encoding, around):
     redactor = Redactor(token)
-    text = around + SPELLINGS[spelling](token) + around
+    text = around + ENCODINGS[encoding](token) + around
     assert redactor.without_token(text) == redactor._spellings.sub(REDACTED, text)
 
 
 def test_other_text_stays_as_it_is():
     text = '{"id": "6347623b2fce4998b0e842f7e935ccb0", "status": "pending"}'
-    assert Redactor(TOKEN).text(text) == text
+    assert Redactor(KEY).text(text) == text
 
 
-def test_a_token_of_less_than_8_characters_is_a_word_and_stays():
+def test_a_key_of_less_than_8_characters_is_not_redacted():
     assert Redactor("pending").text('{"status": "pending"}') == '{"status": "pending"}'
 
 
 @pytest.mark.parametrize(
-    ("url", "masked"),
+    ("url", "redacted"),
     [
         ("https://f.example/a.png", "https://f.example/a.png"),
         (
             "https://f.example/a.png?X-Amz-Signature=0af&e=9",
-            "https://f.example/a.png?X-Amz-Signature=[masked]&e=[masked]",
+            "https://f.example/a.png?X-Amz-Signature=[redacted]&e=[redacted]",
         ),
-        ("https://f.example/a.png?0af", "https://f.example/a.png?[masked]"),
+        ("https://f.example/a.png?0af", "https://f.example/a.png?[redacted]"),
         ("https://me:word@f.example/a.png#0af", "https://f.example/a.png"),
         ("https://[f.example/a?s=0af", "https://[f.example/a"),
     ],
 )
-def test_what_signs_a_url_is_masked(url, masked):
-    assert redact_url(url) == masked
+def test_the_query_values_of_a_url_are_redacted(url, redacted):
+    assert redact_url(url) == redacted
 
 
-def test_urls_are_masked_wherever_they_stand_in_a_json_text():
+def test_urls_in_json_text_are_redacted():
     text = '{"url": "https:\\/\\/f.example\\/a.png?s=0af\\u0026t=1"}'
-    assert Redactor(TOKEN).json_text(text) == '{"url": "https://f.example/a.png?s=[masked]&t=[masked]"}'
+    assert Redactor(KEY).json_text(text) == '{"url": "https://f.example/a.png?s=[redacted]&t=[redacted]"}'
 
 
 @pytest.mark.parametrize(
-    ("url", "masked"),
-    [("https://me:word@f.example/a.png?s=0af", "https://f.example/[masked]"), ("https://[f", "[masked]")],
+    ("url", "redacted"),
+    [("https://me:word@f.example/a.png?s=0af", "https://f.example/[redacted]"), ("https://[f", "[redacted]")],
 )
-def test_of_anothers_url_nothing_but_its_host_is_left(url, masked):
-    assert redact_path(url) == masked
+def test_only_the_host_of_a_url_is_left_by_redact_path(url, redacted):
+    assert redact_path(url) == redacted

@@ -1,6 +1,6 @@
-"""What the contracts rely on in other libraries, though those do not promise it: one test for each such thing.
+"""Undocumented behaviour of other libraries that the contracts rely on, with a test for each.
 
-A version of a library that fails a test here breaks the contracts. pyproject.toml bounds these libraries.
+A version of a library that fails a test here breaks the contracts. pyproject.toml limits the versions.
 """
 
 import os
@@ -106,7 +106,7 @@ class TestHypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One of the kinds of class that a run consists of."""
+    """A class like those of a run."""
 
     kind: Level
     head: bytes = b""
@@ -122,7 +122,7 @@ class TestMsgspec:
         assert plain == {"kind": "observed", "head": "iVBORw==", "seconds": 0.0, "parts": (inner,)}
         assert msgspec.convert(plain, Part) == part
 
-    def test_a_lone_surrogate_and_a_whole_number_for_a_fraction_are_taken(self):
+    def test_a_lone_surrogate_and_an_integer_for_a_float_are_accepted(self):
         assert msgspec.convert("\ud800", str) == "\ud800"
         assert msgspec.convert({"kind": "observed", "seconds": 3}, Part).seconds == 3
 
@@ -145,13 +145,13 @@ class TestPuremagic:
             (b"OggS\x00\x02", "application/ogg", ".ogg"),
         ],
     )
-    def test_the_first_64_bytes_tell_a_file_and_the_likeliest_comes_first(self, head, media_type, extension):
+    def test_64_bytes_identify_a_file_and_the_best_match_is_first(self, head, media_type, extension):
         found = puremagic.magic_string(head.ljust(64, b"\0"))
         likeliest = [(one.mime_type, one.extension) for one in found if one.confidence == found[0].confidence]
         assert found[0].confidence == max(one.confidence for one in found)
         assert (media_type, extension) in likeliest
 
-    def test_what_it_does_not_know_raises_its_own_error_and_nothing_a_value_error(self):
+    def test_unknown_data_raises_its_own_error_and_empty_data_a_value_error(self):
         with pytest.raises(puremagic.PureError):
             puremagic.magic_string(b"zzzz")
         with pytest.raises(ValueError, match=r"."):
@@ -170,7 +170,7 @@ class TestTomlkit:
 
 
 class TestPytest:
-    def test_a_session_and_its_xdist_workers_can_be_told_apart(self, pytestconfig):
+    def test_a_session_and_its_xdist_workers_can_be_distinguished(self, pytestconfig):
         assert hasattr(pytestconfig.option, "numprocesses")
         assert hasattr(pytestconfig, "workerinput") == ("PYTEST_XDIST_WORKER" in os.environ)
 
@@ -198,12 +198,12 @@ class TestClick:
 
 
 class TestRequests:
-    def test_an_error_carries_the_one_of_urllib3_as_its_reason(self):
+    def test_an_error_wraps_the_one_of_urllib3_as_its_reason(self):
         with pytest.raises(requests.ConnectionError) as raised:
             requests.get("http://127.0.0.1:9", timeout=5)
         assert isinstance(raised.value.args[0].reason, NewConnectionError)
 
-    def test_a_session_whose_auth_is_a_function_takes_no_password_from_a_netrc_file(
+    def test_a_session_whose_auth_is_a_function_reads_no_password_from_a_netrc_file(
         self, monkeypatch, tmp_path
     ):
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password word\n")

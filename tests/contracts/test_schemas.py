@@ -1,4 +1,4 @@
-"""The schemas accept every valid example, and refuse every invalid one for its reason."""
+"""The schemas: they accept every valid example, and reject every invalid one for the right reason."""
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -19,7 +19,7 @@ def test_a_valid_message_is_accepted(example):
 
 
 @pytest.mark.parametrize("example", NEGATIVE, ids=name_of)
-def test_an_invalid_message_is_refused_for_its_reason(example):
+def test_an_invalid_message_is_rejected_for_the_right_reason(example):
     found = violations(example.schema, example.content["instance"])
     assert (example.content["where"], example.content["rule"]) in [(one.where, one.rule) for one in found]
 
@@ -41,6 +41,6 @@ def test_there_is_a_schema_for_each_message(name):
     assert name in schema_names()
 
 
-def test_a_foreign_endpoint_may_add_fields():
+def test_additional_fields_are_valid():
     page = next(example.content for example in POSITIVE if example.name == "page-created")
     assert violations("generation", {**page, "queue_position": 3}) == ()

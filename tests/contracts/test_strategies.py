@@ -1,4 +1,4 @@
-"""What the strategies draw fits its schema, and shrinks to something that reads like the page."""
+"""The strategies: messages match their schemas, and shrink to readable examples."""
 
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ def test_create_requests_are_valid(request):
 
 
 @given(strategies.invalid_create_requests())
-def test_invalid_create_requests_are_not(request):
+def test_invalid_create_requests_are_invalid(request):
     assert violations("create-request", request) != ()
 
 
@@ -59,7 +59,7 @@ def test_job_histories_go_forward_to_an_end_that_stays(history):
 
 @pytest.mark.parametrize("end", ["completed", "failed"])
 @given(data=st.data())
-def test_job_histories_end_as_asked(end, data):
+def test_job_histories_have_the_given_end(end, data):
     assert data.draw(strategies.job_histories(end=end))[-1]["status"] == end
 
 
@@ -88,18 +88,18 @@ SHOWN_BY = {
 @pytest.mark.parametrize(("name", "shows"), SHOWN_BY.items(), ids=SHOWN_BY.keys())
 @settings(max_examples=25)
 @given(data=st.data())
-def test_each_adversity_is_what_its_name_says(name, shows, data):
+def test_each_adversity_does_what_its_name_says(name, shows, data):
     adverse = data.draw(strategies.adverse_job_histories(adversity=name))
     assert adverse.adversity == name
     assert shows(adverse.history)
 
 
-def test_an_adversity_that_is_none_is_named():
-    with pytest.raises(ValueError, match="no adversity 'bad luck'; there are another job, "):
+def test_an_unknown_adversity_is_rejected_with_the_known_ones():
+    with pytest.raises(ValueError, match="unknown adversity 'bad luck'; expected one of another job, "):
         find(strategies.adverse_job_histories(adversity="bad luck"), lambda _: True)
 
 
-def test_there_is_no_adversity_without_a_test():
+def test_every_adversity_has_a_test():
     assert set(SHOWN_BY) == set(strategies.ADVERSITIES)
 
 

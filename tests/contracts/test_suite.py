@@ -1,4 +1,4 @@
-"""The suite as its users run it: pytest on the installed package."""
+"""The suite, run by pytest on the installed package."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from netmind_contracts.runs.exchange import save
 
 
 def suite(*arguments, cwd, **environment):
-    """Run the suite from a folder that is not ours."""
+    """Run the suite in a folder outside this project."""
     key = {"NETMIND_API_KEY": "a-good-token"}
     return run_pytest(cwd, "--pyargs", "netmind_contracts.suite", "-q", *arguments, **{**key, **environment})
 
@@ -42,7 +42,7 @@ def test_it_fails_on_a_saved_run_with_drift_and_shows_the_evidence(tmp_path):
     save(probe_of(mutant.wrap(app), clock).run(), tmp_path / "run.json")
     result = suite("--netmind-run", "run.json", cwd=tmp_path)
     assert result.returncode == 1
-    assert "delete.message is broken" in result.stdout
+    assert "delete.message: failed" in result.stdout
     assert "expected the message Generation deleted, got 200" in result.stdout
     assert last_line(result).startswith("1 failed, ")
 
@@ -51,27 +51,29 @@ def test_it_fails_on_a_saved_run_with_drift_and_shows_the_evidence(tmp_path):
 def test_without_an_endpoint_everything_is_skipped_with_the_reason(tmp_path):
     result = suite("-rs", cwd=tmp_path)
     assert (result.returncode, last_line(result)) == (0, "76 skipped")
-    assert "no endpoint to look at: add --netmind-url URL" in result.stdout
+    assert "no endpoint to check: add --netmind-url URL" in result.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--netmind-url", "http://127.0.0.1:9"], 2, "Connection refused; is the address right, and is it running?"),
+        (["--netmind-url", "http://127.0.0.1:9"], 2, "Connection refused; check the URL, and that the endpoint is running"),
         (["--netmind-url", "https://api.netmind.ai"], 2, "add --live --max-creates 3, or --live --free-only"),
         (["--netmind-url", "http://127.0.0.1:9", "-p", "xdist", "-n", "2"], 4, "every xdist worker would create generations; add -n 0"),
         (["--netmind-run", "none.json"], 2, "none.json: cannot be read: No such file or directory"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_looked_at_ends_in_one_sentence(tmp_path, arguments, code, message):
+def test_an_endpoint_that_cannot_be_probed_ends_the_session_in_one_sentence(
+    tmp_path, arguments, code, message
+):
     result = suite(*arguments, cwd=tmp_path)
     assert (result.returncode, message in result.stdout + result.stderr) == (code, True), result.stdout
     assert "Traceback" not in result.stdout + result.stderr
 
 
-def test_the_plugin_imports_no_room_that_is_heavy():
-    """A pytest start that uses none of it pays for nothing but the plugin's own module."""
+def test_the_plugin_imports_no_heavy_module():
+    """Without the suite, a pytest session imports only the module of the plugin."""
     code = (
         "import sys, pytest; before = set(sys.modules); import netmind_contracts.pytest_plugin;"
         "print(*sorted(set(sys.modules) - before))"

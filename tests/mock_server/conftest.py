@@ -1,4 +1,4 @@
-"""The fake in process, on a clock that stands until a test moves it."""
+"""Fixtures for the in-process fake, on a virtual clock that is frozen until a test advances it."""
 
 import textwrap
 
@@ -7,7 +7,7 @@ from support import AUTHORIZED, PAGE_IMAGE, run_pytest
 
 from netmind_mock import SimulatedClock, create_app
 
-NOON = 1_758_186_860.0  # 2025-09-18 09:14:20 UTC, the page's own example
+NOON = 1_758_186_860.0  # 2025-09-18 09:14:20 UTC, the example of the vendor documentation
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def clock():
 
 @pytest.fixture
 def make(clock):
-    """Makes a client of a fake with the given options."""
+    """Return a function that creates a test client of a fake with the given options."""
 
     def make(**options):
         return create_app(**{"clock": clock, "seed": 7, **options}).test_client()
@@ -29,7 +29,7 @@ def make(clock):
 
 @pytest.fixture(params=["documented", "observed"])
 def client(request, make):
-    """A client of a fake; each test runs under both profiles."""
+    """Return a test client of a fake; each test runs under both profiles."""
     return make(profile=request.param)
 
 
@@ -45,7 +45,7 @@ def observed(make):
 
 @pytest.fixture
 def create():
-    """Creates a generation and returns the answer's JSON."""
+    """Return a function that creates a job and returns the JSON of the response."""
 
     def create(client, body=PAGE_IMAGE, headers=AUTHORIZED):
         response = client.post("/v1/generation", json=body, headers=headers)
@@ -57,7 +57,7 @@ def create():
 
 @pytest.fixture
 def completed(create, clock):
-    """Creates a generation, lets its time pass, and returns it as get answers it."""
+    """Return a function that creates a job, completes it, and returns the JSON of get."""
 
     def completed(client, body=PAGE_IMAGE, headers=AUTHORIZED):
         job = create(client, body, headers)
@@ -69,7 +69,7 @@ def completed(create, clock):
 
 @pytest.fixture
 def project(tmp_path):
-    """A made-up project; runs pytest on a test file in it."""
+    """Return a temporary project in which a test can run pytest."""
 
     class Project:
         folder = tmp_path

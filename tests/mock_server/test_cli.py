@@ -1,4 +1,4 @@
-"""Each option of serve is a flag, an environment variable and a TOML key, and mistakes are told in a sentence."""
+"""Each option of serve is a flag, an environment variable and a TOML key. Errors are one sentence."""
 
 import tomllib
 
@@ -11,7 +11,7 @@ from netmind_mock.fake import fake_of
 from netmind_mock.jobs.profile import SHIPPED
 from netmind_mock.serving import server
 
-# A value for each option, as a flag has it, and as a TOML file does.
+# A value for each option: as a flag, and in a TOML file.
 VALUES = {
     "host": ("127.0.0.2", '"127.0.0.2"'),
     "port": ("8765", "8765"),
@@ -44,14 +44,14 @@ OPTIONS = [option for option in cli.serve.params if option.name not in ("config"
 
 @pytest.fixture
 def served(monkeypatch, tmp_path):
-    """Runs serve without serving; returns click's result and what the server would have been given."""
+    """Return a function that runs serve without a server, and returns click's result and the server's arguments."""
     monkeypatch.chdir(tmp_path)
     given = {}
     (tmp_path / "rules.toml").write_text('[[rule]]\nscenario = "failed"\n')
     (tmp_path / "prices.toml").write_text("default = 2\n")
 
     class Listener:
-        """Stands in for a socket that listens."""
+        """A substitute for a listening socket."""
 
         def __init__(self, host, port):
             self.getsockname = lambda: (host, port)
@@ -79,7 +79,7 @@ def test_every_option_has_a_value_here():
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
-def test_flag_variable_and_key_are_one(served, tmp_path, option):
+def test_a_flag_a_variable_and_a_key_have_the_same_effect(served, tmp_path, option):
     flag_value, toml_value = VALUES[option.name]
     flag_value = flag_value.replace("{folder}", str(tmp_path))
     config = tmp_path / "config.toml"
@@ -103,7 +103,7 @@ def test_every_option_is_explained(option):
     assert option.help.endswith(".")
 
 
-def test_a_flag_comes_before_a_variable_before_a_key(served, tmp_path):
+def test_flags_override_variables_and_variables_override_keys(served, tmp_path):
     config = tmp_path / "config.toml"
     config.write_text("duration = 1\nspeed = 1\nseed = 1")
     _, given = served(
@@ -123,7 +123,7 @@ def test_several_keys_can_be_given_in_each_way(served, tmp_path):
         assert given["options"].api_key == ("a", "b")
 
 
-def test_a_profile_is_looked_for_beside_the_file_that_names_it(served, tmp_path):
+def test_the_path_of_a_profile_is_relative_to_the_config_file(served, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "mine.toml").write_text('name = "mine"')
     (tmp_path / "sub" / "config.toml").write_text('profile = "mine.toml"')
@@ -131,12 +131,12 @@ def test_a_profile_is_looked_for_beside_the_file_that_names_it(served, tmp_path)
     assert (result.exit_code, given["options"].profile) == (0, "sub/mine.toml")
 
 
-MISTAKES = {
+ERRORS = {
     "prot = 1": "prot: no such key; did you mean port?",
-    "xyzzy = 1": "xyzzy: no such key; known are allowed_host, api_key, capacity, control_key",
+    "xyzzy = 1": "xyzzy: no such key; available: allowed_host, api_key, capacity, control_key",
     'port = "8000"': "port: expected a whole number from 0 to 65535, got '8000'",
     "port = 99999": "port: expected a whole number from 0 to 65535, got 99999",
-    "port = true": "port: expected a whole number from 0 to 65535, got True",
+    "port = true": "port: expected a whole number from 0 to 65535, got true",
     'duration = "long"': "duration: expected a number from 0 to 1e+09, got 'long'",
     "duration = -1": "duration: expected a number from 0 to 1e+09, got -1",
     "strict_models = 1": "strict_models: expected true or false, got 1",
@@ -147,8 +147,8 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("text", "sentence"), MISTAKES.items())
-def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(served, tmp_path, text, sentence):
+@pytest.mark.parametrize(("text", "sentence"), ERRORS.items())
+def test_an_error_in_the_file_names_the_file_the_key_and_the_expected_value(served, tmp_path, text, sentence):
     config = tmp_path / "config.toml"
     config.write_text(text)
     result, given = served("--config", str(config))
@@ -162,10 +162,16 @@ def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(serv
     [
         (
             ["--profile", "observd"],
-            "Error: observd: no such profile; give documented or observed, or a TOML file\n",
+            "Error: observd: no such profile; give documented or observed, or a TOML file (did you mean observed?)\n",
         ),
-        (["--api-key", "a b"], "Error: --api-key: expected a token without white space in it\n"),
-        (["--api-key", ""], "Error: --api-key: expected a token without white space in it\n"),
+        (
+            ["--api-key", "a b"],
+            "Error: --api-key: expected a key without white space, of 1 to 2048 characters\n",
+        ),
+        (
+            ["--api-key", ""],
+            "Error: --api-key: expected a key without white space, of 1 to 2048 characters\n",
+        ),
         (
             ["--public-url", "http://["],
             "Error: --public-url (NETMIND_MOCK_PUBLIC_URL): expected a URL such as https://mock.example.org, got 'http://['\n",
@@ -180,7 +186,15 @@ def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(serv
         ),
         (
             ["--store", "mongodb://h"],
-            "Error: store: expected memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE, got one of 'mongodb'\n",
+            "Error: store: expected memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE, got a URL that starts with 'mongodb'\n",
+        ),
+        (
+            ["--store", "sqlit:///jobs.db"],
+            "Error: store: expected memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE, got a URL that starts with 'sqlit'; did you mean sqlite:///FILE?\n",
+        ),
+        (
+            ["--rate-limit", "0/s"],
+            "Error: rate limit: expected a number of at least 1 and a period (s, m or h), such as 10/s, 60/m or 1000/h, got '0/s'\n",
         ),
         (
             ["--store", "sqlite:///no/such/file"],
@@ -192,7 +206,7 @@ def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(serv
         ),
     ],
 )
-def test_a_mistake_on_the_command_line_is_told_in_a_sentence(served, arguments, sentence):
+def test_a_usage_error_is_one_sentence(served, arguments, sentence):
     result, given = served(*arguments)
     assert (result.exit_code, result.output, given) == (2, sentence, {})
 
@@ -207,19 +221,19 @@ def test_a_mistake_on_the_command_line_is_told_in_a_sentence(served, arguments, 
         ("fake.lan", "http://fake.lan:1"),
     ],
 )
-def test_the_base_url_is_one_that_a_client_can_use(served, host, base_url):
+def test_clients_can_use_the_base_url(served, host, base_url):
     result, given = served("--host", host, "--port", "1")
     assert given["options"].public_url == base_url
     assert base_url in result.output
 
 
-def test_the_host_that_is_listened_on_may_stand_in_urls(served):
+def test_result_urls_may_be_built_from_the_host_that_is_listened_on(served):
     assert served("--host", "fake.lan")[1]["options"].allowed_host == ("fake.lan",)
     assert served("--host", "fe80::1")[1]["options"].allowed_host == ("[fe80::1]",)
     assert served("--host", "0.0.0.0")[1]["options"].allowed_host == ()  # noqa: S104 - nothing listens
 
 
-def test_a_shipped_profile_is_printed_whole():
+def test_a_shipped_profile_is_printed_completely():
     for name in SHIPPED:
         printed = CliRunner().invoke(cli.main, ["profile", name]).output
         assert tomllib.loads(printed)["name"] == name
@@ -228,26 +242,26 @@ def test_a_shipped_profile_is_printed_whole():
 def test_the_models_are_listed():
     printed = CliRunner().invoke(cli.main, ["models"]).output
     assert (
-        "Qwen/Qwen-Image  (image; documented: vendor's page, Create generation)\n    prompt, image_size,"
+        "Qwen/Qwen-Image  (image; documented: vendor documentation, Create generation)\n    prompt, image_size,"
         in printed
     )
 
 
-def test_several_workers_on_a_memory_are_refused_with_what_to_do(served):
+def test_several_workers_with_a_store_in_memory_are_refused_with_advice(served):
     result, _ = served("--workers", "2")
     assert result.exit_code == 2
     assert result.output == (
-        "Error: --workers: 2 processes cannot share a memory; keep the jobs in a file with "
-        "--store sqlite:///jobs.db, or in a database with --store postgresql://USER@HOST/DATABASE\n"
+        "Error: --workers: 2 processes cannot share --store memory; store the jobs in a file "
+        "with --store sqlite:///jobs.db, or in a database with --store postgresql://USER@HOST/DATABASE\n"
     )
 
 
-def test_a_variable_that_is_no_option_is_refused_with_the_nearest(served):
+def test_a_variable_of_an_unknown_option_is_refused_with_a_suggestion(served):
     result, given = served(NETMIND_MOCK_DURATON="2")
     sentence = "Error: environment: NETMIND_MOCK_DURATON: no such key; did you mean NETMIND_MOCK_DURATION?\n"
     assert (result.exit_code, result.output, given) == (2, sentence, {})
 
 
-def test_an_option_of_the_tests_is_no_mistake_in_the_environment(served):
+def test_a_variable_of_an_option_of_the_tests_is_accepted(served):
     result, _ = served(NETMIND_MOCK_MAX_POLLS="7")
     assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""The clock: real time at a speed, that can be frozen and sent forward, and never goes back."""
+"""The clock runs at a speed, can be frozen and advanced, and never goes back."""
 
 import threading
 
@@ -10,7 +10,7 @@ from netmind_mock import SimulatedClock
 
 
 class Monotonic:
-    """A monotonic clock that a test moves."""
+    """A monotonic clock that a test sets."""
 
     def __init__(self):
         self.seconds = 50.0
@@ -24,14 +24,14 @@ def real():
     return Monotonic()
 
 
-def test_it_starts_at_the_wall_clocks_time(real):
+def test_it_starts_at_the_time_of_the_system_clock(real):
     assert SimulatedClock(wall=lambda: 1000.0, monotonic=real).now() == 1000.0
 
 
-def test_it_follows_the_monotonic_clock_not_the_wall_clock(real):
+def test_it_follows_the_monotonic_clock_and_not_the_system_clock(real):
     wall = [1000.0]
     clock = SimulatedClock(wall=lambda: wall[0], monotonic=real)
-    wall[0] = 0.0  # somebody sets the system clock back
+    wall[0] = 0.0  # the system clock is set back
     real.seconds += 5
     assert clock.now() == 1005.0
 
@@ -50,7 +50,7 @@ def test_a_change_of_speed_holds_from_then_on(real):
     assert (clock.now(), clock.speed) == (1015.0, 10)
 
 
-def test_frozen_it_stands_and_can_still_be_sent_forward(real):
+def test_a_frozen_clock_can_still_be_advanced(real):
     clock = SimulatedClock(wall=lambda: 1000.0, monotonic=real)
     clock.freeze()
     real.seconds += 100
@@ -58,7 +58,7 @@ def test_frozen_it_stands_and_can_still_be_sent_forward(real):
     assert (clock.now(), clock.frozen) == (1003.0, True)
 
 
-def test_resumed_it_goes_on_from_where_it_stood(real):
+def test_a_resumed_clock_continues_from_its_time(real):
     clock = SimulatedClock(wall=lambda: 1000.0, monotonic=real)
     clock.freeze()
     real.seconds += 100
@@ -68,7 +68,7 @@ def test_resumed_it_goes_on_from_where_it_stood(real):
 
 
 @pytest.mark.parametrize("speed", [0, -1, float("inf"), float("nan")])
-def test_a_speed_that_is_none_is_refused(speed):
+def test_a_speed_that_is_not_a_positive_number_is_refused(speed):
     with pytest.raises(ValueError, match="a clock's speed is a positive number, not"):
         SimulatedClock(speed=speed)
     with pytest.raises(ValueError, match="a clock's speed is a positive number, not"):
@@ -76,12 +76,12 @@ def test_a_speed_that_is_none_is_refused(speed):
 
 
 @pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
-def test_it_cannot_be_sent_back(seconds):
+def test_it_cannot_go_back(seconds):
     with pytest.raises(ValueError, match="a clock goes forward by 0 seconds or more"):
         SimulatedClock().advance(seconds)
 
 
-def test_a_moment_that_has_passed_is_not_waited_for():
+def test_waiting_for_a_past_moment_returns_at_once():
     clock = SimulatedClock()
     clock.wait_until(clock.now() - 1)
 
@@ -93,7 +93,7 @@ def test_waiting_takes_real_time_at_the_clocks_speed():
     assert clock.now() >= moment
 
 
-def test_whoever_waits_on_a_frozen_clock_is_woken_when_it_is_sent_forward():
+def test_a_thread_that_waits_on_a_frozen_clock_is_woken_when_it_is_advanced():
     clock = SimulatedClock()
     clock.freeze()
     waiter = threading.Thread(target=clock.wait_until, args=(clock.now() + 3600,))
@@ -112,7 +112,7 @@ steps = st.one_of(
 
 
 @given(st.lists(steps))
-def test_whatever_is_done_to_it_it_never_goes_back(done):
+def test_no_sequence_of_changes_makes_it_go_back(done):
     real = Monotonic()
     clock = SimulatedClock(wall=lambda: 1000.0, monotonic=real)
     before = clock.now()

@@ -1,4 +1,4 @@
-"""Which Host headers may find their way into a URL."""
+"""The Host headers that result URLs may be built from."""
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ PUBLIC = "https://mock.example"
         ("a-b.example.org", Host("a-b.example.org", None)),
     ],
 )
-def test_a_host_is_taken_apart(header, host):
+def test_a_host_is_parsed(header, host):
     assert parse_host(header) == host
 
 
@@ -48,7 +48,7 @@ def test_a_host_is_taken_apart(header, host):
         "localhost\\.evil.example",
     ],
 )
-def test_what_is_no_host_is_none(header):
+def test_an_invalid_host_gives_none(header):
     assert parse_host(header) is None
 
 
@@ -68,7 +68,7 @@ def test_other_names_are_not_loopback(name):
 
 
 @pytest.mark.parametrize("header", ["localhost:8000", "127.0.0.1", "[::1]:9"])
-def test_a_loopback_host_stands_in_urls(header):
+def test_urls_are_built_from_a_loopback_host(header):
     assert HostPolicy(PUBLIC).origin("http", header) == f"http://{header}"
 
 
@@ -76,19 +76,19 @@ def test_a_foreign_host_is_replaced_by_the_public_url():
     assert HostPolicy(PUBLIC).origin("http", "evil.example") == PUBLIC
 
 
-def test_a_host_that_was_allowed_stands_in_urls_on_every_port():
+def test_urls_are_built_from_an_allowed_host_on_every_port():
     policy = HostPolicy(PUBLIC, frozenset({Host("mock.internal", None)}))
     assert policy.origin("http", "Mock.Internal:81") == "http://mock.internal:81"
 
 
-def test_a_host_that_was_allowed_with_a_port_stands_in_urls_on_that_port_alone():
+def test_urls_are_built_from_an_allowed_host_with_a_port_on_that_port_only():
     policy = HostPolicy(PUBLIC, frozenset({Host("mock.internal", 80)}))
     assert policy.origin("http", "mock.internal:80") == "http://mock.internal:80"
     assert policy.origin("http", "mock.internal:81") == PUBLIC
 
 
 @given(st.text(max_size=300))
-def test_whatever_the_header_says_the_origin_is_loopback_or_public(header):
+def test_for_every_header_the_origin_is_loopback_or_the_public_url(header):
     origin = HostPolicy(PUBLIC).origin("http", header)
     host = parse_host(origin.removeprefix("http://"))
     assert origin == PUBLIC or (host is not None and is_loopback(host.name))

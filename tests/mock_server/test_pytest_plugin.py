@@ -1,4 +1,4 @@
-"""The fixtures, as users meet them: pytest on a made-up project, in a process of its own."""
+"""The fixtures as users see them: each test runs pytest on a small project, in another process."""
 
 import subprocess
 import sys
@@ -51,7 +51,7 @@ def test_the_fixtures_work_without_an_import(project):
     assert "3 passed" in project.output
 
 
-def test_the_mark_orders_what_becomes_of_every_job(project):
+def test_the_marker_sets_the_scenario_of_every_job(project):
     project.run(CREATE + """
     import pytest
 
@@ -64,12 +64,12 @@ def test_the_mark_orders_what_becomes_of_every_job(project):
     @pytest.mark.netmind(scenario="slow")
     class TestSlow:
         @pytest.mark.netmind(sleep=True)
-        def test_marks_are_taken_together(self, netmind_mock, netmind_clock):
+        def test_markers_are_merged(self, netmind_mock, netmind_clock):
             assert wait(create())["status"] == "completed"
             assert netmind_clock.elapsed == 780
 
         @pytest.mark.netmind(scenario="failed", reason="near")
-        def test_the_nearest_counts(self, netmind_mock, netmind_clock):
+        def test_the_closest_marker_wins(self, netmind_mock, netmind_clock):
             netmind_clock.patch_sleep()
             assert wait(create())["logs"][-1]["text"] == "near"
 
@@ -86,36 +86,36 @@ def test_the_mark_orders_what_becomes_of_every_job(project):
     assert "5 passed" in project.output
 
 
-def test_a_leftover_order_fails_its_test_and_says_so(project):
+def test_an_unused_scenario_fails_its_test(project):
     project.run("""
-    def test_leftover(netmind_mock):
+    def test_unused(netmind_mock):
         netmind_mock.next_job("failed", after=3)
 
-    def test_leftover_served(netmind_server):
+    def test_unused_served(netmind_server):
         netmind_server.next_job("failed", after=3)
     """)  # fmt: skip
-    assert "next_job('failed after=3'), written in" in project.output
+    assert "set up but never used: next_job('failed after=3') at " in project.output
     assert "test_made_up.py:3" in project.output
-    assert "What came: no request. Does the code under test do less than this test orders" in project.output
+    assert "Requests your client sent: none. Does the code under test send fewer requests" in project.output
     assert project.code == 1
 
 
-def test_a_leftover_order_can_be_let_pass(project):
+def test_an_unused_scenario_can_be_allowed(project):
     project.ini("netmind_mock_unused = ignore").run("""
-    def test_leftover(netmind_mock):
+    def test_unused(netmind_mock):
         netmind_mock.next_job("failed")
     """)  # fmt: skip
     assert "1 passed" in project.output
 
 
-def test_a_test_that_fails_is_not_told_of_its_leftovers(project):
+def test_unused_scenarios_are_not_reported_if_the_test_fails(project):
     project.run("""
-    def test_leftover(netmind_mock):
+    def test_unused(netmind_mock):
         netmind_mock.next_job("failed")
         assert 1 == 2
     """)  # fmt: skip
     assert "assert 1 == 2" in project.output
-    assert "come to nothing" not in project.output
+    assert "never used" not in project.output
     assert "1 failed" in project.output
     assert "error" not in project.output.splitlines()[-1]
 
@@ -147,13 +147,13 @@ class TestOptions:
         project.run(OPTIONS, NETMIND_MOCK_PROFILE="observed", NETMIND_MOCK_DURATION="42")
         assert "1 passed" in project.output
 
-    def test_a_flag_comes_before_a_variable_before_an_ini_value(self, project):
+    def test_flags_override_variables_and_variables_override_ini_values(self, project):
         project.ini("netmind_mock_profile = observed\nnetmind_mock_duration = 1").run(
             OPTIONS, "--netmind-mock-duration=42", NETMIND_MOCK_DURATION="2"
         )
         assert "1 passed" in project.output
 
-    def test_the_served_fake_takes_them_too(self, project):
+    def test_netmind_server_uses_the_same_options(self, project):
         project.ini("netmind_mock_profile = observed\nnetmind_mock_duration = 42").run(
             OPTIONS.replace("netmind_mock, netmind_clock", "netmind_server").replace(
                 "netmind_clock", "netmind_server.clock"
@@ -161,7 +161,7 @@ class TestOptions:
         )
         assert "1 passed" in project.output
 
-    def test_files_are_found_from_the_projects_root(self, project):
+    def test_paths_are_relative_to_the_root_of_the_project(self, project):
         project.ini(
             "netmind_mock_rules = rules.toml\nnetmind_mock_prices = prices.toml\nnetmind_mock_patch_sleep = true"
         )
@@ -192,13 +192,14 @@ class TestOptions:
             ("netmind_mock_rules = nowhere.toml", "expected a file that exists, got 'nowhere.toml'"),
         ],
     )
-    def test_a_mistake_is_one_sentence(self, project, ini, message):
+    def test_an_invalid_option_is_reported_without_a_traceback(self, project, ini, message):
         project.ini(ini).run("def test_it(netmind_mock): pass")
         assert message in project.output
         assert "Traceback" not in project.output
+        assert "pytest_plugin.py" not in project.output  # no source lines of the plugin
         assert project.code != 0
 
-    def test_every_option_is_told_in_help(self, project):
+    def test_help_lists_every_option(self, project):
         project.run("", "--help")
         for name in (
             "profile",
@@ -215,47 +216,47 @@ class TestOptions:
 
 
 @pytest.mark.parametrize(
-    ("mark", "message"),
+    ("arguments", "message"),
     [
         ("scenario='faild'", "netmind: scenario: no such scenario as 'faild'; did you mean failed?"),
         (
             "scenario='failed', resaon='x'",
             "netmind: rule: resaon: no such key; did you mean reason?",
         ),
-        ("reason='x'", "netmind(reason=…): there are scenario, with its own arguments"),
+        ("reason='x'", "netmind(reason=…): expected sleep, or scenario and its arguments"),
         ("senario='failed'", "netmind(senario=…): did you mean scenario?"),
         (
             "profile='observed'",
-            "netmind(profile=…): it is an option, netmind_mock_profile, and an argument of",
+            "netmind(profile=…): set it with the option netmind_mock_profile, or pass it to",
         ),
-        ("'failed'", "netmind takes names only, such as netmind(scenario='failed')"),
+        ("'failed'", "netmind takes keyword arguments only, such as netmind(scenario='failed')"),
     ],
 )
-def test_a_mistake_in_a_mark_names_the_test(project, mark, message):
-    project.run(f"import pytest\n@pytest.mark.netmind({mark})\ndef test_it(netmind_mock): pass\n")
+def test_a_mistake_in_a_marker_names_the_test(project, arguments, message):
+    project.run(f"import pytest\n@pytest.mark.netmind({arguments})\ndef test_it(netmind_mock): pass\n")
     assert f"test_made_up.py::test_it: {message}" in project.output
     assert "Traceback" not in project.output
 
 
-def test_a_mark_without_a_fake_is_refused_since_its_test_would_pay(project):
+def test_a_marker_without_a_fake_is_an_error(project):
     project.run("import pytest\n@pytest.mark.netmind(scenario='failed')\ndef test_it(): pass\n")
-    assert "test_made_up.py::test_it: is marked with netmind and uses no fake" in project.output
+    assert "test_made_up.py::test_it: has the marker netmind but uses no fake" in project.output
     assert "1 error" in project.output
 
 
 @pytest.mark.parametrize("fixtures", ["netmind_mock, netmind_server", "netmind_server, netmind_clock"])
-def test_two_fakes_in_one_test_are_refused(project, fixtures):
+def test_two_fakes_in_one_test_are_an_error(project, fixtures):
     project.run(f"def test_it({fixtures}): pass\n")
     assert "uses netmind_mock and netmind_server; use one" in project.output
 
 
-def test_a_fault_that_struck_nobody_fails_its_test(project):
+def test_an_unused_fault_fails_its_test(project):
     project.run("def test_it(netmind_mock):\n    netmind_mock.fault('get', 'reset')\n")
-    assert "fault('get', 'reset'), written in " in project.output
+    assert "fault('get', 'reset') at " in project.output
     assert "1 passed, 1 error" in project.output
 
 
-def test_a_test_that_fails_is_told_with_its_requests_and_their_hints(project):
+def test_a_failed_test_shows_its_requests_and_hints(project):
     project.run(CREATE + """
     def test_in_process(netmind_mock):
         create("[[mock:faild]]")["id"]
@@ -263,12 +264,12 @@ def test_a_test_that_fails_is_told_with_its_requests_and_their_hints(project):
     def test_served(netmind_server):
         create("[[mock:faild]]")["id"]
     """)  # fmt: skip
-    assert project.output.count("- Requests to the fake -") == 2
+    assert project.output.count("- Requests your client sent -") == 2
     assert project.output.count("1. create /v1/generation → 422") == 2
     assert project.output.count("did you mean failed? (read docs/mock_server.md)") == 2
 
 
-def test_mistakes_and_verdicts_are_told_at_the_tests_own_line(project):
+def test_errors_are_raised_at_the_line_of_the_test(project):
     project.run(CREATE + """
     def test_typo(netmind_mock):
         netmind_mock.next_job("faild")
@@ -289,14 +290,14 @@ def test_mistakes_and_verdicts_are_told_at_the_tests_own_line(project):
     assert "/netmind_mock/" not in project.output.replace("netmind_mock/pytest_plugin", "")
 
 
-def test_code_that_sleeps_in_real_time_is_told_soon(project):
+def test_code_that_sleeps_in_real_time_is_reported_soon(project):
     project.run(CREATE + """
     def test_forgotten(netmind_mock):
         job = create()
         while get(job)["status"] != "completed":
             time.sleep(0.6)
     """)  # fmt: skip
-    assert "was polled 4 times while the virtual clock stood still" in project.output
+    assert "was polled 4 times while the virtual clock did not advance" in project.output
 
 
 def test_the_decorator_can_be_used_on_a_test(project):
@@ -315,12 +316,14 @@ def test_the_decorator_can_be_used_on_a_test(project):
     assert "1 passed" in project.output
 
 
-def test_sleep_is_not_for_a_served_fake(project):
+def test_sleep_does_not_work_with_netmind_server(project):
     project.run("import pytest\n@pytest.mark.netmind(sleep=True)\ndef test_it(netmind_server): pass\n")
-    assert "netmind(sleep=True) is for netmind_mock: a served fake keeps real time" in project.output
+    assert (
+        "netmind(sleep=True) works with netmind_mock only: netmind_server keeps real time" in project.output
+    )
 
 
-def test_a_client_that_never_stops_fails_its_test_and_the_others_go_on(project):
+def test_a_client_that_polls_without_end_fails_only_its_test(project):
     project.run(CREATE + """
     import pytest
 
@@ -335,14 +338,14 @@ def test_a_client_that_never_stops_fails_its_test_and_the_others_go_on(project):
     assert "1 failed, 1 passed" in project.output
 
 
-def test_it_works_beside_folders_of_our_names(project):
+def test_it_works_in_a_project_with_folders_of_the_same_names(project):
     for name in ("client", "contracts", "mock_server"):
         (project.folder / name).mkdir()
         (project.folder / name / "__init__.py").write_text("OWN = True\n")
     project.run(CREATE + """
     import client, contracts, mock_server
 
-    def test_ours(netmind_mock):
+    def test_imports(netmind_mock):
         assert client.OWN and contracts.OWN and mock_server.OWN
         create()
         netmind_mock.assert_created(prompt="x")
@@ -350,7 +353,11 @@ def test_it_works_beside_folders_of_our_names(project):
     assert "1 passed" in project.output
 
 
-@pytest.mark.parametrize("options", [("-n", "2"), ("-p", "randomly"), ("-n", "2", "-p", "randomly")])
+PARALLEL = ("-p", "xdist", "-n", "2")
+RANDOM = ("-p", "randomly")
+
+
+@pytest.mark.parametrize("options", [PARALLEL, RANDOM, PARALLEL + RANDOM])
 def test_it_works_in_parallel_and_in_random_order(project, options):
     project.run(CREATE + """
     import pytest
@@ -369,7 +376,7 @@ def test_it_works_in_parallel_and_in_random_order(project, options):
     assert "24 passed" in project.output
 
 
-def test_neither_fixture_is_used_by_itself(project):
+def test_no_fixture_is_used_automatically(project):
     project.run("""
     import sys
 
@@ -380,7 +387,7 @@ def test_neither_fixture_is_used_by_itself(project):
     assert "1 passed" in project.output
 
 
-def test_the_plugin_imports_nothing_but_pytest():
+def test_the_plugin_imports_only_pytest():
     script = (
         "import sys, pytest; before = set(sys.modules); import netmind_mock.pytest_plugin; "
         "print(sorted({name.partition('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))"

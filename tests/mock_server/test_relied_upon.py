@@ -1,4 +1,4 @@
-"""What the fake relies on in other libraries beyond what they promise, by name. Each has an upper bound."""
+"""The private interfaces of other libraries that the fake uses. Each library has an upper bound."""
 
 import inspect
 import tomllib
@@ -14,7 +14,7 @@ from werkzeug import routing
 
 
 @pytest.mark.parametrize("library", ["flask", "httptools", "msgspec", "responses", "uvicorn", "werkzeug"])
-def test_each_has_an_upper_bound(library):
+def test_each_library_has_an_upper_bound(library):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needs = [need for needs in project["optional-dependencies"].values() for need in needs]
     bounds = [need for need in needs if need.startswith(f"{library}>")]
@@ -23,12 +23,12 @@ def test_each_has_an_upper_bound(library):
 
 
 class TestUvicorn:
-    def test_a_server_takes_sockets_that_are_listening(self):
+    def test_a_server_accepts_listening_sockets(self):
         """``serving/server.serve``, ``testing/live``."""
         assert "sockets" in inspect.signature(uvicorn.Server.run).parameters
         assert list(inspect.signature(Multiprocess.__init__).parameters) == ["self", "config", "sockets"]
 
-    def test_a_server_ends_when_it_is_told_to(self):
+    def test_a_server_has_a_flag_to_stop_it(self):
         """``testing/live``."""
         assert uvicorn.Server(uvicorn.Config(lambda: None)).should_exit is False
 
@@ -52,7 +52,7 @@ class TestUvicorn:
 
 
 class TestFlask:
-    def test_an_application_makes_its_url_adapter_by_a_method(self):
+    def test_an_application_creates_its_url_adapter_by_a_method(self):
         """``app._FakeFlask``."""
         assert list(inspect.signature(flask.Flask.create_url_adapter).parameters) == ["self", "request"]
         assert flask.Flask.url_rule_class is routing.Rule
@@ -62,8 +62,8 @@ class TestFlask:
         parameters = inspect.signature(routing.Rule._compile_builder).parameters
         assert list(parameters) == ["self", "append_unknown"]
 
-    def test_hooks_are_kept_in_these_tables(self):
-        """``app._direct``, which calls no view past a hook."""
+    def test_hooks_are_stored_in_these_tables(self):
+        """``app._direct``, which calls no view directly if there is a hook."""
         app = flask.Flask("empty")
         tables = (
             "before_request_funcs",
@@ -75,7 +75,7 @@ class TestFlask:
 
 
 class TestResponses:
-    def test_a_mock_is_asked_by_a_method(self):
+    def test_a_mock_handles_requests_by_a_method(self):
         """``testing/for_requests.Guard``, without which a mock of a test's own would send to the real API."""
         parameters = list(inspect.signature(responses.RequestsMock._on_request).parameters)
         assert parameters[:3] == ["self", "adapter", "request"]
@@ -84,6 +84,6 @@ class TestResponses:
         """``testing/for_requests.Guard``."""
         assert responses.RequestsMock()._parse_request_params("/a?b=c") == {"b": "c"}
 
-    def test_whoever_asks_names_its_retries_so(self):
+    def test_the_argument_for_retries_has_this_name(self):
         """``testing/for_requests.Interception._wait_as_urllib3_would``."""
         assert "retries" in inspect.signature(responses.RequestsMock._on_request).parameters

@@ -16,12 +16,12 @@ from netmind_mock import create_app
 )
 def test_a_url_is_built_from_a_route_and_its_values(endpoint, values, url):
     app = create_app()
-    for _ in range(2):  # the second time, from what was compiled the first time
+    for _ in range(2):  # the second time, the compiled builder is reused
         with app.test_request_context("/"):
             assert url_for(endpoint, **values) == url
 
 
-def test_the_routes_of_two_applications_are_their_own():
+def test_two_applications_have_separate_routes():
     apps = [create_app(profile=profile) for profile in ("documented", "observed")]
     urls = []
     for app in apps:

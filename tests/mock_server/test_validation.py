@@ -1,4 +1,4 @@
-"""What people write is checked, and JSON is read as one would expect of a server."""
+"""Values are checked, and JSON is decoded strictly."""
 
 import json
 
@@ -16,12 +16,12 @@ values = st.recursive(
 
 
 @given(values)
-def test_what_the_standard_library_writes_is_read(value):
+def test_json_of_the_standard_library_is_decoded(value):
     assert read_json(json.dumps(value).encode()) == value
 
 
 @given(st.binary(max_size=60))
-def test_no_bytes_end_in_another_error(content):
+def test_no_bytes_cause_another_error(content):
     position = 0
     try:
         read_json(content)
@@ -43,19 +43,19 @@ def test_no_bytes_end_in_another_error(content):
         (b"[" * 300 + b"]" * 300, f"nested deeper than {MAX_LEVELS} levels", 0),
     ],
 )
-def test_bad_json_is_refused_with_its_place(content, message, position):
+def test_invalid_json_is_refused_with_its_position(content, message, position):
     with pytest.raises(InvalidJson, match=message) as refused:
         read_json(content)
     assert refused.value.position == position
 
 
-def test_as_many_levels_as_are_allowed_are_read():
+def test_the_maximum_number_of_levels_is_accepted():
     document = b"[" * MAX_LEVELS + b"]" * MAX_LEVELS
     assert read_json(document) == json.loads(document)
     assert len(read_json(b"[" + b"[]," * 1000 + b"1]")) == 1001
 
 
 @pytest.mark.parametrize("value", [7, "\ud800", None])
-def test_a_text_is_one_that_can_be_written_down(value):
+def test_a_text_is_a_string_that_utf_8_can_encode(value):
     with pytest.raises(Expected, match="a string"):
         text(value)

@@ -1,4 +1,4 @@
-"""A fake on which every claim holds, and the run that shows it."""
+"""The baseline: a fake on which every claim passes, and a run that exercises them all."""
 
 from pathlib import Path
 
@@ -9,21 +9,21 @@ from netmind_contracts.probing.calls import JobRequest
 
 PROFILE = Path(__file__).with_name("baseline.toml")
 
-# What the kit's own three jobs leave open.
+# Requests for the claims that the three default jobs do not exercise.
 REQUESTS = (
     JobRequest("speech", "minimax/speech-02-hd", {"text": "Hello", "voice_setting": {}, "output_format": "hex"}),
     JobRequest("a transcription", "openai/whisper", {"audio_url": "https://files.example/a.wav", "task": "transcribe"}),
-    JobRequest("a film", "google/veo3.1-fast", {"prompt": "netmind-testkit", "duration": 1}),
+    JobRequest("a video", "google/veo3.1-fast", {"prompt": "netmind-testkit", "duration": 1}),
     JobRequest(
-        "an image at once", "google/nano-banana-pro",
+        "a synchronous image", "google/nano-banana-pro",
         {"prompt": "netmind-testkit", "sync_mode": True, "num_images": 1, "output_format": "png"},
     ),
-    JobRequest("a model that is not there", "hunyuanvideo-community/HunyuanVideo", {"prompt": "netmind-testkit"}),
+    JobRequest("an unavailable model", "hunyuanvideo-community/HunyuanVideo", {"prompt": "netmind-testkit"}),
 )  # fmt: skip
 
 
 def run_over(mutant):
-    """A run over the fake behind a mutant."""
+    """Return a run over the fake with a mutant."""
     app, clock = fake(profile=str(PROFILE), strict_models=True, duration=mutant.duration)
     return probe_of(mutant.wrap(app), clock, budget=9, requests=REQUESTS).run()
 

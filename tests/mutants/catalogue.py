@@ -1,4 +1,4 @@
-"""All the fakes that each break one claim."""
+"""All mutants."""
 
 from mutants import of_histories, of_messages
 from mutants.registering import MUTANTS

@@ -1,7 +1,7 @@
-"""Fakes that break a claim about how a job goes, its results, lists or refusals."""
+"""Mutants for claims about the lifecycle of a job, results, lists and errors."""
 
 from mutants.registering import FORBIDDEN, MUTANTS, generations, mutant, on, refused, results
-from mutants.wsgi import Answered, Mutant
+from mutants.wsgi import Mutant, MutantResponse
 from netmind_contracts.runs.known import UNKNOWN_MODEL
 
 # Statuses
@@ -23,17 +23,17 @@ def a_job_ends_as_success(generation):
 
 
 @on("get", "status.forward")
-def a_status_comes_back(asked, answered):
-    asked.memory[asked.path] = asked.memory.get(asked.path, 0) + 1
-    if answered.document["status"] == "processing" and asked.memory[asked.path] % 2:
-        return {**answered.document, "status": "initializing"}
+def a_status_goes_back(request, response):
+    request.memory[request.path] = request.memory.get(request.path, 0) + 1
+    if response.document["status"] == "processing" and request.memory[request.path] % 2:
+        return {**response.document, "status": "initializing"}
     return None
 
 
 @on("get", "get.completed")
-def get_answers_another_job(asked, answered):
-    first = asked.memory.setdefault("first", answered.document["id"])
-    return {**answered.document, "id": first} if answered.document["status"] == "processing" else None
+def get_returns_another_job(request, response):
+    first = request.memory.setdefault("first", response.document["id"])
+    return {**response.document, "id": first} if response.document["status"] == "processing" else None
 
 
 @generations("get.updated-at-moved")
@@ -41,7 +41,7 @@ def updated_at_stays(generation):
     return {**generation, "updated_at": generation["created_at"]}
 
 
-MUTANTS.append(Mutant("a_picture_takes_2_seconds", "timing.durations", duration=2))
+MUTANTS.append(Mutant("an_image_takes_2_seconds", "timing.durations", duration=2))
 
 
 # Failure
@@ -53,19 +53,19 @@ def a_failed_job_does_not_say_why(generation):
 
 
 @mutant("failed.http-200", also=["get.completed"])
-def a_failed_job_is_answered_with_400(asked, answered):
-    failed = asked.operation == "get" and answered.is_success and answered.document["status"] == "failed"
-    return answered.but(status=400) if failed else None
+def a_failed_job_is_returned_with_400(request, response):
+    failed = request.operation == "get" and response.is_success and response.document["status"] == "failed"
+    return response.but(status=400) if failed else None
 
 
 @generations("failed.worker-text")
-def a_failed_job_says_it_in_words(generation):
+def a_failed_job_has_a_plain_text_log(generation):
     return {**generation, "logs": [{"text": "cannot fetch"}]} if generation["status"] == "failed" else None
 
 
 @mutant("failed.worker-input")
-def input_is_looked_at_by_create(asked, answered):
-    return refused(400) if "invalid" in str(asked.config.get("audio_url")) else None
+def input_is_checked_by_create(request, response):
+    return refused(400) if "invalid" in str(request.config.get("audio_url")) else None
 
 
 # Results
@@ -112,60 +112,60 @@ def urls_are_relative(entry):
 
 
 @results("result.url-form", rewrite=lambda path: path.removesuffix("/download"))
-def urls_end_otherwise(entry):
+def urls_have_a_suffix(entry):
     return {**entry, "url": entry["url"] + "/download"} if "url" in entry else entry
 
 
 @on("file", "result.download")
-def files_are_empty(_, answered):
-    return answered.but(content=b"")
+def files_are_empty(_, response):
+    return response.but(content=b"")
 
 
 @on("file", "result.download")
 def files_are_not_there(*_):
-    return Answered(404, None, b"gone")
+    return MutantResponse(404, None, b"gone")
 
 
 @on("file", "result.no-token", also=["result.download"])
-def files_want_a_token(asked, _):
-    return None if asked.authorization else FORBIDDEN
+def files_need_an_api_key(request, _):
+    return None if request.authorization else FORBIDDEN
 
 
 @on("file", "result.kind", also=["result.output-format"])
-def images_are_sounds(asked, answered):
-    if not answered.content.startswith(b"\x89PNG"):
+def images_are_audio(request, response):
+    if not response.content.startswith(b"\x89PNG"):
         return None
-    return answered.but(content=b"RIFF\x24\0\0\0WAVEfmt " + bytes(48))
+    return response.but(content=b"RIFF\x24\0\0\0WAVEfmt " + bytes(48))
 
 
 @on("file", "result.output-format")
-def images_are_jpegs(asked, answered):
-    if not answered.content.startswith(b"\x89PNG"):
+def images_are_jpegs(request, response):
+    if not response.content.startswith(b"\x89PNG"):
         return None
-    return answered.but(content=b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(48))
+    return response.but(content=b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(48))
 
 
 @on("file", "models.video")
-def films_are_webm(_, answered):
-    if b"ftyp" not in answered.content[:16]:
+def videos_are_webm(_, response):
+    if b"ftyp" not in response.content[:16]:
         return None
-    return answered.but(content=b"\x1aE\xdf\xa3" + bytes(20) + b"webm" + bytes(20))
+    return response.but(content=b"\x1aE\xdf\xa3" + bytes(20) + b"webm" + bytes(20))
 
 
 @generations("result.num-images")
-def one_image_is_enough(generation):
+def only_one_image_is_returned(generation):
     data = generation["result"].get("data", [])
     return {**generation, "result": {"data": data[:1]}} if len(data) > 1 else None
 
 
 @mutant("result.constant")
-def results_tell_at_first_when_they_expire(asked, answered):
-    document = answered.document if asked.operation in ("create", "get") and answered.is_success else {}
+def results_have_an_expiry_at_first(request, response):
+    document = response.document if request.operation in ("create", "get") and response.is_success else {}
     data = document.get("result", {}).get("data")
-    if not data or document["id"] in asked.memory:
+    if not data or document["id"] in request.memory:
         return None
-    asked.memory[document["id"]] = True
-    return answered.but({**document, "result": {"data": [{**entry, "expires_in": 60} for entry in data]}})
+    request.memory[document["id"]] = True
+    return response.but({**document, "result": {"data": [{**entry, "expires_in": 60} for entry in data]}})
 
 
 @generations("result.empty-for-a-moment", also=["result.data"])
@@ -175,7 +175,7 @@ def an_empty_result_stays_empty(generation):
 
 
 @results("result.text")
-def a_transcription_comes_in_segments(entry):
+def a_transcription_is_a_list(entry):
     return {"text": [entry["text"]]} if "text" in entry else entry
 
 
@@ -183,76 +183,76 @@ def a_transcription_comes_in_segments(entry):
 
 
 @on("list", "list.generation-list")
-def a_list_is_called_data(_, answered):
-    return {"data": answered.document["generation_list"]}
+def a_list_is_called_data(_, response):
+    return {"data": response.document["generation_list"]}
 
 
 @on("list", "list.not-paged")
-def a_list_tells_its_next_page(_, answered):
-    return {**answered.document, "next_page": None}
+def a_list_has_a_next_page(_, response):
+    return {**response.document, "next_page": None}
 
 
 @on("list", "list.not-paged")
-def a_list_links_to_its_next_page(_, answered):
-    return answered.but(headers={**answered.headers, "link": '<?page=2>; rel="next"'})
+def a_list_links_to_its_next_page(_, response):
+    return response.but(headers={**response.headers, "link": '<?page=2>; rel="next"'})
 
 
 @on("list", "list.has-jobs")
-def a_list_is_two_long(_, answered):
-    return {"generation_list": answered.document["generation_list"][:2]}
+def a_list_has_two_entries(_, response):
+    return {"generation_list": response.document["generation_list"][:2]}
 
 
 @on("list", "list.once")
-def a_list_has_its_first_twice(_, answered):
+def a_list_has_its_first_twice(_, response):
     return {
-        "generation_list": answered.document["generation_list"][:1] + answered.document["generation_list"]
+        "generation_list": response.document["generation_list"][:1] + response.document["generation_list"]
     }
 
 
 @on("list", "list.order")
-def a_list_is_oldest_first(_, answered):
-    return {"generation_list": answered.document["generation_list"][::-1]}
+def a_list_is_oldest_first(_, response):
+    return {"generation_list": response.document["generation_list"][::-1]}
 
 
 @on("list", "list.agrees")
-def a_list_has_no_results(_, answered):
-    return {"generation_list": [{**entry, "result": {}} for entry in answered.document["generation_list"]]}
+def a_list_has_no_results(_, response):
+    return {"generation_list": [{**entry, "result": {}} for entry in response.document["generation_list"]]}
 
 
 # Delete
 
 
 @on("delete", "delete.message")
-def delete_answers_ok(*_):
+def delete_returns_ok(*_):
     return {"message": "OK"}
 
 
 @mutant("delete.gone")
-def a_second_delete_succeeds(asked, answered):
-    if asked.operation != "delete":
+def a_second_delete_succeeds(request, response):
+    if request.operation != "delete":
         return None
-    asked.memory.setdefault("deleted", set())
-    if answered.is_success:
-        asked.memory["deleted"].add(asked.path)
+    request.memory.setdefault("deleted", set())
+    if response.is_success:
+        request.memory["deleted"].add(request.path)
     return (
-        answered.but({"message": "Generation deleted"}, status=200)
-        if asked.path in asked.memory["deleted"]
+        response.but({"message": "Generation deleted"}, status=200)
+        if request.path in request.memory["deleted"]
         else None
     )
 
 
 @mutant("delete.gone")
-def a_deleted_job_can_still_be_read(asked, answered):
-    if asked.operation == "get" and answered.is_success:
-        asked.memory[asked.path] = answered
-    deleted = asked.operation == "get" and answered.status == 404
-    return asked.memory.get(asked.path) if deleted else None
+def a_deleted_job_can_still_be_read(request, response):
+    if request.operation == "get" and response.is_success:
+        request.memory[request.path] = response
+    deleted = request.operation == "get" and response.status == 404
+    return request.memory.get(request.path) if deleted else None
 
 
-def too_soon(asked):
-    asked.memory["deletes"] = asked.memory.get("deletes", 0) + (asked.operation == "delete")
-    # The first is about an unknown id; the next two are about the job that is withdrawn.
-    return refused(409) if asked.operation == "delete" and asked.memory["deletes"] in (2, 3) else None
+def too_soon(request):
+    request.memory["deletes"] = request.memory.get("deletes", 0) + (request.operation == "delete")
+    # The first delete has an unknown id; the next two are for the job that is deleted while it is pending.
+    return refused(409) if request.operation == "delete" and request.memory["deletes"] in (2, 3) else None
 
 
 MUTANTS.append(Mutant("a_pending_job_cannot_be_deleted", "delete.pending", before=too_soon))
@@ -262,45 +262,45 @@ MUTANTS.append(Mutant("a_pending_job_cannot_be_deleted", "delete.pending", befor
 
 
 @mutant("unknown-id.404")
-def an_unknown_id_is_said_otherwise(asked, answered):
-    return answered.but({"message": "No such generation"}) if answered.status == 404 else None
+def an_unknown_id_has_another_message(request, response):
+    return response.but({"message": "No such generation"}) if response.status == 404 else None
 
 
 @mutant("error.unknown-model")
-def an_unknown_model_is_404(asked, answered):
-    return refused(404) if asked.model == UNKNOWN_MODEL else None
+def an_unknown_model_is_404(request, response):
+    return refused(404) if request.model == UNKNOWN_MODEL else None
 
 
 @mutant("error.model-unavailable")
-def an_unavailable_model_is_503(_, answered):
-    return answered.but(status=503) if answered.status == 500 else None
+def an_unavailable_model_is_503(_, response):
+    return response.but(status=503) if response.status == 500 else None
 
 
 @mutant("error.unknown-route")
-def an_unknown_route_is_404(_, answered):
-    return answered.but({"message": "Not found"}, status=404) if answered.status == 403 else None
+def an_unknown_route_is_404(_, response):
+    return response.but({"message": "Not found"}, status=404) if response.status == 403 else None
 
 
 @mutant("error.platform", also=["unknown-id.404"])
-def a_refusal_has_an_error_alone(_, answered):
-    return answered.but({"error": "no"}) if answered.status == 404 else None
+def a_refusal_has_an_error_alone(_, response):
+    return response.but({"error": "no"}) if response.status == 404 else None
 
 
 @mutant("error.invalid-body")
-def an_invalid_body_is_400(_, answered):
-    return answered.but({"message": "no"}, status=400) if answered.status == 422 else None
+def an_invalid_body_is_400(_, response):
+    return response.but({"message": "no"}, status=400) if response.status == 422 else None
 
 
 @mutant("error.content-type")
-def another_content_type_is_422(_, answered):
-    return answered.but(status=400) if answered.status == 415 else None
+def another_content_type_is_422(_, response):
+    return response.but(status=400) if response.status == 415 else None
 
 
 @mutant("error.too-large")
-def a_large_body_is_400(_, answered):
-    return answered.but(status=400) if answered.status == 413 else None
+def a_large_body_is_400(_, response):
+    return response.but(status=400) if response.status == 413 else None
 
 
 @mutant("error.wrong-method")
-def a_wrong_method_is_404(_, answered):
-    return answered.but({"message": "Not found"}, status=404) if answered.status == 405 else None
+def a_wrong_method_is_404(_, response):
+    return response.but({"message": "Not found"}, status=404) if response.status == 405 else None

@@ -1,34 +1,34 @@
-"""Fakes that break a claim about a request or one response to it."""
+"""Mutants for claims about a single request and its response."""
 
 from mutants.registering import FORBIDDEN, generations, mutant, on, refused
-from mutants.wsgi import Answered
+from mutants.wsgi import MutantResponse
 
 # Authorization
 
 
 @mutant("auth.bare-token")
-def a_bare_token_is_refused(asked, _):
+def a_bare_token_is_refused(request, _):
     return (
         FORBIDDEN
-        if asked.operation == "list" and asked.authorization and " " not in asked.authorization
+        if request.operation == "list" and request.authorization and " " not in request.authorization
         else None
     )
 
 
 @mutant("auth.bearer-token")
-def a_bearer_token_is_refused(asked, _):
-    return FORBIDDEN if asked.operation == "list" and asked.authorization.startswith("Bearer") else None
+def a_bearer_token_is_refused(request, _):
+    return FORBIDDEN if request.operation == "list" and request.authorization.startswith("Bearer") else None
 
 
 @mutant("error.token")
-def a_wrong_token_is_403(_, answered):
-    return answered.but(status=403) if answered.status == 401 else None
+def a_wrong_token_is_403(_, response):
+    return response.but(status=403) if response.status == 401 else None
 
 
 @mutant("error.token")
-def a_wrong_token_reads_a_generation(asked, answered):
-    if asked.operation == "get" and answered.status == 401:
-        return answered.but({"message": "nothing to see"}, status=200)
+def a_wrong_token_reads_a_generation(request, response):
+    if request.operation == "get" and response.status == 401:
+        return response.but({"message": "nothing to see"}, status=200)
     return None
 
 
@@ -40,10 +40,10 @@ def a_wrong_token_reads_a_generation(asked, answered):
     "create.request",
     also=["models.qwen-image", "models.mmaudio", "create.config-by-model", "models.image-size-words"],
 )
-def a_page_model_is_answered_without_an_id(asked, answered):
-    if asked.model not in ("Qwen/Qwen-Image", "hkchengrex/MMAudio"):
+def a_documented_model_is_created_without_an_id(request, response):
+    if request.model not in ("Qwen/Qwen-Image", "hkchengrex/MMAudio"):
         return None
-    return {"generation_id": answered.document["id"]}
+    return {"generation_id": response.document["id"]}
 
 
 @on(
@@ -51,8 +51,8 @@ def a_page_model_is_answered_without_an_id(asked, answered):
     "models.qwen-image",
     also=["create.request", "create.config-by-model", "models.image-size-words"],
 )
-def qwen_image_is_refused(asked, _):
-    return refused() if asked.model == "Qwen/Qwen-Image" else None
+def qwen_image_is_refused(request, _):
+    return refused() if request.model == "Qwen/Qwen-Image" else None
 
 
 @on(
@@ -60,76 +60,78 @@ def qwen_image_is_refused(asked, _):
     "models.image-size-words",
     also=["create.request", "create.config-by-model", "models.qwen-image"],
 )
-def image_sizes_are_refused(asked, _):
-    return refused() if "image_size" in asked.config else None
+def image_sizes_are_refused(request, _):
+    return refused() if "image_size" in request.config else None
 
 
 @on("create", "models.mmaudio", also=["create.request", "create.config-by-model"])
-def mmaudio_is_refused(asked, _):
-    return refused() if asked.model == "hkchengrex/MMAudio" else None
+def mmaudio_is_refused(request, _):
+    return refused() if request.model == "hkchengrex/MMAudio" else None
 
 
 @on("create", "create.config-by-model", also=["create.request", "models.mmaudio"])
-def every_config_needs_an_output_format(asked, _):
-    return refused() if asked.model == "hkchengrex/MMAudio" and "output_format" not in asked.config else None
+def every_config_needs_an_output_format(request, _):
+    return (
+        refused() if request.model == "hkchengrex/MMAudio" and "output_format" not in request.config else None
+    )
 
 
 @on("create", "models.speech-02-hd")
-def speech_is_refused(asked, _):
-    return refused() if asked.model == "minimax/speech-02-hd" else None
+def speech_is_refused(request, _):
+    return refused() if request.model == "minimax/speech-02-hd" else None
 
 
 @on("create", "models.nano-banana", also=["create.sync-mode"])
-def nano_banana_is_refused(asked, _):
-    return refused() if asked.model.startswith("google/nano-banana") else None
+def nano_banana_is_refused(request, _):
+    return refused() if request.model.startswith("google/nano-banana") else None
 
 
 @on("create", "create.pending", also=["status.on-the-way"])
-def create_answers_queued(_, answered):
-    return {**answered.document, "status": "queued"} if answered.document["status"] == "pending" else None
+def create_returns_queued(_, response):
+    return {**response.document, "status": "queued"} if response.document["status"] == "pending" else None
 
 
 @on("create", "create.updated-at")
-def create_answers_an_older_time(_, answered):
+def create_returns_an_older_time(_, response):
     return (
-        {**answered.document, "updated_at": "2000-01-01 00:00:00"}
-        if not answered.document["result"]
+        {**response.document, "updated_at": "2000-01-01 00:00:00"}
+        if not response.document["result"]
         else None
     )
 
 
 @on("create", "create.empty-result", also=["generation.empty-until-completed"])
-def create_answers_a_result_with_no_data(_, answered):
-    return {**answered.document, "result": {"data": []}} if not answered.document["result"] else None
+def create_returns_a_result_with_no_data(_, response):
+    return {**response.document, "result": {"data": []}} if not response.document["result"] else None
 
 
 @on("create", "create.new-id")
-def a_create_answers_the_id_of_the_one_before(asked, answered):
-    before = asked.memory.get("before")
-    asked.memory["before"] = answered.document["id"]
-    return {**answered.document, "id": before} if asked.model == "google/veo3.1-fast" else None
+def a_create_returns_the_previous_id(request, response):
+    before = request.memory.get("before")
+    request.memory["before"] = response.document["id"]
+    return {**response.document, "id": before} if request.model == "google/veo3.1-fast" else None
 
 
 @on("create", "create.sync-mode")
-def sync_mode_answers_at_once(asked, answered):
-    if not asked.config.get("sync_mode"):
+def sync_mode_responds_immediately(request, response):
+    if not request.config.get("sync_mode"):
         return None
-    document = answered.document
+    document = response.document
     return {**document, "status": "pending", "updated_at": document["created_at"], "result": {}}
 
 
 @on("create", "create.rate-limit")
-def a_create_is_limited(asked, answered):
-    if "files.example" not in str(asked.config):
+def a_create_is_limited(request, response):
+    if "files.example" not in str(request.config):
         return None
-    return answered.but(
-        {"message": "Slow down"}, status=429, headers={**answered.headers, "retry-after": "2"}
+    return response.but(
+        {"message": "Slow down"}, status=429, headers={**response.headers, "retry-after": "2"}
     )
 
 
 @on("create", "success.status-200")
-def create_is_201(_, answered):
-    return answered.but(status=201)
+def create_is_201(_, response):
+    return response.but(status=201)
 
 
 # A generation's fields
@@ -185,7 +187,7 @@ def logs_are_missing(generation):
 
 
 @generations("generation.logs")
-def logs_tell_what_goes_on(generation):
+def logs_show_progress(generation):
     return {**generation, "logs": [{"text": "loading"}]} if generation["status"] == "initializing" else None
 
 
@@ -200,28 +202,28 @@ def a_generation_has_a_model_id(generation):
 
 
 @generations("generation.constant", operations=("get", "list"))
-def created_at_is_a_second_earlier_than_create_said(generation):
+def created_at_is_a_second_earlier_than_at_create(generation):
     second = int(generation["created_at"][-2:]) - 1
     return {**generation, "created_at": f"{generation['created_at'][:-2]}{second:02}"}
 
 
 @on("get", "generation.updated-at-forward")
-def updated_at_goes_back(asked, answered):
-    if answered.document["status"] != "processing":
+def updated_at_goes_back(request, response):
+    if response.document["status"] != "processing":
         return None
-    asked.memory["asked"] = asked.memory.get("asked", 0) + 1
-    return {**answered.document, "updated_at": f"2025-09-18 08:00:{59 - asked.memory['asked'] % 2}"}
+    request.memory["polls"] = request.memory.get("polls", 0) + 1
+    return {**response.document, "updated_at": f"2025-09-18 08:00:{59 - request.memory['polls'] % 2}"}
 
 
 @mutant("message.json")
-def answers_are_called_text(asked, answered):
-    if answered.document is None:
+def responses_have_a_text_content_type(request, response):
+    if response.document is None:
         return None
-    return answered.but(headers={**answered.headers, "content-type": "text/plain"})
+    return response.but(headers={**response.headers, "content-type": "text/plain"})
 
 
 @mutant("message.json")
-def a_refusal_is_a_page(asked, answered):
-    if answered.status != 405:
+def a_refusal_is_a_page(request, response):
+    if response.status != 405:
         return None
-    return Answered(405, None, b"<h1>Method not allowed</h1>", {"content-type": "text/html"})
+    return MutantResponse(405, None, b"<h1>Method not allowed</h1>", {"content-type": "text/html"})

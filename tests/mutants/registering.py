@@ -1,14 +1,14 @@
-"""How a fake that breaks one claim is registered."""
+"""Decorators that register mutants: fakes that each violate one claim."""
 
-from mutants.wsgi import Answered, Mutant
+from mutants.wsgi import Mutant, MutantResponse
 
 MUTANTS: list[Mutant] = []
 
-FORBIDDEN = Answered(401, {"message": "Invalid API key"}, headers={"content-type": "application/json"})
+FORBIDDEN = MutantResponse(401, {"message": "Invalid API key"}, headers={"content-type": "application/json"})
 
 
 def mutant(claim, *, also=(), **options):
-    """Register ``change(asked, answered)`` as what breaks a claim."""
+    """Register ``change(request, response)`` as a mutant that violates a claim."""
 
     def register(change):
         MUTANTS.append(Mutant(change.__name__, claim, frozenset(also), change, **options))
@@ -18,13 +18,13 @@ def mutant(claim, *, also=(), **options):
 
 
 def on(operation, claim, *, also=()):
-    """Register a change of an operation's successful answers: of their JSON, or of the whole answer."""
+    """Register a change to the successful responses of an operation. It returns a document or a response."""
 
     def register(change):
-        def changed(asked, answered):
-            if asked.operation == operation and answered.is_success:
-                made = change(asked, answered)
-                return answered.but(made) if isinstance(made, dict) else made
+        def changed(request, response):
+            if request.operation == operation and response.is_success:
+                result = change(request, response)
+                return response.but(result) if isinstance(result, dict) else result
             return None
 
         MUTANTS.append(Mutant(change.__name__, claim, frozenset(also), changed))
@@ -34,18 +34,18 @@ def on(operation, claim, *, also=()):
 
 
 def generations(claim, *, also=(), operations=("create", "get", "list"), **options):
-    """Register a change of every generation, wherever it is answered."""
+    """Register a change to every generation in the responses to these operations."""
 
     def register(change):
-        def changed(asked, answered):
-            document = answered.document
-            if asked.operation not in operations or not isinstance(document, dict):
+        def changed(request, response):
+            document = response.document
+            if request.operation not in operations or not isinstance(document, dict):
                 return None
             if "generation_list" in document:
                 listed = [change(entry) or entry for entry in document["generation_list"]]
-                return answered.but({**document, "generation_list": listed})
-            made = change(document) if "id" in document else None
-            return answered.but(made) if made else None
+                return response.but({**document, "generation_list": listed})
+            result = change(document) if "id" in document else None
+            return response.but(result) if result else None
 
         MUTANTS.append(Mutant(change.__name__, claim, frozenset(also), changed, **options))
         return change
@@ -54,7 +54,7 @@ def generations(claim, *, also=(), operations=("create", "get", "list"), **optio
 
 
 def results(claim, *, also=(), **options):
-    """Register a change of every result of every generation."""
+    """Register a change to every result of every generation."""
 
     def register(change):
         def changed(generation):
@@ -69,4 +69,4 @@ def results(claim, *, also=(), **options):
 
 
 def refused(status=400):
-    return Answered(status, {"message": "refused"}, headers={"content-type": "application/json"})
+    return MutantResponse(status, {"message": "refused"}, headers={"content-type": "application/json"})

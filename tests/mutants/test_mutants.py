@@ -1,10 +1,10 @@
-"""Every mutant is noticed by the claims that it breaks, and by no others."""
+"""Every mutant is detected by the checks of the claims that it violates, and by no others."""
 
 from pathlib import Path
 
 import pytest
 
-from mutants.__main__ import noticed_by
+from mutants.__main__ import detected_by
 from mutants.baseline import NO_MUTANT, run_over
 from mutants.catalogue import MUTANTS
 from netmind_contracts import load_claims
@@ -13,15 +13,15 @@ from netmind_contracts.checks import judge
 pytestmark = pytest.mark.slow
 
 
-def test_on_the_fake_itself_every_claim_is_exercised_and_holds():
+def test_without_a_mutant_every_claim_is_exercised_and_passes():
     assert {verdict.claim.id: str(verdict.outcome) for verdict in judge(run_over(NO_MUTANT))} == {
-        claim.id: "held" for claim in load_claims()
+        claim.id: "passed" for claim in load_claims()
     }
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutant_is_noticed_by_the_claims_that_it_breaks_alone(mutant):
-    assert noticed_by(mutant) == {mutant.claim, *mutant.also}
+def test_a_mutant_is_detected_by_exactly_the_claims_that_it_violates(mutant):
+    assert detected_by(mutant) == {mutant.claim, *mutant.also}
 
 
 def test_every_claim_has_a_mutant():

@@ -1,4 +1,4 @@
-"""What a mutant is made of: a WSGI application before another, and one function that changes what is answered."""
+"""Mutants: a WSGI application that wraps the fake and changes its responses."""
 
 import io
 import json
@@ -10,8 +10,8 @@ from werkzeug.wrappers import Request, Response
 
 
 @dataclass
-class Asked:
-    """A request, and what the mutant remembers of earlier ones."""
+class MutantRequest:
+    """A request, and a dictionary in which a mutant stores values between requests."""
 
     operation: str
     path: str
@@ -22,8 +22,8 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answered:
-    """An answer: its JSON if it is one, else its bytes."""
+class MutantResponse:
+    """A response: its JSON document, or its content if it is not JSON."""
 
     status: int
     document: Any
@@ -35,50 +35,50 @@ class Answered:
         return self.status < 300
 
     def but(self, document=None, **changes):
-        """The same with another JSON, or other parts."""
+        """Return a copy with another document or other attributes."""
         return replace(self, **({"document": document} if document is not None else {}), **changes)
 
 
 class Mutant(NamedTuple):
-    """A fake that breaks a claim.
+    """A fake that violates a claim.
 
     Attributes:
-        claim: The claim that it breaks.
-        also: Other claims that speak of the same thing, so that the change touches them, too.
-        change: Takes what was asked and answered; returns what is answered instead, or None for no change.
-        before: Takes what was asked; returns what is answered without asking the application, or None.
-        rewrite: What the application is asked for instead of a path.
-        duration: How long a job takes, in seconds.
+        claim: The id of the claim that it violates.
+        also: The ids of other claims that the same change violates.
+        change: A function of the request and the response that returns another response, or None.
+        before: A function of the request that returns a response without calling the fake, or None.
+        rewrite: A function that returns the path to use instead of the requested one.
+        duration: The duration of a job, in seconds.
     """
 
     name: str
     claim: str
     also: frozenset[str] = frozenset()
-    change: Any = lambda asked, answered: None  # noqa: ARG005
-    before: Any = lambda asked: None  # noqa: ARG005
+    change: Any = lambda request, response: None  # noqa: ARG005
+    before: Any = lambda request: None  # noqa: ARG005
     rewrite: Any = str
     duration: float = 20
 
     def wrap(self, app):
-        """The mutant before a WSGI application."""
+        """Return a WSGI application that applies the mutant to another one."""
         memory: dict[str, Any] = {}
 
         def application(environ, start_response):
             body = environ["wsgi.input"].read() if environ.get("CONTENT_LENGTH") else b""
             environ["wsgi.input"] = io.BytesIO(body)
-            asked = _asked(Request(environ), body, memory)
-            if early := self.before(asked):
-                return _response(early)(environ, start_response)
+            request = _mutant_request(Request(environ), body, memory)
+            if early := self.before(request):
+                return _wsgi_response(early)(environ, start_response)
             environ["PATH_INFO"] = self.rewrite(environ["PATH_INFO"])
             content, status, headers = run_wsgi_app(app, environ, buffered=True)
-            answered = _answered(b"".join(content), int(status.split()[0]), headers)
-            made = self.change(asked, answered) or answered
-            return _response(made)(environ, start_response)
+            response = _mutant_response(b"".join(content), int(status.split()[0]), headers)
+            changed = self.change(request, response) or response
+            return _wsgi_response(changed)(environ, start_response)
 
         return application
 
 
-def _asked(request, body, memory):
+def _mutant_request(request, body, memory):
     path = request.path
     below = path.removeprefix("/v1/generation")
     operation = "other"
@@ -94,7 +94,7 @@ def _asked(request, body, memory):
         document = None
     model = document.get("model") if isinstance(document, dict) else ""
     config = document.get("config") if isinstance(document, dict) else {}
-    return Asked(
+    return MutantRequest(
         operation,
         path,
         model if isinstance(model, str) else "",
@@ -104,16 +104,16 @@ def _asked(request, body, memory):
     )
 
 
-def _answered(content, status, headers):
+def _mutant_response(content, status, headers):
     named = {name.lower(): value for name, value in headers if name.lower() != "content-length"}
     document = None
     if named.get("content-type", "").startswith("application/json"):
         document = json.loads(content)
-    return Answered(status, document, content, named)
+    return MutantResponse(status, document, content, named)
 
 
-def _response(answered):
-    content = answered.content
-    if answered.document is not None:
-        content = json.dumps(answered.document).encode()
-    return Response(content, answered.status, answered.headers)
+def _wsgi_response(response):
+    content = response.content
+    if response.document is not None:
+        content = json.dumps(response.document).encode()
+    return Response(content, response.status, response.headers)

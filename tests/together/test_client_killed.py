@@ -1,4 +1,4 @@
-"""A client whose process is killed, interrupted, or left hanging: nothing is made twice, and the process ends."""
+"""Tests of a client that is killed, interrupted, or blocked: no job is created twice, and the process ends."""
 
 import json
 import os
@@ -18,14 +18,14 @@ REQUESTS = 12
 
 
 def generate_many(base_url, folder):
-    """The command, in a process of its own."""
+    """Start the command ``generate-many`` as a process."""
     command = [sys.executable, "-c", "from netmind_client.cli.commands import main; main()", "--base-url", base_url,
                "--api-key", TOKEN, "generate-many", "requests.jsonl", "-o", "out", "--json"]  # fmt: skip
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def created(folder):
-    """How many jobs the file knows."""
+    """Return the number of jobs in the jobs file."""
     jobs = folder / "out" / "jobs.jsonl"
     return jobs.read_text().count('"created"') if jobs.exists() else 0
 
@@ -38,45 +38,48 @@ def wait_until_created(folder, number, process):
         threading.Event().wait(0.01)
 
 
-def steer(base_url, path, **asked):
-    requests.post(f"{base_url}/__mock/{path}", json=asked, timeout=10).raise_for_status()
+def control(base_url, path, **arguments):
+    requests.post(f"{base_url}/__mock/{path}", json=arguments, timeout=10).raise_for_status()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("after", [1, 5])
-def test_a_batch_that_is_ended_goes_on_and_makes_nothing_twice(tmp_path, how, after):
+def test_an_interrupted_batch_can_be_continued_and_creates_no_job_twice(tmp_path, how, after):
     config = {"prompt": "a cup", "image_size": "square"}
     lines = [
         json.dumps({"model": "Qwen/Qwen-Image", "config": {**config, "seed": seed}})
         for seed in range(REQUESTS)
     ]
     (tmp_path / "requests.jsonl").write_text("\n".join(lines))
-    with running_fake(tmp_path, "--duration", "600") as (base_url, _):  # no batch ends by itself
-        steer(base_url, "next-job", scenario="at_once", times=3)
+    with running_fake(tmp_path, "--duration", "600") as (
+        base_url,
+        _,
+    ):  # the batch does not end before it is killed
+        control(base_url, "next-job", scenario="at_once", times=3)
         first = generate_many(base_url, tmp_path)
         wait_until_created(tmp_path, after, first)
         first.send_signal(how)
-        _, told = first.communicate(timeout=30)
+        _, stderr = first.communicate(timeout=30)
         if how == signal.SIGINT:
             assert first.returncode == 130
-            assert "To go on: netmind-client --base-url" in told
-        steer(base_url, "clock", speed=10_000)
+            assert "To continue: netmind-client --base-url" in stderr
+        control(base_url, "clock", speed=10_000)
         second = generate_many(base_url, tmp_path)
         outcomes = json.loads(second.communicate(timeout=60)[0])
-        left_open = [one for one in outcomes if one["error"] and "there may be a job" in one["error"]]
+        unknown = [one for one in outcomes if one["error"] and "a generation may exist" in one["error"]]
         saved = [one for one in outcomes if one["error"] is None]
         with GenerationClient(TOKEN, base_url) as client:
             jobs = {job.id for job in client.list()}
-        assert len(saved) + len(left_open) == REQUESTS
+        assert len(saved) + len(unknown) == REQUESTS
         assert {one["generation_id"] for one in saved} <= jobs
         assert len(jobs) <= REQUESTS
-        if how == signal.SIGINT:  # time is given for what is being created
-            assert left_open == []
+        if how == signal.SIGINT:  # the client waits for creates in progress
+            assert unknown == []
 
 
 @pytest.mark.slow
-def test_a_process_ends_though_a_host_name_is_never_resolved():
+def test_a_process_ends_even_if_a_host_name_is_never_resolved():
     script = """if True:
         import socket, threading
         from netmind_client import GenerationClient, TransportError
@@ -91,7 +94,7 @@ def test_a_process_ends_though_a_host_name_is_never_resolved():
 
 
 @pytest.mark.slow
-def test_a_command_that_is_told_to_end_says_how_to_go_on(tmp_path):
+def test_a_terminated_command_prints_how_to_continue(tmp_path):
     with (
         running_fake(tmp_path, "--duration", "60") as (base_url, _),
         GenerationClient(TOKEN, base_url) as client,
@@ -105,18 +108,18 @@ def test_a_command_that_is_told_to_end_says_how_to_go_on(tmp_path):
         while not client.list():
             assert time.monotonic() < deadline
             threading.Event().wait(0.02)
-        threading.Event().wait(0.3)  # until its answer is read
+        threading.Event().wait(0.3)  # until the client has read the response
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=30)
         [job] = client.list()
-    assert (process.returncode, told) == (
+    assert (process.returncode, stderr) == (
         143,
-        f"\nEnded.\nTo go on: netmind-client --base-url {base_url} wait {job.id} -o .\n",
+        f"\nTerminated.\nTo continue: netmind-client --base-url {base_url} wait {job.id} -o .\n",
     )
 
 
 @pytest.mark.slow
-def test_a_job_whose_id_cannot_be_printed_is_named_all_the_same(tmp_path):
+def test_a_job_whose_id_cannot_be_printed_is_named_in_the_error(tmp_path):
     with running_fake(tmp_path) as (base_url, _), open("/dev/full", "w") as full:  # noqa: PTH123
         ended = subprocess.run(
             [sys.executable, "-c", "from netmind_client.cli.commands import main; main()", "--base-url", base_url,
@@ -128,7 +131,7 @@ def test_a_job_whose_id_cannot_be_printed_is_named_all_the_same(tmp_path):
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
         "Error: the result cannot be printed: No space left on device",
-        f"To go on: netmind-client --base-url {base_url} wait {job.id}",
+        f"To continue: netmind-client --base-url {base_url} wait {job.id}",
     ]
 
 
@@ -143,7 +146,7 @@ COMMAND = '"$0" -c "from netmind_client.cli.commands import main; main()" --base
         (COMMAND + "create --model m --prompt 'a cup' >&-", "stdout is closed"),
     ],
 )
-def test_a_job_whose_id_nobody_reads_is_named_all_the_same(tmp_path, shell, reason):
+def test_a_job_whose_id_is_written_to_a_closed_pipe_is_named_in_the_error(tmp_path, shell, reason):
     with running_fake(tmp_path) as (base_url, _):
         ended = subprocess.run(
             ["bash", "-o", "pipefail", "-c", shell, sys.executable, base_url, TOKEN],
@@ -154,12 +157,12 @@ def test_a_job_whose_id_nobody_reads_is_named_all_the_same(tmp_path, shell, reas
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
         f"Error: the result cannot be printed: {reason}",
-        f"To go on: netmind-client --base-url {base_url} wait {job.id}",
+        f"To continue: netmind-client --base-url {base_url} wait {job.id}",
     ]
 
 
 @pytest.mark.slow
-def test_a_folder_whose_name_is_no_text_is_printed_as_it_is(tmp_path):
+def test_a_folder_whose_name_is_not_utf_8_is_printed_as_bytes(tmp_path):
     shell = COMMAND + "generate --model Qwen/Qwen-Image --prompt x -o $'caf\\xe9'"
     with running_fake(tmp_path, "--duration", "0") as (base_url, _):
         ended = subprocess.run(
@@ -171,7 +174,7 @@ def test_a_folder_whose_name_is_no_text_is_printed_as_it_is(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_closed_stdin_is_told(tmp_path):
+def test_a_closed_stdin_is_an_error(tmp_path):
     shell = COMMAND + "generate-many - <&-"
     ended = subprocess.run(
         ["bash", "-c", shell, sys.executable, "http://127.0.0.1:1", TOKEN], cwd=tmp_path, capture_output=True,

@@ -1,4 +1,4 @@
-"""The client on the fake: the two agree, under both profiles, over requests and over httpx."""
+"""Tests of the client with the fake, for both profiles, with requests and httpx."""
 
 import io
 import threading
@@ -18,6 +18,8 @@ from netmind_client import (
     NotFoundError,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["documented", "observed"])
 def base_url(request, tmp_path_factory):
@@ -31,11 +33,11 @@ def client(request, base_url):
     yield from real_client(request.param, base_url, poll_interval=0.1)
 
 
-def test_the_pages_picture_is_generated(client, tmp_path):
-    made = client.generate(PAGE_IMAGE["model"], PAGE_IMAGE["config"], tmp_path)
-    with Image.open(io.BytesIO(made.paths[0].read_bytes())) as picture:
+def test_the_image_of_the_vendor_documentation_is_generated(client, tmp_path):
+    generated = client.generate(PAGE_IMAGE["model"], PAGE_IMAGE["config"], tmp_path)
+    with Image.open(io.BytesIO(generated.paths[0].read_bytes())) as picture:
         assert (picture.format, picture.size) == ("PNG", (1024, 768))
-    assert made.generation.id in [generation.id for generation in client.list()]
+    assert generated.generation.id in [generation.id for generation in client.list()]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_the_pages_picture_is_generated(client, tmp_path):
         ("google/nano-banana-pro", {"prompt": "x", "sync_mode": True}, [".png"]),
     ],
 )
-def test_every_kind_of_result_is_saved_under_a_name_that_opens(client, tmp_path, model, config, endings):
+def test_every_kind_of_result_is_saved_with_its_file_extension(client, tmp_path, model, config, endings):
     paths = client.generate(model, config, tmp_path).paths
     assert [path.suffix for path in paths] == endings
     assert all(path.stat().st_size > 0 for path in paths)
@@ -70,7 +72,7 @@ def test_a_deleted_job_ends_the_wait(client):
         client.wait(created)
 
 
-def test_many_are_made_at_once(client, tmp_path):
+def test_many_generations_run_concurrently(client, tmp_path):
     requests = [
         ("Qwen/Qwen-Image", {"prompt": f"cup {number}", "image_size": "square"}) for number in range(6)
     ]
@@ -80,9 +82,9 @@ def test_many_are_made_at_once(client, tmp_path):
 
 
 class TestInProcess:
-    """In virtual time: the async client sleeps on it too."""
+    """The client with the in-process fake, on its virtual clock."""
 
-    def test_the_async_client_waits_in_no_time(self, tmp_path):
+    def test_the_async_client_waits_in_virtual_time(self, tmp_path):
         with netmind_mock.start(duration=780) as mock:
 
             async def call():
@@ -92,7 +94,7 @@ class TestInProcess:
             assert anyio.run(call).generation.is_completed
             assert 780 <= mock.clock.elapsed <= 1.05 * 780
 
-    def test_a_create_whose_answer_was_lost_is_found_an_hour_later(self):
+    def test_a_create_whose_response_was_lost_is_found_an_hour_later(self):
         with netmind_mock.start() as mock:
             mock.clock.advance(86_400)
             client = GenerationClient()
@@ -105,14 +107,14 @@ class TestInProcess:
             assert [one.id for one in caught.value.find_created()] == [mock.jobs[-1].id]
 
     @pytest.mark.parametrize("concurrency", [1, 4])
-    def test_many_are_made_in_virtual_time(self, tmp_path, concurrency):
+    def test_many_generations_run_in_virtual_time(self, tmp_path, concurrency):
         with netmind_mock.start(duration=60) as mock:
             requests = [("m", {"prompt": str(number)}) for number in range(8)]
             outcomes = GenerationClient().generate_many(requests, tmp_path, concurrency=concurrency)
             assert [one.error for one in outcomes] == [None] * 8
             mock.assert_created(times=8)
 
-    def test_when_it_is_ended_early_no_further_job_is_made(self, tmp_path):
+    def test_after_an_interrupt_no_further_job_is_created(self, tmp_path):
         begun = threading.Event()
 
         def stop(_):
@@ -123,7 +125,7 @@ class TestInProcess:
             requests = [("m", {"prompt": str(number)}) for number in range(50)]
             with pytest.raises(KeyboardInterrupt):
                 GenerationClient().generate_many(requests, tmp_path, concurrency=2, on_progress=stop)
-            made = len(mock.requests("create"))
+            created = len(mock.requests("create"))
             assert begun.is_set()
-            threading.Event().wait(0.1)  # in which a thread that went on would create
-            assert made == len(mock.requests("create")) < 50
+            threading.Event().wait(0.1)  # a thread that continued would create a job meanwhile
+            assert created == len(mock.requests("create")) < 50

@@ -1,4 +1,4 @@
-"""The demo leaves a picture that viewers open, and says where."""
+"""Tests of ``make demo``, and of the targets of the Makefile."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from support import ROOT
 pytestmark = pytest.mark.slow
 
 
-def test_the_demo_shows_the_job_and_leaves_its_picture(tmp_path):
+def test_the_demo_shows_the_job_and_saves_its_image(tmp_path):
     ended = subprocess.run(
         [sys.executable, str(ROOT / "examples/demo.py")],
         cwd=tmp_path,

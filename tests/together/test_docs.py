@@ -1,4 +1,4 @@
-"""Every code block of README and docs runs, in order, as it stands but for the ports."""
+"""Every code block of README and docs runs, in order, unchanged except for the ports."""
 
 import ast
 import os
@@ -41,7 +41,7 @@ def blocks(document):
 
 
 def needed(program):
-    """A program's path; where it is absent the test is skipped, but not in CI."""
+    """Return a program's path. If it is not installed, skip the test, or fail it in CI."""
     path = shutil.which(program)
     if path is None and os.environ.get("CI"):
         pytest.fail(f"{program} is not installed, and CI must run every example")
@@ -51,14 +51,14 @@ def needed(program):
 
 
 class Reader:
-    """Somebody who follows a document to the letter, in an empty folder."""
+    """Runs the code blocks of a document, in an empty folder."""
 
     def __init__(self, folder, addresses):
         self.folder = folder
         self.addresses = addresses
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.environment = {"PATH": path, "HOME": str(folder), "PYTHONWARNINGS": "error"}
-        # Of pytest's plugins only these: loading all that are installed here takes a second.
+        # Only these plugins: loading all installed pytest plugins takes a second.
         self.environment |= {
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTEST_ADDOPTS": "-p netmind_testkit -p netmind_contracts -p anyio -p no:cacheprovider",
@@ -69,7 +69,7 @@ class Reader:
         for written, real in self.addresses.items():
             text = text.replace(written, real)
         run = {"sh": self.shell, "python": self.python, "toml": self.toml, "js": self.node, "go": self.go}
-        if block.language:  # one without a language shows what is printed
+        if block.language:  # a block without a language shows output
             run[block.language](text)
 
     def shell(self, text):
@@ -84,7 +84,7 @@ class Reader:
             self.run(["bash", "-euo", "pipefail", "-c", text])
 
     def python(self, text):
-        if "def test_" not in text:  # no test, but a script
+        if "def test_" not in text:  # a script
             self.run([sys.executable, "-c", text])
             return
         (self.folder / "test_block.py").write_text(text)
@@ -99,8 +99,10 @@ class Reader:
         self.run([needed("go"), "run", "block.go"])
 
     def toml(self, text):
-        told = re.match(r"# (\S+), for: (netmind-mock serve .*)\n", text)
-        file, command = told.groups() if told else ("block.toml", "netmind-mock serve --config block.toml")
+        header = re.match(r"# (\S+), for: (netmind-mock serve .*)\n", text)
+        file, command = (
+            header.groups() if header else ("block.toml", "netmind-mock serve --config block.toml")
+        )
         (self.folder / file).write_text(text)
         self.serve(command)
 
@@ -130,7 +132,7 @@ class Reader:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
-def test_every_block_runs_as_it_stands(document, tmp_path):
+def test_every_block_runs(document, tmp_path):
     for name in ("reader", "first", "second"):
         (tmp_path / name).mkdir()
     with (
@@ -150,21 +152,21 @@ def test_every_block_runs_as_it_stands(document, tmp_path):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
-def test_every_block_says_its_language(document):
+def test_every_block_has_a_known_language(document):
     assert {block.language for block in blocks(document)} <= {"sh", "python", "toml", "js", "go", ""}
 
 
 @pytest.mark.parametrize(
     "document", [*DOCUMENTS, ROOT / "ARCHITECTURE.md"], ids=lambda document: document.name
 )
-def test_every_link_leads_somewhere(document):
+def test_every_relative_link_exists(document):
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("document", docs_tables.DOCUMENTS, ids=lambda document: document.name)
-def test_the_tables_are_as_the_code_has_them(document):
-    """``make docs-tables`` writes them."""
+def test_the_tables_match_the_code(document):
+    """If this fails, run ``make docs-tables``."""
     text = document.read_text(encoding="utf-8")
     assert docs_tables.with_tables(text) == text
 
@@ -192,7 +194,7 @@ def test_a_folders_docstring_names_each_of_its_modules(folder):
     assert missing(modules_in(folder), text) == []
 
 
-def test_architecture_names_every_folder_and_what_is_in_no_folder():
+def test_architecture_names_every_folder_and_every_top_level_module():
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     at_the_top = set().union(*(modules_in(ROOT / package) for package in PACKAGES))
     assert missing({folder.name for folder in FOLDERS} | at_the_top, text) == []

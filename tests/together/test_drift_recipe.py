@@ -1,4 +1,4 @@
-"""The nightly drift check: one issue, never two. Its script runs under bash, with a gh that remembers."""
+"""Tests of the nightly drift check. Its script runs in bash, with a fake ``gh`` that stores its calls."""
 
 import os
 import stat
@@ -34,14 +34,14 @@ def script():
 
 @pytest.fixture
 def night(tmp_path):
-    """Runs the script once; what it exits with, and what it asked gh to do."""
+    """Return a function that runs the script once and returns its exit code and its calls of ``gh``."""
     (tmp_path / "bin").mkdir()
     for name, text in (("gh", GH), ("netmind-contracts", VERIFY)):
         file = tmp_path / "bin" / name
         file.write_text(text)
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
 
-    def run(code, output="broken  documented  delete.message\n"):
+    def run(code, output="failed  documented  delete.message\n"):
         (tmp_path / "code").write_text(str(code))
         (tmp_path / "output").write_text(output)
         calls = tmp_path / "calls"
@@ -55,14 +55,14 @@ def night(tmp_path):
         result = subprocess.run(
             ["bash", "-c", script()], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
-        asked = calls.read_text().splitlines() if calls.exists() else []
-        return result.returncode, [call.split(" --")[0] for call in asked]
+        called = calls.read_text().splitlines() if calls.exists() else []
+        return result.returncode, [call.split(" --")[0] for call in called]
 
     run.folder = tmp_path
     return run
 
 
-def test_no_drift_opens_nothing(night):
+def test_without_drift_no_issue_is_opened(night):
     assert night(0) == (0, ["issue list"])
 
 
@@ -71,27 +71,27 @@ def test_drift_twice_opens_one_issue(night):
     assert night(1) == (0, ["issue list"])
 
 
-def test_the_issue_is_closed_when_the_claims_hold_again(night):
+def test_the_issue_is_closed_when_the_checks_pass_again(night):
     night(1)
     assert night(0) == (0, ["issue list", "issue close 7"])
     assert night(0) == (0, ["issue list"])
 
 
-def test_an_endpoint_that_could_not_be_looked_at_fails_and_touches_no_issue(night):
+def test_an_endpoint_that_cannot_be_probed_fails_and_changes_no_issue(night):
     assert night(2) == (2, [])
 
 
-def test_what_an_endpoint_says_stays_text(night):
-    hostile = "held  x\nbroken `touch owned` $(touch owned) '; touch owned\n~~~~~~~~\n<!-- -->\n"
+def test_text_from_an_endpoint_is_not_executed(night):
+    hostile = "passed  x\nfailed `touch owned` $(touch owned) '; touch owned\n~~~~~~~~\n<!-- -->\n"
     night(1, hostile)
     body = (night.folder / "body").read_text()
     assert not (night.folder / "owned").exists()
-    assert "broken `touch owned` $(touch owned) '; touch owned" in body
-    assert "held  x" not in body
+    assert "failed `touch owned` $(touch owned) '; touch owned" in body
+    assert "passed  x" not in body
     assert body.count("~~~~~~~~") == 2
 
 
-def test_the_key_is_in_the_environment_alone_and_the_budget_is_named(night):
+def test_the_key_is_only_in_the_environment_and_the_budget_is_given(night):
     night(0)
     assert (night.folder / "verify").read_text().startswith("verify --live --max-creates 3 --save run.json")
     recipe = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
@@ -99,7 +99,7 @@ def test_the_key_is_in_the_environment_alone_and_the_budget_is_named(night):
     assert "${{" not in script()
 
 
-def test_make_contract_looks_at_the_endpoint_that_it_is_given():
+def test_make_contract_probes_the_given_endpoint():
     shown = subprocess.run(
         ["make", "-n", "contract", "BASE_URL=http://127.0.0.1:9", "API_KEY=a-key-that-nobody-may-see"],
         cwd=ROOT, capture_output=True, text=True,

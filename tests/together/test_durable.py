@@ -1,4 +1,4 @@
-"""A served fake that is killed at any moment: what it answered is there afterwards, whole and on time."""
+"""Tests of a served fake that is killed: every acknowledged job exists afterwards, complete and on time."""
 
 import contextlib
 import http.client
@@ -42,12 +42,12 @@ def test_every_job_that_was_acknowledged_survives_a_kill(tmp_path, store_url, mo
         assert set(acknowledged) <= listed
         jobs = [client.get(job_id) for job_id in listed]
         assert all(job.is_completed and job.results for job in jobs)
-        # At most one create of each thread was carried out and not answered any more.
+        # Each thread may have one create that was processed and whose response was not sent.
         assert len(listed) <= len(acknowledged) + 4
 
 
 @pytest.mark.slow
-def test_a_job_keeps_its_time_over_a_restart(tmp_path):
+def test_a_job_keeps_its_time_after_a_restart(tmp_path):
     options = ("--store", f"sqlite:///{tmp_path}/jobs.db", "--duration", "60", "--speed", "100")
     with running_fake(tmp_path, *options) as (base_url, process), GenerationClient(TOKEN, base_url) as client:
         job = client.create("Qwen/Qwen-Image", CONFIG)
@@ -59,7 +59,7 @@ def test_a_job_keeps_its_time_over_a_restart(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_the_journal_has_what_was_asked_last_before_an_end_in_order(tmp_path, how):
+def test_the_journal_has_the_last_requests_before_an_orderly_end(tmp_path, how):
     store = ("--store", f"sqlite:///{tmp_path}/jobs.db", "--workers", "2")
     with running_fake(tmp_path, *store) as (base_url, process):
         for _ in range(10):
@@ -67,12 +67,12 @@ def test_the_journal_has_what_was_asked_last_before_an_end_in_order(tmp_path, ho
         process.send_signal(how)
         process.wait(20)
     with running_fake(tmp_path, *store) as (base_url, _):
-        asked = requests.get(f"{base_url}/__mock/journal?operation=list", timeout=10).json()["entries"]
-    assert len(asked) == 10
+        entries = requests.get(f"{base_url}/__mock/journal?operation=list", timeout=10).json()["entries"]
+    assert len(entries) == 10
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_is_told_loses_nothing_and_may_have_room_again(tmp_path):
+def test_a_full_disk_is_503_loses_no_job_and_may_become_writable_again(tmp_path):
     body = {"model": "Qwen/Qwen-Image", "config": {"prompt": "x" * 50_000}}
     with (
         running_fake(tmp_path, "--store", f"sqlite:///{tmp_path}/jobs.db") as (base_url, process),
@@ -81,7 +81,7 @@ def test_a_disk_that_is_full_is_told_loses_nothing_and_may_have_room_again(tmp_p
         session.headers["Authorization"] = f"Bearer {TOKEN}"
         worker = psutil.Process(process.pid)
         before = worker.rlimit(psutil.RLIMIT_FSIZE)
-        worker.rlimit(psutil.RLIMIT_FSIZE, (1_000_000, before[1]))  # no file of its own grows beyond
+        worker.rlimit(psutil.RLIMIT_FSIZE, (1_000_000, before[1]))  # the process cannot write larger files
         acknowledged = []
         while (
             response := session.post(f"{base_url}/v1/generation", json=body, timeout=10)
@@ -99,26 +99,28 @@ def test_a_disk_that_is_full_is_told_loses_nothing_and_may_have_room_again(tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["alone", "workers"])
-def test_what_is_being_answered_at_the_end_is_answered(tmp_path, how):
+def test_a_request_in_progress_at_the_end_gets_its_response(tmp_path, how):
     more = {
         "alone": (),
         "workers": ("--workers", "2", "--store", f"sqlite:///{tmp_path}/jobs.db"),
     }[how]
     with (
         running_fake(tmp_path, "--latency", "0.7", *more) as (base_url, process),
-        contextlib.closing(http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=20)) as asked,
+        contextlib.closing(
+            http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=20)
+        ) as connection,
     ):
-        asked.request("GET", "/v1/generation", headers={"Authorization": f"Bearer {TOKEN}"})
+        connection.request("GET", "/v1/generation", headers={"Authorization": f"Bearer {TOKEN}"})
         while not requests.get(f"{base_url}/__mock/journal", timeout=10).json()["entries"]:
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        response = asked.getresponse()
+        response = connection.getresponse()
         assert (response.status, response.read()) == (200, b'{"generation_list":[]}')
         assert process.wait(20) == 0
 
 
 @pytest.mark.slow
-def test_a_command_that_is_killed_leaves_no_worker_on_the_port(tmp_path):
+def test_a_killed_command_leaves_no_worker_on_the_port(tmp_path):
     with running_fake(tmp_path) as (base_url, process):
         process.kill()
         process.wait(10)

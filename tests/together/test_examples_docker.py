@@ -1,4 +1,4 @@
-"""The examples for containers: linted, held to the compose specification, and to the fake's own options."""
+"""Tests of the examples for containers: the linter, the compose specification, and the fake's options."""
 
 import json
 import re
@@ -24,22 +24,22 @@ VARIABLE = re.compile(r"NETMIND_MOCK_[A-Z_]+")
 
 
 def instructions(text):
-    """The instructions of a Dockerfile: the word that each begins with, and the rest."""
+    """Return the instructions of a Dockerfile, each as its keyword and its arguments."""
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ")
     return [(line.split()[0], line.split(maxsplit=1)[1].strip()) for line in joined.splitlines() if line]
 
 
-def told(word):
-    return [rest for first, rest in instructions(DOCKERFILE) if first == word]
+def arguments_of(keyword):
+    return [rest for first, rest in instructions(DOCKERFILE) if first == keyword]
 
 
 def lint(text):
     return subprocess.run([HADOLINT, "-"], input=text, capture_output=True, text=True, timeout=60)
 
 
-def let_in():
-    """What the build may see of the repository."""
+def build_context():
+    """Return the paths that are in the build context."""
     ignored = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
     return [line.removeprefix("!") for line in ignored if line.startswith("!")]
 
@@ -49,34 +49,34 @@ def services():
 
 
 @pytest.mark.slow
-def test_the_linter_has_no_remark_on_the_dockerfile():
+def test_the_linter_finds_nothing_in_the_dockerfile():
     assert lint(DOCKERFILE).stdout == ""
 
 
 @pytest.mark.slow
-def test_the_linter_notices_a_base_without_a_tag_and_a_command_for_a_shell():
+def test_the_linter_finds_a_base_without_a_tag_and_a_shell_command():
     spoiled = DOCKERFILE.replace(":3.13.7-slim-trixie\n", "\n").replace(
         '["netmind-mock", "serve"]', "netmind-mock serve"
     )
     assert {"DL3006", "DL3025"} <= set(re.findall(r"DL\d+", lint(spoiled).stdout))
 
 
-def test_the_image_runs_the_fake_as_a_user_who_is_not_root():
-    user, group = told("USER")[-1].split(":")
+def test_the_image_runs_the_fake_as_a_user_other_than_root():
+    user, group = arguments_of("USER")[-1].split(":")
     assert (int(user), int(group)) > (0, 0)
-    assert json.loads(told("ENTRYPOINT")[-1]) == ["netmind-mock", "serve"]
-    assert told("CMD") == []
+    assert json.loads(arguments_of("ENTRYPOINT")[-1]) == ["netmind-mock", "serve"]
+    assert arguments_of("CMD") == []
 
 
 def test_every_base_image_is_pinned():
-    bases = [*(rest.split()[0] for rest in told("FROM")), services()["postgresql"]["image"]]
+    bases = [*(rest.split()[0] for rest in arguments_of("FROM")), services()["postgresql"]["image"]]
     assert [base for base in bases if not PINNED.fullmatch(base)] == []
 
 
-def test_the_health_check_is_a_command_without_a_shell_that_the_image_holds():
-    python, file = json.loads(told("HEALTHCHECK")[0].partition(" CMD ")[2])
+def test_the_health_check_needs_no_shell_and_is_in_the_image():
+    python, file = json.loads(arguments_of("HEALTHCHECK")[0].partition(" CMD ")[2])
     assert python == "python"
-    assert f"examples/docker/healthcheck.py {file}" in told("COPY")
+    assert f"examples/docker/healthcheck.py {file}" in arguments_of("COPY")
 
 
 def test_every_variable_is_an_option_of_the_fake():
@@ -94,8 +94,8 @@ def test_the_extras_that_are_installed_exist():
 
 
 @pytest.mark.slow
-def test_what_the_build_is_let_see_suffices_for_the_wheel(tmp_path):
-    for name in let_in():
+def test_the_wheel_can_be_built_from_the_build_context(tmp_path):
+    for name in build_context():
         source, copied = ROOT / name, tmp_path / name
         copied.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, copied) if source.is_dir() else shutil.copy(source, copied)
@@ -107,7 +107,7 @@ def test_what_the_build_is_let_see_suffices_for_the_wheel(tmp_path):
     assert len(list((tmp_path / "wheels").glob("netmind_testkit-*.whl"))) == 1
 
 
-def test_the_compose_file_is_as_the_specification_has_it():
+def test_the_compose_file_matches_the_specification():
     PyCompose.from_yaml(COMPOSE).validate()
 
 
@@ -117,7 +117,7 @@ def test_the_compose_file_is_as_the_specification_has_it():
         ("restart: unless-stopped", "restarts: unless-stopped"),
         ("condition: service_healthy", "condition: well"),
     ],
-    ids=["a key that there is not", "a condition that there is not"],
+    ids=["unknown key", "unknown condition"],
 )
 def test_a_compose_file_with_a_mistake_is_refused(right, wrong):
     assert right in COMPOSE
@@ -125,7 +125,7 @@ def test_a_compose_file_with_a_mistake_is_refused(right, wrong):
         PyCompose.from_yaml(COMPOSE.replace(right, wrong)).validate()
 
 
-def test_the_services_come_back_and_are_published_on_loopback_alone():
+def test_services_restart_and_are_published_on_loopback_only():
     published = [port for service in services().values() for port in service.get("ports", ())]
     assert [port for port in published if not port.startswith("127.0.0.1:")] == []
     assert {service["restart"] for service in services().values()} == {"unless-stopped"}
@@ -135,7 +135,7 @@ def test_the_services_come_back_and_are_published_on_loopback_alone():
     assert list(yaml.safe_load(COMPOSE)["volumes"]) == ["jobs"]
 
 
-def test_secrets_come_from_the_environment_and_are_wanted():
+def test_secrets_are_required_from_the_environment():
     store = services()["netmind-mock"]["environment"]["NETMIND_MOCK_STORE"]
     secrets = [
         re.fullmatch(r"postgresql://netmind:(.*)@postgresql/netmind", store)[1],
@@ -146,7 +146,7 @@ def test_secrets_come_from_the_environment_and_are_wanted():
 
 
 def check_health(base_url, key):
-    """What the health check ends with, told what the image is told; a proxy that leads nowhere is passed by."""
+    """Run the health check with the variables of the image, and a proxy that it must ignore."""
     environment = {
         "NETMIND_MOCK_PORT": base_url.rpartition(":")[2],
         "NETMIND_MOCK_CONTROL_KEY": key,
@@ -157,10 +157,10 @@ def check_health(base_url, key):
 
 
 @pytest.mark.slow
-def test_the_health_check_tells_a_fake_that_answers_from_one_that_does_not(tmp_path):
+def test_the_health_check_passes_only_if_the_fake_responds(tmp_path):
     with running_fake(tmp_path, "--host", "0.0.0.0", "--control-key", "a-key") as (base_url, _):  # noqa: S104 - as in the image
-        healthy, stranger = check_health(base_url, "a-key"), check_health(base_url, "another-key")
+        healthy, refused = check_health(base_url, "a-key"), check_health(base_url, "another-key")
     gone = check_health(base_url, "a-key")
     assert (healthy.returncode, healthy.stderr) == (0, "")
-    assert (stranger.returncode, stranger.stderr.count("401")) == (1, 1)
-    assert (gone.returncode, "does not answer" in gone.stderr) == (1, True)
+    assert (refused.returncode, refused.stderr.count("401")) == (1, 1)
+    assert (gone.returncode, "does not respond" in gone.stderr) == (1, True)

@@ -1,4 +1,4 @@
-"""What the threat model in SECURITY.md promises of a fake that is left running."""
+"""Tests of the threat model in SECURITY.md: API keys, foreign pages, paths."""
 
 import base64
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from canary import CANARY, SPELLED, assert_no_canary, tell
+from canary import CANARY, ENCODED, assert_no_canary, send_canary
 from support import ROOT
 
 import netmind_mock
@@ -17,16 +17,18 @@ from netmind_mock.control.operations import OPERATIONS_BY_NAME
 from netmind_mock.journal import access_log
 from netmind_mock.stores import open_store
 
+pytestmark = pytest.mark.slow
+
 OTHER = {"Authorization": "Bearer a-token-of-another"}
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "Seventeen herons at dusk"}}
 
 GETS = sorted(one.path for one in OPERATIONS_BY_NAME.values() if one.method == "GET")
-PAGES = ["", "pages/journal", "pages/steer", "pages/jobs/{id}", "metrics", "openapi.json"]
+PAGES = ["", "pages/journal", "pages/simulation", "pages/jobs/{id}", "metrics", "openapi.json"]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    """Everything that the fake told of such requests, by where it stood."""
+def outputs(tmp_path_factory):
+    """Yield everything that the fake outputs for such requests, by its place."""
     folder = tmp_path_factory.mktemp("jobs")
     lines = []
     with closing(open_store(f"sqlite:///{folder}/jobs.db")) as store:
@@ -38,31 +40,31 @@ def told(tmp_path_factory):
             log=lambda note: lines.extend(access_log.line_of(note, form) for form in ("text", "json")),
         )
         client = app.test_client()
-        job, responses = tell(client)
-        told = {
+        job, responses = send_canary(client)
+        outputs = {
             "responses": "\n".join(f"{one.headers}{one.text}" for one in responses),
             "log": "\n".join(lines),
         }
         for path in [*GETS, *PAGES]:
             response = client.get(f"/__mock/{path.replace('{id}', job['id'])}")
             assert response.status_code == 200, path
-            told[path] = f"{response.headers}{response.text}"
-        told["database"] = b"".join(path.read_bytes() for path in folder.iterdir()).decode("latin-1")
-        yield told
+            outputs[path] = f"{response.headers}{response.text}"
+        outputs["database"] = b"".join(path.read_bytes() for path in folder.iterdir()).decode("latin-1")
+        yield outputs
 
 
 class TestToken:
-    """It is sent in seven spellings wherever a client could put it, and looked for in seven."""
+    """The API key is sent wherever a client could put it, in seven spellings, and searched for in seven."""
 
     @pytest.mark.parametrize("place", ["responses", "log", "database", *GETS, *PAGES])
-    def test_it_is_nowhere(self, told, place):
-        assert told[place]
-        assert_no_canary(told[place], place)
+    def test_the_api_key_is_in_no_output(self, outputs, place):
+        assert outputs[place]
+        assert_no_canary(outputs[place], place)
 
-    def test_it_would_be_found_where_it_is(self):
-        for spellings in SPELLED.values():
+    def test_the_search_finds_every_spelling(self):
+        for spellings in ENCODED.values():
             for spelling in spellings:
-                with pytest.raises(AssertionError, match="holds the token"):
+                with pytest.raises(AssertionError, match="contains the API key"):
                     assert_no_canary(f"before{spelling}after", "a text")
         for before in ("", "x", "xy"):
             with pytest.raises(AssertionError, match="base64"):
@@ -98,7 +100,7 @@ FOREIGN_HOSTS = [
     "10.0.0.1",
     "192.168.0.10:8000",
     "169.254.169.254",
-    "0.0.0.0",  # noqa: S104 - nothing listens there
+    "0.0.0.0",  # noqa: S104 - not an address to listen on
     "127.1",
     "2130706433",
     "0177.0.0.1",
@@ -136,7 +138,7 @@ FOREIGN_ORIGINS = [
     "",
     "file://",
 ]
-# How browsers spell this machine: none of it can be a name that somebody else may bind.
+# How browsers spell this machine. No DNS server can resolve these names to another address.
 OWN_HOSTS = ["localhost", "LOCALHOST:8000", "localhost.:8000", "127.0.0.1", "127.0.0.53:80", "[::1]:8000"]
 OWN_HOSTS += ["[::ffff:127.0.0.1]", "fake.localhost:8000"]
 
@@ -147,7 +149,7 @@ def client():
 
 
 class TestForeignPages:
-    """A page in a browser, or a name that was bound anew, must not read or steer the fake."""
+    """A foreign web page must not read or change the fake, even with DNS rebinding."""
 
     @pytest.mark.parametrize("host", FOREIGN_HOSTS)
     def test_a_foreign_host_is_refused_on_every_route(self, client, host):
@@ -158,7 +160,7 @@ class TestForeignPages:
                 assert response.status_code == 403, (method, path)
 
     @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
-    def test_a_path_that_only_looks_like_the_control_planes_is_no_way_around(self, client, headers):
+    def test_an_unusual_spelling_of_the_path_does_not_bypass_the_guard(self, client, headers):
         for path in (
             "/__mock",
             "/__mock/%63lock",
@@ -177,7 +179,7 @@ class TestForeignPages:
             assert client.get(path, headers=headers).status_code in (403, 404), path
 
     @pytest.mark.parametrize("host", OWN_HOSTS)
-    def test_the_fakes_own_names_and_pages_are_let_in(self, client, host):
+    def test_the_fakes_own_names_and_origins_are_accepted(self, client, host):
         for headers in ({"Host": host}, {"Host": host, "Origin": f"http://{host}"}):
             assert client.get("/__mock/clock", headers=headers).status_code == 200
 
@@ -195,7 +197,7 @@ class TestForeignPages:
                 response = client.post(f"/__mock/{path}", data={"operation": "reset"})
                 assert response.status_code in (403, 415), path
 
-    def test_no_answer_lets_other_pages_read_it(self, client):
+    def test_no_response_allows_other_origins_to_read_it(self, client):
         for method, path in ROUTES:
             with client.open(f"/__mock/{path}", method=method) as response:
                 assert not [name for name, _ in response.headers if name.startswith("Access-Control")], path
@@ -252,7 +254,7 @@ sys.addaudithook(_note_opened)
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("observed", ["documented", "observed"])
-def test_no_path_leads_out_of_the_fake(place, observed):
+def test_no_path_reads_a_file_outside_the_fake(place, observed):
     fake = create_app(profile=observed).test_client()
     ours = (str(Path(netmind_mock.__file__).parent), sys.prefix, sys.base_prefix)
     for text in TRAVERSALS:
@@ -271,8 +273,8 @@ def test_no_path_leads_out_of_the_fake(place, observed):
 
 
 @pytest.mark.parametrize("observed", ["documented", "observed"])
-def test_no_part_of_a_results_address_leads_elsewhere(observed):
-    """Each part of the address of a file that there is, exchanged for what would lead out."""
+def test_no_part_of_a_result_url_reads_a_file_outside_the_fake(observed):
+    """Replace each part of the URL of an existing file by a traversal."""
     fake = create_app(profile=observed, duration=0).test_client()
     job = fake.post("/v1/generation", json=BODY, headers=OTHER).json
     result = fake.get(f"/v1/generation/{job['id']}", headers=OTHER).json["result"]["data"][0]
@@ -282,9 +284,9 @@ def test_no_part_of_a_results_address_leads_elsewhere(observed):
     ours = (str(Path(netmind_mock.__file__).parent), sys.prefix, sys.base_prefix)
     for text in TRAVERSALS:
         for number in parts:
-            for exchanged in (text, None):
+            for replaced in (text, None):
                 pieces = address.split("/")
-                pieces[number] = text if exchanged else pieces[number] + text
+                pieces[number] = text if replaced else pieces[number] + text
                 _OPENED.clear()
                 _WATCHED[0] = True
                 try:
@@ -297,7 +299,7 @@ def test_no_part_of_a_results_address_leads_elsewhere(observed):
                 assert [path for path in _OPENED if not path.startswith(ours)] == [], pieces
 
 
-def test_the_list_of_hazards_names_tests_that_there_are():
+def test_the_list_of_hazards_names_existing_tests():
     listed = tomllib.loads((ROOT / "tests" / "hazards.toml").read_text())["hazard"]
     assert len({hazard["id"] for hazard in listed}) == len(listed) == 8
     model = (ROOT / "SECURITY.md").read_text().partition("## Threat model")[2]

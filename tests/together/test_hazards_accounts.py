@@ -1,4 +1,4 @@
-"""What the threat model promises of accounts: none sees what is another's, or changes it."""
+"""Tests of the threat model: no account sees or changes the data of another account."""
 
 import json
 from contextlib import closing
@@ -15,7 +15,7 @@ BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "Seventeen herons at du
 
 
 @pytest.mark.parametrize("store_url", ["memory", "sqlite"], indirect=True)
-def test_nothing_of_a_tenants_job_shows_to_another(store_url):
+def test_nothing_of_an_accounts_job_is_visible_to_another_account(store_url):
     with closing(open_store(store_url)) as store:
         fake = create_app(store=store, duration=0).test_client()
         mine = {"Authorization": "Bearer the-token-of-one"}
@@ -37,20 +37,22 @@ def test_nothing_of_a_tenants_job_shows_to_another(store_url):
             "html of list",
         ]
         one = f"/v1/generation/{job['id']}"
-        asked = [("GET", "/v1/generation"), ("GET", one), ("DELETE", one), ("HEAD", one)]
-        asked += [
+        calls = [("GET", "/v1/generation"), ("GET", one), ("DELETE", one), ("HEAD", one)]
+        calls += [
             (one.method, f"/__mock/{one.path.replace('{id}', job['id'])}")
             for one in OPERATIONS_BY_NAME.values()
             if one.path not in ("reset", "scenarios", "health")
         ]
-        for method, path in asked:
+        for method, path in calls:
             sent = {"json": {}} if method == "POST" else {}
             response = fake.open(path, method=method, headers=OTHER, **sent)
             if job["id"] in path:
                 assert response.status_code == 404, (method, path)
-            told = json.dumps(response.json) if response.is_json and response.text else response.text
-            # The journal of another has what that other one asked for.
-            shown = told.replace(job["id"], "") if "journal" in path or response.status_code == 404 else told
+            shown = json.dumps(response.json) if response.is_json and response.text else response.text
+            if (
+                "journal" in path or response.status_code == 404
+            ):  # these quote the request of the other account
+                shown = shown.replace(job["id"], "")
             assert [secret for secret in secrets if secret in shown] == [], (method, path)
         now = fake.get("/__mock/clock", headers=OTHER).json["now"]
         assert fake.get("/__mock/clock", headers=mine).json["now"] - now > 900_000
@@ -58,8 +60,8 @@ def test_nothing_of_a_tenants_job_shows_to_another(store_url):
 
 
 @pytest.mark.parametrize("store_url", ["memory", "sqlite"], indirect=True)
-def test_a_file_is_for_who_knows_its_address_and_is_in_its_owners_journal_alone(store_url):
-    """As the page's are, which says of no token for them; an address has 74 random bits."""
+def test_a_file_needs_its_url_and_is_only_in_the_journal_of_its_account(store_url):
+    """As in the vendor documentation, a file needs no API key. Its URL has 74 random bits."""
     with closing(open_store(store_url)) as store:
         fake = create_app(store=store, duration=0).test_client()
         mine = {"Authorization": "Bearer the-token-of-one"}
@@ -72,12 +74,14 @@ def test_a_file_is_for_who_knows_its_address_and_is_in_its_owners_journal_alone(
             assert fake.get(path.replace(known, guessed), headers=mine).status_code == 404
         theirs = fake.get("/__mock/journal", headers=OTHER).text
         assert [secret for secret in (job["id"], known, "herons") if secret in theirs] == []
-        asked = [entry["operation"] for entry in fake.get("/__mock/journal", headers=mine).json["entries"]]
-        assert asked == ["create", "get", "file"]
+        operations = [
+            entry["operation"] for entry in fake.get("/__mock/journal", headers=mine).json["entries"]
+        ]
+        assert operations == ["create", "get", "file"]
 
 
 @pytest.mark.parametrize("store_url", ["memory", "sqlite"], indirect=True)
-def test_what_another_orders_and_resets_leaves_a_tenants_as_it_was(store_url):
+def test_operations_of_another_account_change_nothing_of_an_account(store_url):
     with closing(open_store(store_url)) as store:
         fake = create_app(store=store, duration=600).test_client()
         mine = {"Authorization": "Bearer the-token-of-one"}
@@ -86,7 +90,7 @@ def test_what_another_orders_and_resets_leaves_a_tenants_as_it_was(store_url):
         fake.post("/__mock/rules", json={"scenario": "slow", "prompt": "herons"}, headers=mine)
         shown = ("jobs", "clock", "rules", "next-job", "faults", "journal", "spend", f"polling/{job['id']}")
         before = {path: fake.get(f"/__mock/{path}", headers=mine).json for path in shown}
-        orders = {
+        arguments = {
             "add_next_job": {"scenario": "failed"},
             "add_rule": {"scenario": "failed", "model": "*"},
             "add_fault": {"operation": "get", "kind": "status", "code": 503, "job": job["id"]},
@@ -94,9 +98,9 @@ def test_what_another_orders_and_resets_leaves_a_tenants_as_it_was(store_url):
         }
         for name, one in OPERATIONS_BY_NAME.items():
             if one.method != "GET":
-                asked = one.path.replace("{id}", job["id"])
+                path = one.path.replace("{id}", job["id"])
                 response = fake.open(
-                    f"/__mock/{asked}", method=one.method, json=orders.get(name, {}), headers=OTHER
+                    f"/__mock/{path}", method=one.method, json=arguments.get(name, {}), headers=OTHER
                 )
                 assert response.status_code == (404 if "{id}" in one.path else 200), (name, response.json)
         for method in ("GET", "DELETE"):

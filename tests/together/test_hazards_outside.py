@@ -1,4 +1,4 @@
-"""A served fake connects to nothing, whatever its requests name: seen from within, and by the kernel."""
+"""A served fake makes no connections, whatever its requests contain: by an audit hook, and by strace."""
 
 import ipaddress
 import os
@@ -15,7 +15,7 @@ from support import AUTHORIZED, started, wait_for_file
 from netmind_mock.control.operations import OPERATIONS_BY_NAME
 from netmind_mock.jobs.catalogue import catalogue
 
-# Whatever would reach beyond this process, as the interpreter tells it.
+# Records everything that may leave the process, by the interpreter's audit events.
 _HOOK = """
 import os, sys
 
@@ -45,7 +45,7 @@ AWAY = [
     "s3://bucket/key",
     "data:image/png;base64,iVBORw0KGgo=",
 ]
-# Names under which APIs such as this one take an address, or call one back.
+# Field names for URLs and callbacks in APIs of this kind.
 FIELDS = [
     "image_url",
     "image",
@@ -60,9 +60,9 @@ FIELDS = [
 FIELDS += ["callback_url", "notify_url", "proxy", "lora_url", "endpoint", "redirect_uri"]
 
 
-def _ask_for_everything(base_url):
-    """Creates of every kind that name addresses, their results, and everything that steers the fake."""
-    asked = 0
+def _send_everything(base_url):
+    """Send creates of every kind with URLs, download the results, and call every operation."""
+    sent_creates = 0
     with requests.Session() as session:
         session.headers.update({**AUTHORIZED, "Referer": AWAY[0], "X-Forwarded-For": "192.0.2.1"})
         session.headers.update({"X-Forwarded-Host": "example.org", "Forwarded": "host=example.org"})
@@ -77,7 +77,7 @@ def _ask_for_everything(base_url):
                 body = {"model": model, "config": config, **dict.fromkeys(FIELDS, away)}
                 job = session.post(f"{base_url}/v1/generation", json=body, timeout=30)
                 assert job.status_code == 200, job.text
-                asked += 1
+                sent_creates += 1
             got = session.get(f"{base_url}/v1/generation/{job.json()['id']}", timeout=30).json()
             for result in got["result"].get("data", []):
                 if "url" in result:
@@ -92,7 +92,7 @@ def _ask_for_everything(base_url):
             assert session.get(f"{base_url}/__mock/{path}", timeout=30).status_code == 200
         foreign = {"Host": "example.org", "Authorization": "Bearer http://example.org"}
         assert session.get(f"{base_url}/v1/generation", headers=foreign, timeout=30).status_code == 200
-    return asked
+    return sent_creates
 
 
 def _is_inside(host):
@@ -104,7 +104,7 @@ def _is_inside(host):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--store", "sqlite")], ids=["memory", "SQLite"])
-def test_no_request_makes_the_fake_connect_anywhere(tmp_path, options):
+def test_no_request_makes_the_fake_open_a_connection(tmp_path, options):
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(_HOOK)
     ready, outside = tmp_path / "ready", tmp_path / "outside"
@@ -118,16 +118,16 @@ def test_no_request_makes_the_fake_connect_anywhere(tmp_path, options):
     with started(command, env=environment) as process:
         base_url = wait_for_file(ready, process)
         at_start = len(outside.read_text().splitlines())
-        assert _ask_for_everything(base_url) > 50
+        assert _send_everything(base_url) > 50
     noted = outside.read_text().splitlines()
-    assert at_start  # the server asks itself whether it answers: the hook does note
+    assert at_start  # the server checks itself with a request, so the hook works
     beyond = []
     for line in noted:
-        event, _, told = line.partition(" ")
-        hosts = re.findall(r"'([^']*)'", told)
+        event, _, argument = line.partition(" ")
+        hosts = re.findall(r"'([^']*)'", argument)
         if event in ("subprocess.Popen", "os.system", "urllib.Request") or not any(map(_is_inside, hosts)):
             beyond.append(line)
-    # It may start its own workers; nothing is started once it serves.
+    # It may start its workers, but no process once it serves.
     assert [line for line in beyond if not line.startswith("subprocess.Popen")] == []
     assert [line for line in noted[at_start:] if line.startswith("subprocess.Popen")] == []
 
@@ -139,20 +139,20 @@ def _can_trace():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not _can_trace(), reason="no strace, or it may not trace here")
-def test_the_kernel_sees_no_connection_beyond_loopback_either(tmp_path):
-    """What is not Python, such as the event loop, tells no audit hook."""
+@pytest.mark.skipif(not _can_trace(), reason="strace is not installed or not permitted")
+def test_strace_sees_no_connection_beyond_loopback(tmp_path):
+    """Code that is not Python, such as the event loop, raises no audit events."""
     ready, calls = tmp_path / "ready", tmp_path / "calls"
     trace = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,execve", "-o", str(calls)]
     serve = [sys.executable, "-m", "netmind_mock", "serve", "--port", "0", "--ready-file", str(ready)]
     with started([*trace, *serve, "--duration", "0"]) as process:
         try:
-            _ask_for_everything(wait_for_file(ready, process, seconds=60))
+            _send_everything(wait_for_file(ready, process, seconds=60))
         finally:
             for fake in psutil.Process(process.pid).children():
-                fake.terminate()  # strace ends with it, but not it with strace
+                fake.terminate()  # ends strace too; ending strace would not end the fake
             process.communicate(timeout=30)
     noted = calls.read_text().splitlines()
-    assert any('inet_addr("127.0.0.1")' in line for line in noted)  # it asks itself whether it answers
+    assert any('inet_addr("127.0.0.1")' in line for line in noted)  # it checks itself with a request
     addressed = [line for line in noted if "AF_INET" in line]
     assert [line for line in addressed if 'inet_addr("127.0.0.1")' not in line and '"::1"' not in line] == []

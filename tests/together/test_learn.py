@@ -1,4 +1,4 @@
-"""A profile that was learned from a fake makes another fake that behaves alike."""
+"""Tests of learned profiles: a fake with a profile learned from another fake behaves the same."""
 
 import dataclasses
 import json
@@ -16,13 +16,15 @@ from netmind_contracts.checks import judge
 from netmind_contracts.learn import learn, profile_of
 from netmind_mock.jobs.profile import load_profile
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("pending", "initializing", "processing", "completed", "failed")
 DURATION = 120
 PAUSE = 7.5  # between two polls, at most: a twentieth of the time so far
 
 
 def words():
-    """Words of their own for each status; those at the end are such that clients look for."""
+    """Return a strategy for the words of the statuses."""
     return st.fixed_dictionaries(
         {
             "pending": st.sampled_from(["pending", "queued", "waiting"]),
@@ -35,7 +37,7 @@ def words():
 
 
 def stages():
-    """Stages long enough that a probe meets each."""
+    """Return a strategy for stages that are long enough for a probe to observe each."""
     later = st.lists(st.sampled_from(["initializing", "processing"]), unique=True, max_size=2)
     share = st.integers(2, 6)
     return later.flatmap(
@@ -94,7 +96,7 @@ FACTS = st.fixed_dictionaries(
 
 
 def profile_file(facts, folder):
-    """A profile file of facts by their keys."""
+    """Write facts, by their keys, to a profile file, and return its path."""
     document = {"name": "generated", "extends": "documented"}
     for key, value in facts.items():
         group, _, name = key.partition(".")
@@ -113,7 +115,7 @@ def outcomes(run):
 
 
 def assert_alike(learned, again):
-    """The same facts; times, which polling cannot tell exactly, nearly."""
+    """Assert that facts are equal, except that times may differ by the polling interval."""
     inexact = {"statuses.stages": None, "result.empty_for": None}
     assert {**learned, **inexact} == {**again, **inexact}
     assert learned["result.empty_for"] == pytest.approx(again["result.empty_for"], abs=PAUSE)
@@ -126,18 +128,18 @@ def assert_same_stages(one, other):
 
 
 def on_the_wire(stages, words):
-    """Stages by the words that are seen: which of our names a word has cannot be told from outside."""
+    """Return stages with the words on the wire, since a probe cannot know which of our statuses a word is."""
     return [{**stage, "status": words.get(stage["status"], stage["status"])} for stage in stages]
 
 
 def visible(facts):
-    """The facts of a profile that a probe can see, as it is bound to see them."""
+    """Return the facts of a profile that a probe can observe."""
     rejects = facts.get("worker.rejects_bad_input", False)
     refuses = facts.get("models.unknown", "accept") == "refuse"
     hidden = {"statuses.words", "statuses.stages", "result.empty_for"}
     if not (rejects and refuses):
         hidden.add("worker.error_text")
-    # With unknown models accepted, the budget is spent before the last job, which would show these.
+    # If unknown models are accepted, the budget is used up before the last job, which would show these.
     if not refuses:
         hidden |= {"worker.rejects_bad_input", "result.text_inline", "errors.unknown_model"}
     if rejects:
@@ -154,7 +156,7 @@ def visible(facts):
     phases=set(Phase) - {Phase.explain, Phase.shrink},
 )
 @given(FACTS)
-def test_learning_from_a_served_profile_gives_it_back(facts):
+def test_the_facts_of_a_served_profile_are_learned(facts):
     if "{file_name}" in facts.get("result.url_path", "") and "result.file_name" not in facts:
         facts = {**facts, "result.file_name": "output_{kind}.{extension}"}
     with TemporaryDirectory() as folder:
@@ -177,7 +179,7 @@ def test_learning_from_a_served_profile_gives_it_back(facts):
 
 
 @pytest.mark.parametrize("name", ["documented", "observed"])
-def test_a_shipped_profile_is_learned_whole(name, tmp_path):
+def test_a_shipped_profile_is_learned_completely(name, tmp_path):
     run = run_on(name)
     file = tmp_path / "learned.toml"
     file.write_text(profile_of(run), encoding="utf-8")
@@ -195,21 +197,21 @@ def test_each_learned_fact_names_its_source():
     }
 
 
-def test_a_word_that_was_not_met_is_said_to_be_assumed():
+def test_a_word_that_was_not_observed_is_marked_as_assumed():
     words = tomllib.loads(profile_of(run_on("documented")))["statuses"]["words"]
     assert words["value"]["failed"] == "failed"
-    assert words["source"].endswith("; not met, and so assumed: initializing, processing, failed")
+    assert words["source"].endswith("; not observed, and so assumed: initializing, processing, failed")
 
 
 @pytest.mark.parametrize("value", [None, 2**63, "\ud800", {"\ud800": 1}, [[None]]])
-def test_a_refusal_that_no_toml_file_can_hold_is_left_out(tmp_path, value):
+def test_an_error_response_that_toml_cannot_represent_is_omitted(tmp_path, value):
     free = probe_of(*fake(profile="observed"), budget=0).run()
     place = next(place for place, one in enumerate(free.exchanges) if "no-such-route" in one.request.url)
-    told = free.exchanges[place]
-    refusal = dataclasses.replace(told.response, body=json.dumps({"message": value}))
+    exchange = free.exchanges[place]
+    refusal = dataclasses.replace(exchange.response, body=json.dumps({"message": value}))
     exchanges = [
         *free.exchanges[:place],
-        dataclasses.replace(told, response=refusal),
+        dataclasses.replace(exchange, response=refusal),
         *free.exchanges[place + 1 :],
     ]
     run = dataclasses.replace(free, exchanges=tuple(exchanges))
@@ -217,7 +219,7 @@ def test_a_refusal_that_no_toml_file_can_hold_is_left_out(tmp_path, value):
     assert set(learn(free)) - set(learn(run)) == {"errors.unknown_route"}
 
 
-def test_what_was_not_seen_is_left_out(tmp_path):
+def test_facts_that_were_not_observed_are_omitted(tmp_path):
     free = probe_of(*fake(profile="observed"), budget=0).run()
     assert sorted(learn(free)) == [
         "errors.bad_token", "errors.body_too_large", "errors.invalid_body", "errors.missing_token",

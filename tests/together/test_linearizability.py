@@ -1,4 +1,4 @@
-"""What clients see at the same time could have happened one call after the other, on every store."""
+"""Concurrent calls of several clients are linearizable, on every store."""
 
 from contextlib import ExitStack, closing
 
@@ -11,7 +11,7 @@ from linearizability import (
     is_linearizable,
     jobs_after,
     order_of,
-    told,
+    report,
 )
 
 from netmind_mock import create_app
@@ -21,8 +21,8 @@ AUTH = {"Authorization": "Bearer of-eight-clients"}
 ONE = ("create", "")
 
 
-def call(began, ended, asked, answered):
-    return Call(0, began, ended, asked, answered)
+def call(began, ended, request, response):
+    return Call(0, began, ended, request, response)
 
 
 def order_of_jobs(calls):
@@ -30,21 +30,21 @@ def order_of_jobs(calls):
 
 
 class TestChecker:
-    def test_calls_one_after_the_other_have_their_own_order(self):
+    def test_sequential_calls_keep_their_order(self):
         calls = [call(0, 1, ONE, "a"), call(2, 3, ("get", "a"), "pending"), call(4, 5, ("delete", "a"), True)]
         assert order_of_jobs(calls) == calls
 
-    def test_a_call_that_is_answered_later_may_have_taken_effect_earlier(self):
+    def test_a_call_whose_response_is_later_may_have_taken_effect_earlier(self):
         create, get = call(0, 9, ONE, "a"), call(2, 3, ("get", "a"), "pending")
         assert order_of_jobs([create, get]) == [create, get]
 
-    def test_an_acknowledged_job_that_is_not_there_is_noticed(self):
+    def test_a_missing_acknowledged_job_is_detected(self):
         assert order_of_jobs([call(0, 1, ONE, "a"), call(2, 3, ("get", "a"), "gone")]) is None
 
-    def test_a_list_that_leaves_out_an_acknowledged_job_is_noticed(self):
+    def test_a_list_without_an_acknowledged_job_is_detected(self):
         assert order_of_jobs([call(0, 1, ONE, "a"), call(2, 3, ("list", ""), frozenset())]) is None
 
-    def test_a_status_that_goes_back_is_noticed(self):
+    def test_a_status_that_goes_back_is_detected(self):
         calls = [
             call(0, 1, ONE, "a"),
             call(2, 3, ("complete", "a"), True),
@@ -54,23 +54,23 @@ class TestChecker:
         assert order_of_jobs(calls[:3]) == calls[:3]
         assert order_of_jobs(calls) is None
 
-    def test_a_job_that_is_deleted_twice_is_noticed(self):
+    def test_a_job_that_is_deleted_twice_is_detected(self):
         calls = [call(0, 1, ONE, "a"), call(2, 5, ("delete", "a"), True), call(2, 5, ("delete", "a"), True)]
         assert order_of_jobs(calls) is None
 
-    def test_a_fault_that_strikes_twice_or_not_at_all_is_noticed(self):
-        ordered = call(0, 1, ("order a fault", ""), None)
-        struck, passed = call(2, 3, ONE, "refused"), call(4, 5, ONE, "a")
-        assert order_of([ordered, struck, passed], 0, faults_after) == [ordered, struck, passed]
-        assert order_of([ordered, passed], 0, faults_after) is None
-        assert order_of([ordered, struck, call(4, 5, ONE, "refused")], 0, faults_after) is None
+    def test_a_fault_that_is_applied_twice_or_not_at_all_is_detected(self):
+        add = call(0, 1, ("add a fault", ""), None)
+        refused, accepted = call(2, 3, ONE, "refused"), call(4, 5, ONE, "a")
+        assert order_of([add, refused, accepted], 0, faults_after) == [add, refused, accepted]
+        assert order_of([add, accepted], 0, faults_after) is None
+        assert order_of([add, refused, call(4, 5, ONE, "refused")], 0, faults_after) is None
 
-    def test_an_order_is_found_among_many_at_once(self):
+    def test_an_order_of_many_concurrent_calls_is_found(self):
         calls = [call(0, 10, ONE, f"job {number}") for number in range(12)]
         calls.append(call(0, 10, ("list", ""), frozenset([("job 3", "pending"), ("job 7", "pending")])))
         assert len(order_of_jobs(calls)) == 13
 
-    def test_what_nobody_may_ask_is_refused(self):
+    def test_an_unknown_operation_is_refused(self):
         with pytest.raises(ValueError, match="sing"):
             jobs_after(frozenset(), ("sing", ""), None)
 
@@ -80,7 +80,7 @@ class TestChecker:
 def test_eight_clients_of_two_servers_see_one_account(store_url, seed):
     with ExitStack() as stack:
         first = stack.enter_context(closing(open_store(store_url)))
-        # A memory is one process's: there both servers have the same store.
+        # A memory store belongs to one process, so both servers share the object.
         second = first if store_url == "memory" else stack.enter_context(closing(open_store(store_url)))
         apps = [create_app(store=store, duration=600) for store in (first, second)]
 
@@ -95,4 +95,4 @@ def test_eight_clients_of_two_servers_see_one_account(store_url, seed):
 
         history = history_of([account(number) for number in range(8)], 12, seed)
     assert len(history) == 8 * 12 + 1
-    assert is_linearizable(history), told(history)
+    assert is_linearizable(history), report(history)

@@ -1,4 +1,4 @@
-"""Schemathesis against the running fake, by the OpenAPI document: no 5xx, and no answer that is not in it."""
+"""Schemathesis tests of the served fake: no 5xx, and every response matches the OpenAPI document."""
 
 import itertools
 
@@ -31,7 +31,7 @@ tried = itertools.count()
 
 @pytest.fixture(autouse=True)
 def enough():
-    """Fails a test that Hypothesis ended before it had tried the cases that it is about."""
+    """Fail a test if Hypothesis ended before it had run all cases."""
     before = next(tried)
     yield
     assert next(tried) - before > CASES
@@ -44,14 +44,12 @@ def enough():
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_every_answer_is_in_the_document(case, base_url):
-    assume(
-        case.path_parameters.get("generation_id") not in (".", "..")
-    )  # requests turns these into another path
+def test_every_response_matches_the_document(case, base_url):
+    assume(case.path_parameters.get("generation_id") not in (".", ".."))  # requests normalises these paths
     number = next(tried)
-    if case.path_parameters and number % 3 == 0:  # a job that is there, or was deleted by the case before
+    if case.path_parameters and number % 3 == 0:  # a job that exists, or that the case before deleted
         case.path_parameters["generation_id"] = a_job(base_url)
-    # These belong to the connection: what is wrong with them, the server refuses before there is a request.
+    # These belong to the connection. The server refuses invalid ones before the application sees a request.
     case.headers = {
         name: value for name, value in (case.headers or {}).items() if name.lower() not in FRAMING
     }
@@ -69,7 +67,7 @@ def test_every_answer_is_in_the_document(case, base_url):
 
 
 def a_job(base_url):
-    """The id of a job on the fake; a new one if there is none left."""
+    """Return the id of an existing job, or create one."""
     listed = requests.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=10).json()[
         "generation_list"
     ]

@@ -1,4 +1,4 @@
-"""The vendor page's own examples run unchanged, but for the host and the token."""
+"""The examples of the vendor documentation run unchanged except for the host and the API key."""
 
 import json
 import subprocess
@@ -6,6 +6,8 @@ import sys
 
 import pytest
 from support import running_fake
+
+pytestmark = pytest.mark.slow
 
 HOST, TOKEN, ID = "https://api.netmind.ai", "{{API_TOKEN}}", "{{GENERATION_ID}}"
 
@@ -94,7 +96,7 @@ def base_url(request, tmp_path):
 
 
 def run(command, example, base_url, job=""):
-    """The answer that the example prints."""
+    """Return the JSON that an example prints."""
     text = example.replace(HOST, base_url).replace(TOKEN, "a-token").replace(ID, job)
     ended = subprocess.run([*command, text], capture_output=True, text=True, timeout=30)
     assert ended.returncode == 0, ended.stderr
@@ -106,7 +108,7 @@ def run(command, example, base_url, job=""):
     [(["bash", "-c"], CURL), ([sys.executable, "-c"], PYTHON)],
     ids=["curl", "Python"],
 )
-def test_the_pages_examples_run(base_url, command, examples):
+def test_the_examples_of_the_vendor_documentation_run(base_url, command, examples):
     created = run(command, examples["create"], base_url)
     assert created["status"] == "pending"
     got = run(command, examples["get"], base_url, created["id"])

@@ -1,4 +1,4 @@
-"""What is public is what is said to be, and imports are as light as promised."""
+"""Tests of the public names, and of what an import loads."""
 
 import importlib
 import subprocess
@@ -10,12 +10,12 @@ PACKAGES = ["netmind_client", "netmind_contracts", "netmind_mock"]
 
 
 def isort_order(name):
-    """Constants, then classes, then functions, as ruff sorts them."""
+    """Return a sort key for constants, then classes, then functions, as in ruff."""
     return (not name.isupper(), not name[0].isupper(), name)
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_all_is_sorted_and_the_whole_truth(name):
+def test_all_is_sorted_and_complete(name):
     package = importlib.import_module(name)
     public = {
         key
@@ -30,7 +30,7 @@ def test_all_is_sorted_and_the_whole_truth(name):
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_every_public_thing_is_explained(name):
+def test_every_public_object_has_a_docstring(name):
     package = importlib.import_module(name)
     assert [
         key
@@ -58,21 +58,21 @@ def test_every_public_thing_is_explained(name):
         ),
     ],
 )
-def test_an_import_brings_nothing_heavy_along(module, not_imported):
+def test_an_import_loads_no_heavy_module(module, not_imported):
     script = f"import sys, {module}; print([name for name in {not_imported!r} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
     assert ended.stdout == "[]\n", ended.stderr
 
 
-def test_the_async_client_says_what_it_needs():
+def test_the_async_client_without_httpx_names_the_extra_to_install():
     script = "import sys; sys.modules['httpx'] = None\nfrom netmind_client import AsyncGenerationClient"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
     needed = "ModuleNotFoundError: AsyncGenerationClient needs httpx: pip install 'netmind-testkit[async]'"
     assert ended.stderr.splitlines()[-1] == needed
 
 
-def test_importing_everything_needs_no_httpx():
-    """As where it is not installed."""
+def test_a_star_import_does_not_need_httpx():
+    """Simulate that httpx is not installed."""
     script = """if True:
         import importlib.util, sys
         sys.modules["httpx"], importlib.util.find_spec = None, lambda name: None
@@ -83,7 +83,7 @@ def test_importing_everything_needs_no_httpx():
     assert ended.stdout == "GenerationClient False\n", ended.stderr
 
 
-def test_a_name_that_is_none_is_told_as_usual():
+def test_an_unknown_name_raises_the_usual_attribute_error():
     client = importlib.import_module("netmind_client")
     with pytest.raises(AttributeError, match="module 'netmind_client' has no attribute 'Generation_Client'"):
-        client.Generation_Client  # noqa: B018 - asking is what fails
+        client.Generation_Client  # noqa: B018 - the access raises

@@ -1,4 +1,4 @@
-"""The suite's claims hold through a plain reverse proxy."""
+"""The checks pass through a plain reverse proxy."""
 
 import contextlib
 import http.client
@@ -16,17 +16,17 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host"}
 
 
 def forwarding_to(address):
-    """A request handler that passes everything on, and renames the host as proxies do by default."""
+    """Return a request handler that forwards requests, and changes the Host as proxies do by default."""
 
     class Forward(BaseHTTPRequestHandler):
         def forward(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
             try:
-                with contextlib.closing(http.client.HTTPConnection(address, timeout=10)) as behind:
+                with contextlib.closing(http.client.HTTPConnection(address, timeout=10)) as upstream:
                     with contextlib.suppress(ConnectionError):  # refused before all of the body was sent
-                        behind.request(self.command, self.path, body or None, headers)
-                    response = behind.getresponse()
+                        upstream.request(self.command, self.path, body or None, headers)
+                    response = upstream.getresponse()
                     content = response.read()
             except (OSError, http.client.HTTPException):
                 self.send_error(502)
@@ -39,7 +39,7 @@ def forwarding_to(address):
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = do_DELETE = forward  # noqa: N815 - as http.server wants them
+        do_GET = do_POST = do_PUT = do_DELETE = forward  # noqa: N815 - the names that http.server calls
 
         def log_message(self, *_):
             pass
@@ -49,7 +49,7 @@ def forwarding_to(address):
 
 @pytest.fixture
 def proxied(tmp_path):
-    """The address of a proxy before a fake."""
+    """Yield the URL of a proxy for a fake."""
     with running_fake(tmp_path, "--duration", "0.3") as (url, _):
         server = ThreadingHTTPServer(("127.0.0.1", 0), forwarding_to(urlsplit(url).netloc))
         thread = threading.Thread(target=server.serve_forever)
@@ -61,7 +61,7 @@ def proxied(tmp_path):
 
 
 @pytest.mark.slow
-def test_every_documented_claim_holds_through_a_plain_reverse_proxy(proxied):
+def test_every_documented_check_passes_through_a_plain_reverse_proxy(proxied):
     result = CliRunner().invoke(main, ["verify", "--base-url", proxied, "--api-key", "any-token"])
     assert result.exit_code == 0, result.output
     assert result.output.endswith(": no drift\n")

@@ -1,4 +1,4 @@
-"""The example application: its tests find its client's three bugs, and pass once they are mended."""
+"""The example application: its tests find three bugs of its client, and pass once the bugs are fixed."""
 
 import shutil
 
@@ -20,15 +20,15 @@ def copy(tmp_path):
     return tmp_path / "thumbnails"
 
 
-def test_all_three_bugs_are_found_and_named(copy):
+def test_all_three_bugs_are_found_and_explained(copy):
     output = run(copy)
     assert "3 failed, 1 passed" in output
-    assert "paid for twice: request 2 created Qwen/Qwen-Image again" in output
+    assert "billed twice: request 2 created Qwen/Qwen-Image again" in output
     assert "its status is pending, and the client has no deadline" in output
-    assert "its status is failed, which is final, and the client takes no notice" in output
+    assert "its status is failed, which is final, but the client ignores it" in output
 
 
-def test_the_mended_client_passes(copy):
+def test_the_fixed_client_passes(copy):
     (copy / "client_mended.py").replace(copy / "client.py")
     assert "4 passed" in run(copy)
 

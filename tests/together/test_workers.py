@@ -1,4 +1,4 @@
-"""Several processes on one store are one fake: an order given to one of them holds on all."""
+"""Several processes on one store are one fake: a scenario or fault of one of them applies to all."""
 
 import signal
 import threading
@@ -15,17 +15,17 @@ AUTH = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def create(base_url):
-    """On a connection of its own, which any process may take."""
+    """Create a job on a new connection, which any process may accept."""
     return requests.post(f"{base_url}/v1/generation", json=BODY, headers=AUTH, timeout=10)
 
 
-def order(base_url, path, **asked):
-    response = requests.post(f"{base_url}/__mock/{path}", json=asked, headers=AUTH, timeout=10)
+def post(base_url, path, **arguments):
+    response = requests.post(f"{base_url}/__mock/{path}", json=arguments, headers=AUTH, timeout=10)
     assert response.status_code == 200, response.text
     return response.json()
 
 
-def ask(base_url, path):
+def get(base_url, path):
     return requests.get(f"{base_url}/__mock/{path}", headers=AUTH, timeout=10).json()
 
 
@@ -42,33 +42,33 @@ def test_two_servers_on_one_postgresql_behave_as_one(tmp_path, store_url):
     ):
         job = client.create("Qwen/Qwen-Image", BODY["config"])
         assert client_of_other.get(job.id).status == "pending"
-        order(one, "clock", advance=600)
+        post(one, "clock", advance=600)
         assert client_of_other.get(job.id).status == "completed"
-        order(other, "next-job", scenario="failed", after=0)
+        post(other, "next-job", scenario="failed", after=0)
         failed = client.create("Qwen/Qwen-Image", BODY["config"])
         assert client_of_other.get(failed.id).status == "failed"
-        order(one, "faults", operation="create", kind="status", code=503, times=2)
+        post(one, "faults", operation="create", kind="status", code=503, times=2)
         assert [create(url).status_code for url in (other, one, other)] == [503, 503, 200]
         client.delete(job.id)
         assert {job.id for job in client_of_other.list()} == {job.id for job in client.list()}
-        journals = [ask(url, "journal")["entries"] for url in (one, other)]
+        journals = [get(url, "journal")["entries"] for url in (one, other)]
         assert journals[0] == journals[1]
         assert Counter(entry["operation"] for entry in journals[0]) == Counter(
             create=5, get=3, delete=1, list=2
         )
-        assert [ask(url, "spend")["creates"] for url in (one, other)] == [3, 3]
-        order(other, "reset")
+        assert [get(url, "spend")["creates"] for url in (one, other)] == [3, 3]
+        post(other, "reset")
         assert client.list() == []
-        assert ask(one, "faults")["faults"] == []
+        assert get(one, "faults")["faults"] == []
 
 
 @pytest.mark.slow
-def test_orders_are_carried_out_once_however_many_workers_there_are(tmp_path):
+def test_scenarios_and_faults_are_used_once_with_several_workers(tmp_path):
     store = f"sqlite:///{tmp_path}/jobs.db"
     with running_fake(tmp_path, "--workers", "3", "--store", store) as (base_url, process):
         assert len(workers_of(process)) == 3
-        order(base_url, "faults", operation="create", kind="status", code=429, times=7)
-        order(base_url, "next-job", scenario="failed", after=0, times=5)
+        post(base_url, "faults", operation="create", kind="status", code=429, times=7)
+        post(base_url, "next-job", scenario="failed", after=0, times=5)
         responses = []
 
         def create_some():
@@ -80,9 +80,9 @@ def test_orders_are_carried_out_once_however_many_workers_there_are(tmp_path):
         for thread in threads:
             thread.join()
         assert Counter(response.status_code for response in responses) == {429: 7, 200: 33}
-        jobs = ask(base_url, "jobs")["jobs"]
+        jobs = get(base_url, "jobs")["jobs"]
         assert Counter(job["status"] == "failed" for job in jobs) == {True: 5, False: 28}
-        assert len(ask(base_url, "journal")["entries"]) == 40
+        assert len(get(base_url, "journal")["entries"]) == 40
 
 
 @pytest.mark.slow

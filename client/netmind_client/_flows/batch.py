@@ -1,4 +1,4 @@
-"""Many generations: what is to be done, what was done already, and what each came to."""
+"""Generate many: the requests, the jobs file that records their progress, and their outcomes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_client import _clock, _files
 from netmind_client._flows import operations
-from netmind_client._flows.call import Call, check_callback, check_whole, seconds
+from netmind_client._flows.call import Call, check_callback, check_positive_integer, seconds
 from netmind_client._flows.effects import Do, Flow, Stopped
 from netmind_client._flows.generate import finish
 from netmind_client._flows.operations import moment, timestamp
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from netmind_client._files import Lines
+    from netmind_client._files import LineFile
     from netmind_client._flows.call import Client
     from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import Saving
     from netmind_client._models import Generation
 
 
-_NO_JOBS = "not a file of jobs, as generate_many writes it; name another"
+_NOT_A_JOBS_FILE = "not a jobs file of generate_many; choose another file"
 
 
 class GenerationRequest(NamedTuple):
-    """What is to be generated.
+    """A request for one generation.
 
     Attributes:
-        model: Such as ``Qwen/Qwen-Image``.
+        model: The model's name, such as ``Qwen/Qwen-Image``.
         config: The model's options.
     """
 
@@ -56,14 +56,15 @@ class GenerationRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What one of many requests came to.
+    """The outcome of one of many requests.
 
     Attributes:
         request: The request.
-        generation_id: Its job, if there is one.
-        generation: The completed job; None if it failed, or was done by an earlier run.
-        paths: The files that it was saved to.
-        error: What went wrong; None if nothing did.
+        generation_id: The id of its generation, if there is one.
+        generation: The completed generation; None if there was an error, or if an earlier run saved the
+            results.
+        paths: The files that its results were saved to.
+        error: The error; None if there was none.
     """
 
     request: GenerationRequest
@@ -74,13 +75,13 @@ class BatchOutcome:
 
 
 class ManyProgress(NamedTuple):
-    """How far many generations are.
+    """The progress of many generations.
 
     Attributes:
-        done: How many have ended, well or not.
-        failed: How many of these ended otherwise than well.
+        done: How many have ended, including those with an error.
+        failed: How many have ended with an error.
         of: How many there are.
-        last: What the last one came to.
+        last: The outcome of the one that ended last.
     """
 
     done: int
@@ -90,146 +91,167 @@ class ManyProgress(NamedTuple):
 
 
 @dataclass(slots=True)
-class _KnownLine:
-    """What is known of one request: by the file of jobs, and since."""
+class _RequestState:
+    """The state of one request, from the jobs file and from this run.
+
+    Attributes:
+        sent_at: When its create was sent; None if it certainly created nothing.
+        generation_id: The id of its generation, if it is known.
+        paths: The files that its results were saved to; None if they are not saved.
+        has_failed: Whether the generation failed or is gone.
+        is_recorded: Whether the jobs file has the generation's id.
+    """
 
     sent_at: str | None = None
     generation_id: str | None = None
     paths: Sequence[str] | None = None
     has_failed: bool = False
-    is_noted: bool = True  # whether the file has its id
+    is_recorded: bool = True
 
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """The requests, and the file of their jobs, if there is one.
+    """The requests of a call of generate_many, their states, and the jobs file if there is one.
 
-    The file has a line of JSON an event, and lines are only added: that a create is being sent, before it
-    is; that it made this job, or certainly none; that the job failed, or its results are saved. It holds no
-    prompts.
+    The jobs file has one JSON line per event, and lines are only appended. The events of a request are:
+    "sending" (written before the create is sent), "created" or "not created", "failed" or "saved". The file
+    contains no prompts.
+
+    Attributes:
+        client: The client's settings.
+        requests: The requests.
+        timeout: Seconds for each request.
+        saving: How to save the results.
+        jobs_file: The jobs file, if there is one.
+        states: The states of the requests, in their order.
+        on_progress: Called after each request.
+        creating: The numbers of the requests whose create is in progress.
+        ended: The outcomes so far, by the number of their request.
     """
 
     client: Client
     requests: Sequence[GenerationRequest]
     timeout: float
     saving: Saving
-    jobs: Lines | None
-    known: list[_KnownLine]
+    jobs_file: LineFile | None
+    states: list[_RequestState]
     on_progress: Callable[[ManyProgress], object] | None
-    creating: set[int] = field(default_factory=set)  # whose creates are on their way
+    creating: set[int] = field(default_factory=set)
     ended: dict[int, BatchOutcome] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> Sequence[BatchOutcome]:
-        """What the requests came to, in their order, once all have ended."""
+        """Return the outcomes in the order of the requests, once all have ended."""
         return [self.ended[number] for number in range(len(self.requests))]
 
     def is_creating(self) -> bool:
-        """Return whether a create is on its way, or its job's id not yet in the file."""
+        """Return whether a create is in progress, or its outcome is not yet in the jobs file."""
         return bool(self.creating)
 
-    def how_to_go_on(self) -> str:
-        """Return a text that says how many jobs are saved, and how to go on with the others."""
-        done = f"{sum(one.paths is not None for one in self.known)} of {len(self.requests)} are saved"
-        if self.jobs is not None:
-            return f"To go on: make the same call again, with the jobs_file {self.jobs.path} ({done})"
-        left = [one for one in self.known if one.paths is None and not one.has_failed]
+    def resume_hint(self) -> str:
+        """Return a text that says how many generations are saved, and how to continue with the others."""
+        done = f"{sum(one.paths is not None for one in self.states)} of {len(self.requests)} are saved"
+        if self.jobs_file is not None:
+            return f"To continue: repeat the call with jobs_file={str(self.jobs_file.path)!r} ({done})"
+        left = [one for one in self.states if one.paths is None and not one.has_failed]
         lines = [done]
         for generation_id in filter(None, [one.generation_id for one in left]):
             wait = shlex.join(["wait", generation_id, *self.saving.options])
-            lines.append(f"To go on: {self.client.api.command} {wait}")
-        if unheard := sum(one.sent_at is not None and one.generation_id is None for one in left):
-            lines.append(f"Creates of which no answer was heard: {unheard}. Look for them: find_created")
+            lines.append(f"To continue: {self.client.api.command} {wait}")
+        if unknown := sum(one.sent_at is not None and one.generation_id is None for one in left):
+            lines.append(
+                f"Creates without a response: {unknown}. Look for their generations with find_created"
+            )
         return "\n".join(lines)
 
     def end(self, number: int, outcome: BatchOutcome) -> None:
-        """Keep what a request came to, and report the progress."""
+        """Store the outcome of a request, and report the progress."""
         self.ended[number] = outcome
         if self.on_progress is not None:
             failed = sum(one.error is not None for one in self.ended.values())
             self.on_progress(ManyProgress(len(self.ended), failed, len(self.requests), outcome))
 
     def outcome(self, number: int) -> Flow[BatchOutcome]:
-        """Do one request, or what is left of it; never raises a NetMindError."""
-        request, known = self.requests[number], self.known[number]
-        paths = [Path(path) for path in known.paths or ()]
-        if known.paths is not None and all(path.is_file() for path in paths):
-            return BatchOutcome(request, known.generation_id, paths=paths)
+        """Process one request, or what is left of it. Errors of the client are returned in the outcome."""
+        request, state = self.requests[number], self.states[number]
+        paths = [Path(path) for path in state.paths or ()]
+        if state.paths is not None and all(path.is_file() for path in paths):
+            return BatchOutcome(request, state.generation_id, paths=paths)
         call = Call(self.client, self.timeout, self.client.request_timeout)
         try:
-            made = yield from call.annotated(self._made(call, number))
+            generated = yield from call.annotated(self._generate(call, number))
         except NetMindError as error:
-            yield from self._note_end(number, error)
+            yield from self._record_error(number, error)
             return BatchOutcome(request, generation_id=error.generation_id, error=error)
-        return BatchOutcome(request, made.generation.id, made.generation, made.paths)
+        return BatchOutcome(request, generated.generation.id, generated.generation, generated.paths)
 
-    def _made(self, call: Call, number: int) -> Flow[Generated]:
-        known = self.known[number]
-        if known.generation_id is None and known.sent_at is not None:
-            raise self._left_open(call, self.requests[number], known.sent_at)
-        job = known.generation_id or (yield from self._create(call, number))
-        made = yield from finish(call, job, self.saving, Waiting())
-        self.known[number].paths = paths = [str(path) for path in made.paths]
-        yield from self._note(number, "saved", generation_id=made.generation.id, paths=paths)
-        return made
+    def _generate(self, call: Call, number: int) -> Flow[Generated]:
+        state = self.states[number]
+        if state.generation_id is None and state.sent_at is not None:
+            raise self._outcome_unknown(call, self.requests[number], state.sent_at)
+        generation = state.generation_id or (yield from self._create(call, number))
+        generated = yield from finish(call, generation, self.saving, Waiting())
+        self.states[number].paths = paths = [str(path) for path in generated.paths]
+        yield from self._record(number, "saved", generation_id=generated.generation.id, paths=paths)
+        return generated
 
     def _create(self, call: Call, number: int) -> Flow[Generation]:
         request = self.requests[number]
-        self.creating.add(number)  # until the file says what became of it
-        known = self.known[number] = _KnownLine(sent_at=timestamp(_clock.wall()))
+        self.creating.add(number)  # until its outcome is in the jobs file
+        state = self.states[number] = _RequestState(sent_at=timestamp(_clock.wall()))
         try:
-            yield from self._note(number, "sending", sent_at=known.sent_at)
+            yield from self._record(number, "sending", sent_at=state.sent_at)
             created = yield from operations.create(call, request.model, request.config)
         except CreateOutcomeUnknown:
             raise
         except (ApiError, TransportError, ConfigurationError, DownloadError, Stopped):
-            known.sent_at = None  # there is certainly no job
+            state.sent_at = None  # certainly nothing was created
             with contextlib.suppress(DownloadError):
-                yield from self._note(number, "not created")
+                yield from self._record(number, "not created")
             raise
         else:
-            known.generation_id, known.is_noted = created.id, False
-            # The job is there, and is waited for, whatever the disk says: a later line names it.
+            state.generation_id, state.is_recorded = created.id, False
+            # If the disk is full, still wait for the generation. A later line will contain its id.
             with contextlib.suppress(DownloadError):
-                yield from self._note(number, "created", generation_id=created.id)
-                known.is_noted = True
+                yield from self._record(number, "created", generation_id=created.id)
+                state.is_recorded = True
             return created
         finally:
             self.creating.discard(number)
 
-    def _left_open(self, call: Call, request: GenerationRequest, sent_at: str) -> CreateOutcomeUnknown:
-        """Return the error for a create that an earlier run sent, and of whose outcome it did not hear."""
+    def _outcome_unknown(self, call: Call, request: GenerationRequest, sent_at: str) -> CreateOutcomeUnknown:
+        """Return the error for a create of an earlier run whose outcome is not in the jobs file."""
         sent = moment(sent_at) or 0.0
-        call.resume_by("find-created", "--sent-at", sent_at, "--model", request.model)
+        call.set_resume("find-created", "--sent-at", sent_at, "--model", request.model)
         return CreateOutcomeUnknown(
-            f"an earlier run sent this create at {sent_at} UTC, and heard no answer: there may be a job",
+            f"an earlier run sent this create at {sent_at} UTC and got no response: a generation may exist",
             model=request.model,
             config=dict(request.config),
             sent_at=sent,
             find=lambda timeout: self.client.find(_clock.wall() - sent, request.model, timeout),
         )
 
-    def _note_end(self, number: int, error: NetMindError) -> Flow[None]:
-        """Note what the next run has to know of a request that did not end well."""
-        known = self.known[number]
+    def _record_error(self, number: int, error: NetMindError) -> Flow[None]:
+        """Record in the jobs file what the next run needs to know about a request with an error."""
+        state = self.states[number]
         with contextlib.suppress(DownloadError):
-            if not known.is_noted:  # a disk that was full has room now
-                yield from self._note(number, "created", generation_id=known.generation_id)
-            if isinstance(error, GenerationFailed | NotFoundError) and known.generation_id:
-                known.has_failed = True
-                yield from self._note(number, "failed", generation_id=known.generation_id)
+            if not state.is_recorded:  # try again: a full disk may have space now
+                yield from self._record(number, "created", generation_id=state.generation_id)
+            if isinstance(error, GenerationFailed | NotFoundError) and state.generation_id:
+                state.has_failed = True
+                yield from self._record(number, "failed", generation_id=state.generation_id)
 
-    def _note(self, number: int, event: str, **facts: Any) -> Flow[None]:
-        """Add a line to the file, before anything else happens."""
-        if self.jobs is None:
+    def _record(self, number: int, event: str, **fields: Any) -> Flow[None]:
+        """Append an event to the jobs file if there is one. It is on the disk when this ends."""
+        if self.jobs_file is None:
             return
-        line = {"request": number + 1, "digest": _digest(self.requests[number]), "event": event, **facts}
-        text, jobs = json.dumps(line), self.jobs
-        yield Do(lambda: jobs.add(text))
+        line = {"request": number + 1, "digest": _digest(self.requests[number]), "event": event, **fields}
+        text, jobs_file = json.dumps(line), self.jobs_file
+        yield Do(lambda: jobs_file.add(text))
 
 
 @contextlib.contextmanager
-def opened(
+def open_batch(
     client: Client,
     requests: Iterable[GenerationRequest | tuple[str, Mapping[str, Any]]],
     timeout: float,
@@ -240,30 +262,40 @@ def opened(
     retry_failed: bool,
     on_progress: Callable[[ManyProgress], object] | None,
 ) -> Iterator[Batch]:
-    """Return what is to be done, as a user gives it, with the file of jobs for this run alone.
+    """Check the arguments of generate_many, and yield the batch. The jobs file is locked meanwhile.
+
+    Args:
+        client: The client's settings.
+        requests: The requests from the user.
+        timeout: Seconds for each request.
+        saving: How to save the results.
+        jobs_file: The path of the jobs file, if there is one.
+        concurrency: How many requests to process at a time.
+        retry_failed: Whether to create generations again that failed in an earlier run.
+        on_progress: Called after each request.
 
     Raises:
-        ConfigurationError: Something is not what it should be.
-        DownloadError: Nothing can be saved there.
+        ConfigurationError: An argument is invalid, or the jobs file belongs to other requests or is in use.
+        DownloadError: The folder or the jobs file cannot be written to.
     """
-    check_whole("concurrency", concurrency)
+    check_positive_integer("concurrency", concurrency)
     seconds("timeout", timeout)
     check_callback("on_progress", on_progress)
-    read = [_read_request(number, one) for number, one in enumerate(requests, 1)]
+    checked = [_check_request(number, one) for number, one in enumerate(requests, 1)]
     _files.prepare(saving.folder)
-    file: contextlib.AbstractContextManager[Lines | None] = contextlib.nullcontext()
+    opening: contextlib.AbstractContextManager[LineFile | None] = contextlib.nullcontext()
     if jobs_file is not None:
-        file = contextlib.closing(_files.Lines(Path(jobs_file)))
-    with file as jobs:
-        known = [_KnownLine() for _ in read] if jobs is None else _read_jobs(jobs, read)
+        opening = contextlib.closing(_files.LineFile(Path(jobs_file)))
+    with opening as file:
+        states = [_RequestState() for _ in checked] if file is None else _read_states(file, checked)
         if retry_failed:
-            known = [_KnownLine() if one.has_failed else one for one in known]
-        client.created.update(one.generation_id for one in known if one.generation_id)
-        batch = Batch(client, read, timeout, saving, jobs, known, on_progress)
+            states = [_RequestState() if one.has_failed else one for one in states]
+        client.created.update(one.generation_id for one in states if one.generation_id)
+        batch = Batch(client, checked, timeout, saving, file, states, on_progress)
         try:
             yield batch
-        except BaseException as error:  # Ctrl-C, a cancelled task, a callback's own
-            error.add_note(batch.how_to_go_on())
+        except BaseException as error:  # Ctrl-C, a cancelled task, or an exception of a callback
+            error.add_note(batch.resume_hint())
             raise
 
 
@@ -272,64 +304,67 @@ def _digest(request: GenerationRequest) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def _read_request(number: int, given: Any) -> GenerationRequest:
+def _check_request(number: int, value: Any) -> GenerationRequest:
     try:
-        model, config = given
+        model, config = value
         request = GenerationRequest(model, dict(config))
         _digest(request)
     except (TypeError, ValueError, RecursionError) as error:
         example = ("Qwen/Qwen-Image", {"prompt": "A cup"})
-        message = f"request {number}: expected (model, config), such as {example}, got {type(given).__name__}"
+        message = f"request {number}: expected (model, config), such as {example}, got {type(value).__name__}"
         raise ConfigurationError(message) from error
     if not isinstance(model, str) or not model.strip():
         raise ConfigurationError(f"request {number}: expected a model's name, got {model!r}")
     return request
 
 
-def _read_jobs(jobs: Lines, requests: Sequence[GenerationRequest]) -> list[_KnownLine]:
-    known = [_KnownLine() for _ in requests]
-    lines = jobs.whole.splitlines()
+def _read_states(file: LineFile, requests: Sequence[GenerationRequest]) -> list[_RequestState]:
+    states = [_RequestState() for _ in requests]
+    lines = file.complete.splitlines()
     for number, text in enumerate(lines, 1):
-        where = f"{jobs.path}, line {number}"
+        where = f"{file.path}, line {number}"
         try:
             index, digest, event, line = _read_line(text)
         except (ValueError, RecursionError) as error:
-            raise ConfigurationError(f"{where}: {_NO_JOBS}") from error
+            raise ConfigurationError(f"{where}: {_NOT_A_JOBS_FILE}") from error
         if not 0 <= index < len(requests) or _digest(requests[index]) != digest:
             raise ConfigurationError(
-                f"{where}: request {index + 1} was another one. The file belongs to other requests: keep "
-                "their order, add new ones at the end, or name another file"
+                f"{where}: request {index + 1} is different in this file. Keep the order of the requests and "
+                "add new ones at the end, or choose another jobs file"
             )
-        one = known[index]
+        one = states[index]
         one.generation_id = line.get("generation_id", one.generation_id)
         match event:
             case "sending":
-                one = known[index] = _KnownLine(line.get("sent_at"))
+                one = states[index] = _RequestState(line.get("sent_at"))
             case "failed":
                 one.has_failed = True
             case "not created":
                 one.sent_at = None
             case "saved":
                 one.paths, one.has_failed = line["paths"], False
+    # A single incomplete line is removed later. Before that, check that it is the start of an event.
     begins = b'{"request": '
-    if jobs.torn and not lines and jobs.torn[: len(begins)] != begins[: len(jobs.torn)]:
-        raise ConfigurationError(f"{jobs.path}: {_NO_JOBS}")
-    return known
+    if file.incomplete and not lines and file.incomplete[: len(begins)] != begins[: len(file.incomplete)]:
+        raise ConfigurationError(f"{file.path}: {_NOT_A_JOBS_FILE}")
+    return states
 
 
 def _read_line(text: bytes) -> tuple[int, str, str, dict[str, Any]]:
-    """The index of a request, its digest, what happened, and the line.
+    """Return the index of a request, its digest, the event, and the whole line as JSON.
 
     Raises:
-        ValueError: It is no line of a file of jobs.
+        ValueError: It is not a line of a jobs file.
     """
     line: Any = json.loads(text)
     match line:
         case {"request": int(number), "digest": str(digest), "event": str(event)}:
             paths = line.get("paths", [])
             texts = [line.get("generation_id", ""), line.get("sent_at", "")]
-            is_whole = isinstance(paths, list) and all(isinstance(one, str) for one in [*texts, *paths])
+            has_valid_types = isinstance(paths, list) and all(
+                isinstance(one, str) for one in [*texts, *paths]
+            )
             needed = {"sending": "sent_at", "created": "generation_id", "saved": "paths"}.get(event, "event")
-            if is_whole and line.get(needed):
+            if has_valid_types and line.get(needed):
                 return number - 1, digest, event, line
-    raise ValueError("no such line")
+    raise ValueError("not a line of a jobs file")

@@ -1,4 +1,4 @@
-"""One call of a user's: the time that it may take, and what it has come to so far."""
+"""One call of a client's method: its deadline, and what is known for its error messages."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ if TYPE_CHECKING:
     from netmind_client._api import Api
     from netmind_client._http import Request, Response
 
-LEAST_SECONDS = 0.1  # that a request is given, however little is left: the last look at a job
+# The least timeout of a request, even if less time is left, so that the last poll can succeed.
+LEAST_SECONDS = 0.1
 
 T = TypeVar("T")
 
-_log = logging.getLogger("netmind_client")  # for what is lost with a task that is cancelled
+_log = logging.getLogger("netmind_client")
 
-# Of an answer that is kept in memory: a transcript of days, and a list of ten thousand jobs.
+# The largest response kept in memory. 2 MiB hold a transcript of several days, 8 MiB a list of ten thousand
+# generations.
 MAX_BYTES = 2 * 1024 * 1024
 MAX_LIST_BYTES = 8 * 1024 * 1024
-_LONGEST = 1e9  # seconds; sockets take not many more
+_LONGEST = 1e9  # seconds; close to the longest timeout that a socket accepts
 
 
 def seconds(name: str, value: Any, least: float = 0) -> float:
-    """Return a length of time, as a user gives it.
+    """Return a number of seconds from the user as a float.
 
     Raises:
-        ConfigurationError: It is not a number of seconds, or too little.
+        ConfigurationError: It is not a number, or not between ``least`` and 1e9.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= _LONGEST:
         expected = f"a {name} in seconds, from {least:g} to {_LONGEST:g}"
@@ -42,64 +44,76 @@ def seconds(name: str, value: Any, least: float = 0) -> float:
     return float(value)
 
 
-def check_whole(name: str, value: Any) -> None:
-    """Check a number of things, as a user gives it.
+def check_positive_integer(name: str, value: Any) -> None:
+    """Check a count from the user.
 
     Raises:
-        ConfigurationError: It is not a whole number, or less than 1.
+        ConfigurationError: It is not an integer, or is less than 1.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(f"expected {name} as a whole number, 1 or more, got {value!r}")
 
 
 def check_callback(name: str, value: Any) -> None:
-    """Check what is to be called, if anything is, as a user gives it.
+    """Check an optional callback from the user.
 
     Raises:
-        ConfigurationError: It cannot be called, or returns what somebody has to await.
+        ConfigurationError: It cannot be called, or is a coroutine function.
     """
     if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
-        got = "a coroutine function, which nobody awaits" if callable(value) else type(value).__name__
+        got = "a coroutine function, which is not awaited" if callable(value) else type(value).__name__
         raise ConfigurationError(f"expected {name} as a function, got {got}")
 
 
 class Client(NamedTuple):
-    """The settings of a client, and what all its calls share.
+    """The settings of a client, and the state that its calls share.
 
     Attributes:
-        api: Where the API is.
-        request_timeout: Seconds that one request of a longer call may take.
-        poll_interval: Seconds between the polls of a wait; None to poll less and less often.
-        monotonic: Returns the time, in seconds since some moment.
-        waits: Whether its pauses take time, unless a virtual clock is in use.
-        find: Searches for the job of a create that got no response. It takes the seconds since the create was
-            sent, the model, and a timeout.
-        created: The ids of the jobs that this client has created.
+        api: The API's base URL and Authorization header.
+        request_timeout: The most seconds for one request of a longer call.
+        poll_interval: Seconds between polls; None for an interval that grows with the time waited.
+        monotonic: Returns the time in seconds.
+        sleeps_in_real_time: Whether the client sleeps with the default clock. That takes real time, unless
+            ``use_clock`` has replaced the default clock.
+        find: Searches for the generation of a create that got no response. It takes the seconds since the
+            create was sent, the model, and a timeout.
+        created: The ids of the generations that this client is known to have created.
     """
 
     api: Api
     request_timeout: float
     poll_interval: float | None
     monotonic: Callable[[], float]
-    waits: bool
+    sleeps_in_real_time: bool
     find: Callable[[float, str | None, float], Any]
     created: set[str]
 
 
 class Call:
-    """The one deadline over everything that a call does, and what the call has come to so far.
+    """One call of a client's method. It has one deadline, and collects details for its error.
 
-    Time is what the clock says has passed, or what the call itself has certainly spent, whichever is more:
-    a clock that stands or goes back cannot make a call go on for ever.
+    The elapsed time is the sum of many short intervals. Each interval counts as what the client's clock
+    measured, or as the pauses and requests within it took, whichever is more. A clock that is stopped or goes
+    back can therefore not extend the call.
+
+    Attributes:
+        client: The client's settings.
+        api: The API's base URL and Authorization header.
+        timeout: Seconds for the whole call.
+        attempts: The number of requests sent.
+        creates: Whether the call may have created a generation.
+        generation_id: The id of the generation concerned, if it is known.
+        resume: The command that continues where this call stopped, if there is one.
     """
 
-    def __init__(self, client: Client, timeout: float, each: float | None = None) -> None:
-        """Begin now.
+    def __init__(self, client: Client, timeout: float, request_timeout: float | None = None) -> None:
+        """Start the call now.
 
         Args:
-            client: Whose call this is.
-            timeout: Seconds, for all of it.
-            each: Seconds that one request may take, or a download be without a byte; by default all of them.
+            client: The client's settings.
+            timeout: Seconds for the whole call.
+            request_timeout: The most seconds for one request, or between two bytes of a download. Defaults to
+                the timeout of the call.
 
         Raises:
             ConfigurationError: The timeout is not a number of seconds.
@@ -108,46 +122,48 @@ class Call:
         self.api = client.api
         self.timeout = seconds("timeout", timeout)
         self.attempts = 0
-        self.creates = False  # so that a job may be there that nobody else knows of
+        self.creates = False
         self.generation_id: str | None = None
         self.resume: str | None = None
-        self._each = self.timeout if each is None else each
-        # What a network takes, whatever the client's clock says, except where time is virtual.
-        self._network = _clock.real if client.waits and not _clock.is_virtual() else client.monotonic
+        self._request_timeout = self.timeout if request_timeout is None else request_timeout
+        # Requests are measured in real time, even if the client's clock is stopped, unless time is virtual.
+        measures_real_time = client.sleeps_in_real_time and not _clock.is_virtual()
+        self._network_clock = _clock.real if measures_real_time else client.monotonic
         self._read_at = client.monotonic()
         self._passed = 0.0
-        self._spent = 0.0  # since the clock was read last
+        self._spent = 0.0  # by pauses and requests, since the clock was last read
 
     def elapsed(self) -> float:
-        """Seconds since the call began."""
+        """Return the seconds since the call began."""
         now = self.client.monotonic()
         self._passed += max(now - self._read_at, self._spent, 0.0)
         self._read_at, self._spent = now, 0.0
         return self._passed
 
     def left(self) -> float:
-        """Seconds until the deadline; 0 once it has passed."""
+        """Return the seconds until the deadline; 0 once it has passed."""
         return max(self.timeout - self.elapsed(), 0.0)
 
     def send(
-        self, request: Request, each: float | None = None, *, max_bytes: int = MAX_BYTES
+        self, request: Request, request_timeout: float | None = None, *, max_bytes: int = MAX_BYTES
     ) -> Flow[Response]:
-        """Send one request, and give it no more than what is left."""
-        within = max(min(self.left(), self._each if each is None else each), LEAST_SECONDS)
+        """Send one request, limited by its timeout and the time left, and return the complete response."""
+        most = self._request_timeout if request_timeout is None else request_timeout
+        within = max(min(self.left(), most), LEAST_SECONDS)
         body = Body(max_bytes)
-        head = yield from self._sent(Send(request, within, within, body.begin))
+        head = yield from self._send(Send(request, within, within, body.begin))
         return body.response(head)
 
     def receive(
         self, request: Request, begin: Callable[[Response], Callable[[bytes], object]]
     ) -> Flow[Response]:
-        """Send one request, and hand its body on in parts, within what is left."""
+        """Send one request, limited by the time left, and pass on the parts of the response's body."""
         within = max(self.left(), LEAST_SECONDS)
-        return (yield from self._sent(Send(request, within, min(self._each, within), begin)))
+        return (yield from self._send(Send(request, within, min(self._request_timeout, within), begin)))
 
-    def _sent(self, effect: Send) -> Flow[Response]:
+    def _send(self, effect: Send) -> Flow[Response]:
         self.attempts += 1
-        begun, least = self._network(), 0.0
+        begun, least = self._network_clock(), 0.0
         try:
             response: Response = yield effect
         except NoResponse as failure:
@@ -155,40 +171,41 @@ class Call:
                 least = effect.idle
             raise
         finally:
-            self._spent += max(self._network() - begun, least)
+            self._spent += max(self._network_clock() - begun, least)
         return response
 
-    def rest(self, seconds: float) -> Flow[None]:
-        """Wait, but not beyond the deadline."""
+    def pause(self, seconds: float) -> Flow[None]:
+        """Sleep, but not beyond the deadline."""
         seconds = min(seconds, self.left())
         yield Pause(seconds)
         self._spent += seconds
 
-    def about(self, command: str, generation_id: str, *options: str) -> None:
-        """Note which job this is about, and the command that goes on with it."""
+    def set_generation(self, command: str, generation_id: str, *options: str) -> None:
+        """Set the generation concerned, and the command that continues with it."""
         self.generation_id = generation_id
-        self.resume_by(command, generation_id, *options)
+        self.set_resume(command, generation_id, *options)
 
-    def resume_by(self, *arguments: str) -> None:
-        """Note the arguments of ``netmind-client`` that go on where this call was left."""
+    def set_resume(self, *arguments: str) -> None:
+        """Set the arguments of ``netmind-client`` that continue where this call stopped."""
         self.resume = " ".join([self.api.command, *map(shlex.quote, arguments)])
 
     def annotated(self, flow: Flow[T]) -> Flow[T]:
-        """Run a flow, and add to whatever it raises what the call has come to, and how to go on."""
+        """Run a flow, and add the attempts, the generation's id and the resume command to its exceptions."""
         try:
             return (yield from flow)
         except NetMindError as error:
             if isinstance(error, NotFoundError | ConfigurationError):
-                self.resume = None  # it would come to the same
+                self.resume = None  # the command would fail with the same error
             error.attempts = self.attempts
             error.generation_id = error.generation_id or self.generation_id
             error.resume = error.resume or self.resume
             raise
         except GeneratorExit:
             raise
-        except BaseException as error:  # Ctrl-C, a cancelled task, a callback's own
+        except BaseException as error:  # Ctrl-C, a cancelled task, or an exception of a callback
             if self.resume:
-                error.add_note(f"To go on: {self.resume}")
+                error.add_note(f"To continue: {self.resume}")
+                # asyncio.run drops the notes of a cancelled task, so log the command as well.
                 if self.creates and not isinstance(error, Exception | KeyboardInterrupt | Stopped):
-                    _log.warning("cancelled, but there may be a job. To go on: %s", self.resume)
+                    _log.warning("cancelled, but a generation may exist. To continue: %s", self.resume)
             raise

@@ -1,4 +1,4 @@
-"""What both clients are: their settings, and a flow for each call of a user's."""
+"""What both clients share: their settings, and a flow for each method."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEFAULT_REQUEST_SECONDS = 30.0
 
 
 class Core:
-    """The settings of a client, and its calls: each checks what it is given, and returns a flow."""
+    """The settings of a client, and its operations. Each checks its arguments and returns a flow."""
 
     def __init__(
         self,
@@ -40,15 +40,21 @@ class Core:
         poll_interval: float | None,
         monotonic: Callable[[], float],
         *,
-        waits: bool,
+        sleeps_in_real_time: bool,
     ) -> None:
-        """Take what the client is given; read what it is not given from the environment.
+        """Check the client's settings. A missing API key or base URL is read from the environment.
 
-        ``run`` runs a flow, as the client does; ``waits`` says whether its pauses take time, unless a virtual
-        clock is in use.
+        Args:
+            run: Runs a flow, as the client does.
+            api_key: The API key.
+            base_url: The API's URL.
+            request_timeout: The most seconds for one request.
+            poll_interval: Seconds between polls; None for an interval that grows with the time waited.
+            monotonic: Returns the time in seconds.
+            sleeps_in_real_time: Whether the client sleeps with the default clock.
 
         Raises:
-            ConfigurationError: There is no API key, or a setting is not what it should be.
+            ConfigurationError: There is no API key, or a setting is invalid.
         """
         self.api = _api.api(
             api_key if api_key is not None else os.environ.get("NETMIND_API_KEY", ""),
@@ -59,7 +65,7 @@ class Core:
             seconds("request_timeout", request_timeout, LEAST_SECONDS),
             None if poll_interval is None else seconds("poll_interval", poll_interval, LEAST_SECONDS),
             monotonic,
-            waits,
+            sleeps_in_real_time,
             find=lambda ago, model, timeout: run(self.find_created(ago, model, timeout)),
             created=set(),
         )
@@ -89,12 +95,12 @@ class Core:
     def wait(self, generation: Generation | str, timeout: float, waiting: Waiting) -> Flow[Generation]:
         generation_id = _id_of(generation)
         call = self._long_call(timeout)
-        call.about("wait", generation_id)
+        call.set_generation("wait", generation_id)
         return call.annotated(wait(call, generation_id, waiting))
 
     def download(self, generation: Generation | str, timeout: float, saving: Saving) -> Flow[Sequence[Path]]:
         call = self._long_call(timeout)
-        call.about("download", _id_of(generation), *saving.options)
+        call.set_generation("download", _id_of(generation), *saving.options)
         return call.annotated(download_results(call, generation, saving))
 
     def generate(
@@ -104,7 +110,7 @@ class Core:
         return call.annotated(generate(call, model, config, saving, waiting))
 
     def _call(self, timeout: float | None) -> Call:
-        """Return a call of one operation, whose request may take all of its time."""
+        """Return a call of one API operation, whose request may take the whole timeout."""
         return Call(self.client, self.client.request_timeout if timeout is None else timeout)
 
     def _long_call(self, timeout: float) -> Call:
@@ -113,18 +119,18 @@ class Core:
 
 
 class BaseClient:
-    """What both clients say of themselves."""
+    """The properties and the representation that both clients share."""
 
     _core: Core
 
     @property
     def base_url(self) -> str:
-        """Where the API is, without a slash or /v1 at its end."""
+        """Return the API's URL, without a trailing slash or /v1."""
         return self._core.api.base_url
 
     @property
     def command(self) -> str:
-        """The command line that reaches the same API, such as ``netmind-client --base-url http://h``."""
+        """Return a command line for the same API, such as ``netmind-client --base-url http://h``."""
         return self._core.api.command
 
     def __repr__(self) -> str:
@@ -132,10 +138,10 @@ class BaseClient:
 
 
 def _id_of(generation: Any) -> str:
-    """Return the id of a generation, which a user may give as it is or by its id.
+    """Return the id of a generation from the user, who may pass the generation or its id.
 
     Raises:
-        ConfigurationError: It is neither.
+        ConfigurationError: The value is neither.
     """
     generation_id = generation.id if isinstance(generation, Generation) else generation
     if inspect.iscoroutine(generation_id):

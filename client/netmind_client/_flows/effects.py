@@ -1,8 +1,9 @@
-"""What an operation asks of the world, as values.
+"""Flows and effects: how an operation is written once for both clients.
 
-The operations of this client are generators: they decide, and ask for what they need by yielding one of
-these. A shell does it, over ``requests`` or over ``httpx``, and sends back what came. So each operation is
-written once, and knows neither library, nor whether somebody awaits it.
+An operation of this client is a *flow*: a generator that makes the decisions. When it needs I/O, it yields an
+*effect*, a value that describes what to do. The synchronous client performs the effect with ``requests``, the
+asynchronous client with ``httpx``, and sends the result back into the generator. A flow therefore knows
+nothing of either library, or of ``await``.
 """
 
 from __future__ import annotations
@@ -18,36 +19,42 @@ if TYPE_CHECKING:
 
 
 class Stopped(BaseException):
-    """Raised into a flow that is not to go on, in the place of doing what it asks for."""
+    """Raised in a flow that must stop, instead of performing its next effect."""
 
 
 class Send(NamedTuple):
-    """Send a request, follow no redirect, and hand on each part of the answer's body as it comes, undecoded.
+    """Send a request without following redirects. The result is the response without its body.
 
-    The answer is handed back without its body. ``begin`` is given it before the body, and returns what takes
-    the parts; either may raise. Raises :class:`NoResponse` where no answer came, or not all of it.
+    :class:`NoResponse` is raised in the flow if there is no complete response.
+
+    Attributes:
+        request: The request.
+        within: The most seconds for all of it, from looking up the host to the last byte.
+        idle: The most seconds between two bytes.
+        begin: Called with the response before its body. Returns a function that is called with each part of
+            the body, undecoded. Both functions may raise.
     """
 
     request: Request
-    within: float  # seconds, for everything from looking up the host to the last byte
-    idle: float  # seconds that may pass without a byte
+    within: float
+    idle: float
     begin: Callable[[Response], Callable[[bytes], object]]
 
 
 class Pause(NamedTuple):
-    """Wait."""
+    """Sleep for a number of seconds."""
 
     seconds: float
 
 
 class Do(NamedTuple):
-    """Call a function that takes its time, and hand back what it returns: work on the disk."""
+    """Call a function that may block, such as work on the disk. The result is what it returns."""
 
     function: Callable[[], Any]
 
 
 class Show(NamedTuple):
-    """Hand a state to whoever iterates over them; nobody else looks."""
+    """Yield a state to a caller that iterates over the states. Other calls ignore this effect."""
 
     generation: Generation
 
@@ -59,10 +66,12 @@ Flow: TypeAlias = Generator[Effect, Any, T]
 
 
 class Running(Generic[T]):
-    """A flow under way, as an iterator over its effects. Do each within ``failures``, and ``send`` its value.
+    """A running flow, as an iterator over its effects.
+
+    Perform each effect within ``failures``, and ``send`` its result.
 
     Attributes:
-        result: What the flow returned, once there are no more effects.
+        result: What the flow returned. It is set when the iteration has ended.
     """
 
     result: T
@@ -82,13 +91,13 @@ class Running(Generic[T]):
             raise
 
     def send(self, value: Any) -> None:
-        """Let the flow go on with what the effect came to."""
+        """Set the effect's result, with which the next iteration resumes the flow."""
         self._resume = functools.partial(self._flow.send, value)
 
     @contextlib.contextmanager
     def failures(self) -> Iterator[None]:
-        """Let the flow go on with whatever is raised within, which is not raised here."""
+        """Catch any exception. The next iteration raises it in the flow."""
         try:
             yield
-        except BaseException as error:  # noqa: BLE001 - the flow's, which raises it again
+        except BaseException as error:  # noqa: BLE001 - raised in the flow
             self._resume = functools.partial(self._flow.throw, error)

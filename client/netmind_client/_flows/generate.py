@@ -1,4 +1,4 @@
-"""One generation from its create to its files, within one call."""
+"""Create a generation, wait for it and save its results, within one call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 class Generated(NamedTuple):
-    """What a ``generate`` made: the completed job and the files it was saved to."""
+    """The result of ``generate``.
+
+    Attributes:
+        generation: The completed generation.
+        paths: The files that its results were saved to.
+    """
 
     generation: Generation
     paths: Sequence[Path]
@@ -36,8 +41,16 @@ def generate(
     return (yield from finish(call, created, saving, waiting))
 
 
-def finish(call: Call, job: Generation | str, saving: Saving, waiting: Waiting) -> Flow[Generated]:
-    """Wait for a job, which is given as its create returned it or by its id, and save its results."""
-    call.about("wait", job if isinstance(job, str) else job.id, *saving.options)
-    done = yield from wait(call, job, waiting)
+def finish(call: Call, generation: Generation | str, saving: Saving, waiting: Waiting) -> Flow[Generated]:
+    """Wait for a generation and save its results.
+
+    Args:
+        call: The call that this belongs to.
+        generation: The generation as its create returned it, or its id.
+        saving: How to save the results.
+        waiting: How to wait.
+    """
+    generation_id = generation if isinstance(generation, str) else generation.id
+    call.set_generation("wait", generation_id, *saving.options)
+    done = yield from wait(call, generation, waiting)
     return Generated(done, (yield from download_results(call, done, saving)))

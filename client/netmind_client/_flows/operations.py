@@ -1,4 +1,4 @@
-"""The API's four operations, and the search for a job whose create was not answered."""
+"""Create, get, list and delete, and the search for the generation of a create that got no response."""
 
 from __future__ import annotations
 
@@ -27,25 +27,26 @@ if TYPE_CHECKING:
     from netmind_client._flows.effects import Flow
     from netmind_client._http import Response
 
-_LOOK_AGAIN_SECONDS = 2.0
-_CARRIED_OUT_WITHIN = 300.0  # however long a create was on its way, or waited in a queue
-# Between the clocks of a client and a server, where the server's cannot be read off its answer.
+_SEARCH_INTERVAL = 2.0  # seconds
+# A create may be delayed on its way, or wait in a queue, for at most this many seconds (assumed).
+_PROCESSED_WITHIN = 300.0
+# The clocks of client and server differ by at most this many seconds (assumed). Used without a Date header.
 _CLOCKS_DIFFER_BY = 120.0
-_ROUNDED_BY = 2.0  # created_at has whole seconds, and so has the header Date
+_ROUNDED_BY = 2.0  # created_at and the header Date have whole seconds
 
 
 def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation]:
-    """Create a generation; send it again only when it is certain that there is no job."""
+    """Create a generation. Send the request again only if it certainly created nothing."""
     request = call.api.request("POST", body=_api.create_body(model, config))
     sent_at, begun = _clock.wall(), call.client.monotonic()
-    # Whatever ends it from now on, Ctrl-C too, leaves open whether there is a job, until that is known.
+    # From now on, an interruption (such as Ctrl-C) may leave a generation behind. The command finds it.
     call.creates = True
-    call.resume_by("find-created", "--sent-at", timestamp(sent_at), "--model", model)
+    call.set_resume("find-created", "--sent-at", timestamp(sent_at), "--model", model)
 
     def unknown(why: str) -> CreateOutcomeUnknown:
         return CreateOutcomeUnknown(
-            f"POST {request.url}: {why}. A job may have been created and charged: look for it before you "
-            "create it again",
+            f"POST {request.url}: {why}. A generation may have been created and charged: look for it before "
+            "you create it again",
             model=model,
             config=dict(config),
             sent_at=sent_at,
@@ -57,27 +58,27 @@ def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation
         try:
             response = yield from call.send(request, math.inf if config.get("sync_mode") is True else None)
             body = _api.document(request, response, None)
-        except UnexpectedResponse as redirect:  # to the job, to a login page: nobody documents either
-            target = _api.without_query(response.headers.get("location", "elsewhere"))
-            raise unknown(f"answered {response.status} and redirects to {target}") from redirect
+        except UnexpectedResponse as redirect:  # redirects are undocumented; a generation may exist
+            target = _api.without_query(response.headers.get("location", "an unnamed location"))
+            raise unknown(f"returned {response.status} and redirects to {target}") from redirect
         except (NoResponse, ApiError) as error:
             failure = error
         else:
             created = read_generation(body)
             if created is None:
-                raise unknown(f"answered {response.status} with no generation in it ({_api.shown(body)})")
+                raise unknown(f"returned {response.status} without a generation ({_api.shown(body)})")
             call.client.created.add(created.id)
-            call.about("wait", created.id)
+            call.set_generation("wait", created.id)
             return created
         pause = retry.pause_before_next(call.attempts, getattr(failure, "retry_after", None))
         is_last = call.attempts >= retry.MAX_ATTEMPTS or pause >= call.left()
         if is_last or not retry.create_may_be_sent_again(failure):
             break
-        yield from call.rest(pause)
-    if retry.create_may_have_made_a_job(failure):
-        why = f"sent, but no answer came ({failure})"
+        yield from call.pause(pause)
+    if retry.generation_may_exist(failure):
+        why = f"sent, but there was no response ({failure})"
         if isinstance(failure, ApiError):
-            why = f"answered {failure.status} ({_api.message_of(failure.body)})"
+            why = f"returned {failure.status} ({_api.message_of(failure.body)})"
         raise unknown(why) from failure
     call.resume = None
     if isinstance(failure, ApiError):
@@ -86,42 +87,45 @@ def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation
 
 
 def get(call: Call, generation_id: str) -> Flow[Generation]:
-    """Return a generation as it is now."""
-    _, body = yield from ask(call, "GET", generation_id)
+    """Return the current state of a generation."""
+    _, body = yield from send_with_retries(call, "GET", generation_id)
     return _api.generation(body, generation_id)
 
 
 def list_(call: Call) -> Flow[Sequence[Generation]]:
     """Return all generations of the account, in the API's order."""
-    _, body = yield from ask(call, "GET")
+    _, body = yield from send_with_retries(call, "GET")
     return _api.generations(body)
 
 
 def delete(call: Call, generation_id: str) -> Flow[None]:
-    """Delete a generation. It may be gone already when a first attempt got no response, and another does."""
+    """Delete a generation."""
     try:
-        yield from ask(call, "DELETE", generation_id)
+        yield from send_with_retries(call, "DELETE", generation_id)
     except NotFoundError:
+        # After a retry, an earlier attempt without a usable response may have deleted it. That is a success.
         if call.attempts == 1:
             raise
 
 
-def ask(call: Call, method: str, generation_id: str | None = None) -> Flow[tuple[Response, Any]]:
-    """Send a request, up to three times; return the response and its JSON."""
+def send_with_retries(
+    call: Call, method: str, generation_id: str | None = None
+) -> Flow[tuple[Response, Any]]:
+    """Send a request up to three times, and return the response and its JSON."""
     failed = 0
     while True:
         try:
-            return (yield from ask_once(call, method, generation_id))
+            return (yield from send_once(call, method, generation_id))
         except NetMindError as error:
             failed += 1
             pause = retry.pause_before_next(failed, getattr(error, "retry_after", None))
-            if failed >= retry.MAX_ATTEMPTS or not retry.passes(error) or pause >= call.left():
+            if failed >= retry.MAX_ATTEMPTS or not retry.is_temporary(error) or pause >= call.left():
                 raise
-        yield from call.rest(pause)
+        yield from call.pause(pause)
 
 
-def ask_once(call: Call, method: str, generation_id: str | None = None) -> Flow[tuple[Response, Any]]:
-    """Send a request once; return the response and its JSON.
+def send_once(call: Call, method: str, generation_id: str | None = None) -> Flow[tuple[Response, Any]]:
+    """Send a request once, and return the response and its JSON.
 
     Raises:
         TransportError: There was no response.
@@ -133,21 +137,27 @@ def ask_once(call: Call, method: str, generation_id: str | None = None) -> Flow[
     try:
         response = yield from call.send(request, max_bytes=most)
     except NoResponse as failure:
-        message = f"{request.method} {request.url}: no answer: {failure}"
+        message = f"{request.method} {request.url}: no response: {failure}"
         raise TransportError(message, generation_id=generation_id) from failure
     return response, _api.document(request, response, generation_id)
 
 
 def find_created(call: Call, ago: float, model: str | None) -> Flow[Sequence[Generation]]:
-    """Return the generations that a create without a response may have made, the nearest in time first.
+    """Return the generations that a create without a response may have created, the closest in time first.
 
-    Looks until there is one, or the call's time is over. A generation shows neither its model nor its config
-    (documented), so what tells is when it was created: the create was sent ``ago`` seconds before the call.
-    Where it does show a model, that must agree.
+    Repeats the search until there is one, or the call's timeout expires. A generation includes neither its
+    model nor its config (documented), so its creation time is compared. If it does include a model, that must
+    match.
+
+    Args:
+        call: The call that this belongs to.
+        ago: When the create was sent, in seconds before the call.
+        model: The model of the create, if it is known.
     """
     while True:
-        response, body = yield from ask(call, "GET")
+        response, body = yield from send_with_retries(call, "GET")
         listed = _api.generations(body)
+        # Compare on the server's clock if the response has a Date header, because the client's may be wrong.
         server_now = _api.date(response.headers.get("date", ""))
         slack = _CLOCKS_DIFFER_BY if server_now is None else _ROUNDED_BY
         sent = (_clock.wall() if server_now is None else server_now) - ago - call.elapsed()
@@ -155,21 +165,21 @@ def find_created(call: Call, ago: float, model: str | None) -> Flow[Sequence[Gen
             one.id: abs(created - sent)
             for one in listed
             if one.id not in call.client.created and (created := moment(one.created_at)) is not None
-            if sent - slack <= created <= sent + slack + _CARRIED_OUT_WITHIN
+            if sent - slack <= created <= sent + slack + _PROCESSED_WITHIN
             and one.raw.get("model", model) in (model, None)
         }
         if near or call.left() <= 0:
             return sorted((one for one in listed if one.id in near), key=lambda one: near[one.id])
-        yield from call.rest(_LOOK_AGAIN_SECONDS)
+        yield from call.pause(_SEARCH_INTERVAL)
 
 
 def timestamp(at: float) -> str:
-    """Return a moment as the API writes it, in UTC (that it means UTC is assumed)."""
+    """Return a time in the API's format, in UTC (that the API uses UTC is assumed)."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
 
 
 def moment(text: str | None) -> float | None:
-    """Return what the API writes of a time in seconds since the epoch, in UTC (assumed)."""
+    """Return a time in the API's format, taken as UTC (assumed), in seconds since the epoch."""
     import calendar  # noqa: PLC0415 - rarely used
 
     try:

@@ -1,4 +1,4 @@
-"""Whether a request may be sent again, and when. Pure."""
+"""Decide whether a request may be sent again, and when. No I/O is done here."""
 
 from __future__ import annotations
 
@@ -21,43 +21,49 @@ MAX_ATTEMPTS = 3
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 8.0
 
-# What may have passed by the next time that a job or a list is asked for. Another 4xx will not.
-_PASSING = (TransportError, ServerError, RateLimitedError)
+# Errors that may be temporary. A 4xx other than 408 and 429 is not.
+_TEMPORARY = (TransportError, ServerError, RateLimitedError)
 
 
 def pause_before_next(failed: int, retry_after: float | None = None) -> float:
-    """Seconds to wait after this many failures in a row: doubling, and not less than Retry-After says."""
+    """Return the seconds to wait after a number of failures in a row.
+
+    The pause doubles with each failure, up to LONGEST_PAUSE. It is never shorter than Retry-After.
+    """
     doubled: float = FIRST_PAUSE * 2 ** min(failed - 1, 16)
     return max(min(doubled, LONGEST_PAUSE), retry_after or 0.0)
 
 
-def passes(error: NetMindError, *, polling: bool = False) -> bool:
-    """Return whether a request that changes nothing may succeed the next time.
+def is_temporary(error: NetMindError, *, polling: bool = False) -> bool:
+    """Return whether a get, list or delete may succeed the next time.
 
-    One that is sent many times anyway, ``polling``, also waits a page out that some proxy shows.
+    While ``polling``, an unexpected response, such as a proxy's HTML page, also counts as temporary.
     """
     if isinstance(error, UnexpectedResponse):
         return polling
-    return isinstance(error, _PASSING) or (isinstance(error, ApiError) and error.status == 408)
+    return isinstance(error, _TEMPORARY) or (isinstance(error, ApiError) and error.status == 408)
 
 
 def create_may_be_sent_again(error: NoResponse | ApiError) -> bool:
-    """Whether a create certainly made no job: it did not reach the server, or the server says so.
+    """Return whether a create certainly created nothing: it was not sent, or the server rejected it.
 
-    A 503 without Retry-After may be a gateway's, about a server that died at work on it.
+    A 503 without Retry-After does not count. It may come from a gateway whose server crashed while it
+    processed the create.
     """
     if isinstance(error, ApiError):
         return error.status == 429 or (error.status == 503 and error.retry_after is not None)
     return not error.sent
 
 
-def create_may_have_made_a_job(error: NoResponse | ApiError) -> bool:
-    """Whether a create that ended so may have been carried out: it was sent, or something on the way gave up.
+def generation_may_exist(error: NoResponse | ApiError) -> bool:
+    """Return whether a create with this error may have been processed.
 
-    500 with this text is how a model that is not available is refused (observed).
+    It may if it was sent and got no response, or if the response is a 408 or a 5xx, which a gateway also
+    sends after it has forwarded the create. A 500 "Service is unavailable" is an exception: the API rejects
+    unavailable models with it (observed).
     """
     if not isinstance(error, ApiError):
         return error.sent
-    refused = error.status == 500 and "Service is unavailable" in message_of(error.body)
-    says_no = refused or (error.status == 503 and error.retry_after is not None)
-    return error.status == 408 or (error.status >= 500 and not says_no)
+    is_unavailable = error.status == 500 and "Service is unavailable" in message_of(error.body)
+    is_rejected = is_unavailable or (error.status == 503 and error.retry_after is not None)
+    return error.status == 408 or (error.status >= 500 and not is_rejected)

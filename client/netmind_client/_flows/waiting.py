@@ -1,4 +1,4 @@
-"""Waiting for a job: until it is completed, has failed, is gone, or time is over."""
+"""Wait for a generation until it is completed, has failed or is deleted, or until the timeout expires."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ if TYPE_CHECKING:
     from netmind_client._flows.call import Call
     from netmind_client._models import Generation
 
-# A job of a minute is polled 20 times. Its end is noticed within 1 s or 22 % of its time, at most 6.5 s; from
-# 130 s on within 5 %. To notice every end within 1 s or 5 % would take 43 polls in that minute.
+# The pause between polls grows with the time waited: 22 % of it, at least 1 s and at most 6.5 s, or 5 % of it
+# if that is more (from 130 s on). The end of a generation is noticed within that pause. A generation of one
+# minute takes 20 polls. To notice every end within 1 s or 5 % would take 43 polls in that minute.
 SHORTEST_DELAY = 1.0
 LONGEST_EARLY_DELAY = 6.5
 EARLY_SHARE = 0.22
 LATE_SHARE = 0.05
 
 EMPTY_RESULT_SECONDS = 15.0
-_LONGEST_RESULT_DELAY = 3.0  # what a client in the wild waits for an empty result (observed)
-_TO_DELETE = 2.0  # seconds that are kept for a delete, if one is asked for
+_LONGEST_RESULT_DELAY = 3.0  # seconds that a published client waits if the result is empty (observed)
+_DELETE_SECONDS = 2.0  # reserved for the delete if ``delete_on_timeout`` is set
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How to wait for a job, as a user gives it.
+    """The user's options for waiting.
 
     Attributes:
-        on_poll: Called with each state.
-        delete_on_timeout: Delete the job when time is over.
+        on_poll: Called with each state received.
+        delete_on_timeout: Delete the generation when the timeout expires.
 
     Raises:
         ConfigurationError: ``on_poll`` cannot be called.
@@ -49,13 +50,20 @@ class Waiting:
         check_callback("on_poll", self.on_poll)
 
 
-def wait(call: Call, job: Generation | str, waiting: Waiting) -> Flow[Generation]:
-    """Poll until the job is completed, show each state, and return the last one.
+def wait(call: Call, generation: Generation | str, waiting: Waiting) -> Flow[Generation]:
+    """Poll until the generation is completed, show each state, and return the last one.
 
-    A job that its create returned just now is given as it is, so that the first poll can wait.
+    Args:
+        call: The call that this belongs to.
+        generation: An id, which is polled at once; or a generation that its create has just returned, whose
+            state is used instead of a first poll.
+        waiting: The user's options.
     """
-    seen, generation_id = (None, job) if isinstance(job, str) else (job, job.id)
-    kept = min(_TO_DELETE, call.timeout / 5) if waiting.delete_on_timeout else 0.0
+    if isinstance(generation, str):
+        seen, generation_id = None, generation
+    else:
+        seen, generation_id = generation, generation.id
+    reserved = min(_DELETE_SECONDS, call.timeout / 5) if waiting.delete_on_timeout else 0.0
     begun, completed_at, at_least = call.elapsed(), math.inf, 0.0
     last_status: str | None = None
     while True:
@@ -71,40 +79,45 @@ def wait(call: Call, job: Generation | str, waiting: Waiting) -> Flow[Generation
                 completed_at = min(completed_at, call.elapsed())
                 pause = min(pause, _LONGEST_RESULT_DELAY)
             if seen.is_failed or seen.is_deleted:
-                call.resume_by("get", generation_id)  # there is nothing to wait for
+                call.set_resume("get", generation_id)  # waiting again would be of no use
             if has_ended(seen, call.elapsed() - completed_at):
                 return seen
             seen = None
-        left = call.left() - kept
+        left = call.left() - reserved
         if left <= 0:
             break
-        yield from call.rest(min(max(pause, at_least), left))
+        yield from call.pause(min(max(pause, at_least), left))
     raise (yield from _timed_out(call, generation_id, last_status, delete=waiting.delete_on_timeout))
 
 
 def _poll(call: Call, generation_id: str) -> Flow[tuple[Generation | None, float]]:
-    """Return the job, or None where the next poll may get it; and the least seconds until that."""
+    """Return the generation and the least seconds until the next poll.
+
+    The generation is None if the poll failed with an error that may be temporary.
+    """
     try:
-        response, body = yield from operations.ask_once(call, "GET", generation_id)
+        response, body = yield from operations.send_once(call, "GET", generation_id)
         return _api.generation(body, generation_id), _api.retry_after(response) or 0.0
     except NetMindError as error:
-        if not retry.passes(error, polling=True):
+        if not retry.is_temporary(error, polling=True):
             raise
         return None, getattr(error, "retry_after", None) or 0.0
 
 
 def has_ended(seen: Generation, completed_for: float) -> bool:
-    """Return whether a job is completed and has its results. A status that is not known is waited on.
+    """Return whether a generation is completed and has its results. With an unknown status, it has not ended.
 
     Args:
-        seen: The job.
-        completed_for: Seconds since it was first seen completed; its results may be late (observed).
+        seen: The generation's state.
+        completed_for: Seconds since it was first seen as completed. The results may follow later (observed).
 
     Raises:
-        GenerationFailed: It ended otherwise, or is marked as deleted.
-        ResultMissing: It was completed long ago, and still has no results.
+        GenerationFailed: It failed, was cancelled or is marked as deleted.
+        ResultMissing: It has been completed for EMPTY_RESULT_SECONDS, and has no results.
     """
-    if seen.is_deleted:  # a tombstone, which the fields is_deleted and deleted_at suggest (assumed)
+    if (
+        seen.is_deleted
+    ):  # the fields is_deleted and deleted_at suggest that deleted ones remain visible (assumed)
         raise GenerationFailed(f"generation {seen.id} was deleted", generation=seen)
     if seen.is_failed:
         reason = seen.failure or "the logs give no reason"
@@ -117,23 +130,27 @@ def has_ended(seen: Generation, completed_for: float) -> bool:
 
 
 def _timed_out(call: Call, generation_id: str, last_status: str | None, *, delete: bool) -> Flow[WaitTimeout]:
-    """Return the error for a job that had not ended in time; delete it first if that is asked for."""
-    fate = "It goes on"
+    """Return the error for a generation that did not end within the timeout; delete it first if requested."""
+    outcome = "It was not deleted"
     deleted = False
     if delete:
         try:
-            yield from operations.ask_once(call, "DELETE", generation_id)
+            yield from operations.send_once(call, "DELETE", generation_id)
         except NetMindError as error:
-            fate = f"It could not be deleted, and goes on ({error})"
+            outcome = f"It could not be deleted ({error})"
         else:
-            deleted, fate = True, "It was deleted, as asked"
+            deleted, outcome = True, "It was deleted, as requested"
             call.resume = None
-    had = f"generation {generation_id} had not ended after {call.timeout:g} s (last status: {last_status})"
+    status = last_status or "unknown"
+    within = f"within {call.timeout:g} s (last status: {status})"
     return WaitTimeout(
-        f"{had}. {fate}", generation_id=generation_id, last_status=last_status, deleted=deleted
+        f"generation {generation_id} did not end {within}. {outcome}",
+        generation_id=generation_id,
+        last_status=last_status,
+        deleted=deleted,
     )
 
 
 def delay_after(waited: float) -> float:
-    """Return the seconds until the next poll of a job that has been waited for this long, in seconds."""
+    """Return the seconds until the next poll of a generation that has been waited for this many seconds."""
     return max(SHORTEST_DELAY, min(EARLY_SHARE * waited, LONGEST_EARLY_DELAY), LATE_SHARE * waited)

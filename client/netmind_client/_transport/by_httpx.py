@@ -1,4 +1,4 @@
-"""Sends with ``httpx``, on asyncio or trio."""
+"""Send requests with ``httpx``, on asyncio or trio."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from netmind_client._flows.effects import Send
 
-# Raised before anything is sent, where the connection does not tell what it has sent.
+# Raised before anything is sent. Used if the transport reports no events about what it has sent.
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -30,9 +30,9 @@ _ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueE
 
 
 def new_client() -> httpx.AsyncClient:
-    """What sends the requests; keeps no cookies, and makes a connection for each request.
+    """Return an HTTP client that keeps no cookies and opens a new connection for each request.
 
-    httpx would take what is left over on a connection that is used again for the next request's answer.
+    On a reused connection, httpx would take surplus bytes after a response for the next response.
 
     Raises:
         ConfigurationError: The environment names a proxy that cannot be used.
@@ -48,12 +48,15 @@ def new_client() -> httpx.AsyncClient:
 
 
 async def send(client: httpx.AsyncClient, effect: Send) -> Response:
-    """Do what is asked for.
+    """Send a request, and pass on the parts of the response's body.
+
+    Returns:
+        The response without its body.
 
     Raises:
-        NoResponse: No answer came, or not all of it.
+        NoResponse: There was no complete response.
     """
-    sending = _Sending()
+    sending = _SendingState()
     try:
         request = client.build_request(
             effect.request.method,
@@ -61,35 +64,38 @@ async def send(client: httpx.AsyncClient, effect: Send) -> Response:
             content=effect.request.body,
             headers=dict(effect.request.headers),
             timeout=effect.idle,
-            extensions={"trace": sending.note},
+            extensions={"trace": sending.record},
         )
     except _ERRORS as error:
-        raise NoResponse(cut(_words(error)), sent=False) from error
+        raise NoResponse(cut(_message(error)), sent=False) from error
     try:
         with anyio.move_on_after(effect.within):
-            return await _exchanged(client, request, effect, sending)
+            return await _exchange(client, request, effect, sending)
     except NoResponse:
-        request.headers.pop("Authorization", None)  # the exceptions that keep the request keep no token
+        # The exceptions of httpx refer to the request. Remove the API key from it.
+        request.headers.pop("Authorization", None)
         raise
     raise NoResponse("timed out", sent=sending.may_have_begun is not False, timed_out=True)
 
 
-async def _exchanged(
-    client: httpx.AsyncClient, request: httpx.Request, effect: Send, sending: _Sending
+async def _exchange(
+    client: httpx.AsyncClient, request: httpx.Request, effect: Send, sending: _SendingState
 ) -> Response:
     with sending.failures():
         opened = await client.send(request, auth=None, follow_redirects=False, stream=True)
     try:
         head = Response(opened.status_code, dict(opened.headers))
         if head.status < 200:
-            raise NoResponse(f"answered {head.status}, and no more", sent=True)
-        await _hand_on(opened, effect.begin(head), sending)
+            raise NoResponse(f"only an informational response ({head.status})", sent=True)
+        await _receive_body(opened, effect.begin(head), sending)
     finally:
         await opened.aclose()
     return head
 
 
-async def _hand_on(response: httpx.Response, take: Callable[[bytes], object], sending: _Sending) -> None:
+async def _receive_body(
+    response: httpx.Response, take: Callable[[bytes], object], sending: _SendingState
+) -> None:
     parts = response.aiter_raw()
     while True:
         with sending.failures():
@@ -100,37 +106,37 @@ async def _hand_on(response: httpx.Response, take: Callable[[bytes], object], se
             take(part)
         except BaseException:
             await response.aclose()
-            # httpx's own generators end, and are not left to the collector.
+            # Let the generators of httpx end here, rather than when they are garbage-collected.
             with contextlib.suppress(Exception):
                 await anext(parts)
             raise
 
 
-class _Sending:
-    """Whether a request is being sent, as far as the connection tells."""
+class _SendingState:
+    """Whether the sending of a request has begun, by the events that httpx reports about its connection."""
 
     def __init__(self) -> None:
-        self.may_have_begun: bool | None = None  # None while nobody tells
+        self.may_have_begun: bool | None = None  # None until an event is reported
 
-    async def note(self, event: str, about: Any) -> None:
-        """Something has begun or ended on the connection."""
+    async def record(self, event: str, about: Any) -> None:
+        """Record an event of the connection. httpx calls this."""
         to_proxy = getattr(about.get("request"), "method", None) == b"CONNECT"
         begun = "send_request" in event and event.endswith(".started") and not to_proxy
         self.may_have_begun = bool(self.may_have_begun) or begun
 
     @contextlib.contextmanager
     def failures(self) -> Iterator[None]:
-        """Raise what httpx raises within as one error."""
+        """Raise any exception of httpx as NoResponse."""
         try:
             yield
         except _ERRORS as error:
             sent, timed_out = self.may_have_begun, isinstance(error, httpx.TimeoutException)
             if sent is None:
                 sent = not isinstance(error, _NEVER_SENT)
-            raise NoResponse(cut(_words(error)), sent=sent, timed_out=timed_out) from error
+            raise NoResponse(cut(_message(error)), sent=sent, timed_out=timed_out) from error
 
 
-def _words(error: BaseException) -> str:
-    """What an error says; those of httpx may say nothing, and what caused them more."""
+def _message(error: BaseException) -> str:
+    """Return an error's message. An httpx error may have none; then return that of its cause."""
     cause = error.__cause__ or error.__context__
-    return str(error) or (_words(cause) if cause is not None else type(error).__name__)
+    return str(error) or (_message(cause) if cause is not None else type(error).__name__)

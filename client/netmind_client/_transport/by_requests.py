@@ -1,4 +1,4 @@
-"""Sends with ``requests``."""
+"""Send requests with ``requests``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _PART_BYTES = 64 * 1024
 _ERRORS = (requests.RequestException, HTTPError, OSError, ValueError)
 
-# Raised before anything is sent, by connections that do not tell what they have sent.
+# Raised before anything is sent. Used for connections that do not record what they have sent.
 _NEVER_SENT = (
     requests.ConnectTimeout,
     requests.exceptions.InvalidURL,
@@ -44,7 +44,10 @@ _NEVER_SENT = (
 
 
 def new_session() -> requests.Session:
-    """A session whose connections keep the deadline; keeps no cookies, so that threads can share it."""
+    """Return a session whose connections keep the deadline.
+
+    It keeps no cookies, so that threads can share it.
+    """
     session = requests.Session()
     session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("http://", "https://"):
@@ -53,10 +56,10 @@ def new_session() -> requests.Session:
 
 
 def checked(session: requests.Session) -> requests.Session:
-    """Return a session of a user's own, unless it sends a create again.
+    """Return the user's session after checking that it does not send a create again.
 
     Raises:
-        ConfigurationError: It does.
+        ConfigurationError: It may send a create again on its own.
     """
     for prefix, adapter in session.adapters.items():
         _check_adapter(f"the session's adapter for {prefix}", adapter)
@@ -67,15 +70,16 @@ def _check_adapter(name: str, adapter: Any) -> None:
     retries = getattr(adapter, "max_retries", None)
     if retries is not None and _sends_post_again(retries):
         raise ConfigurationError(
-            f"{name} sends POST again, which can pay for a job twice: "
-            'give its Retry other=0 and allowed_methods=["GET", "DELETE"]'
+            f"{name} may send a POST again, so a generation may be created and billed twice: "
+            'pass other=0 and allowed_methods=["GET", "DELETE"] to its Retry'
         )
 
 
 def _sends_post_again(retries: Any) -> bool:
-    """Whether this policy of urllib3's repeats a POST that may have been received.
+    """Return whether a Retry of urllib3 repeats a POST that may have been received.
 
-    It is asked rather than read: it has seven counts, and the one for TLS errors asks for no method.
+    The Retry is called with sample failures rather than inspected: it has seven counters, and the one for TLS
+    errors ignores the method.
     """
     if any(retries.is_retry("POST", status) for status in range(300, 600)):
         return True
@@ -87,36 +91,40 @@ def _sends_post_again(retries: Any) -> bool:
 
 
 def send(session: requests.Session, effect: Send) -> Response:
-    """Do what is asked for.
+    """Send a request, and pass on the parts of the response's body.
+
+    Returns:
+        The response without its body.
 
     Raises:
-        NoResponse: No answer came, or not all of it.
-        ConfigurationError: The session sends a create again by itself.
+        NoResponse: There was no complete response.
+        ConfigurationError: The session may send a create again on its own.
     """
     try:
-        # No auth: requests would read one from a netrc file, for whatever host a download is from.
-        asked = requests.Request(
+        # An auth that does nothing: otherwise requests would add credentials from a netrc file, for any host.
+        unprepared = requests.Request(
             effect.request.method,
             effect.request.url,
             dict(effect.request.headers),
             data=effect.request.body,
             auth=lambda request: request,
         )
-        request = session.prepare_request(asked)
+        request = session.prepare_request(unprepared)
         adapter = session.get_adapter(request.url or "")
     except _ERRORS as error:
-        raise NoResponse(_words(error), sent=False) from error
+        raise NoResponse(_message(error), sent=False) from error
     if request.method == "POST":
         _check_adapter("the session's adapter", adapter)
     try:
         with deadline.within(effect.within) as exchange:
-            return _exchanged(session, request, effect, exchange)
+            return _exchange(session, request, effect, exchange)
     except NoResponse:
-        request.headers.pop("Authorization", None)  # the exceptions that keep the request keep no token
+        # The exceptions of requests refer to the request. Remove the API key from it.
+        request.headers.pop("Authorization", None)
         raise
 
 
-def _exchanged(
+def _exchange(
     session: requests.Session,
     request: requests.PreparedRequest,
     effect: Send,
@@ -125,7 +133,7 @@ def _exchanged(
     location: dict[str, str] = {}
 
     def keep_location(response: requests.Response, **_: Any) -> None:
-        """Take a redirect from requests, which would read its body, and build a request that is not sent."""
+        """Hide a redirect from requests, which would read its body and build the next request."""
         if "Location" in response.headers:
             location["location"] = response.headers.pop("Location")
 
@@ -137,7 +145,7 @@ def _exchanged(
         headers = {name.lower(): value for name, value in opened.headers.items()}
         head = Response(opened.status_code, headers | location)
         if head.status < 200:
-            raise NoResponse(f"answered {head.status}, and no more", sent=True)
+            raise NoResponse(f"only an informational response ({head.status})", sent=True)
         take = effect.begin(head)
         for part in _parts(opened, exchange):
             take(part)
@@ -145,13 +153,13 @@ def _exchanged(
 
 
 def _parts(response: requests.Response, exchange: deadline.BoundedExchange) -> Iterator[bytes]:
-    """The body as it comes: what there is, and not only once there are so many bytes."""
+    """Yield the parts of the body as they arrive, without waiting for a full buffer."""
     read = response.raw.read1
     while True:
         try:
             with _failures(exchange):
                 part = read(_PART_BYTES, decode_content=False)
-        except AttributeError:  # what somebody has put in the place of a socket knows no read1
+        except AttributeError:  # a recording or mocking library may provide a body without read1
             if read == response.raw.read:
                 raise
             read = response.raw.read
@@ -164,30 +172,30 @@ def _parts(response: requests.Response, exchange: deadline.BoundedExchange) -> I
 
 @contextlib.contextmanager
 def _failures(exchange: deadline.BoundedExchange) -> Iterator[None]:
-    """Raise what requests and urllib3 raise within as one error."""
+    """Raise any exception of requests or urllib3 as NoResponse."""
     try:
         yield
     except _ERRORS as error:
-        cause = _reason(error)
+        cause = _cause(error)
         inner = cause.original_error if isinstance(cause, ProxyError) else cause
         sent, timed_out = exchange.sent, isinstance(error, requests.Timeout) or "timed out" in str(error)
         if sent is None:
             sent = not isinstance(error, _NEVER_SENT) and not isinstance(inner, NewConnectionError)
-        raise NoResponse(_words(error), sent=sent, timed_out=timed_out) from error
+        raise NoResponse(_message(error), sent=sent, timed_out=timed_out) from error
 
 
-def _reason(error: BaseException) -> Any:
-    """Return what an error is about: often another one."""
+def _cause(error: BaseException) -> Any:
+    """Return the first argument of an exception, or its ``reason``; often this is another exception."""
     first = error.args[0] if error.args else None
     return getattr(first, "reason", first)
 
 
-def _words(error: BaseException) -> str:
-    """Why a request failed, in one line, and without the pools and connections that urllib3 names."""
+def _message(error: BaseException) -> str:
+    """Return why a request failed, in one line, without the representations of urllib3's objects."""
     if isinstance(error, ProxyError):
-        return f"the proxy: {_words(error.original_error)}"
-    cause = _reason(error)
+        return f"the proxy: {_message(error.original_error)}"
+    cause = _cause(error)
     if isinstance(cause, BaseException):
-        return _words(cause)
-    words = ": ".join(str(one).rstrip(".") for one in error.args if isinstance(one, str | BaseException))
-    return cut(re.sub(r"^\w+\(.*?\): ", "", words)) or type(error).__name__
+        return _message(cause)
+    text = ": ".join(str(one).rstrip(".") for one in error.args if isinstance(one, str | BaseException))
+    return cut(re.sub(r"^\w+\(.*?\): ", "", text)) or type(error).__name__

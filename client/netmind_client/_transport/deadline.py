@@ -1,10 +1,11 @@
-"""Connections of ``requests`` that keep one deadline, whatever the other side does.
+"""Connections for ``requests`` that keep one deadline for a whole request.
 
-A timeout of ``requests`` is for one connect, and then for each part of an answer: a host name that is not
-resolved, several addresses that do not answer, and an answer that trickles can each make it wait for ever.
-Here a connection is made on a thread that can be left behind, and reads no longer than what is left.
+A timeout of ``requests`` applies to one connect, and then to each read. A slow host name lookup, several
+addresses that do not respond, or a response that arrives byte by byte can therefore take much longer than the
+timeout. Here, a connection is opened on a separate thread, which is abandoned at the deadline. Before each
+read, the socket's timeout is set to the time left.
 
-It also tells what ``requests`` does not: whether any byte of a request was sent.
+The connections also record whether any byte of a request was sent, which ``requests`` does not report.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from netmind_client import _clock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_CONNECTIONS = 32  # that are kept open, for as many threads
+_CONNECTIONS = 32  # connections kept open per host, so that this many threads can reuse one
 _PIECE_BYTES = 64 * 1024
 
 
@@ -34,8 +35,8 @@ class BoundedExchange:
     """A request and its response on a bounded connection.
 
     Attributes:
-        sent: Whether any byte of the request was handed to the system; None if no bounded connection was
-            at work, and nobody can tell.
+        sent: Whether any byte of the request was passed to the socket. None if no bounded connection was
+            used, so that this is unknown.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -43,7 +44,7 @@ class BoundedExchange:
         self._end = _clock.real() + seconds
 
     def begin(self) -> None:
-        """Note that a bounded connection is at work on it."""
+        """Record that a bounded connection is being used."""
         self.sent = bool(self.sent)
 
     def left(self) -> float:
@@ -58,7 +59,7 @@ class BoundedExchange:
         return left
 
     def limit(self, sock: Any, at_most: float | None = None) -> None:
-        """Let a socket's next operation take no longer than what is left, nor than so many seconds."""
+        """Limit a socket's next operation to the time left, or to ``at_most`` seconds if that is less."""
         left = self.left() if at_most is None else min(self.left(), at_most)
         if left < math.inf:
             sock.settimeout(left)
@@ -78,8 +79,8 @@ def current() -> BoundedExchange:
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[BoundedExchange]:
-    """Give an exchange on this thread this long, in all."""
-    outer = _current.exchange  # whose parts are being taken by who asks for something else
+    """Set a deadline for the exchange on this thread."""
+    outer = _current.exchange  # not None if a callback of a running exchange sends another request
     _current.exchange = exchange = BoundedExchange(seconds)
     try:
         yield exchange
@@ -88,12 +89,12 @@ def within(seconds: float) -> Iterator[BoundedExchange]:
 
 
 class _Reader(io.RawIOBase):
-    """What ``http.client`` reads a response from."""
+    """A file that ``http.client`` reads a response from. It sets the socket's timeout before each read."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
-        self._idle = sock.gettimeout()  # of each part, as urllib3 has set it
-        self._raw = sock.makefile("rb", buffering=0)  # keeps the socket open as long as it is
+        self._idle = sock.gettimeout()  # urllib3 has set it to the timeout of one read
+        self._raw = sock.makefile("rb", buffering=0)  # keeps the socket open until it is closed itself
 
     def readable(self) -> bool:
         return True
@@ -110,7 +111,7 @@ class _Reader(io.RawIOBase):
 
 
 class _Socket:
-    """A socket, as ``http.client`` uses one."""
+    """A wrapper of a socket that keeps the deadline in the two methods that ``http.client`` uses."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
@@ -131,7 +132,7 @@ class _Socket:
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer, and not the information that may come before it (1xx), which http.client takes for one."""
+    """A response that skips informational responses (1xx) before it. http.client skips only 100."""
 
     def begin(self) -> None:
         super().begin()
@@ -141,7 +142,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Bounded(HTTPConnection):
-    """A connection that is made, and used, within the deadline."""
+    """A connection that is opened and used within the deadline."""
 
     response_class = _Response
 
@@ -149,34 +150,34 @@ class _Bounded(HTTPConnection):
         exchange = current()
         exchange.begin()
         try:
-            _on_a_thread(super().connect, self._leave, exchange.left())
+            _on_a_thread(super().connect, self._close_socket, exchange.left())
             self.sock: Any = _Socket(self.sock)
         except (NewConnectionError, ConnectTimeoutError):
             raise
         except TimeoutError as error:
             raise ConnectTimeoutError(f"no connection to {self.host} in time: timed out") from error
         except Exception as error:
-            self._leave()
+            self._close_socket()
             raise NewConnectionError(self, f"no connection to {self.host}: {error}") from error
 
-    def _leave(self) -> None:
-        """Close what was made."""
+    def _close_socket(self) -> None:
+        """Close the socket if it was opened."""
         if self.sock is not None:
             self.sock.close()
             self.sock = None
 
 
 class _BoundedHTTPS(_Bounded, HTTPSConnection):
-    """The same over TLS."""
+    """A TLS connection that is opened and used within the deadline."""
 
 
-_OURS: dict[Any, Any] = {HTTPConnection: _Bounded, HTTPSConnection: _BoundedHTTPS}
+_BOUNDED_CLASSES: dict[Any, Any] = {HTTPConnection: _Bounded, HTTPSConnection: _BoundedHTTPS}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """What sends the requests of a session through bounded connections.
+    """An adapter that sends the requests of a session over bounded connections.
 
-    A pool whose connections are not urllib3's own, since somebody records or replays them, is left alone.
+    If a library that records or replays requests has replaced urllib3's connection classes, they are kept.
     """
 
     def __init__(self) -> None:
@@ -184,41 +185,47 @@ class BoundedAdapter(HTTPAdapter):
         self._process = os.getpid()
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
-        """A pool of connections, for ``HTTPAdapter.send``; those of before a fork are the other process's."""
-        if self._process != os.getpid():
+        """Return a pool of bounded connections. ``HTTPAdapter.send`` calls this."""
+        if self._process != os.getpid():  # forked: the existing connections belong to the parent process
             self._process = os.getpid()
             for manager in (self.poolmanager, *self.proxy_manager.values()):
                 manager.clear()
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-        pool.ConnectionCls = _OURS.get(pool.ConnectionCls, pool.ConnectionCls)
+        pool.ConnectionCls = _BOUNDED_CLASSES.get(pool.ConnectionCls, pool.ConnectionCls)
         return pool
 
 
-def _on_a_thread(function: Callable[[], object], leave: Callable[[], object], seconds: float) -> None:
-    """Call a function, and leave it behind if it takes too long; then ``leave`` is called when it has ended.
+def _on_a_thread(function: Callable[[], object], clean_up: Callable[[], object], seconds: float) -> None:
+    """Call a function on a new thread, and abandon it if it takes longer than a number of seconds.
+
+    Args:
+        function: The function.
+        clean_up: Called on the thread when an abandoned function has ended.
+        seconds: The most seconds to wait.
 
     Raises:
         TimeoutError: It took too long.
     """
+    # Exactly one side acquires ``decided``: the thread (ended in time), or the caller (abandoned the thread).
     ended, decided = threading.Event(), threading.Lock()
     failures: list[BaseException] = []
 
     def call() -> None:
         try:
             function()
-        except BaseException as error:  # noqa: BLE001 - raised again, on the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller
             failures.append(error)
         if decided.acquire(blocking=False):
             ended.set()
         else:
-            leave()
+            clean_up()
 
     threading.Thread(target=call, name="netmind-connect", daemon=True).start()
     try:
         ended.wait(seconds if seconds < threading.TIMEOUT_MAX else None)
     finally:
-        is_left_behind = decided.acquire(blocking=False)
-    if is_left_behind:
+        is_abandoned = decided.acquire(blocking=False)
+    if is_abandoned:
         raise TimeoutError("timed out")
     if failures:
         raise failures[0]

@@ -1,4 +1,4 @@
-"""Numbered tasks on threads that hold nobody up at the end."""
+"""Numbered tasks on daemon threads, which do not delay the end of the caller or the process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PATIENCE = 5.0  # seconds for what must not be left half done
-_LOOK = 0.02
+_GRACE_SECONDS = 5.0  # for tasks that are busy when the ``with`` block is left early
+_CHECK_SECONDS = 0.02
 
 
 @contextlib.contextmanager
@@ -23,11 +23,17 @@ def results(
     do: Callable[[int, threading.Event], T],
     is_busy: Callable[[], bool],
 ) -> Iterator[Iterator[tuple[int, T]]]:
-    """What each task comes to, as they end, with its number.
+    """Run tasks on threads, and yield an iterator over their numbers and results, in the order they end.
 
-    Whatever leaves the ``with`` block early, Ctrl-C too, stops them: none is begun, and those under way are
-    told so by the event. They are daemons, and left behind where they wait; only for as long as some are at
-    what ``is_busy`` tells of, they are given five seconds.
+    When the ``with`` block is left early, also by Ctrl-C, no further task is started, and the event passed to
+    the running ones is set. They run on daemon threads and are not waited for, except for up to five seconds
+    while ``is_busy`` returns True.
+
+    Args:
+        count: The number of tasks. They are numbered from 0.
+        concurrency: How many run at a time.
+        do: The function of a task. It takes the task's number and the event.
+        is_busy: Returns whether any task is doing work that should not be interrupted.
     """
     todo, ended = queue.SimpleQueue[int](), queue.SimpleQueue[tuple[int, T | BaseException]]()
     stop = threading.Event()
@@ -42,23 +48,23 @@ def results(
                 return
             try:
                 ended.put((number, do(number, stop)))
-            except BaseException as error:  # noqa: BLE001 - raised again, for whoever iterates
+            except BaseException as error:  # noqa: BLE001 - raised again by the iterator
                 ended.put((number, error))
 
-    def as_they_end() -> Iterator[tuple[int, T]]:
+    def in_order_of_end() -> Iterator[tuple[int, T]]:
         for _ in range(count):
-            number, actual = ended.get()
-            if isinstance(actual, BaseException):
-                raise actual
-            yield number, actual
+            number, result = ended.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield number, result
 
     try:
         for _ in range(min(concurrency, count)):
             threading.Thread(target=work, name="netmind-generate", daemon=True).start()
-        yield as_they_end()
+        yield in_order_of_end()
     finally:
         stop.set()
-        for _ in range(int(_PATIENCE / _LOOK)):
+        for _ in range(int(_GRACE_SECONDS / _CHECK_SECONDS)):
             if not is_busy():
                 break
-            threading.Event().wait(_LOOK)
+            threading.Event().wait(_CHECK_SECONDS)

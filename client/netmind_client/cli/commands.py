@@ -1,4 +1,4 @@
-"""The command ``netmind-client``."""
+"""The commands of ``netmind-client``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import click
 from netmind_client._api import DEFAULT_BASE_URL
 from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
-from netmind_client.cli import input as given
+from netmind_client.cli import input as inputs
 from netmind_client.cli import output
 from netmind_client.cli.group import EXIT_CODES_HELP, FAILED, SOME_FAILED, Commands, ConnectionOptions, keep
 from netmind_client.cli.output import Progress
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES_HELP)
 @click.version_option(package_name="netmind-testkit")
 @click.option("--api-key", envvar="NETMIND_API_KEY", show_envvar=True, callback=keep, expose_value=False,
-              help="The token.")  # fmt: skip
+              help="The API key.")  # fmt: skip
 @click.option("--base-url", envvar="NETMIND_BASE_URL", show_envvar=True, callback=keep, expose_value=False,
-              default=DEFAULT_BASE_URL, show_default=True, help="Where the API is.")  # fmt: skip
+              default=DEFAULT_BASE_URL, show_default=True, help="The API's URL.")  # fmt: skip
 def main() -> None:
-    """A minimal client of NetMind's generation API (unofficial)."""
+    """A minimal client for NetMind's generation API (unofficial)."""
 
 
 def _options(*options: Decorator) -> Decorator:
     """Return a decorator that adds several options to a command."""
-    return lambda command: functools.reduce(lambda made, option: option(made), reversed(options), command)
+    return lambda command: functools.reduce(lambda inner, option: option(inner), reversed(options), command)
 
 
 def _with_config(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for a model and its config, and call the command with ``model`` and ``config``."""
 
     @_options(
-        click.option("--model", required=True, help="Such as Qwen/Qwen-Image."),
+        click.option("--model", required=True, help="The model, such as Qwen/Qwen-Image."),
         click.option("--prompt", help="The same as --config prompt=TEXT."),
         click.option("--config", "pairs", metavar="KEY=VALUE", multiple=True,
-                     help="An option of the model (repeatable); the value as JSON, else as text."),
+                     help="An option of the model (repeatable). The value is JSON, otherwise text."),
         click.option("--config-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
                      help="A JSON file with the model's options."),
     )  # fmt: skip
@@ -57,7 +57,7 @@ def _with_config(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_config(
         *arguments: Any, prompt: str | None, pairs: tuple[str, ...], config_file: Path | None, **options: Any
     ) -> Any:
-        return command(*arguments, config=given.config(prompt, pairs, config_file), **options)
+        return command(*arguments, config=inputs.config(prompt, pairs, config_file), **options)
 
     return with_config
 
@@ -68,16 +68,16 @@ def _timeout(help_: str, default: float = DEFAULT_WAIT_SECONDS) -> Decorator:
 
 
 _folder = click.Path(file_okay=False, path_type=Path)
-_overwrite = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace existing files.")
 _saving = _options(
     click.option("-o", "--output", "directory", default=Path(), show_default="the current folder",
                  type=_folder, help="Folder to save to."),
     _overwrite,
     click.option("--max-bytes", type=click.IntRange(1), default=DEFAULT_MAX_BYTES, show_default=True,
-                 help="The most that one file may have."),
+                 help="Largest allowed size of one file, in bytes."),
 )  # fmt: skip
 _delete = click.option(
-    "--delete-on-timeout", is_flag=True, help="Delete the generation if it has not ended in time."
+    "--delete-on-timeout", is_flag=True, help="Delete the generation when the timeout expires."
 )
 _json = click.option(
     "--json", "as_json", is_flag=True, callback=keep, expose_value=False, help="Print one JSON document."
@@ -89,7 +89,7 @@ _json = click.option(
 @_json
 @click.pass_obj
 def create(connection: ConnectionOptions, /, **options: Any) -> None:
-    """Create a generation and print it; does not wait."""
+    """Create a generation and print it, without waiting for it."""
     client = connection.client()
     created = client.create(**options)
     connection.resume = f"{client.command} wait {created.id}"
@@ -103,20 +103,20 @@ _TIMES = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m
 @click.option(
     "--sent-at", required=True, type=click.DateTime(_TIMES), help="When the create was sent, in UTC."
 )
-@click.option("--model", help="What it was sent for.")
-@_timeout("Seconds to go on looking while there is none.", DEFAULT_REQUEST_SECONDS)
+@click.option("--model", help="The model of the create.")
+@_timeout("Seconds to repeat the search while nothing is found.", DEFAULT_REQUEST_SECONDS)
 @_json
 @click.pass_context
 def find_created(context: click.Context, /, sent_at: datetime, **options: Any) -> None:
-    """Look for the job of a create that was not answered.
+    """Search for the generation of a create that got no response.
 
-    Prints the generations that it can be, the nearest in time first. None is no proof that there is no job;
-    then the exit code is 1.
+    Prints the matching generations, the closest in time first. If nothing is found, the exit code is 1. That
+    does not prove that no generation exists.
     """
     connection: ConnectionOptions = context.obj
     found = connection.client().find_created(calendar.timegm(sent_at.timetuple()), **options)
     if not found and not connection.as_json:
-        click.echo("No generation of that time is in the list.", err=True)
+        click.echo("The list has no generation created at that time.", err=True)
     output.show_all(found, connection.as_json)
     if not found:
         context.exit(FAILED)
@@ -127,7 +127,7 @@ def find_created(context: click.Context, /, sent_at: datetime, **options: Any) -
 @_json
 @click.pass_obj
 def get(connection: ConnectionOptions, generation_id: str) -> None:
-    """Print a generation as it is now."""
+    """Print the current state of a generation."""
     output.show(connection.client().get(generation_id), connection.as_json)
 
 
@@ -151,13 +151,13 @@ def delete(connection: ConnectionOptions, generation_id: str) -> None:
 
 @main.command()
 @click.argument("generation_id")
-@_timeout("Seconds for all of it.")
+@_timeout("Seconds for the whole command.")
 @click.option(
     "-o",
     "--output",
     "directory",
     type=_folder,
-    help="Save its results to this folder, and print their paths.",
+    help="Save the results to this folder, and print their paths.",
 )
 @_overwrite
 @_delete
@@ -190,12 +190,12 @@ def wait(
 
 @main.command()
 @click.argument("generation_id")
-@_timeout("Seconds for all of it.")
+@_timeout("Seconds for the whole command.")
 @_saving
 @_json
 @click.pass_obj
 def download(connection: ConnectionOptions, /, generation_id: str, **options: Any) -> None:
-    """Save a completed generation's results, and print their paths."""
+    """Save the results of a completed generation, and print their paths."""
     with Progress() as progress:
         paths = connection.client().download(generation_id, on_progress=progress.received, **options)
     output.show_paths(paths, connection.as_json)
@@ -203,7 +203,7 @@ def download(connection: ConnectionOptions, /, generation_id: str, **options: An
 
 @main.command()
 @_with_config
-@_timeout("Seconds for all of it.")
+@_timeout("Seconds for the whole command.")
 @_saving
 @_delete
 @_json
@@ -212,23 +212,24 @@ def generate(connection: ConnectionOptions, /, **options: Any) -> None:
     """Create a generation, wait for it, save its results, and print their paths."""
     client = connection.client()
     with Progress() as progress:
-        made = client.generate(on_poll=progress.polled, on_progress=progress.received, **options)
-    connection.resume = f"{client.command} download {made.generation.id}"
-    output.show_paths(made.paths, connection.as_json)
+        generated = client.generate(on_poll=progress.polled, on_progress=progress.received, **options)
+    connection.resume = f"{client.command} download {generated.generation.id}"
+    output.show_paths(generated.paths, connection.as_json)
 
 
 @main.command("generate-many")
 @click.argument("requests", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @_saving
 @click.option(
-    "--concurrency", type=click.IntRange(1), default=4, show_default=True, help="How many at a time."
-)
+    "--concurrency", type=click.IntRange(1), default=4, show_default=True,
+    help="How many requests to process at a time.",
+)  # fmt: skip
 @click.option("--jobs", "jobs_file", type=click.Path(dir_okay=False, path_type=Path),
               show_default="jobs.jsonl in the folder",
-              help="Where the jobs' ids are kept, to go on from.")  # fmt: skip
+              help="The jobs file, which records progress so that the command can be resumed.")  # fmt: skip
 @click.option("--retry-failed", is_flag=True,
-              help="Create those again, and pay for them, that an earlier run saw fail.")  # fmt: skip
-@_timeout("Seconds for each of them.")
+              help="Create and pay for generations again that failed in an earlier run.")  # fmt: skip
+@_timeout("Seconds for each request.")
 @_json
 @click.pass_context
 def generate_many(
@@ -236,13 +237,13 @@ def generate_many(
 ) -> None:
     """Create many generations, wait for them, and save their results.
 
-    FILE has a JSON object a line, such as {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}; - is
-    stdin. The same command goes on where it was left: nothing is created twice. New lines go at the end.
+    FILE has one JSON object per line, such as {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}.
+    Use - for stdin. Repeat the same command to resume it: nothing is created twice. Add new lines at the end.
     """
     if requests == "-" and sys.stdin is None:
         raise click.UsageError("stdin is closed")
     with click.open_file(requests, "rb") as file:
-        read = given.requests("stdin" if requests == "-" else requests, file.read())
+        read = inputs.requests("stdin" if requests == "-" else requests, file.read())
     jobs = directory / "jobs.jsonl" if jobs_file is None else jobs_file
     connection: ConnectionOptions = context.obj
     client = connection.client()
@@ -261,13 +262,13 @@ def generate_many(
 @main.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes a shell complete this command.
+    """Print a script that enables shell completion.
 
     In bash, run: eval "$(netmind-client completion bash)"
     """
-    from click.shell_completion import get_completion_class  # noqa: PLC0415 - for this alone
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 - used only here
 
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"{shell} is not known to click")
+        raise click.UsageError(f"click does not support the shell {shell}")
     click.echo(kind(main, {}, "netmind-client", "_NETMIND_CLIENT_COMPLETE").source())

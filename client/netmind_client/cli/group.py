@@ -1,4 +1,4 @@
-"""How a command of ``netmind-client`` is called, and how it ends: with a sentence and an exit code."""
+"""The global options of ``netmind-client``, its error messages and its exit codes."""
 
 from __future__ import annotations
 
@@ -31,29 +31,31 @@ FAILED, SOME_FAILED, INTERRUPTED, TERMINATED = 1, 6, 130, 143
 
 EXIT_CODES_HELP = """\b
 Exit codes:
-  0  done
-  1  refused, not reached, not found or not saved
-  2  the command was wrong
+  0  success
+  1  request failed (rejected, unreachable, not found) or file not saved
+  2  usage error
   3  the generation failed
-  4  the generation had not ended in time; it goes on
-  5  a create was sent and no answer came: a job may exist
-  6  some of many generations did not end well
-  130  interrupted by Ctrl-C; it says how to go on
-  143  ended by SIGTERM; likewise"""
+  4  the generation did not end within the timeout
+  5  a create got no usable response: a generation may exist
+  6  some of many generations failed
+  130  interrupted by Ctrl-C; prints how to continue
+  143  terminated by SIGTERM; prints how to continue"""
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM came."""
+    """The process received SIGTERM."""
 
 
 @dataclass
 class ConnectionOptions:
-    """How to reach the API, and what is said at the end: the object of every click context.
+    """The global options and the state of a command, which every click context has as its object.
 
     Attributes:
-        arguments: The command line, without the name of the command.
-        as_json: Whether an error is printed as JSON, too.
-        resume: The command that goes on where this one was left.
+        arguments: The command line, without the name of the program.
+        api_key: The API key, if it is given.
+        base_url: The API's URL, if it is given.
+        as_json: Whether errors are also printed as JSON.
+        resume: The command that continues where this one stopped.
     """
 
     arguments: Sequence[str]
@@ -63,11 +65,11 @@ class ConnectionOptions:
     resume: str | None = None
 
     def client(self) -> GenerationClient:
-        """Return a client."""
+        """Create a client with these options."""
         return GenerationClient(self.api_key, self.base_url)
 
     def same_command(self) -> str:
-        """Return the command as it was given, without its API key."""
+        """Return the command line without the API key."""
         kept: list[str] = []
         arguments = iter(self.arguments)
         for argument in arguments:
@@ -79,71 +81,74 @@ class ConnectionOptions:
 
 
 def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    """Keep an option's value in the connection, unless it is not given."""
+    """Store an option's value in the context's object if the option is given."""
     if value is not None:
         setattr(context.obj, str(parameter.name), value)
 
 
 class Command(click.Command):
-    """A command whose help tells the exit codes, and that takes the options before it as well after it."""
+    """A command whose help lists the exit codes, and that also accepts the global connection options."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"epilog": EXIT_CODES_HELP, **options})
         for name in ("--api-key", "--base-url"):
             self.params.append(
-                click.Option([name], callback=keep, expose_value=False, help="As before the command.")
+                click.Option([name], callback=keep, expose_value=False, help=f"Same as the global {name}.")
             )
 
 
 class Commands(click.Group):
-    """Turns the client's errors, Ctrl-C and SIGTERM into a sentence or two and an exit code."""
+    """A group that turns the client's errors, Ctrl-C and SIGTERM into a message and an exit code."""
 
     command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep the arguments, for a hint that repeats the command."""
+        """Store the arguments, for a hint that repeats the command."""
         ctx.obj = ConnectionOptions(list(args))
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, and end with the exit code of what happened."""
+        """Run the command, and exit with the code for its result."""
         connection: ConnectionOptions = ctx.obj
         try:
-            with _terminable():
-                actual = super().invoke(ctx)
+            with _sigterm_as_interrupt():
+                result = super().invoke(ctx)
             if sys.stdout is None:
-                raise OSError(errno.EBADF, "stdout is closed")  # noqa: TRY301 - as where it is full
-            return actual  # noqa: TRY300
+                raise OSError(errno.EBADF, "stdout is closed")  # noqa: TRY301 - handled like a full disk
+            return result  # noqa: TRY300
         except exceptions.NetMindError as error:
             click.echo(f"Error: {error}", err=True)
             if connection.as_json:
-                click.echo(json.dumps(_facts(error), indent=2))
+                click.echo(json.dumps(_error_document(error), indent=2))
             code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), FAILED)
         except KeyboardInterrupt as error:
             notes: Sequence[str] = getattr(error, "__notes__", [])
             if connection.resume:
-                notes = [f"To go on: {connection.resume}"]
-            ended = isinstance(error, _Terminated)
-            click.echo("\n".join(["\nEnded." if ended else "\nInterrupted.", *notes]), err=True)
-            code = TERMINATED if ended else INTERRUPTED
+                notes = [f"To continue: {connection.resume}"]
+            is_terminated = isinstance(error, _Terminated)
+            click.echo("\n".join(["\nTerminated." if is_terminated else "\nInterrupted.", *notes]), err=True)
+            code = TERMINATED if is_terminated else INTERRUPTED
         except OSError as error:
-            _give_up_stdout()
-            # A closed pipe needs no message, unless there is something to go on with.
+            _discard_stdout()
+            # A closed pipe needs no message, unless there is a command to continue with.
             if connection.resume or error.errno not in (errno.EPIPE, errno.EBADF):
-                to_go_on = f"\nTo go on: {connection.resume}" if connection.resume else ""
-                click.echo(f"Error: the result cannot be printed: {error.strerror}{to_go_on}", err=True)
+                hint = f"\nTo continue: {connection.resume}" if connection.resume else ""
+                click.echo(f"Error: the result cannot be printed: {error.strerror}{hint}", err=True)
             code = FAILED
         raise click.exceptions.Exit(code)
 
 
-def _facts(error: exceptions.NetMindError) -> dict[str, Any]:
-    facts = {name: getattr(error, name) for name in ("generation_id", "attempts", "resume")}
-    return {"error": type(error).__name__, "message": error.args[0], **facts}
+def _error_document(error: exceptions.NetMindError) -> dict[str, Any]:
+    details = {name: getattr(error, name) for name in ("generation_id", "attempts", "resume")}
+    return {"error": type(error).__name__, "message": error.args[0], **details}
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does, so that it says how to go on."""
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Raise SIGTERM as a KeyboardInterrupt, so that the command prints how to continue.
+
+    Signal handlers can only be set in the main thread. In another thread, this changes nothing.
+    """
 
     def end(*_: object) -> None:
         raise _Terminated
@@ -158,7 +163,7 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _give_up_stdout() -> None:
-    """Let Python not try again at its end."""
+def _discard_stdout() -> None:
+    """Redirect stdout to the null device, so that Python's flush at exit does not fail again."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""What the command is given, read: a model's options, and the requests of a batch."""
+"""Read a model's options and the requests of a batch from arguments and files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _EXAMPLE = '{"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}'
 
 
 def config(prompt: str | None, pairs: tuple[str, ...], config_file: Path | None) -> dict[str, Any]:
-    """The model's options: from the file, replaced by the pairs and the prompt.
+    """Return the model's options. Those from the pairs and the prompt replace those from the file.
 
     Raises:
-        click.UsageError: There are none, one is given twice, or one cannot be read.
+        click.UsageError: There are no options, one is given twice, or one cannot be read.
     """
     given: dict[str, Any] = {} if prompt is None else {"prompt": prompt}
     for pair in pairs:
@@ -36,7 +36,7 @@ def config(prompt: str | None, pairs: tuple[str, ...], config_file: Path | None)
     if config_file is not None:
         return _read_file(config_file) | given
     if not given:
-        raise click.UsageError("nothing to generate from: pass --prompt, --config or --config-file")
+        raise click.UsageError("no prompt or config: pass --prompt, --config or --config-file")
     return given
 
 
@@ -51,7 +51,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def requests(name: str, content: bytes) -> Sequence[GenerationRequest]:
-    """Return the requests in a file, one a line; ``name`` says where they are from.
+    """Return the requests in a file, one per line. Error messages refer to the file by ``name``.
 
     Raises:
         click.UsageError: A line is not a request, or the file is not text.
@@ -62,7 +62,7 @@ def requests(name: str, content: bytes) -> Sequence[GenerationRequest]:
         raise click.UsageError(f"{name}: expected text in UTF-8: {error}") from None
     read = [_request(f"{name}, line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
     if not read:
-        raise click.UsageError(f"{name}: no requests: expected a JSON object a line, such as {_EXAMPLE}")
+        raise click.UsageError(f"{name}: no requests: expected one JSON object per line, such as {_EXAMPLE}")
     return read
 
 
@@ -86,12 +86,12 @@ def _what_is_wrong(document: Any) -> str | None:
     if not isinstance(document.get("model"), str) or not document["model"].strip():
         return "no model"
     if not isinstance(document.get("config"), dict):
-        return f"no config: {unknown[0]} belongs into one" if unknown else "no config"
+        return f"no config: {unknown[0]} belongs in config" if unknown else "no config"
     return f"{unknown[0]} is neither model nor config" if unknown else None
 
 
 def _text(content: bytes) -> str:
-    """The text of a file, which some editors begin with a byte order mark."""
+    """Return the text of a UTF-8 file, without the byte order mark that some editors add."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ValueError("this is UTF-16")
     return content.decode("utf-8-sig")

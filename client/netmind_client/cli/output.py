@@ -1,4 +1,4 @@
-"""What the command shows: results on stdout; where things stand on stderr, on a terminal."""
+"""Print results to stdout, and progress to stderr if it is a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def plain(text: object) -> str:
-    """The text without what steers a terminal, and what no terminal can show."""
+    """Return the text in one line. Control characters and others that are not printable are replaced."""
     line = " ".join(str(text).splitlines())
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line)
 
@@ -48,7 +48,7 @@ def show_all(generations: Iterable[Generation], as_json: bool) -> None:
 
 
 def show_paths(paths: Sequence[Path], as_json: bool) -> None:
-    """Print where files are."""
+    """Print the paths of files."""
     if as_json:
         click.echo(json.dumps([str(path) for path in paths]))
     else:
@@ -56,9 +56,9 @@ def show_paths(paths: Sequence[Path], as_json: bool) -> None:
 
 
 def show_outcomes(outcomes: Sequence[BatchOutcome], as_json: bool) -> None:
-    """Print what many came to: paths on stdout, failures on stderr."""
+    """Print the outcomes of many requests: paths on stdout, errors on stderr."""
     if as_json:
-        told = [
+        documents = [
             {
                 "request": number,
                 "generation_id": one.generation_id,
@@ -67,7 +67,7 @@ def show_outcomes(outcomes: Sequence[BatchOutcome], as_json: bool) -> None:
             }
             for number, one in enumerate(outcomes, 1)
         ]
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(documents, indent=2))
         return
     for number, one in enumerate(outcomes, 1):
         if one.error is None:
@@ -77,7 +77,7 @@ def show_outcomes(outcomes: Sequence[BatchOutcome], as_json: bool) -> None:
 
 
 class Progress:
-    """One line on a terminal that says where things stand; nothing in a pipe."""
+    """A progress line on a terminal. Nothing is shown in a pipe."""
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()
@@ -92,15 +92,15 @@ class Progress:
             click.echo(err=True)
 
     def begun(self, of: int) -> None:
-        """So many are to be done."""
+        """Show that a batch of this many requests has begun."""
         self._line(f"{_bar(0)} 0 of {of}")
 
     def polled(self, generation: Generation) -> None:
-        """A state was seen."""
+        """Show the state of a generation."""
         self._line(f"{generation.id}: {generation.status}, {time.monotonic() - self._begun:.0f} s")
 
     def received(self, progress: DownloadProgress) -> None:
-        """A part of a file came."""
+        """Show the progress of a download."""
         many = f" {progress.number}/{progress.of}" if progress.of > 1 else ""
         if progress.total:
             share = progress.received / progress.total
@@ -109,7 +109,7 @@ class Progress:
             self._line(f"downloading{many} {_size(progress.received)}")
 
     def ended(self, progress: ManyProgress) -> None:
-        """One of many has ended."""
+        """Show the progress of a batch after a request has ended."""
         failed = f", {progress.failed} failed" if progress.failed else ""
         self._line(f"{_bar(progress.done / progress.of)} {progress.done} of {progress.of}{failed}")
 

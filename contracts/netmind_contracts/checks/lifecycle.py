@@ -1,4 +1,4 @@
-"""Checks across the answers about one job: what stays, what moves, and how it ends."""
+"""Checks over several responses about one job: what is constant, what changes, and how the job ends."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _EMPTY: tuple[dict[str, list[str]], ...] = ({}, {"data": []})
 _NEVER_SEEN = ("cancelled", "error", "success")
 
 
-@check("get.completed", "job that was asked for")
-def get_returns_the_same_job_until_it_is_completed(seen: Histories) -> Iterator[Finding]:
-    """Get answers the generation that was asked for, and a job of the page's models ends as completed."""
-    for job in seen.jobs.values():
+@check("get.completed", "generation that was requested")
+def get_returns_the_same_job_until_it_is_completed(histories: Histories) -> Iterator[Finding]:
+    """Check that get returns the requested generation, and that jobs of documented models complete."""
+    for job in histories.jobs.values():
         for poll in job.polls:
             actual = poll.document.get("id") if isinstance(poll.document, dict) else actual_of(poll)
             yield finding(poll.succeeded and actual == job.id, poll, f"generation {job.id}", actual)
@@ -40,64 +40,64 @@ def get_returns_the_same_job_until_it_is_completed(seen: Histories) -> Iterator[
 
 
 @check("get.updated-at-moved", "completed job")
-def updated_at_has_moved(seen: Histories) -> Iterator[Finding]:
-    """Once a job is completed its updated_at is later than its created_at."""
-    for _, completed in seen.completed:
+def updated_at_has_moved(histories: Histories) -> Iterator[Finding]:
+    """Check that updated_at of a completed job is later than its created_at."""
+    for _, completed in histories.completed:
         created, updated = time_of(completed, "created_at"), time_of(completed, "updated_at")
         if created is not None and updated is not None:
             actual = f"created {created}, updated {updated}"
             yield finding(updated > created, completed, "updated_at after created_at", actual)
 
 
-def _steps(seen: Histories) -> Iterator[tuple[Observation, Observation]]:
-    """Each answer about a job with the next one about it."""
-    for job in seen.jobs.values():
+def _steps(histories: Histories) -> Iterator[tuple[Observation, Observation]]:
+    """Yield each response about a job with the next response about it."""
+    for job in histories.jobs.values():
         yield from pairwise(job.responses)
 
 
-@check("generation.constant", "two answers about one job")
-def facts_of_a_job_stay(seen: Histories) -> Iterator[Finding]:
-    """From answer to answer user_id and created_at stay as they are."""
-    for before, after in _steps(seen):
+@check("generation.constant", "two responses about one job")
+def facts_of_a_job_stay(histories: Histories) -> Iterator[Finding]:
+    """Check that user_id and created_at never change."""
+    for before, after in _steps(histories):
         for name in ("user_id", "created_at"):
             was, is_ = before.field(name), after.field(name)
-            yield finding(was == is_, after, f"{name} {was!r}, as before", is_)
+            yield finding(was == is_, after, f"{name} {was!r} (unchanged)", is_)
 
 
-@check("generation.updated-at-forward", "two answers about one job")
-def updated_at_never_goes_back(seen: Histories) -> Iterator[Finding]:
-    """From answer to answer updated_at stays or moves on."""
-    for before, after in _steps(seen):
+@check("generation.updated-at-forward", "two responses about one job")
+def updated_at_never_goes_back(histories: Histories) -> Iterator[Finding]:
+    """Check that updated_at never decreases."""
+    for before, after in _steps(histories):
         was, is_ = time_of(before, "updated_at"), time_of(after, "updated_at")
         if was is not None and is_ is not None:
             yield finding(is_ >= was, after, f"{was} or later", is_)
 
 
-@check("status.forward", "two answers about one job")
-def statuses_move_forward(seen: Histories) -> Iterator[Finding]:
-    """A status that was left does not come back, and whatever has ended stays as it ended."""
-    for job in seen.jobs.values():
+@check("status.forward", "two responses about one job")
+def statuses_move_forward(histories: Histories) -> Iterator[Finding]:
+    """Check that no earlier status is returned again, and that a final status never changes."""
+    for job in histories.jobs.values():
         left: set[str] = set()
         for (before, was), (after, is_) in pairwise(job.statuses):
             if was != is_:
                 left.add(was)
             holds = is_ not in left and (was == is_ or not has_ended(before.document))
-            yield finding(holds, after, f"{was} or what follows it", is_)
+            yield finding(holds, after, f"{was} or a later status", is_)
 
 
-@check("result.constant", "two answers about one completed job")
-def results_stay(seen: Histories) -> Iterator[Finding]:
-    """Once a job has results they stay the same; what signs a URL may change."""
-    for before, after in _steps(seen):
+@check("result.constant", "two responses about one completed job")
+def results_stay(histories: Histories) -> Iterator[Finding]:
+    """Check that results never change, except for the query of their URLs, which is redacted in a run."""
+    for before, after in _steps(histories):
         if results_of(before.document):
             actual = after.field("result")
             yield finding(actual == before.field("result"), after, "the same results as before", actual)
 
 
-@check("status.on-the-way", "answer about a job that had not ended")
-def statuses_on_the_way_are_known(seen: Histories) -> Iterator[Finding]:
-    """Until a job has ended its status is one of three words."""
-    for job in seen.jobs.values():
+@check("status.on-the-way", "response about a job that had not ended")
+def statuses_on_the_way_are_known(histories: Histories) -> Iterator[Finding]:
+    """Check that the status is one of three words until the job has ended."""
+    for job in histories.jobs.values():
         end = job.end.field("status") if job.end else None
         for response, status in job.statuses:
             if status != end:
@@ -105,24 +105,24 @@ def statuses_on_the_way_are_known(seen: Histories) -> Iterator[Finding]:
 
 
 @check("status.at-the-end", "job that ended")
-def statuses_at_the_end_are_known(seen: Histories) -> Iterator[Finding]:
-    """A job that has ended is completed or failed."""
-    for _, end in seen.ended:
+def statuses_at_the_end_are_known(histories: Histories) -> Iterator[Finding]:
+    """Check that an ended job has the status completed or failed."""
+    for _, end in histories.ended:
         status = end.field("status")
         yield finding(status in ("completed", "failed"), end, "completed or failed", status)
 
 
 @check("status.never-seen", "generation")
-def other_words_are_not_seen(seen: Histories) -> Iterator[Finding]:
-    """No generation is cancelled, error or success."""
-    for one in seen.generations:
-        status = one.field("status")
-        yield finding(status not in _NEVER_SEEN, one, "none of cancelled, error and success", status)
+def other_words_are_not_seen(histories: Histories) -> Iterator[Finding]:
+    """Check that no generation has the status cancelled, error or success."""
+    for observation in histories.generations:
+        status = observation.field("status")
+        yield finding(status not in _NEVER_SEEN, observation, "not cancelled, error or success", status)
 
 
-def _failed(seen: Histories) -> Iterator[Observation]:
-    """The last response of each failed job."""
-    for _, end in seen.ended:
+def _failed(histories: Histories) -> Iterator[Observation]:
+    """Yield the last response about each failed job."""
+    for _, end in histories.ended:
         status = end.field("status")
         failed = status == "failed" or (end.field("logs") and status != "completed")
         if failed and not results_of(end.document):
@@ -130,39 +130,39 @@ def _failed(seen: Histories) -> Iterator[Observation]:
 
 
 @check("failed.http-200", "failed job")
-def failed_jobs_say_why(seen: Histories) -> Iterator[Finding]:
-    """A failed job is answered with 200, and its last log line says why."""
-    for end in _failed(seen):
+def failed_jobs_say_why(histories: Histories) -> Iterator[Finding]:
+    """Check that a failed job is returned with 200, and that its last log line has a text."""
+    for end in _failed(histories):
         holds = end.status == 200 and end.field("status") == "failed" and last_log(end)
         yield finding(holds, end, "200, failed, and a log line", actual_of(end))
 
 
 @check("failed.worker-text", "failed job with a log line")
-def log_lines_embed_the_workers_error(seen: Histories) -> Iterator[Finding]:
-    """The log line holds the worker's own error, as JSON with a detail."""
-    for end in _failed(seen):
+def log_lines_embed_the_workers_error(histories: Histories) -> Iterator[Finding]:
+    """Check that the log line contains the error of the worker, as JSON with a detail."""
+    for end in _failed(histories):
         if text := last_log(end):
             found = embedded_json(text)
             holds = found is not None and "detail" in found[1]
-            yield finding(holds, end, 'a text with {"detail": …} in it', text)
+            yield finding(holds, end, 'a text that contains {"detail": …}', text)
 
 
 @check("failed.worker-input", "create whose input the worker cannot fetch")
-def bad_input_fails_late(seen: Histories) -> Iterator[Finding]:
-    """Input that only the worker can see is accepted, and the job fails."""
-    expected = "to be accepted, and to fail later"
-    for create, _, config in seen.creates:
+def bad_input_fails_late(histories: Histories) -> Iterator[Finding]:
+    """Check that create accepts input that only the worker can reject, and that the job fails."""
+    expected = "the create to succeed and the job to fail later"
+    for create, _, config in histories.creates:
         if config.get("audio_url") == UNREACHABLE_URL and not create.succeeded:
             yield finding(False, create, expected, actual_of(create))
-    for job, end in seen.ended:
+    for job, end in histories.ended:
         if job.config.get("audio_url") == UNREACHABLE_URL:
             yield finding(end.field("status") == "failed", end, expected, end.field("status"))
 
 
-@check("result.empty-for-a-moment", "completed answer with an empty result")
-def an_empty_result_is_filled(seen: Histories) -> Iterator[Finding]:
-    """A completed job whose result is empty has one a moment later."""
-    for job in seen.jobs.values():
+@check("result.empty-for-a-moment", "completed response with an empty result")
+def an_empty_result_is_filled(histories: Histories) -> Iterator[Finding]:
+    """Check that a completed job with an empty result has a result a moment later."""
+    for job in histories.jobs.values():
         completed = [response for response, status in job.statuses if status == "completed"]
         empty = [response for response in completed if response.field("result") in _EMPTY]
         if empty:
@@ -170,10 +170,10 @@ def an_empty_result_is_filled(seen: Histories) -> Iterator[Finding]:
             yield finding(filled, empty[-1], "a result, a moment later", "none")
 
 
-@check("timing.durations", "completed job of the page's image model")
-def images_take_as_long_as_reported(seen: Histories) -> Iterator[Finding]:
-    """An image takes from 8 s to 13 minutes, the reported extremes."""
-    for job, completed in seen.completed:
+@check("timing.durations", "completed job of the documented image model")
+def images_take_as_long_as_reported(histories: Histories) -> Iterator[Finding]:
+    """Check that an image takes from 8 s to 13 minutes, the reported extremes (with a margin of a minute)."""
+    for job, completed in histories.completed:
         if job.model == "Qwen/Qwen-Image" and job.created is not None:
             first = next(
                 response
@@ -185,10 +185,12 @@ def images_take_as_long_as_reported(seen: Histories) -> Iterator[Finding]:
 
 
 @check("delete.message", "delete of one of the run's jobs")
-def deletes_say_so(seen: Histories) -> Iterator[Finding]:
-    """The first delete of a job answers the message, unless it was refused for coming too soon."""
-    for job in seen.jobs.values():
-        for delete in [one for one in job.deletes if one.succeeded or not _was_pending(job, one)][:1]:
+def deletes_say_so(histories: Histories) -> Iterator[Finding]:
+    """Check that the first delete of a job returns the message; ignore rejected deletes of a pending job."""
+    for job in histories.jobs.values():
+        for delete in [delete for delete in job.deletes if delete.succeeded or not _was_pending(job, delete)][
+            :1
+        ]:
             holds = delete.succeeded and delete.field("message") == "Generation deleted"
             yield finding(holds, delete, "the message Generation deleted", actual_of(delete))
 
@@ -199,24 +201,24 @@ def _was_pending(job: JobHistory, delete: Observation) -> bool:
 
 
 @check("delete.gone", "job that was deleted")
-def deleted_jobs_are_gone(seen: Histories) -> Iterator[Finding]:
-    """After a delete get answers 404, the list leaves the job out, and a second delete is 404."""
-    for job in seen.jobs.values():
+def deleted_jobs_are_gone(histories: Histories) -> Iterator[Finding]:
+    """Check that after a delete, get and delete return 404, and the list does not have the job."""
+    for job in histories.jobs.values():
         gone = job.deleted_place
         if gone is None:
             continue
         for after in [*job.afterwards, *(delete for delete in job.deletes if delete.place > gone)]:
             yield finding(after.status == 404, after, "404", actual_of(after))
-        for entry in seen.list_entries:
+        for entry in histories.list_entries:
             if entry.place > gone and entry.field("id") == job.id:
                 actual = f"is_deleted {entry.field('is_deleted')}"
                 yield finding(False, entry, "a list without the job", actual)
 
 
 @check("delete.pending", "delete of a job that was pending")
-def pending_jobs_can_be_deleted(seen: Histories) -> Iterator[Finding]:
-    """A delete of a job whose last status was pending succeeds."""
-    for job in seen.jobs.values():
+def pending_jobs_can_be_deleted(histories: Histories) -> Iterator[Finding]:
+    """Check that a pending job can be deleted."""
+    for job in histories.jobs.values():
         for delete in job.deletes[:1]:
             if _was_pending(job, delete):
                 yield finding(delete.succeeded, delete, "a success", actual_of(delete))

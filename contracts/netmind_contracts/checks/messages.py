@@ -1,4 +1,4 @@
-"""Checks of single messages: create's answer, a generation's fields."""
+"""Checks of single messages: the response to create, and the fields of a generation."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _NOTHING = object()
 # Create
 
 
-def _is_generation(seen: Observation) -> bool:
-    return seen.succeeded and isinstance(seen.document, dict) and "id" in seen.document
+def _is_generation(observation: Observation) -> bool:
+    return observation.succeeded and isinstance(observation.document, dict) and "id" in observation.document
 
 
 def _accepts(*models: str) -> Callable[[Histories], Iterator[Finding]]:
-    def accepted(seen: Histories) -> Iterator[Finding]:
-        for create, model, _ in seen.creates:
+    def accepted(histories: Histories) -> Iterator[Finding]:
+        for create, model, _ in histories.creates:
             if model in models:
                 yield finding(_is_generation(create), create, "a generation", actual_of(create))
 
     return accepted
 
 
-check("create.request", "create of one of the page's models")(_accepts(*DOCUMENTED_MODELS))
+check("create.request", "create of one of the documented models")(_accepts(*DOCUMENTED_MODELS))
 check("models.qwen-image", "create of Qwen/Qwen-Image")(_accepts("Qwen/Qwen-Image"))
 check("models.mmaudio", "create of hkchengrex/MMAudio")(_accepts("hkchengrex/MMAudio"))
 check("models.speech-02-hd", "create of minimax/speech-02-hd")(_accepts("minimax/speech-02-hd"))
@@ -42,94 +42,98 @@ check("models.nano-banana", "create of a google/nano-banana")(
 )
 
 
-@check("create.config-by-model", "creates of both of the page's models")
-def configs_of_both_models_are_taken(seen: Histories) -> Iterator[Finding]:
-    """Both of the page's configs, which share no key but the prompt, are accepted."""
-    creates = [(create, model) for create, model, _ in seen.creates if model in DOCUMENTED_MODELS]
+@check("create.config-by-model", "creates of both of the documented models")
+def configs_of_both_models_are_accepted(histories: Histories) -> Iterator[Finding]:
+    """Check that both documented configs are accepted. They share only the key prompt."""
+    creates = [(create, model) for create, model, _ in histories.creates if model in DOCUMENTED_MODELS]
     if {model for _, model in creates} == set(DOCUMENTED_MODELS):
         for create, _ in creates:
-            expected = "either model's config to be taken"
+            expected = "the config of each model to be accepted"
             yield finding(_is_generation(create), create, expected, actual_of(create))
 
 
 @check("models.image-size-words", "create with an image_size")
-def image_sizes_are_taken(seen: Histories) -> Iterator[Finding]:
-    """A create with a known word as its image_size is accepted."""
-    for create, _, config in seen.creates:
+def image_sizes_are_accepted(histories: Histories) -> Iterator[Finding]:
+    """Check that a create with a known image_size is accepted."""
+    for create, _, config in histories.creates:
         if isinstance(config.get("image_size"), str):
-            expected = f"image_size {config['image_size']} to be taken"
+            expected = f"image_size {config['image_size']} to be accepted"
             yield finding(_is_generation(create), create, expected, actual_of(create))
 
 
 def _in_create(claim: str, field: str, expected: str, wanted: Callable[[Observation], bool]) -> None:
-    """Register a check of the generation that create responds with."""
+    """Register a check of a field in the response to create."""
 
-    @check(claim, "create that was answered with a generation")
-    def looks(seen: Histories) -> Iterator[Finding]:
-        for job in seen.jobs.values():
+    @check(claim, "create that returned a generation")
+    def check_field(histories: Histories) -> Iterator[Finding]:
+        for job in histories.jobs.values():
             if job.created is not None and job.config.get("sync_mode") is not True:
                 actual = job.created.field(field, "nothing")
                 yield finding(wanted(job.created), job.created, expected, actual)
 
 
-_in_create("create.pending", "status", "status pending", lambda one: one.field("status") == "pending")
-_in_create("create.empty-result", "result", "result {}", lambda one: one.field("result") == {})
+_in_create(
+    "create.pending", "status", "status pending", lambda observation: observation.field("status") == "pending"
+)
+_in_create(
+    "create.empty-result", "result", "result {}", lambda observation: observation.field("result") == {}
+)
 _in_create(
     "create.updated-at",
     "updated_at",
     "updated_at to equal created_at",
-    lambda one: one.field("updated_at", _NOTHING) == one.field("created_at"),
+    lambda observation: observation.field("updated_at", _NOTHING) == observation.field("created_at"),
 )
 
 
 @check("create.sync-mode", "create of google/nano-banana-pro with sync_mode")
-def sync_mode_returns_results(seen: Histories) -> Iterator[Finding]:
-    """Create itself answers the completed generation."""
-    for create, model, config in seen.creates:
+def sync_mode_returns_results(histories: Histories) -> Iterator[Finding]:
+    """Check that the response to create is the completed generation."""
+    for create, model, config in histories.creates:
         if config.get("sync_mode") is True and model == "google/nano-banana-pro":
             done = create.field("status") == "completed" and results_of(create.document)
             yield finding(done, create, "the completed generation", actual_of(create))
 
 
-@check("create.new-id", "two creates that were answered with a generation")
-def creates_give_new_ids(seen: Histories) -> Iterator[Finding]:
-    """No two creates answer the same id."""
+@check("create.new-id", "two creates that returned a generation")
+def creates_give_new_ids(histories: Histories) -> Iterator[Finding]:
+    """Check that no two creates return the same id."""
     ids: list[str] = []
-    for create, _, _ in seen.creates:
+    for create, _, _ in histories.creates:
         name = create.field("id")
         if create.succeeded and isinstance(name, str):
             if ids:
-                yield finding(name not in ids, create, "an id of its own", f"{name} again")
+                yield finding(name not in ids, create, "a new id", f"{name} again")
             ids.append(name)
 
 
 @check("success.status-200", "success")
-def successes_are_200(seen: Histories) -> Iterator[Finding]:
-    """Every success of the API is HTTP 200."""
-    for one in seen.api:
-        if one.succeeded:
-            yield finding(one.status == 200, one, "200", one.status)
+def successes_are_200(histories: Histories) -> Iterator[Finding]:
+    """Check that every successful response has status 200."""
+    for observation in histories.api:
+        if observation.succeeded:
+            yield finding(observation.status == 200, observation, "200", observation.status)
 
 
 # A generation's fields
 
 
 def _field(claim: str, *names: str) -> None:
-    """The fields are as their schema has them, in every generation of every response."""
+    """Register a check that these fields match their schema, in every generation of every response."""
 
     @check(claim, "generation")
-    def looks(seen: Histories) -> Iterator[Finding]:
-        for one, violations in seen.field_violations:
+    def check_field(histories: Histories) -> Iterator[Finding]:
+        for observation, violations in histories.field_violations:
             wrong = [
                 violation
                 for violation in violations
                 if violation.path[:1] and violation.path[0] in names and violation.rule != "maxProperties"
             ]
             for violation in wrong:
-                place = f"{one.where}.{violation.where}".removeprefix(".")
-                yield finding(False, one, violation.expected, f"{place}: {violation.actual}")
+                place = f"{observation.where}.{violation.where}".removeprefix(".")
+                yield finding(False, observation, violation.expected, f"{place}: {violation.actual}")
             if not wrong:
-                yield finding(True, one, "", "")
+                yield finding(True, observation, "", "")
 
 
 _field("generation.id", "id")
@@ -140,69 +144,75 @@ _field("generation.result-object", "result")
 
 
 @check("generation.not-deleted", "generation")
-def not_deleted_before_a_delete(seen: Histories) -> Iterator[Finding]:
-    """Until a delete deleted_at is null and is_deleted is false; both are there."""
-    for one in seen.responses:
-        flags = one.field("deleted_at", "nothing"), one.field("is_deleted", "nothing")
+def not_deleted_before_a_delete(histories: Histories) -> Iterator[Finding]:
+    """Check that deleted_at is null and is_deleted is false before a delete, and that both are present."""
+    for observation in histories.responses:
+        flags = observation.field("deleted_at", "nothing"), observation.field("is_deleted", "nothing")
         holds = flags[0] is None and flags[1] is False
-        yield finding(holds, one, "deleted_at null and is_deleted false", flags)
+        yield finding(holds, observation, "deleted_at null and is_deleted false", flags)
 
 
 @check("generation.user-id-form", "generation")
-def user_ids_are_hexadecimal(seen: Histories) -> Iterator[Finding]:
-    """A user_id is 32 hexadecimal digits."""
-    for one in seen.generations:
-        name = one.field("user_id")
+def user_ids_are_hexadecimal(histories: Histories) -> Iterator[Finding]:
+    """Check that user_id is 32 hexadecimal digits."""
+    for observation in histories.generations:
+        name = observation.field("user_id")
         if isinstance(name, str):
-            yield finding(re.fullmatch("[0-9a-f]{32}", name), one, "32 hexadecimal digits", name)
+            yield finding(re.fullmatch("[0-9a-f]{32}", name), observation, "32 hexadecimal digits", name)
 
 
 @check("generation.logs", "generation")
-def logs_are_there(seen: Histories) -> Iterator[Finding]:
-    """Logs are a list of {text}, empty unless the job failed."""
-    for one in seen.responses:
-        logs = one.field("logs", "no logs")
+def logs_are_there(histories: Histories) -> Iterator[Finding]:
+    """Check that logs is a list of {text}, and empty unless the job failed."""
+    for observation in histories.responses:
+        logs = observation.field("logs", "no logs")
         formed = isinstance(logs, list) and all(
             isinstance(line, dict) and isinstance(line.get("text"), str) for line in logs
         )
-        holds = formed and (one.field("status") == "failed" or logs == [])
-        yield finding(holds, one, "logs, empty when nothing went wrong", logs)
+        holds = formed and (observation.field("status") == "failed" or logs == [])
+        yield finding(holds, observation, "logs, empty unless the job failed", logs)
 
 
 @check("generation.durations", "completed job")
-def durations_are_whole_seconds(seen: Histories) -> Iterator[Finding]:
-    """A completed job has both durations, as whole seconds."""
-    for _, completed in seen.completed:
+def durations_are_whole_seconds(histories: Histories) -> Iterator[Finding]:
+    """Check that a completed job has both durations, in whole seconds."""
+    for _, completed in histories.completed:
         both = [completed.field(f"{part}_duration", "nothing") for part in ("pending", "processing")]
-        whole = all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in both)
+        whole = all(
+            isinstance(observation, int) and not isinstance(observation, bool) and observation >= 0
+            for observation in both
+        )
         yield finding(whole, completed, "pending_duration and processing_duration in whole seconds", both)
 
 
-@check("generation.empty-until-completed", "answer about a pending job")
-def pending_jobs_have_no_result(seen: Histories) -> Iterator[Finding]:
-    """While its status is pending a generation's result is an empty object."""
-    for one in seen.generations:
-        if one.field("status") == "pending":
-            result = one.field("result", "nothing")
-            yield finding(result == {}, one, "result {}", result)
+@check("generation.empty-until-completed", "response about a pending job")
+def pending_jobs_have_no_result(histories: Histories) -> Iterator[Finding]:
+    """Check that the result of a pending generation is an empty object."""
+    for observation in histories.generations:
+        if observation.field("status") == "pending":
+            result = observation.field("result", "nothing")
+            yield finding(result == {}, observation, "result {}", result)
 
 
-@check("message.json", "answer of the API")
-def messages_are_json(seen: Histories) -> Iterator[Finding]:
-    """Whatever the API answers is JSON by its Content-Type and by its content."""
-    for one in seen.api:
-        response = one.exchange.response
+@check("message.json", "response of the API")
+def messages_are_json(histories: Histories) -> Iterator[Finding]:
+    """Check that every response of the API has a JSON Content-Type and a JSON body."""
+    for observation in histories.api:
+        response = observation.exchange.response
         if response is not None and response.complete:
             media_type = response.headers.get("content-type", "no content type")
-            holds = media_type.partition(";")[0].strip() == "application/json" and one.document is not None
+            holds = (
+                media_type.partition(";")[0].strip() == "application/json"
+                and observation.document is not None
+            )
             actual = f"{media_type}: {response.body[:60]}"
-            yield finding(holds, one, "JSON, as application/json", actual)
+            yield finding(holds, observation, "JSON, as application/json", actual)
 
 
 @check("fields.come-and-go", "generation")
-def no_other_fields(seen: Histories) -> Iterator[Finding]:
-    """A generation has no fields beyond those of the page and those that people saw."""
-    for one in seen.generations:
-        if isinstance(one.document, dict):
-            other = sorted(set(one.document) - KNOWN_FIELDS)
-            yield finding(not other, one, "no other fields", f"also {', '.join(other)}")
+def no_other_fields(histories: Histories) -> Iterator[Finding]:
+    """Check that a generation has only documented and reported fields."""
+    for observation in histories.generations:
+        if isinstance(observation.document, dict):
+            other = sorted(set(observation.document) - KNOWN_FIELDS)
+            yield finding(not other, observation, "no other fields", f"also {', '.join(other)}")

@@ -1,4 +1,4 @@
-"""Findings, verdicts, and the register of checks: each names the claim that it is about."""
+"""Findings, verdicts, and the registry of checks. Each check is registered for a claim."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ _SHOWN_CHARACTERS = 160
 
 
 class Outcome(StrEnum):
-    """What a run says of a claim."""
+    """The outcome of checking a claim on a run."""
 
-    HELD = "held"
-    BROKEN = "broken"
+    PASSED = "passed"
+    FAILED = "failed"
     DIFFERS = "differs"
     LEARNED = "learned"
     NOT_EXERCISED = "not exercised"
     ERROR = "error"
 
 
-# What it is called when a claim of a level does not hold.
+# The outcome for a claim that does not hold, by its level. Only a documented claim can fail.
 CONTRADICTED = {
-    Level.DOCUMENTED: Outcome.BROKEN,
+    Level.DOCUMENTED: Outcome.FAILED,
     Level.OBSERVED: Outcome.DIFFERS,
     Level.ASSUMED: Outcome.LEARNED,
 }
 
 
 class Finding(NamedTuple):
-    """One look at one exchange.
+    """The result of checking one exchange.
 
     Attributes:
-        holds: Whether the claim holds there.
-        place: The exchange's place in the run.
-        expected: What the claim leads to expect, in words.
-        came: What came instead, in words.
+        holds: Whether the claim holds for the exchange.
+        place: The index of the exchange in the run.
+        expected: The expected value, in words.
+        actual: The actual value, in words.
     """
 
     holds: bool
@@ -53,17 +53,17 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a run says of one claim.
+    """The result of checking a claim on a run.
 
     Attributes:
-        looks: How many findings there were.
-        against: Those that contradict the claim.
-        reason: Why it was not exercised, or what went wrong in the kit itself.
+        checked: The number of findings.
+        against: The findings that contradict the claim.
+        reason: Why the claim was not exercised, or how the check itself failed.
     """
 
     claim: Claim
     outcome: Outcome
-    looks: int = 0
+    checked: int = 0
     against: tuple[Finding, ...] = ()
     reason: str = ""
 
@@ -72,7 +72,7 @@ Check = Callable[[Histories], Iterator[Finding]]
 
 
 class Registered(NamedTuple):
-    """A check, and what a run has to hold for it to find anything."""
+    """A check, with the id of its claim and what a run must contain to exercise it."""
 
     claim: str
     needs: str
@@ -83,7 +83,7 @@ CHECKS: list[Registered] = []
 
 
 def check(claim: str, needs: str) -> Callable[[Check], Check]:
-    """Register a check of the claim with this id; ``needs`` completes "the run holds no …"."""
+    """Register a check of the claim with this id; ``needs`` completes "the run has no …"."""
 
     def register(function: Check) -> Check:
         CHECKS.append(Registered(claim, needs, function))
@@ -92,34 +92,36 @@ def check(claim: str, needs: str) -> Callable[[Check], Check]:
     return register
 
 
-def finding(holds: object, seen: Observation, expected: str, actual: object) -> Finding:
-    """A finding at an exchange."""
+def finding(holds: object, observation: Observation, expected: str, actual: object) -> Finding:
+    """Return a finding on an exchange, with the actual value truncated."""
     text = " ".join(str(actual).split())
     shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
-    return Finding(bool(holds), seen.place, expected, shown)
+    return Finding(bool(holds), observation.place, expected, shown)
 
 
-def actual_of(seen: Observation) -> str:
-    """An answer in words: its HTTP status and the beginning of its body."""
-    response = seen.exchange.response
-    return f"{response.status} {response.body}" if response else f"no answer ({seen.exchange.failure})"
+def actual_of(observation: Observation) -> str:
+    """Return the status and the body of a response, or why there was no response."""
+    response = observation.exchange.response
+    return (
+        f"{response.status} {response.body}" if response else f"no response ({observation.exchange.failure})"
+    )
 
 
 def judge(run: Run) -> tuple[Verdict, ...]:
-    """What a run says of every claim, in the order of the claims."""
-    seen = Histories(run)
-    return tuple(_verdict(claim, seen) for claim in load_claims())
+    """Return the verdict on every claim, in the order of the claims."""
+    histories = Histories(run)
+    return tuple(_verdict(claim, histories) for claim in load_claims())
 
 
-def _verdict(claim: Claim, seen: Histories) -> Verdict:
+def _verdict(claim: Claim, histories: Histories) -> Verdict:
     checks = [registered for registered in CHECKS if registered.claim == claim.id]
     try:
-        findings = [found for registered in checks for found in registered.run(seen)]
-    except Exception as error:  # noqa: BLE001 - a mistake of the kit is no verdict on the endpoint
-        return Verdict(claim, Outcome.ERROR, reason=f"the check failed: {type(error).__name__}: {error}")
+        findings = [found for registered in checks for found in registered.run(histories)]
+    except Exception as error:  # noqa: BLE001 - a bug in a check must not count as drift
+        return Verdict(claim, Outcome.ERROR, reason=f"the check raised {type(error).__name__}: {error}")
     against = tuple(found for found in findings if not found.holds)
     if not findings:
         needs = " and no ".join(registered.needs for registered in checks)
-        return Verdict(claim, Outcome.NOT_EXERCISED, reason=f"the run holds no {needs}")
-    outcome = CONTRADICTED[claim.level] if against else Outcome.HELD
+        return Verdict(claim, Outcome.NOT_EXERCISED, reason=f"the run has no {needs}")
+    outcome = CONTRADICTED[claim.level] if against else Outcome.PASSED
     return Verdict(claim, outcome, len(findings), against)

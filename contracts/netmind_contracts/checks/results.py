@@ -1,4 +1,4 @@
-"""Checks of results: what a completed job says of its files, and what is downloaded."""
+"""Checks of results: the entries of a completed job, and the downloaded files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _in_results(claim: str, field: str, expected: str, wanted: Callable[[Any, Jo
     """Register a check of one field of every result that is a file."""
 
     @check(claim, "completed job with a file")
-    def looks(seen: Histories) -> Iterator[Finding]:
-        for job, completed, entry in seen.results:
+    def check_field(histories: Histories) -> Iterator[Finding]:
+        for job, completed, entry in histories.results:
             if "url" in entry or "text" not in entry:
                 actual = f"{field} {entry.get(field, 'nothing')!r}"
                 yield finding(wanted(entry.get(field), job), completed, expected, actual)
@@ -49,10 +49,10 @@ _in_results("result.file-type", "file_type", "a word, image for an image", _is_w
 
 
 @check("result.url-form", "completed job with a file")
-def urls_are_of_the_observed_form(seen: Histories) -> Iterator[Finding]:
-    """A URL's path ends with user, inference, file id and name; the host may be another's."""
+def urls_are_of_the_observed_form(histories: Histories) -> Iterator[Finding]:
+    """Check that the path of a URL ends with user id, inference, file id and file name, on any host."""
     expected = "…/{user_id}/inference/{file_id}/{file_name}"
-    for _, completed, entry in seen.results:
+    for _, completed, entry in histories.results:
         if isinstance(entry.get("url"), str):
             user = completed.field("user_id")
             tail = f"/{user}/inference/{entry.get('file_id')}/{entry.get('file_name')}"
@@ -61,18 +61,18 @@ def urls_are_of_the_observed_form(seen: Histories) -> Iterator[Finding]:
 
 
 @check("result.url-absolute", "completed job with a file")
-def urls_are_absolute(seen: Histories) -> Iterator[Finding]:
-    """A result's URL says where the file is, scheme and host included."""
-    for _, completed, entry in seen.results:
+def urls_are_absolute(histories: Histories) -> Iterator[Finding]:
+    """Check that the URL of a result has a scheme and a host."""
+    for _, completed, entry in histories.results:
         if isinstance(entry.get("url"), str):
             absolute = re.match("https?://[^/]+/", entry["url"])
             yield finding(absolute, completed, "an absolute URL", entry["url"])
 
 
 @check("result.data", "completed job")
-def completed_jobs_have_results(seen: Histories) -> Iterator[Finding]:
-    """A completed job has results, each with its fields."""
-    for _, completed in seen.completed:
+def completed_jobs_have_results(histories: Histories) -> Iterator[Finding]:
+    """Check that a completed job has results with all their fields."""
+    for _, completed in histories.completed:
         wrong = [
             violation
             for violation in library.violations("generation", completed.document)
@@ -87,34 +87,34 @@ def completed_jobs_have_results(seen: Histories) -> Iterator[Finding]:
 
 
 @check("result.text", "completed job of openai/whisper")
-def whisper_returns_text(seen: Histories) -> Iterator[Finding]:
-    """A transcription is text in the result, with no file."""
-    for job, completed in seen.completed:
+def whisper_returns_text(histories: Histories) -> Iterator[Finding]:
+    """Check that the result of a transcription is a text, not a file."""
+    for job, completed in histories.completed:
         for entry in results_of(completed.document)[:1] if job.model == "openai/whisper" else ():
             inline = isinstance(entry, dict) and isinstance(entry.get("text"), str) and "url" not in entry
             yield finding(inline, completed, "a text and no file", entry)
 
 
 @check("result.download", "download")
-def results_download(seen: Histories) -> Iterator[Finding]:
-    """A result's URL answers a file that is not empty."""
-    for _, _, download in seen.downloads:
+def results_download(histories: Histories) -> Iterator[Finding]:
+    """Check that the URL of a result returns a file that is not empty."""
+    for _, _, download in histories.downloads:
         size = download.exchange.response.size if download.exchange.response else 0
         actual = f"{size} bytes" if download.succeeded else actual_of(download)
         yield finding(download.succeeded and size > 0, download, "a file that is not empty", actual)
 
 
 @check("result.no-token", "download")
-def results_need_no_token(seen: Histories) -> Iterator[Finding]:
-    """A download without a token is not refused for that."""
-    for _, _, download in seen.downloads:
+def results_need_no_token(histories: Histories) -> Iterator[Finding]:
+    """Check that a download without an API key is not rejected."""
+    for _, _, download in histories.downloads:
         refused = download.status in (401, 403)
-        yield finding(not refused, download, "a file, without a token", download.status)
+        yield finding(not refused, download, "a file, without an API key", download.status)
 
 
-def _files(seen: Histories) -> Iterator[tuple[JobHistory, dict[str, Any], Observation]]:
-    """Files that were downloaded, each with its job and the result that names it."""
-    for job, place, download in seen.downloads:
+def _files(histories: Histories) -> Iterator[tuple[JobHistory, dict[str, Any], Observation]]:
+    """Yield the downloaded files, each with its job and its entry in the results."""
+    for job, place, download in histories.downloads:
         results = results_of(job.completed.document) if job.completed else []
         response = download.exchange.response
         arrived = response is not None and response.is_success and response.size > 0
@@ -123,7 +123,7 @@ def _files(seen: Histories) -> Iterator[tuple[JobHistory, dict[str, Any], Observ
 
 
 def _formats(download: Observation) -> list[tuple[str, str]]:
-    """What the first bytes of a file look like: media types and extensions, the likeliest alone."""
+    """Return the media types and extensions that match the first bytes of a file best."""
     response = download.exchange.response
     try:
         found = puremagic.magic_string(response.head if response else b"")
@@ -141,9 +141,9 @@ def _shown(formats: list[tuple[str, str]], download: Observation) -> str:
 
 
 @check("result.kind", "download of an image, a video or an audio file")
-def bytes_are_of_the_kind_that_is_named(seen: Histories) -> Iterator[Finding]:
-    """The first bytes are those of an image, a video or a sound, as file_type says."""
-    for _, entry, download in _files(seen):
+def bytes_are_of_the_kind_that_is_named(histories: Histories) -> Iterator[Finding]:
+    """Check that the first bytes match file_type: image, video or audio."""
+    for _, entry, download in _files(histories):
         kind = entry.get("file_type")
         if kind in ("image", "video", "audio"):
             formats = _formats(download)
@@ -155,9 +155,9 @@ def bytes_are_of_the_kind_that_is_named(seen: Histories) -> Iterator[Finding]:
 
 
 @check("result.output-format", "download of a job with an output_format")
-def bytes_are_of_the_format_that_was_asked_for(seen: Histories) -> Iterator[Finding]:
-    """The first bytes are those of the format in config.output_format (hex, for speech, is none)."""
-    for job, _, download in _files(seen):
+def bytes_are_of_the_requested_format(histories: Histories) -> Iterator[Finding]:
+    """Check that the first bytes match config.output_format (except hex, which is not a file format)."""
+    for job, _, download in _files(histories):
         wanted = job.config.get("output_format")
         if isinstance(wanted, str) and wanted != "hex":
             formats = _formats(download)
@@ -167,18 +167,18 @@ def bytes_are_of_the_format_that_was_asked_for(seen: Histories) -> Iterator[Find
 
 
 @check("result.num-images", "completed job with num_images")
-def as_many_images_as_were_asked_for(seen: Histories) -> Iterator[Finding]:
-    """A job that was to make N images has N results."""
-    for job, completed in seen.completed:
+def there_are_as_many_images_as_requested(histories: Histories) -> Iterator[Finding]:
+    """Check that a job with num_images N has N results."""
+    for job, completed in histories.completed:
         wanted, actual = job.config.get("num_images"), len(results_of(completed.document))
         if isinstance(wanted, int) and actual:
             yield finding(actual == wanted, completed, f"{wanted} results", actual)
 
 
 @check("models.video", "completed job of google/veo3.1-fast")
-def video_is_an_mp4(seen: Histories) -> Iterator[Finding]:
-    """A video model's result begins as an mp4 does."""
-    for job, _, download in _files(seen):
+def video_is_an_mp4(histories: Histories) -> Iterator[Finding]:
+    """Check that the file of a video model is an mp4."""
+    for job, _, download in _files(histories):
         if job.model == "google/veo3.1-fast":
             formats = _formats(download)
             is_mp4 = "mp4" in {extension for _, extension in formats}

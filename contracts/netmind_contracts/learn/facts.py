@@ -1,4 +1,4 @@
-"""What a run shows, as facts of a profile. What was not seen is left out.
+"""Learn the facts of a profile from a run. Behaviour that was not observed is left out.
 
 The keys are those of the fake's profiles (``netmind-mock profile documented`` prints them).
 """
@@ -35,27 +35,27 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def learn(run: Run) -> dict[str, Any]:
-    """Return the facts that a run shows, by the profile's keys; each value is one that TOML can hold."""
-    seen = Histories(run)
+    """Return the facts that a run shows, by their keys in a profile. All values can be written as TOML."""
+    histories = Histories(run)
     facts = {
-        **_of_statuses(seen),
-        **_of_fields(seen),
-        **_of_results(seen),
-        **_of_models(seen),
-        **_of_deletes_and_lists(seen),
-        **_of_refusals(seen),
+        **_of_statuses(histories),
+        **_of_fields(histories),
+        **_of_results(histories),
+        **_of_models(histories),
+        **_of_deletes_and_lists(histories),
+        **_of_refusals(histories),
     }
     return {key: value for key, value in facts.items() if value is not None and _is_toml(value)}
 
 
 def unmet_words(run: Run, words: dict[str, str]) -> list[str]:
-    """Return the names of the statuses whose word no response had: it is the name itself, and assumed."""
+    """Return the names of the statuses whose word was in no response, and is assumed to be the name."""
     met = {status for job in Histories(run).jobs.values() for _, status in job.statuses}
     return [name for name, word in words.items() if word not in met]
 
 
 def _is_toml(value: Any) -> bool:
-    """Return whether a TOML file can hold a value: no null, no number over 64 bits, no lone surrogate."""
+    """Return whether a value can be written as TOML: no null, no number over 64 bits, no lone surrogate."""
     if isinstance(value, dict):
         return all(map(_is_toml, (*value, *value.values())))
     if isinstance(value, list):
@@ -68,17 +68,17 @@ def _is_toml(value: Any) -> bool:
 # Statuses
 
 
-def _of_statuses(seen: Histories) -> dict[str, Any]:
-    successes = [one.status for one in seen.api if one.succeeded]
-    # Jobs that were followed from their create to their end, each with how long it took.
+def _of_statuses(histories: Histories) -> dict[str, Any]:
+    successes = [observation.status for observation in histories.api if observation.succeeded]
+    # Jobs that were polled from their create to their end, each with its duration.
     followed = [
         (end.exchange.at - job.created.exchange.at, job)
-        for job, end in seen.ended
+        for job, end in histories.ended
         if job.created and job.polls and not has_ended(job.created.document)
     ]
     facts: dict[str, Any] = {"success.status": max(successes, key=successes.count, default=None)}
-    if passed := _passed(seen):
-        facts["statuses.words"] = words = _words(seen, passed)
+    if passed := _passed(histories):
+        facts["statuses.words"] = words = _words(histories, passed)
         names = {words[name]: name for name in ON_THE_WAY}
         _, longest = max(followed, key=lambda pair: pair[0], default=(0.0, None))
         stages = [
@@ -91,10 +91,10 @@ def _of_statuses(seen: Histories) -> dict[str, Any]:
     return facts
 
 
-def _passed(seen: Histories) -> list[str]:
-    """Return the words for statuses on the way, in the order in which they were first met."""
+def _passed(histories: Histories) -> list[str]:
+    """Return the words for statuses before the end, in the order of their first response."""
     found: list[str] = []
-    for job in seen.jobs.values():
+    for job in histories.jobs.values():
         end = job.end.field("status") if job.end else None
         for response, status in job.statuses:
             if not has_ended(response.document) and status not in (*found, *FINAL_STATUSES, end):
@@ -102,8 +102,8 @@ def _passed(seen: Histories) -> list[str]:
     return found
 
 
-def _words(seen: Histories, passed: list[str]) -> dict[str, str]:
-    """Return a word for each of our names: as it was met, else the name itself."""
+def _words(histories: Histories, passed: list[str]) -> dict[str, str]:
+    """Return a word for each status of the profile: the observed one, or else the name itself."""
     words: dict[str, str] = {}
     for word in passed:
         free = [name for name in ON_THE_WAY if name not in words and (name == word or name not in passed)]
@@ -112,7 +112,7 @@ def _words(seen: Histories, passed: list[str]) -> dict[str, str]:
             name = "pending"
         if name:
             words[name] = word
-    for _, end in seen.ended:
+    for _, end in histories.ended:
         name, status = "completed" if results_of(end.document) else "failed", end.field("status")
         if isinstance(status, str) and (name, status) != ("failed", "completed"):
             words.setdefault(name, status)
@@ -123,7 +123,7 @@ def _words(seen: Histories, passed: list[str]) -> dict[str, str]:
 
 
 def _shares(job: JobHistory) -> Iterator[tuple[str, float]]:
-    """Yield each status on the way with the share of the job's time that it took, to a hundredth."""
+    """Yield each status before the end with its share of the job's duration, to a hundredth."""
     begins = _begins(job)
     total = begins[-1][1] - begins[0][1]
     for (word, began), (_, ended) in pairwise(begins):
@@ -131,7 +131,7 @@ def _shares(job: JobHistory) -> Iterator[tuple[str, float]]:
 
 
 def _begins(job: JobHistory) -> list[tuple[str, float]]:
-    """Return when each status began, in seconds: between the last response before it and its first."""
+    """Return each status with its begin: between the last response before it and its first response."""
     begins: list[tuple[str, float]] = []
     before = 0.0
     for response, status in job.statuses:
@@ -145,7 +145,7 @@ def _begins(job: JobHistory) -> list[tuple[str, float]]:
 
 
 def _updated(job: JobHistory, response: Observation) -> float:
-    """Return when a status began by updated_at, which is in whole seconds: on average half a second early."""
+    """Return when a status began by updated_at. Its whole seconds are on average half a second early."""
     created, updated = time_of(response, "created_at"), time_of(response, "updated_at")
     if created is None or updated is None:
         return response.exchange.at
@@ -154,7 +154,7 @@ def _updated(job: JobHistory, response: Observation) -> float:
 
 
 def _empty_for(job: JobHistory) -> float:
-    """Return the seconds for which a completed job was seen without results; 0 if it never was."""
+    """Return for how many seconds a completed job had no results; 0 if it always had them."""
     end = job.end.field("status") if job.end else None
     empty = any(status == end and not results_of(response.document) for response, status in job.statuses)
     filled = [response.exchange.at for response in job.responses if results_of(response.document)]
@@ -164,9 +164,9 @@ def _empty_for(job: JobHistory) -> float:
 # Fields and results
 
 
-def _of_fields(seen: Histories) -> dict[str, Any]:
-    documents = [one.document for one in seen.responses]
-    completed = [one.document for _, one in seen.completed]
+def _of_fields(histories: Histories) -> dict[str, Any]:
+    documents = [observation.document for observation in histories.responses]
+    completed = [observation.document for _, observation in histories.completed]
     extra = {
         name: document[name]
         for document in documents
@@ -177,14 +177,16 @@ def _of_fields(seen: Histories) -> dict[str, Any]:
     return {
         # A failed job may say why in a field that others do not have.
         "fields.logs": any("logs" in document for document in under_way) if under_way else None,
-        "fields.durations": any("pending_duration" in one for one in completed) if completed else None,
+        "fields.durations": any("pending_duration" in observation for observation in completed)
+        if completed
+        else None,
         "fields.extra": extra if documents else None,
     }
 
 
-def _of_results(seen: Histories) -> dict[str, Any]:
+def _of_results(histories: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    for job, completed, entry in seen.results:
+    for job, completed, entry in histories.results:
         if job.model == "openai/whisper":
             facts["result.text_inline"] = "text" in entry and "url" not in entry
         if isinstance(entry.get("url"), str) and isinstance(entry.get("file_name"), str):
@@ -218,9 +220,9 @@ def _url_path_template(entry: dict[str, Any], user_id: Any) -> str | None:
 # Models
 
 
-def _of_models(seen: Histories) -> dict[str, Any]:
+def _of_models(histories: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    for create, model, config in seen.creates:
+    for create, model, config in histories.creates:
         if model == UNKNOWN_MODEL:
             facts["models.unknown"] = "accept" if create.succeeded else "refuse"
             facts["errors.unknown_model"] = _refusal(create, model, "{model}")
@@ -229,7 +231,7 @@ def _of_models(seen: Histories) -> dict[str, Any]:
             facts["errors.model_unavailable"] = _refusal(create, model, "{model}")
         elif config.get("sync_mode") is True and results_of(create.document):
             facts.setdefault("create.sync_mode_models", []).append(model)
-    for job, end in seen.ended:
+    for job, end in histories.ended:
         if job.config.get("audio_url") == UNREACHABLE_URL:
             failed = not results_of(end.document)
             found = embedded_json(last_log(end)) if failed else None
@@ -241,17 +243,17 @@ def _of_models(seen: Histories) -> dict[str, Any]:
 # Deletes and lists
 
 
-def _of_deletes_and_lists(seen: Histories) -> dict[str, Any]:
+def _of_deletes_and_lists(histories: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    for job in seen.jobs.values():
+    for job in histories.jobs.values():
         for delete in job.deletes:
             if delete.succeeded and isinstance(delete.document, dict):
                 facts.setdefault("delete.message", delete.document.get("message"))
         for after in job.afterwards:
             if after.succeeded or 400 <= after.status <= 499:
                 facts["delete.leaves"] = "tombstone" if after.succeeded else "gone"
-    for one in seen.lists:
-        places = seen.order_in(one)
+    for observation in histories.lists:
+        places = histories.order_in(observation)
         if len(places) > 1:
             facts["list.order"] = "oldest_first" if places == sorted(places) else "newest_first"
     return facts
@@ -260,18 +262,20 @@ def _of_deletes_and_lists(seen: Histories) -> dict[str, Any]:
 # Refusals
 
 
-def _of_refusals(seen: Histories) -> dict[str, Any]:
+def _of_refusals(histories: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    for one in seen.api:
-        key = _refused_as(one.exchange)
-        if key and one.status >= 400:
-            quoted = (one.exchange.request.content_type, "{actual}") if key == "wrong_content_type" else ()
-            facts.setdefault(f"errors.{key}", _refusal(one, *quoted))
+    for observation in histories.api:
+        key = _refused_as(observation.exchange)
+        if key and observation.status >= 400:
+            quoted = (
+                (observation.exchange.request.content_type, "{actual}") if key == "wrong_content_type" else ()
+            )
+            facts.setdefault(f"errors.{key}", _refusal(observation, *quoted))
     return facts
 
 
 def _refused_as(exchange: Exchange) -> str:
-    """Return which refusal of the profile an exchange shows if it is refused; empty for none."""
+    """Return the key of the error that an exchange shows if it is rejected; or an empty string."""
     request = exchange.request
     if request.authorization in (Authorization.NONE, Authorization.WRONG):
         return "missing_token" if request.authorization is Authorization.NONE else "bad_token"
@@ -288,20 +292,20 @@ def _refused_as(exchange: Exchange) -> str:
     return ""
 
 
-def _refusal(one: Observation, quoted: str = "", placeholder: str = "") -> dict[str, Any] | None:
-    """Return a refusal as a profile states it; None if it is none, or its body is no JSON object.
+def _refusal(observation: Observation, quoted: str = "", placeholder: str = "") -> dict[str, Any] | None:
+    """Return an error as written in a profile; None if it is not one, or its body is not a JSON object.
 
     Args:
-        one: The exchange.
-        quoted: A text of the request that the body may quote.
-        placeholder: What stands for it in a profile.
+        observation: The response.
+        quoted: A text of the request that the body may contain.
+        placeholder: The profile's placeholder for it.
     """
-    document = one.document
-    if one.status < 400 or not isinstance(document, dict):
+    document = observation.document
+    if observation.status < 400 or not isinstance(document, dict):
         return None
     if isinstance(document.get("detail"), list):
         document = {**document, "detail": "{detail}"}
-    return {"status": one.status, "body": _replaced(document, quoted, placeholder)}
+    return {"status": observation.status, "body": _replaced(document, quoted, placeholder)}
 
 
 def _replaced(value: Any, quoted: str, placeholder: str) -> Any:

@@ -1,4 +1,4 @@
-"""A profile for the fake, as TOML text."""
+"""Write a profile for the fake as TOML."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 def profile_of(run: Run) -> str:
-    """Return a profile as TOML text: each fact is ``observed``, its source the endpoint and the day."""
-    host, day = urlsplit(run.target).netloc, run.started[:10]
+    """Return a profile as TOML text. Each fact is ``observed``; its source is the endpoint and the date."""
+    host, day = urlsplit(run.base_url).netloc, run.started[:10]
     document: dict[str, Any] = {
         "name": f"learned from {host}",
-        "description": f"What {host} did on {day}; what it did not show is as documented.",
+        "description": f"Behaviour of {host} on {day}. What was not observed is as documented.",
         "extends": "documented",
     }
     for key, value in learn(run).items():
         group, _, name = key.partition(".")
         source = f"learned from {host} on {day}"
         if key == "statuses.words" and (unmet := unmet_words(run, value)):
-            source += f"; not met, and so assumed: {', '.join(unmet)}"
+            source += f"; not observed, and so assumed: {', '.join(unmet)}"
         facts = document.setdefault(group, tomlkit.table(is_super_table=True))
         facts[name] = {"value": _inline(value), "level": "observed", "source": source}
     return tomlkit.dumps(document)
 
 
 def _inline(value: Any) -> Any:
-    """Return a value as one of tomlkit's that is written on a single line."""
+    """Return a value as a tomlkit item that is written on one line."""
     if isinstance(value, dict):
         table = tomlkit.inline_table()
         for key, part in value.items():

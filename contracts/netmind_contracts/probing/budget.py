@@ -1,4 +1,4 @@
-"""What may be spent at an endpoint, and whether the endpoint and its key can be used at all."""
+"""Validate an endpoint and its API key, and limit how many generations may be created there."""
 
 from __future__ import annotations
 
@@ -10,64 +10,64 @@ MAX_CREATES = 3
 
 
 class EndpointError(Exception):
-    """The endpoint cannot be looked at. The message is one sentence that says what to do."""
+    """The endpoint cannot be probed. The message is one sentence that says what to do."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """How many generations may be created. A create is reserved before it is sent.
+    """A limit on created generations. A create is reserved before it is sent.
 
     Attributes:
-        limit: The most that may be created.
-        reserved: How many were, or may have been.
+        limit: The maximum number of generations.
+        reserved: The number of generations that were, or may have been, created.
     """
 
     limit: int
     reserved: int = field(default=0, init=False)
 
     def reserve(self) -> bool:
-        """Whether one more may be created; if so, it counts from now on."""
+        """Reserve a create. Return False if the limit is reached."""
         if self.reserved >= self.limit:
             return False
         self.reserved += 1
         return True
 
     def release(self) -> None:
-        """Take back a reservation: the endpoint certainly created nothing."""
+        """Release a reservation whose request certainly created nothing."""
         self.reserved -= 1
 
 
 def base_url_of(text: str) -> str:
-    """The base URL without a slash or /v1 at its end.
+    """Return the base URL without a trailing slash or /v1.
 
     Raises:
-        EndpointError: It is not an HTTP URL, or holds a password, a query or a fragment.
+        EndpointError: It is not an HTTP URL, or has a password, a query or a fragment.
     """
     url = text.strip().rstrip("/").removesuffix("/v1").rstrip("/")
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not close, a port that is none
+    except ValueError:  # unclosed brackets, or a port that is not a number
         usable = False
     if usable and "@" in parts.netloc:
-        raise EndpointError("the base URL holds a user or password; give the key as --api-key instead")
+        raise EndpointError("the base URL has a user name or password; use --api-key for the API key")
     if not usable or parts.query or parts.fragment:
         raise EndpointError(f"expected a base URL such as http://127.0.0.1:8000, got {text!r}")
     return url
 
 
 def check_key(api_key: str) -> None:
-    """Do nothing if a header can carry the key.
+    """Raise an exception if the key cannot be sent in a header.
 
     Raises:
-        EndpointError: It cannot. The key is not repeated.
+        EndpointError: The key is empty or has invalid characters. The message does not contain the key.
     """
     if not api_key or not all(33 <= ord(character) <= 126 for character in api_key):
-        raise EndpointError("the API key is empty, or holds characters that no HTTP header may carry")
+        raise EndpointError("the API key is empty, or has characters that are not allowed in an HTTP header")
 
 
 def is_loopback(base_url: str) -> bool:
-    """Whether the URL leads to this machine."""
+    """Return whether the host of the URL is this machine."""
     host = urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -76,21 +76,21 @@ def is_loopback(base_url: str) -> bool:
 
 
 def allowance(base_url: str, *, live: bool, max_creates: int | None, free_only: bool) -> Budget:
-    """How many generations a run may create there.
+    """Return the budget for a run at an endpoint.
 
     Raises:
-        EndpointError: It is not on this machine, and nobody said that it may cost something.
+        EndpointError: The endpoint is not on this machine, and ``live`` or a limit is not set.
     """
     if not is_loopback(base_url):
         if not live:
             raise EndpointError(
-                f"{base_url} is not on this machine, and may charge for what is created: "
-                f"add --live --max-creates {MAX_CREATES}, or --live --free-only; --dry-run shows the calls"
+                f"{base_url} is not on this machine, and may charge for generations: "
+                f"add --live --max-creates {MAX_CREATES}, or --live --free-only; --dry-run shows the requests"
             )
         if max_creates is None and not free_only:
             raise EndpointError(
-                f"say how many generations may be created (and charged) at {base_url}: "
-                f"--max-creates {MAX_CREATES} is enough for every call, --free-only creates nothing"
+                f"set how many generations may be created (and charged) at {base_url}: "
+                f"--max-creates {MAX_CREATES} is enough for a full run, --free-only creates none"
             )
     if free_only:
         return Budget(0)

@@ -1,4 +1,4 @@
-"""The calls of a probe, as data: what each asks, what it is to show, and whether it may cost something."""
+"""The requests of a probe, as data: what each sends, what it shows, and whether it may cost money."""
 
 from __future__ import annotations
 
@@ -10,25 +10,31 @@ from typing import TYPE_CHECKING, Any
 from netmind_contracts import library
 from netmind_contracts.probing.budget import EndpointError
 from netmind_contracts.runs.exchange import Authorization
-from netmind_contracts.runs.known import GENERATIONS, UNKNOWN_ID, UNKNOWN_MODEL, UNREACHABLE_URL, one
+from netmind_contracts.runs.known import (
+    GENERATIONS,
+    UNKNOWN_ID,
+    UNKNOWN_MODEL,
+    UNREACHABLE_URL,
+    generation_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IMAGES = 2
 
-# The fake's limit is 10 MiB; the real one's is not known.
+# The limit of the fake is 10 MiB; that of the real API is not known.
 _TOO_LARGE_BYTES = 10 * 1024 * 1024 + 1
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeCall:
-    """A request to be sent.
+    """A request to send.
 
     Attributes:
-        path: Below the base URL; or a whole URL, which is then a file's.
+        path: Relative to the base URL; or the complete URL of a result file.
         padding: Bytes of white space to append to the body.
-        shows: What its answer is to show.
+        shows: What the response shows.
     """
 
     method: str
@@ -42,12 +48,12 @@ class ProbeCall:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A generation to be created.
+    """A generation to create.
 
     Attributes:
-        shows: What it is to show.
-        withdrawn: Whether it is deleted as soon as it is created.
-        authorization: In which form the token is sent.
+        shows: What kind of job it is, for messages.
+        withdrawn: Whether to delete it as soon as it is created.
+        authorization: How the API key is sent.
     """
 
     shows: str
@@ -67,13 +73,13 @@ def _post(shows: str, body: str, content_type: str = "application/json", padding
     return ProbeCall("POST", GENERATIONS, content_type=content_type, body=body, padding=padding, shows=shows)
 
 
-# None of these bodies can be carried out as a job.
+# None of these bodies can create a job.
 FREE_CALLS = (
-    ProbeCall("GET", GENERATIONS, Authorization.BARE, shows="the bare token is taken"),
-    ProbeCall("GET", GENERATIONS, Authorization.NONE, shows="a missing token is refused"),
-    ProbeCall("GET", GENERATIONS, Authorization.WRONG, shows="a wrong token is refused"),
-    ProbeCall("GET", one(UNKNOWN_ID), shows="an unknown generation"),
-    ProbeCall("DELETE", one(UNKNOWN_ID), shows="an unknown generation cannot be deleted"),
+    ProbeCall("GET", GENERATIONS, Authorization.BARE, shows="the bare API key is accepted"),
+    ProbeCall("GET", GENERATIONS, Authorization.NONE, shows="a missing API key is rejected"),
+    ProbeCall("GET", GENERATIONS, Authorization.WRONG, shows="a wrong API key is rejected"),
+    ProbeCall("GET", generation_path(UNKNOWN_ID), shows="an unknown generation"),
+    ProbeCall("DELETE", generation_path(UNKNOWN_ID), shows="an unknown generation cannot be deleted"),
     ProbeCall("GET", "/v1/netmind-testkit-no-such-route", shows="an unknown route"),
     ProbeCall("PUT", GENERATIONS, shows="a wrong method"),
     _post("a body that is not JSON", "{"),
@@ -86,7 +92,7 @@ FREE_CALLS = (
 
 @cache
 def job_requests() -> tuple[JobRequest, ...]:
-    """What a run creates, the most telling first: four, of which one is to be refused."""
+    """Return the generations that a run creates, most important first. The API rejects one of the four."""
     page = {
         example.name: example.content
         for example in library.examples("positive")
@@ -94,9 +100,9 @@ def job_requests() -> tuple[JobRequest, ...]:
     }
     image, audio = page["page-image"], page["page-audio"]
     return (
-        JobRequest("the page's image", image["model"], {**image["config"], "num_images": IMAGES}),
+        JobRequest("the documented image", image["model"], {**image["config"], "num_images": IMAGES}),
         JobRequest(
-            "the page's audio, deleted while it is pending",
+            "the documented audio, deleted while it is pending",
             audio["model"],
             audio["config"],
             withdrawn=True,
@@ -112,29 +118,29 @@ def job_requests() -> tuple[JobRequest, ...]:
 
 
 def request_of(document: Any, label: str) -> JobRequest:
-    """A generation that somebody wants created as well, from a create request's JSON.
+    """Return a generation to create from the JSON of a create request.
 
     Raises:
-        EndpointError: It is none; the message begins with ``label``.
+        EndpointError: It is not a create request; the message begins with ``label``.
     """
     found = library.violations("create-request", document)
     if found:
         raise EndpointError(f"{label}: expected a create request; {found[0]}")
-    return JobRequest(f"the request of {label}", document["model"], document["config"])
+    return JobRequest(f"the request in {label}", document["model"], document["config"])
 
 
 def dry_run(requests: tuple[JobRequest, ...], budget: int) -> Iterator[str]:
-    """Every call that a run makes, a line each, and the most that it could create."""
-    yield _line("GET", GENERATIONS, "free: the API answers, the bearer token is taken")
+    """Yield a line for each request of a run, and the maximum number of generations."""
+    yield _line("GET", GENERATIONS, "free: the API responds and accepts the key as a bearer token")
     for call in FREE_CALLS:
         yield _line(call.method, call.path, f"free: {call.shows}")
     if budget:
         for request in requests:
             yield _line("POST", GENERATIONS, f"paid: {request.shows} ({request.model})")
-        yield _line("GET", one("{id}"), "free: of each, again and again until it has ended")
+        yield _line("GET", generation_path("{id}"), "free: each generation, repeatedly until it has ended")
         yield _line("GET", GENERATIONS, "free: while they run, and at the end")
-        yield _line("GET", "(each result's url)", "free: without the token")
-        yield _line("DELETE", one("{id}"), "free: of each")
+        yield _line("GET", "(each result's url)", "free: without the API key")
+        yield _line("DELETE", generation_path("{id}"), "free: each generation")
     yield f"At most {budget} generation{'' if budget == 1 else 's'} would be created; nothing was sent."
 
 

@@ -1,4 +1,4 @@
-"""What somebody wants to look at, and what it may cost: from options to a probe."""
+"""Options of a probe: the endpoint, and what probing it may cost."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeOptions:
-    """An endpoint, and how it may be looked at.
+    """An endpoint, and how to probe it.
 
     Attributes:
         base_url: With or without /v1 at its end.
-        live: Whether it may be one that charges.
-        max_creates: How many generations may be created; None for all that the run wants, on this machine.
-        free_only: Whether to create nothing.
-        timeout: Seconds for the whole run.
-        request_files: Create requests to be sent besides the kit's own.
+        api_key: The API key to send.
+        live: Whether the endpoint may be one that charges.
+        max_creates: The maximum number of generations; None for enough for a full run, on this machine only.
+        free_only: Whether to create no generations.
+        timeout: Maximum duration of the run, in seconds.
+        request_files: Files with additional create requests.
     """
 
     base_url: str
@@ -46,10 +47,10 @@ class ProbeOptions:
     request_files: tuple[Path, ...] = ()
 
     def probe(self, progress: Callable[[str], None]) -> Probe:
-        """A probe of the endpoint; ``progress`` is told what goes on.
+        """Return a probe of the endpoint; ``progress`` is called with each step.
 
         Raises:
-            EndpointError: It cannot, or may not, be looked at so.
+            EndpointError: The endpoint, the key or a limit is missing or invalid.
         """
         check_key(self.api_key)
         url, requests = self._url, self._requests()
@@ -67,10 +68,10 @@ class ProbeOptions:
         )
 
     def dry_run(self) -> Iterator[str]:
-        """Every call of the run, and the most it could create, as lines.
+        """Return a line for each request of the run, and the maximum number of generations.
 
         Raises:
-            EndpointError: As ``probe``, but for what the calls may cost.
+            EndpointError: The endpoint or a request file is invalid. No limit is needed here.
         """
         budget = self._budget(self._url, live=True, default=True)
         return calls.dry_run(self._requests(), budget.limit)
@@ -86,7 +87,7 @@ class ProbeOptions:
         return allowance(url, live=live, max_creates=creates, free_only=self.free_only)
 
     def _requests(self) -> tuple[calls.JobRequest, ...]:
-        """What was asked for in files, and then the kit's own."""
+        """Return the create requests of the files, and then the default ones."""
         try:
             own = tuple(calls.request_of(read_json(file), str(file)) for file in self.request_files)
         except InvalidRun as error:

@@ -1,7 +1,7 @@
-"""The few calls that exercise every claim, made once and recorded.
+"""Send the few requests that exercise the claims, and record them.
 
-Nothing is judged here. A create is reserved in the budget before it is sent, never sent twice, and what was
-created is deleted at the end, also when the run is interrupted.
+Nothing is checked here. A create is reserved in the budget before it is sent, and never sent twice.
+Generations are deleted at the end, also if the run is interrupted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from netmind_contracts.probing.calls import ProbeCall
 from netmind_contracts.probing.recorder import Recorder, RecorderClock
 from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope
 from netmind_contracts.runs.histories import has_ended, results_of
-from netmind_contracts.runs.known import GENERATIONS, one
+from netmind_contracts.runs.known import GENERATIONS, generation_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 _WITHIN_SECONDS = 30.0
 _CLEANUP_SECONDS = 10.0
 _TRIES = 4
-_EMPTY_RESULT_PATIENCE = 30.0
+_EMPTY_RESULT_SECONDS = 30.0
 
 
 class Pace(NamedTuple):
-    """How often a job is asked for: after ``first`` seconds, and then ever more seldom.
+    """How often a generation is polled: first after ``first`` seconds, then less and less often.
 
     Attributes:
         first: The shortest wait, in seconds.
-        growth: The share of the time since creation that a wait grows to.
+        growth: The wait as a share of the time since creation.
         longest: The longest wait, in seconds.
     """
 
@@ -46,7 +46,7 @@ class Pace(NamedTuple):
     longest: float = 15.0
 
     def after(self, elapsed: float) -> float:
-        """Seconds to wait, ``elapsed`` seconds after the job was created."""
+        """Return the seconds to wait, ``elapsed`` seconds after the job was created."""
         return min(max(self.first, self.growth * elapsed), self.longest)
 
 
@@ -56,7 +56,7 @@ LOCAL = Pace(first=0.05)
 
 @dataclass(slots=True)
 class _Job:
-    """A generation of ours while the probe follows it."""
+    """A generation that the probe created and polls."""
 
     id: str
     request: calls.JobRequest
@@ -69,12 +69,12 @@ class _Job:
 
 
 class Probe:
-    """One run over an endpoint.
+    """One run at an endpoint.
 
     Attributes:
-        notes: What went otherwise than planned, as sentences.
-        undeleted: Ids of generations that were created and could not be deleted.
-        interrupted: Set by ``interrupt`` while a create is under way.
+        notes: What did not go as planned, as sentences.
+        undeleted: The ids of created generations that could not be deleted.
+        interrupted: Whether ``interrupt`` was called during a create.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Probe:
         self._recorder = Recorder(transport, base_url, api_key, clock)
         self._started = clock.wall()
         self._deadline = clock.monotonic() + timeout
-        # Kept back of the time, so that what was created can be deleted.
+        # Time that is reserved to delete the generations.
         self._reserve = min(_CLEANUP_SECONDS, timeout / 5)
         self._jobs: list[_Job] = []
         self._authorization = Authorization.BEARER
@@ -106,21 +106,21 @@ class Probe:
         self._create_not_before = 0.0
 
     def run(self) -> Run:
-        """Make all calls; what they were answered.
+        """Send all requests, and return the recorded run.
 
         Raises:
-            EndpointError: The endpoint cannot be looked at; nothing was created.
-            KeyboardInterrupt: ``interrupt`` was called; what was created is deleted, or in ``undeleted``.
+            EndpointError: The endpoint cannot be probed. Nothing was created.
+            KeyboardInterrupt: ``interrupt`` was called. Generations are deleted, or listed in ``undeleted``.
         """
-        self._greet()
-        self._progress("asking for what is refused")
+        self._check_endpoint()
+        self._progress("sending requests that the API rejects")
         for call in calls.FREE_CALLS:
-            self._ask(call, tries=1 if call.padding else _TRIES)
+            self._request(call, tries=1 if call.padding else _TRIES)
         try:
             if self._budget.limit:
                 self._create_all()
                 if self._follow_all():
-                    self._look_back()
+                    self._check_ended()
         finally:
             self._delete_all()
         return self.recorded()
@@ -131,9 +131,9 @@ class Probe:
         return bool(self._jobs)
 
     def recorded(self) -> Run:
-        """What was recorded so far."""
+        """Return the run as recorded so far."""
         return Run(
-            target=self._base_url,
+            base_url=self._base_url,
             started=datetime.fromtimestamp(self._started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             scope=Scope.FULL if self._budget.limit else Scope.FREE,
             exchanges=tuple(self._recorder.exchanges),
@@ -141,24 +141,24 @@ class Probe:
         )
 
     def interrupt(self) -> None:
-        """Stop, for a signal handler: at once, or once a create under way has been answered.
+        """Stop the run from a signal handler: now, or after the response to a running create.
 
         Raises:
-            KeyboardInterrupt: Unless a create is under way for the first time.
+            KeyboardInterrupt: Always, except for the first call during a create.
         """
         if self._creating and not self.interrupted:
             self.interrupted = True
             return
         raise KeyboardInterrupt
 
-    # The parts of a run, in their order
+    # The steps of a run, in order
 
-    def _greet(self) -> None:
-        """Find out whether there is an API, and which form of the token it takes."""
-        self._progress(f"looking at {self._base_url}")
-        exchange = self._ask(ProbeCall("GET", GENERATIONS))[0]
+    def _check_endpoint(self) -> None:
+        """Find out whether the endpoint has the API, and how it accepts the API key."""
+        self._progress(f"probing {self._base_url}")
+        exchange = self._request(ProbeCall("GET", GENERATIONS))[0]
         if exchange.status in (401, 403):
-            bare = self._ask(ProbeCall("GET", GENERATIONS, Authorization.BARE))[0]
+            bare = self._request(ProbeCall("GET", GENERATIONS, Authorization.BARE))[0]
             if bare.succeeded:
                 self._authorization = Authorization.BARE
                 exchange = bare
@@ -168,52 +168,52 @@ class Probe:
     def _create_all(self) -> None:
         for request in self._requests:
             if why_not := self._reserve_create():
-                self.notes.append(f"Not created: {request.shows}, since {why_not}.")
+                self.notes.append(f"Not created: {request.shows}, because {why_not}.")
             else:
                 self._progress(f"creating {request.shows}")
                 self._create(request)
-        self._ask(ProbeCall("GET", GENERATIONS))
+        self._request(ProbeCall("GET", GENERATIONS))
         for job in self._jobs:
             if job.request.withdrawn:
                 self._get(job)
                 self._delete(job)
 
     def _reserve_create(self) -> str:
-        """Take a create from the budget, and wait until it may be sent; return why not, empty if it may."""
+        """Reserve a create and wait until it may be sent. Return the reason if it may not, else ""."""
         if self._clock.monotonic() >= self._deadline - self._reserve:
-            return "the time was over"
+            return "the timeout was reached"
         if not self._budget.reserve():
-            return f"the budget of {self._budget.limit} was spent"
+            return f"the limit of {self._budget.limit} was reached"
         if not self._wait_until(self._create_not_before):
             self._budget.release()
-            return "the endpoint wants to be left alone for longer"
+            return "Retry-After of the endpoint is longer than the remaining time"
         return ""
 
     def _create(self, request: calls.JobRequest) -> None:
-        """Send one create, once. Its reservation is given back only if it was certainly refused."""
+        """Send a create once. Release its reservation only if it certainly created nothing."""
         within = self._deadline - self._reserve - self._clock.monotonic()
         if request.config.get("sync_mode") is not True:
             within = min(within, _WITHIN_SECONDS)
         self._creating = True
         try:
             exchange, document = self._send(request.call, within=within)
-            self._note_creation(request, exchange, document)
+            self._handle_create(request, exchange, document)
         except KeyboardInterrupt:
-            self.notes.append(_unknown_outcome(request, "interrupted before it was answered"))
+            self.notes.append(_unknown_outcome(request, "interrupted before it got a response"))
             raise
         finally:
             self._creating = False
         if self.interrupted:
             raise KeyboardInterrupt
 
-    def _note_creation(self, request: calls.JobRequest, exchange: Exchange, document: Any) -> None:
+    def _handle_create(self, request: calls.JobRequest, exchange: Exchange, document: Any) -> None:
         generation_id = document.get("id") if isinstance(document, dict) else None
         if exchange.succeeded and isinstance(generation_id, str) and generation_id:
             now = self._clock.monotonic()
             job = _Job(generation_id, request, created=now, due=now)
             self._jobs.append(job)
             self._recorder.own.append(generation_id)
-            self._learn_of(job, document)
+            self._update(job, document)
         elif not exchange.sent:
             self._budget.release()
         elif 400 <= exchange.status <= 499 and exchange.status != 408:
@@ -223,45 +223,47 @@ class Probe:
             self.notes.append(_unknown_outcome(request, str(exchange)))
 
     def _follow_all(self) -> bool:
-        """Ask for every job until it has ended, each at its own pace; return whether the time was enough."""
-        wrong_asked = False
+        """Poll every job until it has ended. Return False if the time was not enough."""
+        sent_wrong_key = False
         while pending := [job for job in self._jobs if not job.ended]:
             job = min(pending, key=lambda job: job.due)
             if not self._wait_until(job.due):
-                self.notes.append(f"The time was over while {job.request.shows} was {_status(job.last)}.")
+                self.notes.append(
+                    f"The timeout was reached while {job.request.shows} was {_status(job.last)}."
+                )
                 return False
             self._progress(f"{job.request.shows}: {_status(job.last)}")
             self._get(job)
-            if not wrong_asked:
-                wrong_asked = True
-                self._ask(ProbeCall("GET", one(job.id), Authorization.WRONG))
+            if not sent_wrong_key:
+                sent_wrong_key = True
+                self._request(ProbeCall("GET", generation_path(job.id), Authorization.WRONG))
             now = self._clock.monotonic()
             job.due = now + self._pace.after(now - (job.completed_at or job.created))
         return True
 
-    def _look_back(self) -> None:
-        """What has ended is asked for again, listed, downloaded, and the first of it deleted."""
+    def _check_ended(self) -> None:
+        """Get, list and download the generations that have ended, and delete the first."""
         self._progress("downloading")
         kept = [job for job in self._jobs if not job.request.withdrawn]
         for job in kept:
-            self._ask(ProbeCall("GET", one(job.id), Authorization.BARE))
+            self._request(ProbeCall("GET", generation_path(job.id), Authorization.BARE))
             for url in job.urls:
                 if url.startswith(("http://", "https://")):
-                    self._ask(ProbeCall("GET", url, Authorization.NONE))
-        self._ask(ProbeCall("GET", GENERATIONS))
+                    self._request(ProbeCall("GET", url, Authorization.NONE))
+        self._request(ProbeCall("GET", GENERATIONS))
         if kept:
             self._delete(kept[0])
 
     def _delete(self, job: _Job) -> None:
-        """Delete a job, and look at what is left of it."""
-        self._ask(ProbeCall("DELETE", one(job.id)))
+        """Delete a job, and record what is left of it."""
+        self._request(ProbeCall("DELETE", generation_path(job.id)))
         job.ended = True
-        self._ask(ProbeCall("GET", one(job.id)))
-        self._ask(ProbeCall("DELETE", one(job.id)))
-        self._ask(ProbeCall("GET", GENERATIONS))
+        self._request(ProbeCall("GET", generation_path(job.id)))
+        self._request(ProbeCall("DELETE", generation_path(job.id)))
+        self._request(ProbeCall("GET", GENERATIONS))
 
     def _delete_all(self) -> None:
-        """Delete what was created and is not deleted yet."""
+        """Delete the created generations that are not deleted yet."""
         gone = {
             exchange.request.generation_id
             for exchange in self._recorder.exchanges
@@ -271,20 +273,20 @@ class Probe:
         self._reserve = 0.0
         self.undeleted = [job.id for job in self._jobs if job.id not in gone]
         for generation_id in tuple(self.undeleted):
-            self._progress("deleting what was created")
-            exchange = self._ask(ProbeCall("DELETE", one(generation_id)))[0]
+            self._progress("deleting the created generations")
+            exchange = self._request(ProbeCall("DELETE", generation_path(generation_id)))[0]
             if exchange.succeeded or exchange.status == 404:
                 self.undeleted.remove(generation_id)
         if self.undeleted:
-            self.notes.append(f"Could not be deleted, and is still there: {', '.join(self.undeleted)}.")
+            self.notes.append(f"Could not be deleted: {', '.join(self.undeleted)}.")
 
     # One request
 
     def _get(self, job: _Job) -> None:
-        document = self._ask(ProbeCall("GET", one(job.id)))[1]
-        self._learn_of(job, document)
+        document = self._request(ProbeCall("GET", generation_path(job.id)))[1]
+        self._update(job, document)
 
-    def _learn_of(self, job: _Job, document: Any) -> None:
+    def _update(self, job: _Job, document: Any) -> None:
         if not isinstance(document, dict):
             return
         job.last = document
@@ -296,14 +298,17 @@ class Probe:
                 for entry in results
                 if isinstance(entry, dict) and isinstance(entry.get("url"), str)
             ]
-        elif document.get("status") in ("completed", "success"):  # seen with an empty result for a moment
+        elif document.get("status") in (
+            "completed",
+            "success",
+        ):  # reported to have an empty result for a moment
             job.completed_at = now if job.completed_at is None else job.completed_at
-            job.ended = now - job.completed_at >= _EMPTY_RESULT_PATIENCE
+            job.ended = now - job.completed_at >= _EMPTY_RESULT_SECONDS
         else:
             job.ended = has_ended(document)
 
-    def _ask(self, call: ProbeCall, tries: int = _TRIES) -> tuple[Exchange, Any]:
-        """Send a request that creates nothing; again, if the endpoint says so or does not answer."""
+    def _request(self, call: ProbeCall, tries: int = _TRIES) -> tuple[Exchange, Any]:
+        """Send a request that creates nothing. Repeat it if there is no response or a retryable status."""
         for attempt in range(tries):
             exchange, document = self._send(call)
             if exchange.status not in (0, 429, 502, 503, 504):
@@ -315,14 +320,14 @@ class Probe:
         return exchange, document
 
     def _send(self, call: ProbeCall, within: float = _WITHIN_SECONDS) -> tuple[Exchange, Any]:
-        """Send a request once, and no longer than the time allows."""
+        """Send a request once, within the remaining time."""
         if call.authorization is Authorization.BEARER:
             call = replace(call, authorization=self._authorization)
         left = self._deadline - self._clock.monotonic()
         return self._recorder.send(call, within=max(min(within, left), 0.1))
 
     def _wait_until(self, moment: float) -> bool:
-        """Wait until the clock shows ``moment``; False, and no wait, if that is too late."""
+        """Wait until ``moment``. Return False without waiting if that is after the deadline."""
         if moment > self._deadline - self._reserve:
             return False
         pause = moment - self._clock.monotonic()
@@ -331,7 +336,7 @@ class Probe:
         return True
 
     def _retry_after(self, exchange: Exchange) -> float | None:
-        """Return the seconds until the endpoint wants to be asked again, if it says."""
+        """Return the seconds of a Retry-After header; None without a valid one."""
         value = exchange.response.headers.get("retry-after", "") if exchange.response else ""
         if value.isdecimal():
             return float(value)
@@ -343,7 +348,7 @@ class Probe:
 
 @contextlib.contextmanager
 def interruptible(probe: Probe) -> Iterator[None]:
-    """Let Ctrl-C, and a CI's end, wait for a create under way: its job could not be deleted otherwise."""
+    """Handle SIGINT and SIGTERM after a running create, since its job could not be deleted otherwise."""
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: probe.interrupt()) for number in signals]
     try:
@@ -354,29 +359,33 @@ def interruptible(probe: Probe) -> Iterator[None]:
 
 
 def _status(document: Any) -> str:
-    return str(document.get("status", "without a status")) if isinstance(document, dict) else "not answered"
+    return (
+        str(document.get("status", "without a status"))
+        if isinstance(document, dict)
+        else "without a response"
+    )
 
 
 def _unknown_outcome(request: calls.JobRequest, actual: str) -> str:
     return (
         f"It is not known whether {request.shows} was created (and charged): {actual}. "
-        "It was not sent again, and cannot be deleted; look for it in the list."
+        "It was not sent again, and cannot be deleted. Look for it in the list of generations."
     )
 
 
 def _problem_of(exchange: Exchange) -> str:
-    """Why an endpoint that answers so cannot be looked at; empty if it can."""
+    """Return why an endpoint with this response cannot be probed; empty if it can."""
     response = exchange.response
     if response is None:
-        return f": {exchange.failure}; is the address right, and is it running?"
+        return f": {exchange.failure}; check the URL, and that the endpoint is running"
     if response.status in (401, 403):
-        said = response.body[:200] or "nothing more"
-        return f" refuses the key ({response.status}: {said}); check --api-key (NETMIND_API_KEY)"
+        body = response.body[:200] or "empty body"
+        return f" rejects the API key ({response.status}: {body}); check --api-key (NETMIND_API_KEY)"
     if 300 <= response.status <= 399:
-        to = response.headers.get("location", "elsewhere")
-        return f" redirects to {to}, where the token is not sent; give that address, if it is right"
+        location = response.headers.get("location", "another URL")
+        return f" redirects to {location}, and the API key is not sent there; use that URL if it is correct"
     if response.body.lstrip()[:1] == "<":
-        return f" answers with a page ({response.status}), no JSON; check the base URL and its proxies"
+        return f" returned HTML ({response.status}) instead of JSON; check the base URL, and proxies"
     if response.status >= 500 or response.status == 429:
-        return f" answers {response.status} again and again; try later"
+        return f" returned {response.status} several times; try later"
     return ""

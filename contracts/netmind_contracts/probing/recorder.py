@@ -1,4 +1,4 @@
-"""Sends one request after another and records each, free of secrets."""
+"""Send requests, and record each without secrets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netmind_contracts.probing.transport import NoResponse, Reply, Transport
+from netmind_contracts.probing.transport import NoResponse, RawResponse, Transport
 from netmind_contracts.redaction import REDACTED, Redactor, redact_path
 from netmind_contracts.runs.exchange import HEAD_BYTES, Authorization, Exchange, Request, Response, parse_json
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from netmind_contracts.probing.calls import ProbeCall
 
-WRONG_TOKEN = "netmind-testkit-wrong-token"  # noqa: S105 - wrong on purpose
+WRONG_TOKEN = "netmind-testkit-wrong-token"  # noqa: S105 - invalid on purpose
 
 _MAX_JSON_BYTES = 8 * 1024 * 1024
 _MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -24,12 +24,12 @@ _KEPT_CHARACTERS = 4000
 
 
 class RecorderClock(NamedTuple):
-    """Where time comes from; replaced where time is virtual.
+    """The clock of a recorder. Tests replace it by a virtual one.
 
     Attributes:
-        sleep: Waits a number of seconds.
-        monotonic: Seconds that never go back.
-        wall: Seconds since the epoch.
+        sleep: A function that waits a number of seconds.
+        monotonic: A function that returns seconds that never go back.
+        wall: A function that returns the seconds since the epoch.
     """
 
     sleep: Callable[[float], None] = time.sleep
@@ -38,11 +38,11 @@ class RecorderClock(NamedTuple):
 
 
 class Recorder:
-    """What was sent over one transport.
+    """Sends requests over a transport and records them.
 
     Attributes:
-        exchanges: All of them, in order.
-        own: Ids of the run's own generations; others in a list are veiled.
+        exchanges: The recorded exchanges, in order.
+        own: The ids of the run's own generations. Others are redacted in lists.
     """
 
     def __init__(self, transport: Transport, base_url: str, api_key: str, clock: RecorderClock) -> None:
@@ -52,10 +52,14 @@ class Recorder:
         self._redactor = Redactor(api_key)
 
     def send(self, call: ProbeCall, *, within: float) -> tuple[Exchange, Any]:
-        """Send a request once, within so many seconds, and record it.
+        """Send a request once, and record it.
+
+        Args:
+            call: The request.
+            within: Seconds that sending it and reading the response may take.
 
         Returns:
-            The exchange, and the response's JSON as it was, before secrets were removed.
+            The exchange, and the JSON of the response before redaction.
         """
         is_file = "://" in call.path
         url = call.path if is_file else self._base_url + call.path
@@ -65,16 +69,16 @@ class Recorder:
             self._redactor.json_text(call.body), call.padding,
         )  # fmt: skip
         at, began = self._clock.wall(), self._clock.monotonic()
-        reply, failure, sent = None, "", True
+        raw, failure, sent = None, "", True
         try:
-            reply = self._transport.send(
+            raw = self._transport.send(
                 call.method, url, self._headers(call), body, within=within,
                 max_bytes=_MAX_FILE_BYTES if is_file else _MAX_JSON_BYTES,
             )  # fmt: skip
         except NoResponse as error:
             failure, sent = self._redactor.text(str(error)), error.sent
-        document = parse_json(reply.content) if reply and reply.complete and not is_file else None
-        response = self._answer(reply, document, is_file=is_file) if reply else None
+        document = parse_json(raw.content) if raw and raw.complete and not is_file else None
+        response = self._response(raw, document, is_file=is_file) if raw else None
         exchange = Exchange(request, response, failure, sent, at, self._clock.monotonic() - began)
         self.exchanges.append(exchange)
         return exchange, document
@@ -87,29 +91,32 @@ class Recorder:
             headers["Authorization"] = scheme + token
         return headers
 
-    def _answer(self, reply: Reply, document: Any, *, is_file: bool) -> Response:
+    def _response(self, raw: RawResponse, document: Any, *, is_file: bool) -> Response:
         headers = {
-            name: self._redactor.text(reply.headers[name]) for name in _KEPT_HEADERS if name in reply.headers
+            name: self._redactor.text(raw.headers[name]) for name in _KEPT_HEADERS if name in raw.headers
         }
         body, head = "", b""
         if document is not None:
-            body = self._redactor.json_text(json.dumps(_veiled(document, self.own), ensure_ascii=False))
-        elif is_file and reply.status < 300:
-            head = reply.content[:HEAD_BYTES]
+            body = self._redactor.json_text(json.dumps(_redacted(document, self.own), ensure_ascii=False))
+        elif is_file and raw.status < 300:
+            head = raw.content[:HEAD_BYTES]
         else:
-            body = self._redactor.text(reply.content[:_KEPT_CHARACTERS].decode("utf-8", "replace"))
-        return Response(reply.status, headers, body, head, len(reply.content), reply.complete)
+            body = self._redactor.text(raw.content[:_KEPT_CHARACTERS].decode("utf-8", "replace"))
+        return Response(raw.status, headers, body, head, len(raw.content), raw.complete)
 
 
-def _veiled(document: Any, own: list[str]) -> Any:
-    """Return a list in which other generations of the account show their form, and not what they hold."""
+def _redacted(document: Any, own: list[str]) -> Any:
+    """Return a list with the results and logs of other generations redacted, but with their structure."""
     entries = document.get("generation_list") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         return document
     return {
         **document,
         "generation_list": [
-            {key: _veil(value) if key in ("result", "logs") else value for key, value in entry.items()}
+            {
+                key: _redact_value(value) if key in ("result", "logs") else value
+                for key, value in entry.items()
+            }
             if isinstance(entry, dict) and entry.get("id") not in own
             else entry
             for entry in entries
@@ -117,11 +124,11 @@ def _veiled(document: Any, own: list[str]) -> Any:
     }
 
 
-def _veil(value: Any) -> Any:
+def _redact_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _veil(part) for key, part in value.items()}
+        return {key: _redact_value(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_veil(part) for part in value]
+        return [_redact_value(part) for part in value]
     if isinstance(value, str) and value:
         return redact_path(value) if value.startswith(("http://", "https://")) else REDACTED
     return value

@@ -1,7 +1,6 @@
-"""How one request reaches an endpoint and its response comes back.
+"""Send one request to an endpoint, and read its response.
 
-Whatever the endpoint does, a request ends: it may take so many seconds and its response so many bytes, and no
-redirect is followed.
+A request always ends: its duration and the size of its response are limited, and redirects are not followed.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class NoResponse(Exception):
-    """A request got no answer that can be used; the message says why.
+    """A request got no usable response; the message says why.
 
     Attributes:
         sent: Whether it may have reached the endpoint.
@@ -31,14 +30,14 @@ class NoResponse(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer as it came.
+class RawResponse:
+    """A response as received, before redaction.
 
     Attributes:
         status: The HTTP status.
-        headers: Every header, names in lower case.
-        content: The body, as far as it was read.
-        complete: Whether that was all of it.
+        headers: All headers, with names in lower case.
+        content: The body, or the part of it that was read.
+        complete: Whether that is the complete body.
     """
 
     status: int
@@ -48,7 +47,7 @@ class Reply:
 
 
 class Transport(Protocol):
-    """How requests reach the endpoint."""
+    """Sends requests to an endpoint."""
 
     def send(
         self,
@@ -59,34 +58,35 @@ class Transport(Protocol):
         *,
         within: float,
         max_bytes: int,
-    ) -> Reply:
-        """Send a request once, and read its answer.
+    ) -> RawResponse:
+        """Send a request once, and read its response.
 
         Args:
             method: In capitals.
             url: Absolute.
-            headers: All that the request needs.
-            body: None for none.
+            headers: All headers that are to be sent.
+            body: The body; None for no body.
             within: Seconds that sending and reading may take together.
-            max_bytes: How much of the body to read.
+            max_bytes: The maximum number of bytes of the body to read.
 
         Raises:
-            NoResponse: Nothing came, or not in time.
+            NoResponse: There was no response within that time.
         """
         ...
 
 
 class HttpTransport:
-    """Requests over the network, through ``requests``, each in a thread that is left behind if it hangs.
+    """Sends requests over the network, with ``requests``.
 
-    Sockets bound the wait for each byte only, and not at all that for a name: an answer that trickles would
-    go on for ever. So the caller waits for the thread, and no longer than it said.
+    A timeout of ``requests`` limits the wait for each byte, and not a DNS lookup: a response that arrives
+    byte by byte could take forever. So each request runs in a thread, and the caller waits at most ``within``
+    seconds.
     """
 
     def __init__(self) -> None:
         self._session = _session()
 
-    def send(  # noqa: D102 - as the protocol says
+    def send(  # noqa: D102 - see Transport.send
         self,
         method: str,
         url: str,
@@ -95,8 +95,8 @@ class HttpTransport:
         *,
         within: float,
         max_bytes: int,
-    ) -> Reply:
-        actual: queue.SimpleQueue[Reply | NoResponse] = queue.SimpleQueue()
+    ) -> RawResponse:
+        actual: queue.SimpleQueue[RawResponse | NoResponse] = queue.SimpleQueue()
         session = self._session
         request = {
             "method": method,
@@ -107,25 +107,25 @@ class HttpTransport:
         }
         threading.Thread(target=lambda: actual.put(_send(session, request, max_bytes)), daemon=True).start()
         try:
-            reply = actual.get(timeout=max(within, 0.001))
+            response = actual.get(timeout=max(within, 0.001))
         except queue.Empty:
-            self._session = _session()  # the other one is left to the thread that hangs in it
-            raise NoResponse(f"no whole answer within {within:.3g} s") from None
-        if isinstance(reply, NoResponse):
-            raise reply
-        return reply
+            self._session = _session()  # the old session stays with the thread that still uses it
+            raise NoResponse(f"no complete response within {within:.3g} s") from None
+        if isinstance(response, NoResponse):
+            raise response
+        return response
 
 
 def _session() -> requests.Session:
-    import requests  # noqa: PLC0415 - 60 ms, which a judged recording does not need
+    import requests  # noqa: PLC0415 - takes 60 ms, and checking a saved run does not need it
 
     session = requests.Session()
-    session.auth = lambda request: request  # no token from a netrc file
+    session.auth = lambda request: request  # do not read credentials from a netrc file
     return session
 
 
-def _send(session: requests.Session, request: dict[str, Any], max_bytes: int) -> Reply | NoResponse:
-    """Return the response to a request, or why there is none."""
+def _send(session: requests.Session, request: dict[str, Any], max_bytes: int) -> RawResponse | NoResponse:
+    """Return the response to a request, or the reason why it failed."""
     from requests import exceptions  # noqa: PLC0415 - as in _session
     from urllib3.exceptions import NewConnectionError  # noqa: PLC0415 - as in _session
 
@@ -138,27 +138,27 @@ def _send(session: requests.Session, request: dict[str, Any], max_bytes: int) ->
                     break
             headers = {name.lower(): value for name, value in response.headers.items()}
             complete = len(content) <= max_bytes
-            return Reply(response.status_code, headers, bytes(content[:max_bytes]), complete)
+            return RawResponse(response.status_code, headers, bytes(content[:max_bytes]), complete)
     except exceptions.SSLError as error:
-        return NoResponse(f"TLS trouble: {_reason(error)}")
+        return NoResponse(f"TLS error: {_reason(error)}")
     except (exceptions.InvalidURL, exceptions.InvalidHeader, exceptions.InvalidSchema) as error:
         return NoResponse(_reason(error), sent=False)
     except exceptions.ConnectTimeout:
         return NoResponse(f"no connection within {request['timeout']:.3g} s", sent=False)
     except exceptions.RequestException as error:
         return NoResponse(_reason(error), sent=not isinstance(_cause(error), NewConnectionError))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the request's
+    except Exception as error:  # noqa: BLE001 - any error must reach the waiting caller
         return NoResponse(f"{type(error).__name__}: {error}")
 
 
 def _cause(error: Exception) -> object:
-    """Return urllib3's error in one of requests'; the error itself if there is none."""
+    """Return the urllib3 error that an error of requests wraps, or else the error itself."""
     cause = error.args[0] if error.args else error
     return getattr(cause, "reason", cause)
 
 
 def _reason(error: Exception) -> str:
-    """Return why a request failed, in a few words."""
+    """Return a short reason why a request failed."""
     text = re.sub(r"^\[.*?\] ", "", " ".join(str(_cause(error)).split()))  # [SSL: WRONG_VERSION_NUMBER] …
     if "Errno" in text:
         text = text.rpartition(": ")[2]

@@ -1,4 +1,4 @@
-"""Verdicts as one page that needs nothing else: no script, no request."""
+"""Report verdicts as one self-contained HTML page, without scripts."""
 
 from __future__ import annotations
 
@@ -19,26 +19,32 @@ if TYPE_CHECKING:
 _SHOWN_CHARACTERS = 4000
 _SHOWN_FINDINGS = 10
 
-# The most urgent first.
+# The order of the report: most urgent first.
 _SYMBOLS = {
-    Outcome.BROKEN: "✗",
+    Outcome.FAILED: "✗",
     Outcome.ERROR: "!",
     Outcome.DIFFERS: "≠",
     Outcome.LEARNED: "✎",
     Outcome.NOT_EXERCISED: "○",
-    Outcome.HELD: "✓",
+    Outcome.PASSED: "✓",
 }
 
 
 def as_html(run: Run, verdicts: tuple[Verdict, ...]) -> str:
-    """Return the verdicts as an HTML page, what did not hold first; then every exchange."""
+    """Return the verdicts as an HTML page, failures first, followed by every exchange."""
     groups = [
         (outcome, symbol, found)
         for outcome, symbol in _SYMBOLS.items()
         if (found := [verdict for verdict in verdicts if verdict.outcome is outcome])
     ]
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"visible": _visible, "request_body": _request_body, "answer_body": _response_body}
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {
+        "visible": _visible,
+        "request_body": _request_body,
+        "response_body": _response_body,
+    }
     template = resources.files("netmind_contracts.reports").joinpath("report.html.jinja")
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         run=run,
@@ -50,7 +56,7 @@ def as_html(run: Run, verdicts: tuple[Verdict, ...]) -> str:
 
 
 def _visible(text: object) -> str:
-    """Text with all that has no glyph spelled out, such as what turns the direction of reading."""
+    """Return the text with unprintable characters escaped, such as those that change the text direction."""
     return "\n".join(printable(line) for line in str(text).split("\n"))
 
 
@@ -63,7 +69,7 @@ def _request_body(exchange: Exchange) -> str:
 def _response_body(exchange: Exchange) -> str:
     response = exchange.response
     if response is None:
-        return f"no answer: {exchange.failure}"
+        return f"no response: {exchange.failure}"
     if response.head:
         return f"{response.size} bytes that begin with {response.head[:16].hex(' ')}"
     return _pretty(response.body) if response.complete else _cut(response.body)

@@ -1,4 +1,4 @@
-"""Verdicts as JSON."""
+"""Report verdicts as JSON."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ FORMAT = 1
 
 
 def as_json(run: Run, verdicts: tuple[Verdict, ...]) -> str:
-    """The verdicts as a JSON document.
+    """Return the verdicts as a JSON document.
 
-    Its keys are ``format`` (1), ``target``, ``started``, ``scope``, ``exit_code``, ``summary``, ``sums`` (how
-    many claims came to each outcome), ``notes`` and ``claims``: of each ``id``, ``sentence``, ``level``,
-    ``source``, ``date``, ``cost``, ``outcome``, ``looks``, ``reason`` and ``against``, a list of ``exchange``
-    (its number in the run, from 0), ``request``, ``expected`` and ``came``.
+    Its keys are ``format`` (1), ``base_url``, ``started``, ``scope``, ``exit_code``, ``summary``, ``sums``
+    (the number of claims for each outcome), ``notes`` and ``claims``. A claim has ``id``, ``sentence``,
+    ``level``, ``source``, ``date``, ``cost``, ``outcome``, ``checked`` (the number of findings), ``reason``
+    and ``against``: the findings that contradict it, each with ``exchange`` (its index in the run),
+    ``request``, ``expected`` and ``actual``.
     """
     document = {
         "format": FORMAT,
-        "target": run.target,
+        "base_url": run.base_url,
         "started": run.started,
         "scope": run.scope,
         "exit_code": exit_code(run, verdicts),
@@ -42,7 +43,7 @@ def _claim(run: Run, verdict: Verdict) -> dict[str, Any]:
     return {
         **asdict(verdict.claim),
         "outcome": verdict.outcome,
-        "looks": verdict.looks,
+        "checked": verdict.checked,
         "reason": verdict.reason,
         "against": [
             {

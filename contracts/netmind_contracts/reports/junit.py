@@ -1,4 +1,4 @@
-"""Verdicts as JUnit XML: a test case a claim."""
+"""Report verdicts as JUnit XML, with a test case for each claim."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ if TYPE_CHECKING:
     from netmind_contracts.checks import Verdict
     from netmind_contracts.runs.exchange import Run
 
-# What is no character of XML 1.0: https://www.w3.org/TR/xml/#charsets
+# Characters that XML 1.0 does not allow: https://www.w3.org/TR/xml/#charsets
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_junit(run: Run, verdicts: tuple[Verdict, ...]) -> str:
-    """The verdicts as XML: broken is a failure, not exercised is skipped; what differs is in system-out."""
+    """Return the verdicts as XML.
+
+    A failed claim is a failure, one that was not exercised is skipped, and one that differs or was learned is
+    in system-out.
+    """
     outcomes = [verdict.outcome for verdict in verdicts]
     last = run.exchanges[-1] if run.exchanges else None
     seconds = last.at + last.seconds - run.exchanges[0].at if last else 0.0
     counts = {
         "tests": len(verdicts),
-        "failures": outcomes.count(Outcome.BROKEN),
+        "failures": outcomes.count(Outcome.FAILED),
         "errors": outcomes.count(Outcome.ERROR),
         "skipped": outcomes.count(Outcome.NOT_EXERCISED),
     }
@@ -37,7 +41,7 @@ def as_junit(run: Run, verdicts: tuple[Verdict, ...]) -> str:
         {"name": "netmind_contracts", "timestamp": _xml(run.started.rstrip("Z")), **numbers},
     )
     properties = ET.SubElement(suite, "properties")
-    ET.SubElement(properties, "property", {"name": "target", "value": _xml(run.target)})
+    ET.SubElement(properties, "property", {"name": "base_url", "value": _xml(run.base_url)})
     for verdict in verdicts:
         suite.append(_case(run, verdict))
     ET.indent(suites)
@@ -51,7 +55,7 @@ def _case(run: Run, verdict: Verdict) -> ET.Element:
     )
     text = _xml("\n".join(line.strip() for line in evidence(run, verdict)))
     match verdict.outcome:
-        case Outcome.BROKEN:
+        case Outcome.FAILED:
             ET.SubElement(case, "failure", {"message": claim.sentence}).text = text
         case Outcome.ERROR:
             ET.SubElement(case, "error", {"message": _xml(verdict.reason)}).text = text

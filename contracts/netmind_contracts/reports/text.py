@@ -1,4 +1,4 @@
-"""Verdicts for people: a table with the evidence for whatever did not hold, and what a command exits with."""
+"""Report verdicts as text, and return the exit code of the commands."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from netmind_contracts.runs.exchange import Run, Scope
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HELD, DRIFT, COULD_NOT_LOOK = 0, 1, 2
+PASSED, DRIFT, INCOMPLETE = 0, 1, 2
 
 _SHOWN_FINDINGS = 3
 
 
 def exit_code(run: Run, verdicts: tuple[Verdict, ...]) -> int:
-    """0 if every documented claim held, 1 on drift, 2 if some could not be looked at.
+    """Return 0 if every documented claim passed, 1 if one failed (drift), 2 if not all could be checked.
 
-    A recording, and a run that was to cost nothing, are judged by what they hold.
+    In a recording, or a run with ``free_only``, claims that were not exercised are ignored.
     """
     outcomes = [verdict.outcome for verdict in verdicts if verdict.claim.level is Level.DOCUMENTED]
-    if Outcome.BROKEN in outcomes:
+    if Outcome.FAILED in outcomes:
         return DRIFT
-    if any(verdict.outcome is Outcome.ERROR for verdict in verdicts) or Outcome.HELD not in outcomes:
-        return COULD_NOT_LOOK
+    if any(verdict.outcome is Outcome.ERROR for verdict in verdicts) or Outcome.PASSED not in outcomes:
+        return INCOMPLETE
     if run.scope is Scope.FULL and Outcome.NOT_EXERCISED in outcomes:
-        return COULD_NOT_LOOK
-    return HELD
+        return INCOMPLETE
+    return PASSED
 
 
 def table(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
-    """Yield lines: what held in one each, everything else with its evidence, then the sums."""
-    yield f"{run.target}, {run.started}, {len(run.exchanges)} exchanges"
+    """Yield lines: every verdict with its evidence, the notes, and the summary."""
+    yield f"{run.base_url}, {run.started}, {len(run.exchanges)} exchanges"
     yield from _lines(run, verdicts, shown=tuple(Outcome))
 
 
 def news(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
-    """Yield lines: what differs and what was learned, with the evidence, then the sums."""
+    """Yield lines: the claims that differ or were learned with their evidence, the notes, and the summary."""
     return _lines(run, verdicts, shown=(Outcome.DIFFERS, Outcome.LEARNED))
 
 
@@ -53,7 +53,7 @@ def _lines(run: Run, verdicts: tuple[Verdict, ...], shown: tuple[Outcome, ...]) 
 
 
 def evidence(run: Run, verdict: Verdict) -> Iterator[str]:
-    """Yield lines: why a claim was not exercised, or what contradicts it; none where it held."""
+    """Yield lines: why a claim was not exercised, or the findings against it. Nothing if it passed."""
     if verdict.reason:
         yield f"    {verdict.reason}"
     if verdict.against:
@@ -61,16 +61,16 @@ def evidence(run: Run, verdict: Verdict) -> Iterator[str]:
     for found in verdict.against[:_SHOWN_FINDINGS]:
         yield f"    {run.exchanges[found.place]}: expected {found.expected}, got {found.actual}"
     if len(verdict.against) > _SHOWN_FINDINGS:
-        yield f"    and {len(verdict.against) - _SHOWN_FINDINGS} more of {verdict.looks} looks"
+        yield f"    and {len(verdict.against) - _SHOWN_FINDINGS} more ({verdict.checked} checked)"
 
 
 def summary(run: Run, verdicts: tuple[Verdict, ...]) -> str:
-    """The sums, and what they mean, in one line."""
+    """Return the number of claims for each outcome and the overall result, in one line."""
     sums = Counter(verdict.outcome for verdict in verdicts)
     counted = ", ".join(f"{sums[outcome]} {outcome}" for outcome in Outcome if sums[outcome])
     meaning = {
-        HELD: "no drift",
-        DRIFT: "drift: a documented claim is broken",
-        COULD_NOT_LOOK: "not every documented claim could be looked at",
+        PASSED: "no drift",
+        DRIFT: "drift: a documented claim failed",
+        INCOMPLETE: "incomplete: not every documented claim could be checked",
     }
     return f"{counted}: {meaning[exit_code(run, verdicts)]}"

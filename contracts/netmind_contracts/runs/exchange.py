@@ -1,7 +1,7 @@
-"""A recorded request and what was answered: frozen, free of secrets, and all that a check may look at.
+"""A recorded request and its response. Both are frozen and contain no secrets.
 
-A :class:`Run` is a sequence of them. It is saved as a JSON file (``save``, ``load``); what tools record as
-HAR is read by :mod:`netmind_contracts.runs.har`.
+A :class:`Run` is a sequence of them, saved as a JSON file (``save``, ``load``). HAR files of other tools are
+read by :mod:`netmind_contracts.runs.har`.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
-# Of a file that is not text no more than this is kept: enough to tell what kind it is.
+# How much of a binary file is recorded: enough to detect its type.
 HEAD_BYTES = 64
 
-# No message of the API comes near, and what reads a document recurses: Python allows about 1,000 levels.
+# Functions that read a document recurse, and Python allows about 1,000 levels. The API needs far fewer.
 _MAX_LEVELS = 100
 
 _PATH = re.compile(r"/v1/generation(?:/([^/]*))?")
 
 
 class Authorization(StrEnum):
-    """In which form a request carried a token. The token itself is never recorded."""
+    """How a request sent an API key. The key itself is never recorded."""
 
     NONE = "none"
     BARE = "bare"
     BEARER = "bearer"
     WRONG = "wrong"
-    UNKNOWN = "unknown"  # tools that record leave tokens out
+    UNKNOWN = "unknown"  # recording tools leave API keys out
 
 
 class Operation(StrEnum):
-    """What a request asks of the API."""
+    """The API operation of a request."""
 
     CREATE = "create"
     GET = "get"
@@ -50,7 +50,7 @@ class Operation(StrEnum):
 
 
 class Scope(StrEnum):
-    """How much a run set out to look at."""
+    """Which claims a run can check."""
 
     FULL = "full"
     FREE = "free"
@@ -58,20 +58,20 @@ class Scope(StrEnum):
 
 
 class InvalidRun(ValueError):
-    """A file is no saved run. The message is one sentence for whoever gave it."""
+    """A file is not a saved run. The message is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was sent.
+    """A request.
 
     Attributes:
         method: In capitals.
-        url: Absolute, the values of its query masked.
-        authorization: In which form a token was sent.
-        content_type: As it was sent; empty if none was.
+        url: Absolute, with redacted query values.
+        authorization: How the API key was sent.
+        content_type: The Content-Type header; empty if there was none.
         body: As text; empty if there was none.
-        padding: How many bytes of white space followed it.
+        padding: The number of bytes of white space that followed the body.
     """
 
     method: str
@@ -83,37 +83,37 @@ class Request:
 
     @property
     def operation(self) -> Operation:
-        """What it asks of the API, by its method and path alone."""
+        """The API operation, from the method and the path."""
         path = path_of(self.url)
         found = _PATH.search(path)
         if found is None or found.end() != len(path):
             return Operation.OTHER
-        one = bool(found[1])
+        has_id = bool(found[1])
         return {
             ("POST", False): Operation.CREATE,
             ("GET", False): Operation.LIST,
             ("GET", True): Operation.GET,
             ("DELETE", True): Operation.DELETE,
-        }.get((self.method, one), Operation.OTHER)
+        }.get((self.method, has_id), Operation.OTHER)
 
     @property
     def generation_id(self) -> str:
-        """The id in the path; empty if there is none."""
+        """The id in the path, or an empty string."""
         found = _PATH.search(path_of(self.url))
         return (found[1] or "") if found else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back.
+    """A response.
 
     Attributes:
         status: The HTTP status.
-        headers: Those that a check may need, their names in lower case.
-        body: As text where it is text; empty for a file that is not.
-        head: The first bytes (at most 64) of what is not recorded as text.
-        size: How many bytes were read.
-        complete: Whether that was all of it.
+        headers: Those that a check needs, with names in lower case.
+        body: The text; empty for a binary file.
+        head: The first bytes (at most 64) of a binary file.
+        size: The number of bytes that were read.
+        complete: Whether that is the complete body.
     """
 
     status: int
@@ -131,12 +131,12 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and its answer, or why none came.
+    """A request and its response, or why there was no response.
 
     Attributes:
         request: What was sent.
-        answer: What came back; None if nothing did.
-        failure: Why no answer came, in a few words.
+        response: The response; None if there was none.
+        failure: Why there was no response, in a few words.
         sent: Whether it may have reached the endpoint.
         at: When the request was sent, in seconds since the epoch.
         seconds: How long it took.
@@ -160,8 +160,8 @@ class Exchange:
         return self.response is not None and self.response.is_success
 
     def __str__(self) -> str:
-        """Such as ``GET /v1/generation/6347623b… → 200``."""
-        actual = self.status or f"no answer ({self.failure})"
+        """Return, for example, ``GET /v1/generation/6347623b… → 200``."""
+        actual = self.status or f"no response ({self.failure})"
         return f"{self.request.method} {short_path(self.request.url)} → {actual}"
 
 
@@ -170,14 +170,14 @@ class Run:
     """Recorded exchanges, in the order in which they were sent.
 
     Attributes:
-        target: The base URL.
+        base_url: The base URL of the endpoint.
         started: When the first was sent, in UTC: ``2026-11-24T12:00:00Z``.
-        scope: How much the run set out to look at.
+        scope: Which claims the run can check.
         exchanges: All of them.
-        notes: What went otherwise than planned, as sentences.
+        notes: What did not go as planned, as sentences.
     """
 
-    target: str
+    base_url: str
     started: str
     scope: Scope
     exchanges: tuple[Exchange, ...]
@@ -185,7 +185,7 @@ class Run:
 
 
 def path_of(url: str) -> str:
-    """Return the URL's path; the whole of what is no URL, as an endpoint may give it."""
+    """Return the path of a URL. A result URL of an endpoint may be invalid: then return all of it."""
     try:
         return urlsplit(url).path
     except ValueError:
@@ -193,17 +193,17 @@ def path_of(url: str) -> str:
 
 
 def short_path(url: str) -> str:
-    """Return the URL's path with long names cut short, for people to read."""
+    """Return the path of a URL with shortened ids, for display."""
     return re.sub(r"([0-9a-f]{8})[0-9a-f]{24}", r"\1…", path_of(url)) or "/"
 
 
 def printable(text: str) -> str:
-    """The text with what would steer a terminal spelled out: an endpoint's answer is hostile text."""
+    """Return the text with control characters escaped, since a response may contain terminal sequences."""
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text; None if it is not JSON, or has over 100 levels."""
+    """Return the value of a JSON text; None if it is not JSON, or has more than 100 levels."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -231,15 +231,15 @@ def save(run: Run, file: Path) -> None:
         OSError: The file cannot be written.
     """
     document = {"format": FORMAT, **msgspec.to_builtins(run)}
-    # msgspec would refuse a lone surrogate, which a response may hold.
+    # Not msgspec.json: it rejects lone surrogates, which a response may contain.
     file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def load(file: Path) -> Run:
-    """Return the run in a file that ``save`` wrote.
+    """Read a run from a file that ``save`` wrote.
 
     Raises:
-        InvalidRun: The file cannot be read, or is something else.
+        InvalidRun: The file cannot be read, or is not a saved run.
     """
     return run_of(read_json(file), str(file))
 
@@ -259,22 +259,22 @@ def read_json(file: Path) -> Any:
 
 
 def run_of(document: Any, label: str) -> Run:
-    """Return the run in the JSON of a saved one.
+    """Return the run of a saved JSON document.
 
     Args:
-        document: What the file holds.
+        document: The content of the file.
         label: The file's name, for messages.
 
     Raises:
-        InvalidRun: The document is something else.
+        InvalidRun: The document is not a saved run.
     """
     if not isinstance(document, dict) or "exchanges" not in document:
         raise InvalidRun(f"{label}: expected a run that netmind-contracts verify --save wrote, or a HAR file")
     if document.get("format") != FORMAT:
         raise InvalidRun(
-            f"{label}: format: expected {FORMAT}, got {document.get('format')!r}: another version wrote it"
+            f"{label}: format: expected {FORMAT}, got {document.get('format')!r} (another version)"
         )
     try:
         return msgspec.convert(document, Run)
     except msgspec.ValidationError as error:
-        raise InvalidRun(f"{label}: is damaged ({error}); save the run again") from None
+        raise InvalidRun(f"{label}: invalid run ({error}); save the run again") from None

@@ -1,7 +1,7 @@
-"""HAR files, as browsers and proxies record them, read as a run.
+"""Read HAR files of browsers and proxies as runs.
 
-Which token was sent is not kept, only in which form. Browsers leave it out themselves: a request to the API
-without one that was not refused counts as one whose form is unknown.
+API keys are not kept, only how they were sent. Browsers leave the Authorization header out, so a request to
+the API without it that did not get a 401 is recorded as ``Authorization.UNKNOWN``.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _API = re.compile(r"(https?://.+?)/v1/generation(?:/[^/?#]*)?(?:[?#].*)?")
 
 
 def read_run(file: Path) -> Run:
-    """A run from a file that ``verify --save`` wrote, or from a HAR file.
+    """Read a run from a file that ``verify --save`` wrote, or from a HAR file.
 
     Raises:
-        InvalidRun: It cannot be read, or is something else.
+        InvalidRun: The file cannot be read, or is neither.
     """
     document = read_json(file)
     if isinstance(document, dict) and isinstance(document.get("log"), dict):
@@ -44,21 +44,19 @@ def read_run(file: Path) -> Run:
 
 
 def run_of_har(document: dict[str, Any], label: str) -> Run:
-    """A run from a HAR file's JSON; the token and what signs a URL are masked.
+    """Return a run from the JSON of a HAR file, with API keys and query values of URLs redacted.
 
     Raises:
-        InvalidRun: It is damaged, or holds no request to the API; ``label`` names the file.
+        InvalidRun: The file is invalid, or has no request to the API. ``label`` is its name in the message.
     """
     try:
         entries = sorted(document["log"]["entries"], key=lambda entry: str(entry["startedDateTime"]))
         exchanges = tuple(map(_exchange, entries))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidRun(
-            f"{label}: is no HAR file that can be read ({type(error).__name__}: {error})"
-        ) from None
+        raise InvalidRun(f"{label}: invalid HAR file ({type(error).__name__}: {error})") from None
     found = [match for exchange in exchanges if (match := _API.fullmatch(exchange.request.url))]
     if not found:
-        raise InvalidRun(f"{label}: holds no request to /v1/generation; record the calls of your client")
+        raise InvalidRun(f"{label}: no request to /v1/generation found; record the requests of your client")
     started = str(entries[0]["startedDateTime"])[:19] + "Z"
     return Run(found[0][1], started, Scope.RECORDING, exchanges)
 
@@ -84,11 +82,11 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
     at = datetime.fromisoformat(str(entry["startedDateTime"])).timestamp()
     seconds = max(float(entry.get("time") or 0), 0.0) / 1000
     if not actual["status"]:
-        return Exchange(request, None, "the recording holds no answer", True, at, seconds)
-    return Exchange(request, _answer(actual, redactor), at=at, seconds=seconds)
+        return Exchange(request, None, "the recording has no response", True, at, seconds)
+    return Exchange(request, _response(actual, redactor), at=at, seconds=seconds)
 
 
-def _answer(actual: dict[str, Any], redactor: Redactor) -> Response:
+def _response(actual: dict[str, Any], redactor: Redactor) -> Response:
     content = actual.get("content") or {}
     text = str(content.get("text") or "")
     raw = base64.b64decode(text, validate=True) if content.get("encoding") == "base64" else text.encode()

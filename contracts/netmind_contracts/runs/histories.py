@@ -1,7 +1,6 @@
-"""A run in the order of its jobs: what was asked of each, and how the endpoint responded.
+"""A run grouped by job: the requests about each job, and the responses.
 
-Everything is told by method, path and content alone, so that a recording that somebody else made reads the
-same as one of ours.
+Only method, path and content are used, so that recordings of other tools can be read, too.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, 
 
 DOCUMENTED_MODELS = ("Qwen/Qwen-Image", "hkchengrex/MMAudio")
 
-# What ends a job: the words that people saw, and those that clients look for.
+# Final statuses: those that were reported, and those that clients look for.
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "error", "success"})
 
-# Where a job may be before that.
+# Statuses before that.
 ON_THE_WAY = ("pending", "initializing", "processing")
 
-# A generation's fields, by the page and by people's reports.
+# The documented and the reported fields of a generation.
 KNOWN_FIELDS = frozenset(
     name
     for schema in ("generation-fields", "generation-observed")
@@ -34,12 +33,12 @@ _WITH_TOKEN = (Authorization.BARE, Authorization.BEARER, Authorization.UNKNOWN)
 
 
 class Observation(NamedTuple):
-    """A response, or one generation of a list.
+    """A response, or one entry of a list.
 
     Attributes:
-        place: The exchange's place in the run.
-        document: The response's JSON, or what it has at ``where``; None if there is none.
-        where: The generation's place in the response; empty for the whole of it.
+        place: The index of the exchange in the run.
+        document: The JSON of the response, or its part at ``where``; None if it is not JSON.
+        where: The path of the entry in the response; empty for the whole response.
     """
 
     place: int
@@ -58,22 +57,22 @@ class Observation(NamedTuple):
         return self.exchange.succeeded
 
     def field(self, name: str, default: Any = None) -> Any:
-        """Return a field of the document; the default if it has none of that name, or is no object."""
+        """Return a field of the document; the default if it is missing, or the document is not an object."""
         return self.document.get(name, default) if isinstance(self.document, dict) else default
 
 
 @dataclass(slots=True)
 class JobHistory:
-    """One generation, through the run.
+    """The history of one generation in a run.
 
     Attributes:
         id: Its id.
-        model: As the create request has it; empty if that is not in the run.
-        config: As the create request has it; empty if that is not in the run.
+        model: From the create request; empty if that is not in the run.
+        config: From the create request; empty if that is not in the run.
         created: The response to its create.
-        polls: Responses to get, before it was deleted.
+        polls: Responses to get before the generation was deleted.
         deletes: Responses to delete.
-        afterwards: Responses to get, after it was deleted.
+        afterwards: Responses to get after the generation was deleted.
     """
 
     id: str
@@ -86,67 +85,70 @@ class JobHistory:
 
     @property
     def deleted_place(self) -> int | None:
-        """The place of the delete that succeeded first."""
-        return next((seen.place for seen in self.deletes if seen.succeeded), None)
+        """The index of the first successful delete, or None."""
+        return next((observation.place for observation in self.deletes if observation.succeeded), None)
 
     @property
     def responses(self) -> list[Observation]:
-        """Responses to create and get, in order, that are an object."""
+        """The responses to create and get that are objects, in order."""
         both = [self.created, *self.polls] if self.created else self.polls
         return [
-            seen
-            for seen in both
-            if isinstance(seen.document, dict) and (seen.succeeded or "id" in seen.document)
+            observation
+            for observation in both
+            if isinstance(observation.document, dict)
+            and (observation.succeeded or "id" in observation.document)
         ]
 
     @property
     def statuses(self) -> list[tuple[Observation, str]]:
-        """Each response's status, where it is a string."""
+        """The responses with their status, if it is a string."""
         return [
-            (seen, seen.field("status")) for seen in self.responses if isinstance(seen.field("status"), str)
+            (observation, observation.field("status"))
+            for observation in self.responses
+            if isinstance(observation.field("status"), str)
         ]
 
     @property
     def end(self) -> Observation | None:
-        """The last response, if the job has ended by then: a final status, results, or a log line."""
+        """The last response, if it shows that the job has ended (see ``has_ended``)."""
         last = self.responses[-1] if self.responses else None
         return last if last is not None and has_ended(last.document) else None
 
     @property
     def completed(self) -> Observation | None:
-        """The last response with results; where there is none, the last that is completed without."""
-        with_results = [seen for seen in self.responses if results_of(seen.document)]
-        without = [seen for seen, status in self.statuses if status == "completed"]
+        """The last response with results, or else the last with status completed."""
+        with_results = [observation for observation in self.responses if results_of(observation.document)]
+        without = [observation for observation, status in self.statuses if status == "completed"]
         return (with_results or without)[-1] if with_results or without else None
 
 
 def results_of(document: Any) -> list[Any]:
-    """Return a generation's ``result.data``; empty if it has none."""
+    """Return ``result.data`` of a generation; an empty list if it has none."""
     result = document.get("result") if isinstance(document, dict) else None
     data = result.get("data") if isinstance(result, dict) else None
     return data if isinstance(data, list) else []
 
 
 def has_ended(document: dict[str, Any]) -> bool:
-    """Return whether a generation has come to its end: a final status, results, or a log line.
+    """Return whether a generation has ended: it has a final status, results, or a log line.
 
-    Logs are empty when nothing went wrong (observed).
+    Logs are empty unless the generation failed (observed).
     """
     status = document.get("status")
     failed = bool(document.get("logs")) and status not in ON_THE_WAY
     return (isinstance(status, str) and status in FINAL_STATUSES) or bool(results_of(document)) or failed
 
 
-def last_log(seen: Observation) -> str:
-    """Return the text of a generation's last log line; empty if there is none."""
-    logs = seen.field("logs")
+def last_log(observation: Observation) -> str:
+    """Return the text of the last log line, or an empty string."""
+    logs = observation.field("logs")
     last = logs[-1] if isinstance(logs, list) and logs else None
     text = last.get("text") if isinstance(last, dict) else None
     return text if isinstance(text, str) else ""
 
 
 def embedded_json(text: str) -> tuple[str, Any, str] | None:
-    """Return the JSON object in a text, between what stands before and after it; None if there is none."""
+    """Return the text before a JSON object, the object, and the text after it; None if there is no object."""
     try:
         begin = text.index("{")
         found, end = json.JSONDecoder().raw_decode(text, begin)
@@ -155,16 +157,16 @@ def embedded_json(text: str) -> tuple[str, Any, str] | None:
     return text[:begin], found, text[end:]
 
 
-def time_of(seen: Observation, name: str) -> datetime | None:
-    """Return a timestamp of a generation; None if it is not of the API's form."""
+def time_of(observation: Observation, name: str) -> datetime | None:
+    """Return a timestamp of a generation; None if it does not have the API's format."""
     try:
-        return datetime.strptime(seen.field(name), "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the API names no zone
+        return datetime.strptime(observation.field(name), "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the API names no zone
     except (TypeError, ValueError):
         return None
 
 
 def requested(exchange: Exchange) -> tuple[str, dict[str, Any]] | None:
-    """Return model and config of a create request, or None if it is no valid one."""
+    """Return the model and the config of a create request; None if the request is not valid."""
     body = parse_json(exchange.request.body)
     if not isinstance(body, dict) or exchange.request.content_type.partition(";")[0] != "application/json":
         return None
@@ -172,14 +174,14 @@ def requested(exchange: Exchange) -> tuple[str, dict[str, Any]] | None:
     return (model, config) if isinstance(model, str) and isinstance(config, dict) else None
 
 
-def listed(seen: Observation) -> list[Any] | None:
-    """Return the entries of a list; None if the response is no list."""
-    entries = seen.field("generation_list")
-    return entries if seen.succeeded and isinstance(entries, list) else None
+def listed(observation: Observation) -> list[Any] | None:
+    """Return the entries of a list; None if the response is not a list."""
+    entries = observation.field("generation_list")
+    return entries if observation.succeeded and isinstance(entries, list) else None
 
 
 class Histories:
-    """A run, read."""
+    """A run, grouped by generation."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -187,65 +189,71 @@ class Histories:
             Observation(index, exchange, parse(exchange.response))
             for index, exchange in enumerate(run.exchanges)
         )
-        # What is about a file has another address.
-        self.api = [seen for seen in self.all if seen.exchange.request.url.startswith(f"{run.target}/v1/")]
+        # Downloads of result files have other URLs.
+        self.api = [
+            observation
+            for observation in self.all
+            if observation.exchange.request.url.startswith(f"{run.base_url}/v1/")
+        ]
 
     def of(self, operation: Operation) -> list[Observation]:
-        """Return the exchanges of one operation that carried a token and have a response."""
+        """Return the exchanges of one operation that sent an API key and got a response."""
         return [
-            seen
-            for seen in self.all
-            if seen.exchange.request.operation is operation
-            and seen.exchange.request.authorization in _WITH_TOKEN
-            and seen.exchange.response
+            observation
+            for observation in self.all
+            if observation.exchange.request.operation is operation
+            and observation.exchange.request.authorization in _WITH_TOKEN
+            and observation.exchange.response
         ]
 
     @cached_property
     def creates(self) -> list[tuple[Observation, str, dict[str, Any]]]:
-        """Valid create requests with a response: that, the model, the config."""
-        found = [(seen, requested(seen.exchange)) for seen in self.of(Operation.CREATE)]
-        return [(seen, *asked) for seen, asked in found if asked is not None]
+        """The valid create requests that got a response: the response, the model and the config."""
+        found = [(observation, requested(observation.exchange)) for observation in self.of(Operation.CREATE)]
+        return [(observation, *arguments) for observation, arguments in found if arguments is not None]
 
     @cached_property
     def lists(self) -> list[Observation]:
-        """Responses to list."""
+        """The responses to list."""
         return self.of(Operation.LIST)
 
     @cached_property
     def jobs(self) -> dict[str, JobHistory]:
-        """Every generation that was created in the run, by id; in a recording, also those that were got."""
+        """The generations that the run created, by id; in a recording, also those that it got."""
         jobs: dict[str, JobHistory] = {}
-        for seen, model, config in self.creates:
-            name = seen.field("id")
-            if seen.succeeded and isinstance(name, str):
-                jobs.setdefault(name, JobHistory(name, model, config, seen))
+        for observation, model, config in self.creates:
+            name = observation.field("id")
+            if observation.succeeded and isinstance(name, str):
+                jobs.setdefault(name, JobHistory(name, model, config, observation))
         if self.run.scope is Scope.RECORDING:
-            for seen in self.of(Operation.GET):
-                if seen.succeeded:
-                    name = seen.exchange.request.generation_id
+            for observation in self.of(Operation.GET):
+                if observation.succeeded:
+                    name = observation.exchange.request.generation_id
                     jobs.setdefault(name, JobHistory(name))
-        for seen in self.of(Operation.DELETE):
-            if (job := jobs.get(seen.exchange.request.generation_id)) is not None:
-                job.deletes.append(seen)
-        for seen in self.of(Operation.GET):
-            if (job := jobs.get(seen.exchange.request.generation_id)) is not None:
+        for observation in self.of(Operation.DELETE):
+            if (job := jobs.get(observation.exchange.request.generation_id)) is not None:
+                job.deletes.append(observation)
+        for observation in self.of(Operation.GET):
+            if (job := jobs.get(observation.exchange.request.generation_id)) is not None:
                 gone = job.deleted_place
-                (job.polls if gone is None or seen.place < gone else job.afterwards).append(seen)
+                (job.polls if gone is None or observation.place < gone else job.afterwards).append(
+                    observation
+                )
         return jobs
 
     @cached_property
     def downloads(self) -> list[tuple[JobHistory, int, Observation]]:
-        """Requests without a token for a result's URL, each with the job and the place in ``result.data``."""
+        """The downloads of results without an API key, with the job and the index in ``result.data``."""
         places: dict[str, tuple[JobHistory, int]] = {}
         for job in self.jobs.values():
-            for seen in job.responses:
-                for place, entry in enumerate(results_of(seen.document)):
+            for observation in job.responses:
+                for place, entry in enumerate(results_of(observation.document)):
                     if isinstance(entry, dict) and isinstance(entry.get("url"), str):
                         places[entry["url"]] = (job, place)
-        requests = [(seen.exchange.request, seen) for seen in self.all]
+        requests = [(observation.exchange.request, observation) for observation in self.all]
         return [
-            (*places[request.url], seen)
-            for request, seen in requests
+            (*places[request.url], observation)
+            for request, observation in requests
             if request.authorization is Authorization.NONE
             and request.method == "GET"
             and request.url in places
@@ -253,56 +261,60 @@ class Histories:
 
     @cached_property
     def responses(self) -> list[Observation]:
-        """Responses to create and get, job by job."""
-        return [seen for job in self.jobs.values() for seen in job.responses]
+        """The responses to create and get, grouped by job."""
+        return [observation for job in self.jobs.values() for observation in job.responses]
 
     @cached_property
     def completed(self) -> list[tuple[JobHistory, Observation]]:
-        """Jobs that were completed, each with the response that shows it."""
+        """The completed jobs, each with the response that shows it."""
         return [(job, job.completed) for job in self.jobs.values() if job.completed]
 
     @cached_property
     def ended(self) -> list[tuple[JobHistory, Observation]]:
-        """Jobs that ended, each with its last response."""
+        """The ended jobs, each with its last response."""
         return [(job, job.end) for job in self.jobs.values() if job.end]
 
     @cached_property
     def results(self) -> list[tuple[JobHistory, Observation, dict[str, Any]]]:
-        """Every result of a completed job that is an object, with the job and the response that has it."""
+        """The results of completed jobs that are objects, with the job and the response."""
         return [
-            (job, seen, entry)
-            for job, seen in self.completed
-            for entry in results_of(seen.document)
+            (job, observation, entry)
+            for job, observation in self.completed
+            for entry in results_of(observation.document)
             if isinstance(entry, dict)
         ]
 
     @cached_property
     def list_entries(self) -> list[Observation]:
-        """Every entry of every list."""
+        """The entries of all lists."""
         return [
-            seen._replace(document=document, where=f"generation_list[{place}]")
-            for seen in self.lists
-            for place, document in enumerate(listed(seen) or ())
+            observation._replace(document=document, where=f"generation_list[{place}]")
+            for observation in self.lists
+            for place, document in enumerate(listed(observation) or ())
         ]
 
-    def order_in(self, seen: Observation) -> list[int]:
-        """Return which of the run's jobs a list has, in its order, each by its place among the creates."""
+    def order_in(self, observation: Observation) -> list[int]:
+        """Return the run's jobs in a list, in the order of the list, as indexes in the order of creation."""
         order = list(self.jobs)
-        ids = [entry.get("id") for entry in listed(seen) or () if isinstance(entry, dict)]
+        ids = [entry.get("id") for entry in listed(observation) or () if isinstance(entry, dict)]
         return [order.index(name) for name in ids if name in order]
 
     @cached_property
     def generations(self) -> list[Observation]:
-        """Every generation that any response has: create's, get's, the lists'."""
+        """The generations in all responses: to create, get and list."""
         found = []
         for job in self.jobs.values():
-            after = [seen for seen in job.afterwards if seen.succeeded and isinstance(seen.document, dict)]
+            after = [
+                observation
+                for observation in job.afterwards
+                if observation.succeeded and isinstance(observation.document, dict)
+            ]
             found += [*job.responses, *after]
         return found + self.list_entries
 
     @cached_property
     def field_violations(self) -> list[tuple[Observation, tuple[library.Violation, ...]]]:
-        """Every generation with the ways in which its fields break their schema."""
+        """The generations in all responses, each with the violations of the schema by its fields."""
         return [
             (entry, library.violations("generation-fields", entry.document)) for entry in self.generations
         ]

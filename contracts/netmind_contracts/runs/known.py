@@ -1,4 +1,4 @@
-"""Values that a probe sends and that checks know again: paths, and names of things that do not exist."""
+"""Values that a probe sends and that checks recognize: paths, and ids and names that do not exist."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ UNREACHABLE_URL = "https://netmind-testkit.invalid/no-such.wav"
 GENERATIONS = "/v1/generation"
 
 
-def one(generation_id: str) -> str:
-    """The path of one generation."""
+def generation_path(generation_id: str) -> str:
+    """Return the path of one generation."""
     return f"{GENERATIONS}/{generation_id}"

@@ -1,4 +1,4 @@
-"""Result files: rendered when they are asked for, with ranges, without a token."""
+"""Result files: rendered on request, with ranges. They need no API key."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from netmind_mock.fake import Fake
     from netmind_mock.jobs.job import Job
 
-# A player asks for a film in many ranges: the last few files are kept, up to this many bytes.
-_KEPT_BYTES = 64 * 1024 * 1024
+# A player requests a video in many ranges, so the last rendered files are cached, up to this many bytes.
+_CACHE_BYTES = 64 * 1024 * 1024
 _RENDERED_AT_ONCE = 3
 
 
@@ -33,15 +33,17 @@ class _File(NamedTuple):
 
 
 def files_routes(fake: Fake) -> Blueprint:
-    """The download of result files, at the path that the profile gives them."""
+    """Return the route that serves result files, at the path in the profile."""
     routes = Blueprint("files", __name__)
     rule = fake.profile.url_path.replace("{", "<").replace("}", ">")
-    kept: LRUCache[tuple[str, int, int], _File] = LRUCache(
-        _KEPT_BYTES, getsizeof=lambda file: len(file.content) + 1
+    cache: LRUCache[tuple[str, int, int], _File] = LRUCache(
+        _CACHE_BYTES, getsizeof=lambda file: len(file.content) + 1
     )
 
-    keeping = threading.Lock()
-    # Who asks for a file that is being rendered waits for it; no more than this many are, at a time.
+    cache_lock = threading.Lock()
+    # Each file belongs to one of these locks, by its hash, and is rendered under it. So two requests for one
+    # file render it once: the second one waits, and finds it in the cache. It also limits how many files are
+    # rendered at a time.
     rendering = [threading.Lock() for _ in range(_RENDERED_AT_ONCE)]
 
     @routes.get(rule)
@@ -60,9 +62,9 @@ def files_routes(fake: Fake) -> Blueprint:
         response = Response(file.content, content_type=media.CONTENT_TYPES[output.extension])
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.set_etag(file.etag)
-        with contextlib.suppress(OverflowError):  # a date that no calendar has: not conditional
+        with contextlib.suppress(OverflowError):  # a date out of range: the condition is ignored
             response.make_conditional(request.environ, accept_ranges=True, complete_length=len(file.content))
-        response.headers.pop("Date", None)  # the middleware says what time it is
+        response.headers.pop("Date", None)  # the middleware adds it, by the account's clock
         return response
 
     def find(file_id: str, now: float) -> tuple[Job, int]:
@@ -82,21 +84,21 @@ def files_routes(fake: Fake) -> Blueprint:
         # With a seed another job may have the same id after a reset.
         key = job.id, index, hash((job.model, job.config, job.plan.outputs))
         with rendering[hash(key) % len(rendering)]:
-            with keeping:
-                file = kept.get(key)
+            with cache_lock:
+                file = cache.get(key)
             if file is None:
                 content = media.render(job, index)
                 file = _File(content, hashlib.md5(content, usedforsecurity=False).hexdigest())
-                if len(content) < _KEPT_BYTES:
-                    with keeping:
-                        kept[key] = file
+                if len(content) < _CACHE_BYTES:
+                    with cache_lock:
+                        cache[key] = file
             return file
 
     return routes
 
 
 def _is_fresh(expires: str, job: Job, now: float) -> bool:
-    """Whether a link is good at ``now``; one without a time is not, where links expire."""
+    """Return whether a link is valid at ``now``. If a job's links expire, one without a time is not valid."""
     life = job.plan.link_life
     if life == math.inf:
         return True

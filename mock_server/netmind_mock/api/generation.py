@@ -39,12 +39,12 @@ PATHS: Final = {
     "list": ("GET", "/v1/generation"),
     "delete": ("DELETE", "/v1/generation/<generation_id>"),
 }
-_MAX_LISTED_BYTES: Final = 32 * 1024 * 1024
+_MAX_CACHE_BYTES: Final = 32 * 1024 * 1024
 _SCENARIO = "HTTP_X_MOCK_SCENARIO"
 
 
 def generation_routes(views: Mapping[str, View]) -> Blueprint:
-    """Flask's routes to the four operations."""
+    """Return Flask's routes to the four operations."""
     routes = Blueprint("generation", __name__)
     for operation, (method, path) in PATHS.items():
         routes.add_url_rule(path, operation, _of_request(views[operation]), methods=[method])
@@ -56,19 +56,20 @@ def _of_request(view: View) -> Callable[..., tuple[dict[str, Any], int]]:
 
 
 def generation_views(fake: Fake) -> Mapping[str, View]:
-    """The four operations over ``fake``, by name: from the request and the id in its path to a response.
+    """Return the four operations of a fake, by name.
 
-    Any of them may raise ``ApiError`` and ``StoreUnavailable``.
+    Each takes the request and the id in its path, and returns the body and the status of the response. Each
+    may raise ``RefusedRequest`` and ``StoreUnavailable``.
     """
     profile, store = fake.profile, fake.store
-    listed = _Listed(profile)
+    cache = _ListCache(profile)
     ok = profile.success_status
 
     def create(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
-        asked, job = _create(fake, context)
-        if asked.config.get("sync_mode") is True and asked.model in profile.sync_mode_models:
+        request, job = _create(fake, context)
+        if request.config.get("sync_mode") is True and request.model in profile.sync_mode_models:
             done = job.created_at + ends_after(job.plan)
-            if done == math.inf:  # a job that no time ends is answered as it is
+            if done == math.inf:  # a job that never ends is returned as it is
                 return wire.created(job, profile, origin(fake, context)), ok
             context.hold(done, fake.accounts.clock(job.user_id))
             return wire.generation(job, done, profile, origin(fake, context)), ok
@@ -88,8 +89,8 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
 
     def list_(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
         now = context.now
-        from_here = origin(fake, context)
-        generations = listed.shown(store.page(account_of(fake, context)), now, from_here)
+        base = origin(fake, context)
+        generations = cache.documents(store.page(account_of(fake, context)), now, base)
         if profile.list_order == "newest_first":
             generations.reverse()
         return wire.generation_list(generations), ok
@@ -106,70 +107,73 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
     return {"create": create, "get": get, "list": list_, "delete": delete}
 
 
-class _Listed:
-    """What lists show of jobs; of those that have settled, as JSON that was made once.
+class _ListCache:
+    """A cache of the JSON of jobs that no longer change.
 
-    A list of ten thousand jobs is mostly of such, and asked for again and again.
+    A list of ten thousand jobs consists mostly of these, and is requested again and again. An entry is valid
+    for the same job (jobs are immutable, so a changed job is another object), from the time at which the job
+    settles, and for the same base of result URLs. The cache is cleared when it exceeds its limit.
     """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        # By id: the job, from when on it is seen so, by whoever reaches the fake where, and its JSON.
-        self._made: dict[str, tuple[Job, float, str, msgspec.Raw]] = {}
+        # By id: the job, the time from which its JSON is valid, the base of its URLs, and the JSON.
+        self._entries: dict[str, tuple[Job, float, str, msgspec.Raw]] = {}
         self._bytes = 0
 
-    def shown(self, jobs: Iterable[Job], now: float, from_here: str) -> list[Any]:
-        """Documents, or their JSON, of the jobs that a list has, in their order."""
-        made, shown = self._made, []
+    def documents(self, jobs: Iterable[Job], now: float, base: str) -> list[Any]:
+        """Return the documents, or their JSON, of the jobs that a list shows, in the order of ``jobs``."""
+        entries, documents = self._entries, []
         for job in jobs:
-            known = made.get(job.id)
-            if known is not None and known[0] is job and known[1] <= now and known[2] == from_here:
-                shown.append(known[3])
+            entry = entries.get(job.id)
+            if entry is not None and entry[0] is job and entry[1] <= now and entry[2] == base:
+                documents.append(entry[3])
             elif _listed(self._profile, job, now):
-                shown.append(self._made_anew(job, now, from_here))
-        return shown
+                documents.append(self._document(job, now, base))
+        return documents
 
-    def _made_anew(self, job: Job, now: float, from_here: str) -> Any:
+    def _document(self, job: Job, now: float, base: str) -> Any:
         since = settles_at(job) + job.plan.list_behind
-        known = self._made.get(job.id)
-        if known is not None and known[0] == job and since <= now and known[2] == from_here:
-            return known[3]  # a database makes the job anew each time
-        document = wire.generation(job, now - job.plan.list_behind, self._profile, from_here)
+        entry = self._entries.get(job.id)
+        # A store in a database returns a new object each time, which is compared by its value.
+        if entry is not None and entry[0] == job and since <= now and entry[2] == base:
+            return entry[3]
+        document = wire.generation(job, now - job.plan.list_behind, self._profile, base)
         if now < since:
             return document
-        made = msgspec.json.encode(document)
-        if self._bytes > _MAX_LISTED_BYTES:
-            self._made.clear()
+        encoded = msgspec.json.encode(document)
+        if self._bytes > _MAX_CACHE_BYTES:
+            self._entries.clear()
             self._bytes = 0
-        self._bytes += len(made) + len(job.config)
-        fragment = msgspec.Raw(made)
-        self._made[job.id] = job, since, from_here, fragment
+        self._bytes += len(encoded) + len(job.config)
+        fragment = msgspec.Raw(encoded)
+        self._entries[job.id] = job, since, base, fragment
         return fragment
 
 
 def _create(fake: Fake, context: RequestContext) -> tuple[CreateRequest, Job]:
-    """What was asked for, and the job that it made."""
+    """Create a job. Return the create request and the job."""
     user_id = account_of(fake, context)
     environ = context.environ
     wire.check_content_type(environ.get("CONTENT_TYPE", ""), environ.get("HTTP_CONTENT_ENCODING", ""))
-    asked = wire.read_create(read_body(context))
-    _check_model(asked, fake, environ)
-    config = wire.pack_config(asked.config)
-    scenario = fake.accounts.scenario_for(user_id, asked, environ.get(_SCENARIO))
-    plan = plan_for(asked, fake.profile, fake.duration, scenario)
-    job = Job(fake.ids.next(), user_id, asked.model, config, context.now, plan)
+    request = wire.read_create(read_body(context))
+    _check_model(request, fake, environ)
+    config = wire.pack_config(request.config)
+    scenario = fake.accounts.scenario_for(user_id, request, environ.get(_SCENARIO))
+    plan = plan_for(request, fake.profile, fake.duration, scenario)
+    job = Job(fake.ids.next(), user_id, request.model, config, context.now, plan)
     if fake.queue is None:
         job = _put(fake, job)
     else:
-        with fake.queue.turn:
+        with fake.queue.lock:
             job = _put(fake, replace(job, plan=fake.queue.planned(user_id, plan, context.now)))
     context.job_id, context.scenario = job.id, scenario
-    return asked, job
+    return request, job
 
 
 def _put(fake: Fake, job: Job) -> Job:
-    """The job as it is kept."""
-    while not fake.store.put(job):  # the ids of this seed are from an earlier start
+    """Store a new job, with another id if its id is taken. Return the stored job."""
+    while not fake.store.put(job):  # after a restart, a seed gives the same ids again
         job = replace(job, id=fake.ids.next())
     return job
 
@@ -186,26 +190,26 @@ def _visible(profile: Profile, job: Job, now: float) -> bool:
 
 
 def _overtaken(profile: Profile, before: Job, now: float) -> bool:
-    """Whether somebody else deleted the job since this request came."""
+    """Return whether another request deleted the job since this request arrived."""
     if before.deleted_at is None or profile.delete_leaves == "tombstone":
         return False
     return before.deleted_at - before.plan.delete_late > now
 
 
 def _listed(profile: Profile, job: Job, now: float) -> bool:
-    """Whether the list has the job, which it may show as it was some time ago."""
-    seen = now - job.plan.list_behind + CLOCK_GRAIN >= job.created_at
-    return seen and _visible(profile, job, now)
+    """Return whether the list contains the job. The list may be behind, as the job's plan says."""
+    is_known = now - job.plan.list_behind + CLOCK_GRAIN >= job.created_at
+    return is_known and _visible(profile, job, now)
 
 
-def _check_model(asked: CreateRequest, fake: Fake, environ: WSGIEnvironment) -> None:
-    if asked.model in fake.profile.unavailable_models:
-        raise ModelUnavailable(model=asked.model)
-    if asked.model in catalogue():
+def _check_model(request: CreateRequest, fake: Fake, environ: WSGIEnvironment) -> None:
+    if request.model in fake.profile.unavailable_models:
+        raise ModelUnavailable(model=request.model)
+    if request.model in catalogue():
         return
     if fake.strict_models:
-        raise UnknownModel(model=asked.model)
+        raise UnknownModel(model=request.model)
     _log.warning(
-        "model %s is not in the catalogue: taken for an image model (--strict-models refuses such models)",
-        shown(redactor_of(secrets_of(environ)).without_token(asked.model)),  # somebody reads the log
+        "model %s is not in the catalogue: treated as an image model (--strict-models refuses such models)",
+        shown(redactor_of(secrets_of(environ)).without_token(request.model)),  # logs must not show API keys
     )

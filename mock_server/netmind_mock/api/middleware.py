@@ -1,6 +1,6 @@
 """The middleware around the API: it reads the clock, applies faults, and writes the journal.
 
-The operations behind it know nothing of any of that. The control API is passed through as it is.
+The operations do not depend on any of that. Requests to the control API are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from netmind_mock.clock import SimulatedClock
 from netmind_mock.errors import HINT, RefusedRequest, hint_line, phrase_of
 from netmind_mock.jobs import ids
 from netmind_mock.journal.entries import RawEntry, lines_of
-from netmind_mock.journal.redaction import MAX_BODY_BYTES, header_lines, kept, secrets_of
+from netmind_mock.journal.redaction import MAX_BODY_BYTES, header_lines, secrets_of, stored_body
 from netmind_mock.simulation.accounts import AppliedFault
 from netmind_mock.simulation.faults import Delivery, fault_of
 from netmind_mock.simulation.faults import fault as new_fault
@@ -40,13 +40,13 @@ CONTROL: Final = "/__mock"
 _COLLECTION: Final = "/v1/generation"
 _ONE: Final = "/v1/generation/"
 _LIMITED: Final = ("create", "get", "list", "delete")
-_NOT_CARRIED_OUT: Final[WholeResponse] = ("200 OK", [], b"")
-_RATE_LIMIT: Final = -1  # the number of the fault that it is
+_NOT_PROCESSED: Final[WholeResponse] = ("200 OK", [], b"")
+_RATE_LIMIT: Final = -1  # the number of the fault by which a rate limit refuses requests
 _LAST_SECOND: Final = 253_402_300_799
 
 
 class Middleware:
-    """WSGI middleware around the application that holds the API."""
+    """WSGI middleware around the application."""
 
     def __init__(
         self,
@@ -57,14 +57,14 @@ class Middleware:
         unavailable: Callable[[StoreUnavailable], Application],
         log: Callable[[RawEntry], None] | None,
     ) -> None:
-        """Put the middleware around an application.
+        """Wrap an application.
 
         Args:
-            fake: What the application serves.
+            fake: The fake that the application serves.
             application: The application.
-            views: The operations that can be called without going through the application, by name.
-            unavailable: From the error of a store to the application that responds in its place.
-            log: Called with what the journal has of each request.
+            views: The operations that can be called directly, without the application, by name.
+            unavailable: Returns the application that responds to a request if the store is unavailable.
+            log: Called with the journal entry of each request.
         """
         self._fake = fake
         self._application = application
@@ -74,7 +74,11 @@ class Middleware:
         self._files = fake.profile.url_path.partition("{")[0]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Respond to a request; a response that a fault changed is sent as the server is able to."""
+        """Respond to a request.
+
+        A server that knows ``RequestContext`` sends a response as its ``delivery`` says. Other servers send
+        the bytes that would arrive.
+        """
         path = environ.get("PATH_INFO", "")
         if path.startswith(CONTROL):
             return self._application(environ, start_response)
@@ -91,7 +95,7 @@ class Middleware:
         self._delay(context)
         fault = None if applied is None else applied.fault
         reached = fault is None or fault.reaches
-        status, headers, body = self._carry_out(context, application) if reached else _NOT_CARRIED_OUT
+        status, headers, body = self._process(context, application) if reached else _NOT_PROCESSED
         if fault is None and context.scenario is not None:
             fault = fault_of(context.scenario)
         delivery = Delivery(int(status[:3]), headers, body)
@@ -100,7 +104,7 @@ class Middleware:
                 delivery, self._fake.accounts.seed, 0 if applied is None else applied.number
             )
             if 400 <= delivery.status < 500:
-                hint = (HINT, hint_line(f"{_name(fault)}, as ordered", "docs/testing.md"))
+                hint = (HINT, hint_line(f"{_name(fault)}, as configured", "docs/testing.md"))
                 delivery = delivery._replace(headers=[*delivery.headers, hint])
             status = f"{delivery.status} {phrase_of(delivery.status)}"
         delivery.headers.append(_date(int(context.now)))
@@ -108,7 +112,7 @@ class Middleware:
         return _sent(status, delivery, context, start_response)
 
     def _operation(self, method: str, path: str) -> tuple[str, str]:
-        """Return the operation that a request asks for, and the job that it is about."""
+        """Return the operation of a request, and the id of its job (empty without one)."""
         if path.startswith(_ONE):
             operation = {"GET": "get", "HEAD": "get", "DELETE": "delete"}.get(method, "other")
             named = path[len(_ONE) :]
@@ -121,14 +125,14 @@ class Middleware:
         return "other", ""
 
     def _admit(self, context: RequestContext) -> AppliedFault | None:
-        """Read the account's clock, and return the fault that the request meets, if there is one.
+        """Read the account's clock. Return the fault for this request; None without one.
 
         Raises:
             StoreUnavailable: The store cannot be read or written now.
         """
         fake = self._fake
         fake.accounts.follow()
-        if context.operation == "file":  # which is asked for without a token
+        if context.operation == "file":  # files need no API key: the account is the job's
             job = fake.store.get(context.job_id)
             context.user_id = None if job is None else job.user_id
         clock = fake.accounts.clock(context.user_id)
@@ -139,18 +143,18 @@ class Middleware:
         return applied
 
     def _limit(self, limit: RateLimit, context: RequestContext, clock: Clock) -> AppliedFault | None:
-        """Count a request for its account, and return the refusal of one that is over the limit."""
+        """Count a request for its account. Return the fault that refuses it if it is over the limit."""
         if context.user_id is None or context.operation not in _LIMITED:
             return None
 
-        def take(kept: bytes | None) -> tuple[bytes, float]:
-            unused_at, wait = limit.taken(float(kept or 0), context.now)
-            return repr(unused_at).encode(), wait
+        def take(stored: bytes | None) -> tuple[bytes, float]:
+            full_at, wait = limit.taken(float(stored or 0), context.now)
+            return repr(full_at).encode(), wait
 
-        wait = self._fake.store.amend("rate", context.user_id, take, told=False)
+        wait = self._fake.store.amend("rate", context.user_id, take, followed=False)
         if wait == 0:
             return None
-        # A client waits in real time.
+        # Retry-After is in real seconds, since clients wait in real time.
         speed = clock.speed if isinstance(clock, SimulatedClock) and not clock.frozen else 1.0
         retry_after = max(math.ceil(wait / speed), 1)
         return AppliedFault(
@@ -158,14 +162,17 @@ class Middleware:
         )
 
     def _delay(self, context: RequestContext) -> None:
-        """Hold the response back by the latency; not on a clock that stands, where it would never be sent."""
+        """Hold the response for the latency, unless the clock is frozen: then it would never be sent."""
         load, clock = self._fake.load, self._fake.accounts.clock(context.user_id)
         if load.latency is None or (isinstance(clock, SimulatedClock) and clock.frozen):
             return
         context.hold(context.now + load.latency.drawn(load.chance), clock)
 
-    def _carry_out(self, context: RequestContext, application: Application) -> WholeResponse:
-        """Return the operation's response, by calling its view where that is all that Flask would do."""
+    def _process(self, context: RequestContext, application: Application) -> WholeResponse:
+        """Return the response of the operation.
+
+        Usual requests call the view directly, since routing by Flask takes as long as the rest together.
+        """
         view = self._views.get(context.operation)
         is_usual = application is self._application and context.environ["REQUEST_METHOD"] != "HEAD"
         if view is not None and is_usual and (context.job_id or context.operation in ("create", "list")):
@@ -177,7 +184,7 @@ class Middleware:
     def _record(
         self, context: RequestContext, fault: Fault | None, delivery: Delivery, began: float, *, reached: bool
     ) -> None:
-        """Write the request and its response into the journal, and into the log."""
+        """Add the request and its response to the journal and the log."""
         environ = context.environ
         query = environ.get("QUERY_STRING")
         path = environ["PATH_INFO"]
@@ -192,7 +199,7 @@ class Middleware:
             f"{path}?{query}" if query else path,
             headers,
             secrets,
-            kept(_sent_body(context), secrets),
+            stored_body(_sent_body(context), secrets),
             delivery.status,
             lines_of(delivery.headers),
             b"" if context.operation == "file" else delivery.body[:MAX_BODY_BYTES],
@@ -209,12 +216,12 @@ class Middleware:
 
 
 def _name(fault: Fault) -> str:
-    """What a fault is called in the journal: those that nobody asked for as such have no number."""
+    """Return a fault's name in the journal. A fault that belongs to a scenario has no number."""
     return {0: "scenario response_lost", _RATE_LIMIT: "rate limit"}.get(fault.number) or str(fault)
 
 
 def _sent_body(context: RequestContext) -> bytes:
-    """The body that was sent, also of a create that was not carried out."""
+    """Return the request's body, also of a create that was not processed."""
     if context.body is None and context.operation == "create":
         try:
             return read_body(context)
@@ -225,7 +232,7 @@ def _sent_body(context: RequestContext) -> bytes:
 
 @lru_cache(maxsize=1024)  # a client sends the same header with every request
 def _token(header: str | None) -> str:
-    """The API key that was sent; empty if none was, or something else."""
+    """Return the API key in an Authorization header; empty if there is no valid one."""
     try:
         return wire.read_token(header)
     except RefusedRequest:
@@ -251,17 +258,17 @@ def _sent(
 
 
 def _sent_plainly(delivery: Delivery) -> bytes:
-    """What arrives where WSGI alone sends the response, which knows no time and no connection.
+    """Return the bytes of a response that arrive, for a server that cannot delay or break off responses.
 
     Raises:
-        ConnectionResetError: Nothing does.
+        ConnectionResetError: No byte arrives.
     """
     if not delivery.arrives and (delivery.sent in (None, -1)):
         raise ConnectionResetError("the response never arrives, as the fault says")
     return delivery.body[: delivery.sent]
 
 
-@lru_cache(maxsize=64)  # most responses of a second are of the same
+@lru_cache(maxsize=64)  # most requests arrive in the same second as others
 def _date(second: int) -> tuple[str, str]:
-    """The header that says what time it is, by the jobs' clock; 9999 is the last year that it can."""
+    """Return the Date header, by the account's clock. The year 9999 is the last one that it can express."""
     return "Date", formatdate(min(second, _LAST_SECOND), usegmt=True)

@@ -1,4 +1,4 @@
-"""One request to the API, on its way through the fake: a typed value under one key of the WSGI environ."""
+"""The context of a request to the API: a typed object under one key of the WSGI environ."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
 @dataclass(slots=True)
 class RequestContext:
-    """What is known of one request. The middleware makes it, unless the server has made one before.
+    """What is known about one request. The middleware creates it, unless the server did.
 
     Attributes:
         environ: The WSGI environ.
-        sends_later: Whether the server reads ``held_until`` and ``delivery`` once it has the response. Other
-            servers know neither, so the middleware waits itself, and sends what it can.
+        sends_later: Whether the server reads ``held_until`` and ``delivery`` after it has the response. For
+            other servers, the middleware waits itself, and returns the bytes that would arrive.
         operation: ``create``, ``get``, ``list``, ``delete``, ``file`` or ``other``.
-        now: When it arrived, in seconds since the epoch, on the account's clock.
+        now: When it arrived, in seconds since the epoch, by the account's clock.
         user_id: The account; None without an API key.
-        body: What was read of the body; None if nothing was.
-        job_id: The job that it is about, or that it created; empty if there is none.
-        order: The scenario that was asked for the job it created.
-        note: What the journal has of it.
-        held_until: The moment, on which clock, before which the response is not to be sent.
-        delivery: How the response is to arrive, where a fault changed that.
+        body: The part of the body that was read; None if nothing was read.
+        job_id: The job that it is about, or that it created; empty without one.
+        scenario: The scenario of the job it created; None without one.
+        raw: Its entry in the journal; None until the response is recorded.
+        held_until: A moment and its clock: the response is not sent earlier. None if it is sent at once.
+        delivery: How the response arrives, if a fault changes that.
     """
 
     environ: WSGIEnvironment = field(init=False, repr=False)
@@ -60,7 +60,7 @@ class RequestContext:
 
     @classmethod
     def of(cls, environ: WSGIEnvironment) -> RequestContext:
-        """Return the context of a request, and make one where the server has not."""
+        """Return the context of a request. Create it if the server did not."""
         context: RequestContext | None = environ.get(KEY)
         if context is None:
             context = environ[KEY] = cls()
@@ -68,7 +68,7 @@ class RequestContext:
         return context
 
     def hold(self, moment: float, clock: Clock) -> None:
-        """Do not send the response before ``moment``. The latest moment counts."""
+        """Hold the response until ``moment``. If there are several moments, the latest counts."""
         if not self.sends_later:
             clock.wait_until(moment)
         elif self.held_until is None or moment > self.held_until[0]:
@@ -91,21 +91,21 @@ def account_of(fake: Fake, context: RequestContext) -> str:
 
 
 def origin(fake: Fake, context: RequestContext) -> str:
-    """Return what this request's result URLs begin with."""
+    """Return the base of the result URLs in this request's response."""
     environ = context.environ
     return fake.hosts.origin(environ["wsgi.url_scheme"], environ.get("HTTP_HOST", ""))
 
 
 def read_body(context: RequestContext) -> bytes:
-    """Read the request's body, and keep it for the journal.
+    """Read the request's body, and store it in the context for the journal.
 
     Raises:
         BodyTooLarge: It is over ``MAX_BODY_BYTES``; no more than that is read.
-        InvalidBody: It ended before the length that was announced.
+        InvalidBody: It is shorter than its Content-Length.
     """
     environ = context.environ
-    announced = environ.get("CONTENT_LENGTH") or ""
-    length = int(announced) if announced.isdecimal() else None
+    content_length = environ.get("CONTENT_LENGTH") or ""
+    length = int(content_length) if content_length.isdecimal() else None
     if length is None and not environ.get("wsgi.input_terminated"):
         return b""
     if length is not None and length > MAX_BODY_BYTES:
@@ -120,10 +120,10 @@ def read_body(context: RequestContext) -> bytes:
 
 
 def whole_response(application: Application, environ: dict[str, Any]) -> WholeResponse:
-    """Call a WSGI application, and return its whole response."""
+    """Call a WSGI application. Return its response with the whole body."""
     head: list[Any] = []
     body = application(environ, lambda status, headers, _exc_info=None: head.extend((status, headers)))
-    if type(body) is list and len(body) == 1:  # as nearly all are; a list has nothing to close
+    if type(body) is list and len(body) == 1:  # the most common case; a list needs no close()
         return head[-2], head[-1], body[0]
     try:
         content = b"".join(body)

@@ -1,6 +1,6 @@
-"""The only module that spells the wire: field names, statuses, error bodies, both ways.
+"""Reads and writes the API's JSON. No other module knows its field names, statuses and error bodies.
 
-Answers are written here by hand and judged by the contracts; how they differ between profiles is data.
+Responses are written by hand and checked by the contracts. The differences between profiles are data.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _PYDANTIC = {
 }
 _SHOWN_CHARACTERS = 200
 
-# Longer ones are refused (assumed): a server's limit on headers would do so, too.
+# Longer API keys are refused (assumed). A server's limit on headers would refuse them, too.
 MAX_TOKEN_CHARACTERS = 2048
 
-# The query parameter of a link that expires, in seconds since the epoch, as signed links of S3 have it.
+# The query parameter of a link that expires, in seconds since the epoch, as in signed links of S3.
 EXPIRES = "Expires"
 
 
 def read_token(header: str | None) -> str:
-    """The token of an Authorization header: bare, or as ``Bearer TOKEN`` (both documented).
+    """Return the API key in an Authorization header: bare, or as ``Bearer KEY`` (both documented).
 
     Raises:
-        MissingToken: There is no header, or no token in it.
-        BadToken: It holds something else, such as another scheme.
+        MissingToken: There is no header, or no key in it.
+        BadToken: The header has another form, such as another scheme, or the key is too long.
     """
     words = (header or "").split()
     if words and words[0].lower() == "bearer":
@@ -57,10 +57,11 @@ def read_token(header: str | None) -> str:
 
 
 def check_content_type(content_type: str, content_encoding: str) -> None:
-    """Do nothing if a create request's headers say that its body is plain JSON.
+    """Check that the headers of a create request announce plain JSON.
 
     Raises:
-        WrongContentType: They say otherwise. Compressed bodies are not unpacked, so none can be a bomb.
+        WrongContentType: They do not. Compressed bodies are never decompressed, so that a small body cannot
+            expand to a huge one.
     """
     if content_type == "application/json" and not content_encoding:
         return
@@ -74,13 +75,14 @@ def check_content_type(content_type: str, content_encoding: str) -> None:
 
 
 def read_create(body: bytes) -> CreateRequest:
-    """A create request from its JSON body.
+    """Return the create request of a JSON body.
 
     Raises:
-        InvalidBody: It is not JSON, not an object, or lacks model or config, or has them of another type.
+        InvalidBody: It is not JSON or not an object, model or config is missing or has the wrong type, or it
+            has too many values.
     """
     if is_dense(body):
-        message = f"Expected at most {MAX_VALUES} values, more than which this fake does not read"
+        message = f"Expected at most {MAX_VALUES} values, the limit of this fake"
         raise InvalidBody(detail=[_detail(["body"], message, "too_many_values")])
     try:
         document = read_json(body)
@@ -91,52 +93,52 @@ def read_create(body: bytes) -> CreateRequest:
     if type(document) is dict:
         model, config = document.get("model"), document.get("config")
         if type(model) is str and type(config) is dict:
-            return CreateRequest(sys.intern(model), config)  # a million jobs are of few models
+            return CreateRequest(sys.intern(model), config)  # many jobs share few models: saves memory
     raise InvalidBody(detail=[_detail_of(found) for found in library.violations("create-request", document)])
 
 
 def body_cut_short(actual: int, announced: int) -> InvalidBody:
-    """The refusal of a body that ended before the length that was announced, in bytes."""
+    """Return the refusal of a body that is shorter than its Content-Length, in bytes."""
     message = f"Expected a body of {announced} bytes, got {actual}"
     return InvalidBody(detail=[_detail(["body"], message, "incomplete_body")])
 
 
 def pack_config(config: dict[str, Any]) -> bytes:
-    """Return a config as the compact JSON that a job keeps.
+    """Return a config as the compact JSON that is stored in a job.
 
-    A copy, since what msgspec returns holds the whole buffer that it wrote into: a quarter more.
+    It is copied, since the bytes that msgspec returns keep its whole buffer in memory, a quarter more.
     """
     return bytes(memoryview(msgspec.json.encode(config)))
 
 
 def created(job: Job, profile: Profile, origin: str) -> dict[str, Any]:
-    """Create's answer: the job in its first stage, however short that is."""
+    """Return the response to create: the job in its first stage, however short that is."""
     return _generation(job, job.plan.stages[0], job.created_at, profile, origin)
 
 
 def generation(job: Job, now: float, profile: Profile, origin: str) -> dict[str, Any]:
-    """A generation as get answers it at ``now``."""
+    """Return the response to get at ``now``."""
     return _generation(job, status_at(job, now), now, profile, origin)
 
 
 def generation_list(generations: list[Any]) -> dict[str, Any]:
-    """The answer to list, in the order given."""
+    """Return the response to list, in the given order."""
     return {"generation_list": generations}
 
 
 def deleted(profile: Profile) -> dict[str, Any]:
-    """The answer to delete."""
+    """Return the response to delete."""
     return {"message": profile.delete_message}
 
 
 def refusal(error: RefusedRequest, profile: Profile) -> tuple[int, Any]:
-    """HTTP status and JSON body of a refusal, as the profile has them."""
+    """Return the HTTP status and the JSON body of a refusal, from the profile."""
     status, body = profile.errors[error.key]
     return status, _filled(body, error.facts)
 
 
 def file_name(output: Output, profile: Profile) -> str:
-    """A result's ``file_name``; may be empty."""
+    """Return the ``file_name`` of a result. It may be empty."""
     return profile.file_name.replace("{kind}", output.kind).replace("{extension}", output.extension)
 
 
@@ -144,7 +146,7 @@ def _generation(job: Job, stage: Stage, now: float, profile: Profile, origin: st
     status = stage.status
     created_at = updated_at = floor(job.created_at)
     if stage is not job.plan.stages[0]:
-        # Once a job has changed, updated_at has moved on (documented), also where that took no second.
+        # After a status change, updated_at is later than created_at (documented), also within one second.
         updated_at = max(floor(job.created_at + stage.begins), created_at + 1)
     deleted_at = job.deleted_at if job.is_deleted(now) else None
     body: dict[str, Any] = {
@@ -157,7 +159,7 @@ def _generation(job: Job, stage: Stage, now: float, profile: Profile, origin: st
         "is_deleted": deleted_at is not None,
         "result": {},
     }
-    if status is Status.FAILED:  # that a job can fail, and says so here, is observed
+    if status is Status.FAILED:  # failed jobs, with the reason in their logs, are observed
         body["logs"] = [{"text": job.plan.failure}]
     elif profile.logs:
         body["logs"] = []
@@ -197,7 +199,7 @@ def _result_file(
 
 
 def transcript(job: Job) -> str:
-    """What a text model answers: a sentence that names the job, since nothing is transcribed."""
+    """Return the result of a text model: a placeholder sentence that names the job."""
     return f"This is a made-up transcript by {job.model} for generation {job.id}."
 
 
@@ -215,12 +217,15 @@ def _durations(job: Job, completed: Stage) -> dict[str, int]:
 
 @lru_cache(maxsize=4096)
 def _timestamp(second: int) -> str:
-    """``YYYY-MM-DD HH:MM:SS`` (documented); that it is in UTC is assumed."""
+    """Return a time as ``YYYY-MM-DD HH:MM:SS`` (documented), in UTC (assumed)."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
 
 
 def _filled(template: Any, facts: dict[str, Any]) -> Any:
-    """The template with its placeholders replaced; one that stands alone becomes the fact itself."""
+    """Return the template with its placeholders replaced.
+
+    A placeholder without other text becomes the value itself.
+    """
     if isinstance(template, dict):
         return {key: _filled(value, facts) for key, value in template.items()}
     if isinstance(template, list):

@@ -1,4 +1,4 @@
-"""What belongs to the current request: the fake that it is for, that fake's key, and how a refusal reads."""
+"""Access to what belongs to the current request: its fake, the control key, and error messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def current_fake() -> Fake:
 
 
 def current_key() -> str | None:
-    """Return the key of the current application's control API; None if it needs none."""
+    """Return the key that the current application's control API requires; None if it requires no key."""
     key: str | None = current_app.config["CONTROL_KEY"]
     return key
 
@@ -33,12 +33,12 @@ def base_url() -> str:
 
 
 def redacted(message: str) -> str:
-    """Return a message without the secrets of the current request, which it may quote."""
+    """Return a message with the secrets of the current request redacted, since it may quote the request."""
     return redactor_of(secrets_of(request.environ)).without_token(message)
 
 
 def refusal_of(error: HTTPException | InvalidInput) -> tuple[str, int]:
-    """Return what is wrong with the current request, without its secrets, and the status code for that."""
+    """Return the message, with secrets redacted, and the status code for an error in the current request."""
     if isinstance(error, HTTPException):
         return redacted(error.description or error.name), error.code or 500
     return redacted(str(error)), 404 if isinstance(error, NotThere) else 422

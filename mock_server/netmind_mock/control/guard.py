@@ -1,9 +1,9 @@
-"""Who may use the control API: a request by the fake's own Host, from no foreign page, with the key.
+"""Access control for the control API: the Host header, the Origin header and the control key.
 
-A page in a browser must not change the fake of the person who looks at it. So a Host that is not the fake's
-own, and an Origin that is not the fake itself, are refused. A server that listens beyond loopback wants a
-key, too. A person gives it once on a page of the dashboard, and the browser keeps a digest of it until it is
-closed.
+A web page open in a user's browser must not be able to change the fake on the user's machine. So requests
+whose Host is not allowed (DNS rebinding), or whose Origin is not the fake itself, are refused. A server that
+listens on a non-loopback address also requires a key. A user enters it once in the dashboard; the browser
+stores a digest of it in a cookie until it is closed.
 """
 
 from __future__ import annotations
@@ -19,30 +19,31 @@ from netmind_mock.hosts import parse_host
 
 KEY_HEADER: Final = "X-Mock-Key"
 KEY_COOKIE: Final = "netmind_mock_key"
-# The routes that refuse take methods that nothing else has, so that the guard comes before the refusal.
+# Catch-all routes accept all methods, so that the guard runs before a 404 or 405.
 METHODS: Final = ("GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "TRACE")
 
 
 def check_source() -> None:
-    """Refuse a request that names another Host, or that a page of another origin sent."""
+    """Abort with 403 if the Host is not allowed, or if a page of another origin sent the request."""
     host = parse_host(request.headers.get("Host", ""))
     if host is None or not current_fake().hosts.allows(host):
         abort(403, "this Host is not the fake's; use a loopback name, or serve with --allowed-host")
     if "Origin" in request.headers and not is_from_own_page():
-        abort(403, "pages of other origins may not steer the fake")
+        abort(403, "pages of other origins may not use the control API")
 
 
 def is_from_own_page() -> bool:
-    """Return whether the Origin is the fake's own, as a browser reaches it, by TLS perhaps.
+    """Return whether the Origin is the fake itself, by the name that the browser uses for it.
 
-    Pages of other schemes, such as those of apps (``capacitor://localhost``), are not its own.
+    The scheme may be ``https``, since a proxy may add TLS. Other schemes are refused, such as those of apps
+    (``capacitor://localhost``).
     """
     scheme, _, host = request.headers.get("Origin", "").partition("://")
     return scheme in ("http", "https") and host == request.headers.get("Host")
 
 
 def has_key() -> bool:
-    """Return whether the request has the key, as a header or as the digest that a browser keeps."""
+    """Return whether the request has the key, in a header or as a digest in a cookie, or needs no key."""
     key = current_key()
     if key is None or is_key(request.headers.get(KEY_HEADER, "")):
         return True
@@ -50,13 +51,13 @@ def has_key() -> bool:
 
 
 def is_key(given: str) -> bool:
-    """Return whether this is the key; if the fake has none, nothing is."""
+    """Return whether this is the control key; False if the fake has no key."""
     key = current_key()
     return key is not None and _same(given, key)
 
 
 def digest_of(key: str) -> str:
-    """Return what a browser keeps of the key."""
+    """Return the digest of the key that a browser stores as a cookie."""
     return hashlib.blake2b(key.encode(), digest_size=16, person=b"netmind-pages").hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What the fake has done, as Prometheus reads it. Computed when it is asked for."""
+"""Metrics for Prometheus, computed on request."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def exposition(fake: Fake) -> tuple[bytes, str]:
-    """The metrics as text, and its content type.
+    """Return the metrics as text, and their content type.
 
     Raises:
-        StoreUnavailable: The store is not to be had now.
+        StoreUnavailable: The store is unavailable.
     """
-    from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: PLC0415 - for this alone
+    from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: PLC0415 - only metrics need it
 
     class Once:
-        """Stands in for a registry of collectors that live on."""
+        """A registry for one request. The default registry keeps its collectors for the whole process."""
 
         def collect(self) -> Iterator[Metric]:
             return _families(fake)
@@ -44,7 +44,7 @@ def _families(fake: Fake) -> Iterator[Metric]:
         "profile": fake.profile.name,
         "store": fake.store.name,
     }
-    yield InfoMetricFamily("netmind_mock", "What is served.", about)
+    yield InfoMetricFamily("netmind_mock", "What the server runs.", about)
     requests = CounterMetricFamily(
         "netmind_mock_requests", "Requests to the imitated API.", labels=["operation", "status"]
     )
@@ -56,11 +56,11 @@ def _families(fake: Fake) -> Iterator[Metric]:
     yield requests
     summary = SummaryMetricFamily(
         "netmind_mock_request_seconds",
-        "Real time taken to answer, waits that a fault ordered left out.",
+        "Real time of the responses, without the delays of faults.",
         labels=["operation"],
     )
     by_fault = CounterMetricFamily(
-        "netmind_mock_requests_with_fault", "Requests that a fault with_fault.", labels=["operation"]
+        "netmind_mock_requests_with_fault", "Requests to which a fault was applied.", labels=["operation"]
     )
     for operation, (count, seconds, with_fault) in took.items():
         summary.add_metric([operation], count, seconds)
@@ -68,15 +68,15 @@ def _families(fake: Fake) -> Iterator[Metric]:
     yield summary
     yield by_fault
     jobs, evicted = fake.store.counts()
-    yield GaugeMetricFamily("netmind_mock_jobs", "Jobs that are kept.", value=jobs)
+    yield GaugeMetricFamily("netmind_mock_jobs", "Jobs in the store.", value=jobs)
     yield CounterMetricFamily(
-        "netmind_mock_jobs_evicted", "Jobs that were dropped: too many, or too old.", value=evicted
+        "netmind_mock_jobs_evicted", "Jobs that were evicted: too many, or too old.", value=evicted
     )
     entries, size = fake.journal.size()
     yield GaugeMetricFamily("netmind_mock_journal_entries", "Requests in the journal.", value=entries)
     yield GaugeMetricFamily("netmind_mock_journal_bytes", "Bytes in the journal.", value=size)
     yield CounterMetricFamily(
         "netmind_mock_journal_dropped",
-        "Requests that the journal had no room for.",
+        "Requests that the journal dropped because it was full.",
         value=fake.journal.dropped(),
     )

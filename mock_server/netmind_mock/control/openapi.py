@@ -1,7 +1,7 @@
-"""The OpenAPI document of the control API, made from the table of operations and from ``schemas.json``.
+"""The OpenAPI document of the control API, built from the table of operations and ``schemas.json``.
 
-The file has the components: how the bodies are built, and the refusals. What an operation does and what its
-arguments mean is said once, in the table.
+``schemas.json`` has the components: the schemas of the bodies, and the error responses. The descriptions of
+operations and of their arguments are in the table.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _HEAD: dict[str, Any] = {
         "title": "netmind-mock control API",
         "version": "1",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        "description": "Changes the fake of NetMind's generation API, and is no part of the imitated API. "
-        "With an Authorization header, a request is about the account of that API key; without one, about "
-        "all accounts.",
+        "description": "Changes and inspects the fake of NetMind's generation API. It is not part of "
+        "NetMind's API. With an Authorization header, a request applies to the account of that API key; "
+        "without one, to all accounts.",
     },
     "servers": [{"url": "http://127.0.0.1:8000"}],
     "security": [{}, {"account": []}, {"key": []}, {"account": [], "key": []}],
@@ -36,12 +36,12 @@ _REFUSALS_OF_BODIES = {"400": "NotAnObject", "413": "TooLarge", "415": "NotJson"
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """Return the document. It is made once, so a caller must not change it."""
+    """Return the document. It is cached, so callers must not change it."""
     file = resources.files("netmind_mock.control").joinpath("schemas.json")
     components = msgspec.json.decode(file.read_bytes())
     paths: dict[str, dict[str, Any]] = {
         "/__mock/metrics": _get(
-            "metrics", "Return the metrics, in Prometheus' format", "text/plain", "string"
+            "metrics", "Return the metrics in the Prometheus format", "text/plain", "string"
         ),
         "/__mock/openapi.json": _get("openapi", "Return this OpenAPI document", "application/json", "object"),
     }
@@ -83,7 +83,7 @@ def _in_path(argument: str, one: ControlOperation) -> bool:
 
 
 def _describe(properties: dict[str, Any], one: ControlOperation) -> None:
-    """Add what the table says of arguments to the schema of the body that has them."""
+    """Add the descriptions and defaults in the table to the schema of the request body."""
     for argument, parameter in one.parameters.items():
         if not _in_path(argument, one):
             properties[argument]["description"] = parameter.about
@@ -92,7 +92,7 @@ def _describe(properties: dict[str, Any], one: ControlOperation) -> None:
 
 
 def _get(name: str, about: str, content_type: str, kind: str) -> dict[str, Any]:
-    """Return the description of a path that is no operation of the table."""
+    """Return the OpenAPI description of a path that is not in the table of operations."""
     responses = _responses(content_type, {"type": kind}, _REFUSALS)
     return {"get": {"operationId": name, "summary": about, "responses": responses}}
 

@@ -1,7 +1,7 @@
-"""HTTP over the operations: everything under ``/__mock/``, behind one guard.
+"""The HTTP routes of the control API: everything under ``/__mock/``, behind one guard.
 
-The dashboard is a blueprint inside this one, so the guard and the headers hold for its pages as well. Every
-refusal is an ``abort`` or an ``InvalidInput``; here it becomes JSON, on the dashboard a page.
+The dashboard is a blueprint inside this one, so the guard and the security headers apply to it as well. Every
+error is an ``abort`` or an ``InvalidInput``. The handler here returns it as JSON, the dashboard's as a page.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from netmind_contracts.library import describe
 from netmind_mock.api import wire
 from netmind_mock.api.request import MAX_BODY_BYTES
 from netmind_mock.control.current import current_fake, redacted, refusal_of
@@ -33,7 +34,7 @@ _HEADERS: Final = {
         "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with no-referrer, browsers leave out a form's Origin
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers omit a form's Origin
     "Cache-Control": "no-store",
 }
 _PATHS: Final = {
@@ -47,18 +48,20 @@ control.register_blueprint(dashboard)
 
 @control.before_request
 def guard() -> ResponseReturnValue | None:
-    """Refuse a request that may not use the control API; ask a person for the key."""
+    """Abort if the request may not use the control API; show a browser the form for the key."""
     check_source()
     if request.endpoint in WITHOUT_KEY or has_key():
         return None
     if request.method != "GET" or "text/html" not in request.headers.get("Accept", ""):
-        abort(401, f"this server listens beyond loopback: send the key that it printed as {KEY_HEADER}")
+        abort(
+            401, f"the control key is missing or wrong: send the key that the server printed as {KEY_HEADER}"
+        )
     return key_page(request.path), 401
 
 
 @control.after_request
 def secure(response: Response) -> Response:
-    """Forbid a browser to run, frame or keep what it was sent; a view may have said otherwise."""
+    """Add headers that forbid browsers to run, frame or cache a response, unless the view has set them."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response
@@ -67,7 +70,7 @@ def secure(response: Response) -> Response:
 @control.errorhandler(HTTPException)
 @control.errorhandler(InvalidInput)
 def refuse(error: HTTPException | InvalidInput) -> ResponseReturnValue:
-    """Return a refusal as JSON. What is wrong stands in the body, and in the hint as everywhere."""
+    """Return an error as JSON. The body and the hint header say what is wrong."""
     message, status = refusal_of(error)
     return {"message": message}, status, {HINT: hint_line(message, "docs/control.md")}
 
@@ -85,11 +88,11 @@ def metrics() -> ResponseReturnValue:
     return Response(text, content_type=content_type)
 
 
-# One route for all operations: with one each, a test that makes an application would wait for Flask to
-# compile them all. It takes methods that no operation has, so that the guard comes before their refusal.
+# One route for all operations: with one route each, Flask would compile them all for every application, which
+# slows down tests. It accepts all methods, so that the guard runs before a 405.
 @control.route("/<path:path>", methods=METHODS)
 def operation(path: str) -> ResponseReturnValue:
-    """Do the operation that a method and a path stand for."""
+    """Run the operation of a method and a path, and return its JSON."""
     name, named = _operation(request.method, path)
     payload = _body() if request.method == "POST" else request.args.to_dict()
     document: dict[str, Any] = call(current_fake(), _account(), name, {**payload, **named})
@@ -101,41 +104,43 @@ def _operation(method: str, path: str) -> tuple[str, dict[str, str]]:
     found = {name: match for name, pattern in _PATHS.items() if (match := pattern.fullmatch(path))}
     methods = {OPERATIONS_BY_NAME[name].method: name for name in found}
     if not methods:
-        abort(404, "nothing is here; /__mock/openapi.json describes what is")
+        abort(404, "no such path; /__mock/openapi.json lists the paths")
     if method not in methods:
-        abort(405, description=f"this path takes {' and '.join(sorted(methods))}")
+        abort(405, description=f"this path supports {' and '.join(sorted(methods))}")
     return methods[method], found[methods[method]].groupdict()
 
 
 def _account() -> str | None:
-    """Return the account whose API key the request carries; None without one, which means all accounts."""
+    """Return the account of the request's API key; None without an API key, which means all accounts."""
     header = request.headers.get("Authorization")
     if header is None:
         return None
     try:
         return ids.user_id_of(wire.read_token(header))
     except RefusedRequest:
-        wanted = "expected a token, bare or as Bearer TOKEN; leave the header out for all accounts"
+        wanted = "expected an API key, bare or as Bearer API_KEY; omit the header for all accounts"
         abort(401, f"Authorization: {wanted}")
 
 
 def _body() -> dict[str, Any]:
-    """Return the JSON object that was sent."""
+    """Return the JSON object in the request body; an empty body counts as ``{}``."""
     request.max_content_length = MAX_BODY_BYTES
     if request.mimetype != "application/json":
         wanted = "expected Content-Type: application/json and a body such as {}"
-        abort(415, f"{wanted}: no page's form can send that")
+        # A form of any web page can send other content types. This one needs CORS, which is not granted.
+        abort(415, wanted)
     try:
         body = request.get_data() or b"{}"
-        document = None if is_dense(body) else read_json(body)
     except RequestEntityTooLarge:
         abort(413, f"expected a body of at most {MAX_BODY_BYTES} bytes")
+    if is_dense(body):
+        abort(413, f"expected a JSON object of at most {MAX_VALUES} values")
+    try:
+        document = read_json(body)
     except InvalidJson as error:
         abort(400, f"expected a JSON object: {error}")
-    if document is None:
-        abort(413, f"expected a JSON object of at most {MAX_VALUES} values")
     if not isinstance(document, dict):
-        abort(400, f"expected a JSON object, got {type(document).__name__}")
-    if isinstance(where := document.get("where"), str):  # shown to people
+        abort(400, f"expected a JSON object, got {describe(document)}")
+    if isinstance(where := document.get("where"), str):  # it is stored and shown, so no secrets
         document["where"] = redacted(where)
     return document

@@ -1,4 +1,4 @@
-"""The models that are known: what each makes, and the options that its config is known to take."""
+"""The known models: the kind of results of each, and the known options of its config."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Model:
     """A model.
 
     Attributes:
-        name: As requests name it.
-        kind: What it makes.
-        level: How it is known: ``documented`` or ``observed``.
-        source: Who says so.
-        defaults: The option values that the fake acts on where a config is silent.
-        config_schema: A JSON Schema of the configs that its worker takes.
+        name: Its name in requests.
+        kind: The kind of its results.
+        level: How certain it is: ``documented`` or ``observed``.
+        source: Where it is documented or was observed.
+        defaults: The values of options that a config does not set.
+        config_schema: A JSON Schema of valid configs.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Model:
 
 @cache
 def catalogue() -> Mapping[str, Model]:
-    """Every known model by its name."""
+    """Return all known models by name."""
     content = read_toml(resources.files("netmind_mock.jobs").joinpath("catalogue.toml"))
     return types.MappingProxyType(
         {name: _model(name, entry, content["$defs"]) for name, entry in content["models"].items()}
@@ -48,7 +48,7 @@ def catalogue() -> Mapping[str, Model]:
 
 
 def unknown_model() -> Model:
-    """What stands in for a model that is not known: an image model with the page's own options."""
+    """Return the substitute for an unknown model: an image model with the documented options."""
     return catalogue()[_UNKNOWN_AS]
 
 

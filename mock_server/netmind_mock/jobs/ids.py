@@ -1,8 +1,9 @@
-"""Names that carry what they name: a file's id leads back to its job, and a token to its tenant.
+"""The ids of jobs, files and accounts. A file's id contains the id of its job.
 
-A job has a key of 74 random bits. Its id is 54 bits of a hash of the key, then the key: 32 hexadecimal
-digits. The id of its n-th file is the key and n, scrambled: ``file-`` and 16 of a-z and 0-9. So a file's
-address needs no index, and nothing but the job is stored.
+A job has a key of 74 random bits. Its id is 32 hexadecimal digits: 54 bits of a hash of the key, then the
+key. The id of its n-th file is ``file-`` and 16 characters of a-z and 0-9: the key and n, scrambled by a
+multiplication that can be reversed. So the job of a file is found without an index, and nothing but the job
+is stored. The id of an account is a hash of its API key.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ class JobIds:
         self._lock = threading.Lock()
 
     def next(self) -> str:
-        """A new job id."""
+        """Return a new job id."""
         with self._lock:
             return job_id(self._random.getrandbits(KEY_BITS))
 
 
 def job_id(key: int) -> str:
-    """The id of the job with this key."""
+    """Return the id of the job with this key."""
     digest = hashlib.blake2b(key.to_bytes(10, "big"), digest_size=7).digest()
     check = int.from_bytes(digest, "big") >> 2
     return f"{check << KEY_BITS | key:032x}"
@@ -51,13 +52,13 @@ def job_id(key: int) -> str:
 
 @lru_cache(maxsize=4096)
 def is_job_id(text: str) -> bool:
-    """Whether ``text`` has the form of a job id."""
+    """Return whether ``text`` has the form of a job id."""
     return _JOB_ID.fullmatch(text) is not None
 
 
-@lru_cache(maxsize=4096)  # a job is polled, and named in lists, again and again
+@lru_cache(maxsize=4096)  # the same job is in many responses
 def file_id(job: str, index: int) -> str:
-    """The id of the job's file number ``index``, from 0 to 255."""
+    """Return the id of the job's file number ``index``, from 0 to 255."""
     key = int(job, 16) & _KEY_MASK
     number = (key << INDEX_BITS | index) * _SCRAMBLE & _FILE_MASK
     pairs = []
@@ -68,7 +69,7 @@ def file_id(job: str, index: int) -> str:
 
 
 def file_of(text: str) -> tuple[str, int] | None:
-    """The job's id and the file's index, or None if ``text`` is no file id of ours."""
+    """Return the job's id and the file's index; None if ``text`` is not a file id of this form."""
     if _FILE_ID.fullmatch(text) is None:
         return None
     number = int(text.removeprefix("file-"), 36)
@@ -79,5 +80,5 @@ def file_of(text: str) -> tuple[str, int] | None:
 
 
 def user_id_of(token: str) -> str:
-    """The tenant that a token belongs to: 32 hexadecimal digits that do not tell the token."""
+    """Return the id of an API key's account: 32 hexadecimal digits, a hash of the key."""
     return hashlib.blake2b(token.encode(), digest_size=16, person=b"netmind-mock").hexdigest()

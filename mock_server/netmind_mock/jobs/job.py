@@ -1,10 +1,10 @@
-"""A job is frozen facts; its status is computed from them and never moved.
+"""Jobs as immutable facts, from which their status is computed.
 
-``status_at`` is the only place that says how a job goes from pending to its end. It is a pure function of
-the job and the time: nothing polls, sweeps or locks a job, and reading one changes nothing.
+``status_at`` is a pure function of a job and a time. Only this function knows how a job goes from pending to
+its end. No thread or timer changes a job, and reading a job does not change it.
 
-A job holds nothing that could hold the job, so the garbage collector does not look at any (``gc=False``):
-there may be a million.
+A job cannot be part of a reference cycle, so the garbage collector does not track jobs (``gc=False``). There
+may be a million of them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from msgspec.structs import replace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Floats of the size of epoch seconds are about this fine: a job that is due is not late by a rounding.
+# The precision of floats of the size of epoch seconds. Comparisons allow for it, so that rounding does not
+# delay a job.
 CLOCK_GRAIN = 1e-6
-LINK_SECONDS = 3600.0  # that links last, once those before have expired by hand
+LINK_SECONDS = 3600.0  # the life of new links, after the earlier links were expired by the control API
 
 
 class Status(StrEnum):
-    """Where a job stands, in our words; the profile says how each is spelled on the wire."""
+    """The status of a job. The profile has the word for each in the API's JSON."""
 
     PENDING = "pending"
     INITIALIZING = "initializing"
@@ -35,15 +36,15 @@ class Status(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether a job stays in this status for ever."""
+        """Whether a job that has this status does not change any more."""
         return self in (Status.COMPLETED, Status.FAILED)
 
 
-_GOING_ON = (Status.PENDING, Status.INITIALIZING, Status.PROCESSING)
+_UNFINISHED = (Status.PENDING, Status.INITIALIZING, Status.PROCESSING)
 
 
 class MediaKind(StrEnum):
-    """What a model makes; also the ``file_type`` of its results (``image`` is documented)."""
+    """The kind of a model's results; also their ``file_type`` (``image`` is documented)."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -52,7 +53,7 @@ class MediaKind(StrEnum):
 
 
 class Output(Struct, frozen=True, gc=False):
-    """One result to be rendered: sizes in pixels, duration in seconds, each 0 where it has no meaning."""
+    """A result to be rendered: sizes in pixels, duration in seconds, 0 if the kind does not have them."""
 
     kind: MediaKind
     extension: str
@@ -65,9 +66,9 @@ class Stage(Struct, frozen=True, gc=False):
     """A status, and when it begins.
 
     Attributes:
-        status: One of ``Status``, or a word that no profile knows, which goes to the wire as it is.
-        begins: Seconds after creation; infinite if no time brings it.
-        polls: Where it is not 0, the poll of this number (from 1) brings it, too.
+        status: One of ``Status``, or another word, which is sent as it is.
+        begins: Seconds after creation; infinite if it does not begin by time.
+        polls: If it is not 0, the stage also begins with the poll of this number (from 1).
     """
 
     status: str
@@ -76,21 +77,21 @@ class Stage(Struct, frozen=True, gc=False):
 
 
 class Plan(Struct, frozen=True, gc=False):
-    """What will become of a job. Plans are shared by the jobs that are to go the same way.
+    """How a job goes. Jobs that go the same way share a plan.
 
     Attributes:
         stages: In order of time; the first begins at 0.
-        counts_polls: How many polls are to be remembered, since they bring stages.
-        outputs: What the job results in, if it is completed.
+        counts_polls: How many polls are stored, because stages begin with them.
+        outputs: The results of the job, if it completes.
         failure: The last log line of a job that fails.
-        empty_for: Seconds for which a completed job's result stays empty; infinite for ever.
+        empty_for: Seconds for which a completed job's result stays empty; infinite if it stays empty.
         hidden_for: Seconds after creation for which get does not know the job.
         list_behind: Seconds by which the list lags behind get.
-        link_life: Seconds after which a result's link has expired.
-        delete_late: Seconds after which a delete takes effect; if not 0, the job completes meanwhile.
-        scenario: The name of what was ordered; empty if nothing was.
-        queued_for: Seconds that pass in the first stage before the others begin to count.
-        links_since: Links that were given before this moment have expired, in seconds since the epoch.
+        link_life: Seconds after which a result's link expires.
+        delete_late: Seconds after which a delete takes effect; if not 0, the delete completes the job.
+        scenario: The name of its scenario; empty without one.
+        queued_for: Seconds in the queue, during which the job stays in its first stage.
+        links_since: Links created before this time have expired, in seconds since the epoch.
     """
 
     stages: tuple[Stage, ...]
@@ -112,13 +113,13 @@ class Job(Struct, frozen=True, gc=False):
 
     Attributes:
         id: 32 lower-case hexadecimal digits.
-        user_id: The tenant who created it.
+        user_id: The account that created it.
         model: The model's name, as it was sent.
         config: The model's options, as compact JSON in UTF-8.
         created_at: Seconds since the epoch.
-        plan: What will become of it.
-        deleted_at: When a delete takes effect, in seconds since the epoch, once there was one.
-        polled_at: When the first polls were, as many as the plan counts.
+        plan: How it goes.
+        deleted_at: When a delete takes effect, in seconds since the epoch; None without a delete.
+        polled_at: The times of the first polls, as many as the plan counts.
     """
 
     id: str
@@ -131,20 +132,21 @@ class Job(Struct, frozen=True, gc=False):
     polled_at: tuple[float, ...] = ()
 
     def is_deleted(self, now: float) -> bool:
-        """Whether a delete has taken effect."""
+        """Return whether a delete has taken effect."""
         return self.deleted_at is not None and self.deleted_at <= now + CLOCK_GRAIN
 
 
 def prompt_of(config: Mapping[str, Any]) -> str:
-    """Return what a person wrote: the prompt, or the text to be spoken; empty if there is neither."""
+    """Return the prompt of a config, or its text to be spoken; empty if there is neither."""
     texts = (config.get(name) for name in ("prompt", "text"))
     return next((text for text in texts if isinstance(text, str)), "")
 
 
 def status_at(job: Job, now: float) -> Stage:
-    """The stage that the job is in at ``now`` (seconds since the epoch), with the time at which it began.
+    """Return the stage of a job at ``now`` (seconds since the epoch), with the time at which it began.
 
-    Deleting a job stops it. A scenario's plan may hold any stages, also some twice.
+    A deleted job does not change any more. The plan of a scenario may have other stages than these, also a
+    status twice.
 
     ::
 
@@ -156,23 +158,26 @@ def status_at(job: Job, now: float) -> Stage:
 
 
 def stages_until(job: Job, now: float) -> list[Stage]:
-    """The stages that the job has gone through by ``now``, with the times at which they began."""
+    """Return the stages that have begun by ``now``, with the times at which they began."""
     moment = now if job.deleted_at is None else min(now, job.deleted_at)
     elapsed = moment - job.created_at + CLOCK_GRAIN
     stages, queued_for = job.plan.stages, job.plan.queued_for
-    gone_through = [stages[0]]
+    begun = [stages[0]]
     for stage in stages[1:]:
         begins = stage.begins + queued_for
         if stage.polls and stage.polls <= len(job.polled_at):
             begins = min(begins, job.polled_at[stage.polls - 1] - job.created_at)
         if begins > elapsed:
             break
-        gone_through.append(stage if begins == stage.begins else Stage(stage.status, begins))
-    return gone_through
+        begun.append(stage if begins == stage.begins else Stage(stage.status, begins))
+    return begun
 
 
 def ends_after(plan: Plan) -> float:
-    """Seconds from creation until the job has ended, with its result; infinite if no time brings that."""
+    """Return the seconds from creation until the job has ended and has its result; infinite if it never ends.
+
+    Polls may end a job earlier.
+    """
     end = plan.stages[-1]
     if end.status not in (Status.COMPLETED, Status.FAILED):
         return math.inf
@@ -180,35 +185,35 @@ def ends_after(plan: Plan) -> float:
 
 
 def settles_at(job: Job) -> float:
-    """When the job has ended, and time changes nothing of it any more; infinite if it may, or who knows."""
+    """Return the time from which a job does not change by time; infinite if that is not known."""
     if job.deleted_at is not None or job.plan.link_life < math.inf:
         return math.inf
     return job.created_at + ends_after(job.plan)
 
 
 def lasts(plan: Plan) -> float:
-    """Seconds for which a job runs once it has begun, whatever its end is called; infinite for ever."""
+    """Return the seconds from a job's first stage to its final status; infinite if it never ends."""
     end = plan.stages[-1]
-    return math.inf if end.status in _GOING_ON else end.begins
+    return math.inf if end.status in _UNFINISHED else end.begins
 
 
 def has_ended(job: Job, now: float) -> bool:
-    """Whether it runs no longer: it is deleted, or in a last stage, whatever that is called."""
+    """Return whether a job has ended: it is deleted, or its last stage has begun and is not unfinished."""
     if job.deleted_at is not None:
         return True
-    gone_through, stages = stages_until(job, now), job.plan.stages
-    return len(gone_through) == len(stages) and stages[-1].status not in _GOING_ON
+    begun, stages = stages_until(job, now), job.plan.stages
+    return len(begun) == len(stages) and stages[-1].status not in _UNFINISHED
 
 
 def polled(job: Job, now: float) -> Job:
-    """The job after a poll at ``now``: the same one, unless its plan counts this poll."""
+    """Return the job after a poll at ``now``. It is the same object unless the plan counts this poll."""
     if len(job.polled_at) >= job.plan.counts_polls:
         return job
     return replace(job, polled_at=(*job.polled_at, now))
 
 
 def deleted(job: Job, now: float) -> Job:
-    """The job after a delete at ``now``; the first one counts."""
+    """Return the job after a delete at ``now``. Only the first delete counts."""
     if job.deleted_at is not None:
         return job
     if job.plan.delete_late:
@@ -217,14 +222,17 @@ def deleted(job: Job, now: float) -> Job:
 
 
 def without_links(job: Job, now: float) -> Job:
-    """The job after all links to its results have expired; get gives new ones."""
-    # A longer life tells new links from those that were given in the same second.
+    """Return the job after all links to its results have expired. A get returns new links."""
+    # Links have a precision of a second. A longer life distinguishes new links from those of the same second.
     life = LINK_SECONDS if job.plan.link_life == math.inf else job.plan.link_life + 1
     return replace(job, plan=replace(job.plan, link_life=life, links_since=now))
 
 
 def ended(job: Job, now: float, failure: str | None) -> Job:
-    """The job as one that ends at ``now``: completed, or failed for a reason. What went before stays."""
+    """Return the job as one that ends at ``now``: completed, or failed for a reason.
+
+    The stages before ``now`` are not changed.
+    """
     elapsed = max(now - job.created_at, 0.0)
     status = Status.COMPLETED if failure is None else Status.FAILED
     plan = replace(

@@ -1,7 +1,7 @@
-"""From a request to a plan: what will become of a job, decided once, when it is created.
+"""The plan of a job, which is made once, when the job is created.
 
-A plan depends on the request, the profile, the duration and what was ordered for the job. A config that its
-worker would not take makes the job fail, where the profile says that workers reject bad input.
+It depends on the request, the profile, the duration and the job's scenario. If the profile says that workers
+reject bad input, a job with an invalid config fails.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _SHOWN_CHARACTERS = 300
 
 
 class CreateRequest(NamedTuple):
-    """What a client asked for."""
+    """The model and config of a create request."""
 
     model: str
     config: dict[str, Any]
 
 
 def default_plan(request: CreateRequest, profile: Profile, duration: float, *, judged: bool) -> Plan:
-    """Return the plan of a job for which no scenario was asked.
+    """Return the plan of a job without a scenario.
 
     Args:
-        request: What a client asked for.
-        profile: How the imitated API behaves.
+        request: The create request.
+        profile: How the API behaves.
         duration: Seconds from creation to the end.
-        judged: Whether a config that the model's worker would reject makes the job fail.
+        judged: Whether the config is checked: if it is not valid, the job fails.
     """
     known = catalogue().get(request.model)
     outputs = outputs_of(known or unknown_model(), request.config)
@@ -50,7 +50,7 @@ def default_plan(request: CreateRequest, profile: Profile, duration: float, *, j
     return _plan(profile.stages, duration, profile.empty_for, outputs, None)
 
 
-@lru_cache(maxsize=4096)  # plans are shared: a hundred thousand like jobs hold one
+@lru_cache(maxsize=4096)  # so that similar jobs share one plan, which saves memory
 def _plan(
     shares: tuple[Share, ...],
     duration: float,
@@ -68,17 +68,17 @@ def _plan(
 
 
 def rejection(model: Model, config: dict[str, Any]) -> str | None:
-    """What the model's worker first finds wrong with a config, as JSON in the FastAPI style, or None.
+    """Return the first error in a config, as JSON in the FastAPI style; None if it is valid.
 
-    Workers reject bad input late, and in this style (observed); which values they reject is assumed.
+    Workers reject bad input late and in this style (observed). Which values they reject is assumed.
     """
     error = next(_validator(model.name).iter_errors(config), None)
     if error is None:
         return None
-    ours = error.schema.get("x-message") if isinstance(error.schema, dict) else None
+    message = error.schema.get("x-message") if isinstance(error.schema, dict) else None
     detail = {
         "loc": ["body", *error.absolute_path],
-        "msg": (ours or error.message)[:_SHOWN_CHARACTERS],
+        "msg": (message or error.message)[:_SHOWN_CHARACTERS],
         "type": f"value_error.{error.validator}",
     }
     return json.dumps({"detail": [detail]})
@@ -86,7 +86,7 @@ def rejection(model: Model, config: dict[str, Any]) -> str | None:
 
 @cache
 def _validator(name: str) -> Draft202012Validator:
-    # jsonschema takes 100 ms to import, and only some profiles judge a config.
+    # jsonschema takes 100 ms to import, and only some profiles check configs.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
 
     schema = dict(catalogue()[name].config_schema)
@@ -97,7 +97,7 @@ MAX_SIDE = 4096
 MAX_IMAGES = 16
 MAX_SECONDS = 600.0
 
-# Words as observed; the sizes follow a common convention of such APIs and are assumed.
+# The words are observed. Their sizes are assumed; they follow a common convention of such APIs.
 IMAGE_SIZES: Mapping[str, tuple[int, int]] = {
     "square_hd": (1024, 1024),
     "square": (512, 512),
@@ -116,7 +116,7 @@ _IMAGE_EXTENSIONS = {"png": "png", "jpeg": "jpg", "jpg": "jpg", "webp": "webp"}
 
 
 def outputs_of(model: Model, config: dict[str, Any]) -> tuple[Output, ...]:
-    """What a completed job of this model results in."""
+    """Return the results of a completed job of a model."""
     options = {**model.defaults, **config}
     match model.kind:
         case MediaKind.IMAGE:
@@ -131,7 +131,7 @@ def outputs_of(model: Model, config: dict[str, Any]) -> tuple[Output, ...]:
 
 
 def image_size(options: Mapping[str, Any]) -> tuple[int, int]:
-    """Width and height in pixels, 16 to 4096: of image_size, or of aspect_ratio and resolution."""
+    """Return width and height in pixels (16 to 4096), from image_size, or aspect_ratio and resolution."""
     size = options.get("image_size")
     if isinstance(size, dict):
         width, height = _number(size.get("width")), _number(size.get("height"))
@@ -145,7 +145,7 @@ def image_size(options: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _size_of_ratio(ratio: str, resolution: str) -> tuple[int, int]:
-    """The size with this ratio and the area of a square of this resolution, in steps of 8 pixels."""
+    """Return the size with a ratio and the area of a square of a resolution, in steps of 8 pixels."""
     base = RESOLUTIONS.get(resolution, RESOLUTIONS["1K"])
     found = _RATIO.fullmatch(ratio)
     if found is None:
@@ -155,16 +155,16 @@ def _size_of_ratio(ratio: str, resolution: str) -> tuple[int, int]:
 
 
 def image_count(options: Mapping[str, Any]) -> int:
-    """How many images, from 1 to 16."""
+    """Return the number of images, from 1 to 16."""
     count = _number(options.get("num_images"))
     return 1 if count is None else int(min(max(count, 1), MAX_IMAGES))
 
 
 def _seconds(options: Mapping[str, Any], model: Model) -> float:
-    asked = _number(options.get("duration"))
-    if asked is None or asked <= 0:
-        asked = float(model.defaults["duration"])
-    return min(asked, MAX_SECONDS)
+    duration = _number(options.get("duration"))
+    if duration is None or duration <= 0:
+        duration = float(model.defaults["duration"])
+    return min(duration, MAX_SECONDS)
 
 
 def _side(pixels: float) -> int:

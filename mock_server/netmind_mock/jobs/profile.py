@@ -1,7 +1,8 @@
-"""How the imitated API behaves, as data: each fact with its level and its source.
+"""Profiles: how the API behaves, as data. Each fact has a level and a source.
 
-A profile is a TOML file. Each fact is a table ``{value, level, source}``; what a file leaves out comes from
-the profile that it ``extends``. ``documented`` and ``observed`` are shipped.
+A profile is a TOML file. Each fact is a table ``{value, level, source}``. A file inherits other facts from
+the
+profile that it ``extends``. The profiles ``documented`` and ``observed`` are shipped.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from netmind_mock.validation import (
     optional,
     read_toml,
     seconds,
+    shown,
     text,
     texts,
     unknown_key,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 SHIPPED = ("documented", "observed")
 
-# What other facts already say of a generation.
+# Fields of a generation that other facts describe.
 _OWN_FIELDS = frozenset(
     ["id", "user_id", "status", "created_at", "updated_at", "deleted_at", "is_deleted", "result", "logs",
      "pending_duration", "processing_duration"]
@@ -50,7 +52,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 class Fact(NamedTuple):
-    """A fact as a profile states it: how it is known (a level), and who says so."""
+    """A fact in a profile: its value, how certain it is (level), and where it is from (source)."""
 
     value: Any
     level: str
@@ -58,14 +60,14 @@ class Fact(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """How a refusal looks: an HTTP status, and a JSON body that may hold placeholders such as ``{model}``."""
+    """The response of a refusal: a status, and a JSON body with placeholders such as ``{model}``."""
 
     status: int
     body: Any
 
 
 class Share(NamedTuple):
-    """A status on the way, and its share of a job's duration (all shares add up to 1)."""
+    """A status before the end, and its share of the job's duration. The sum of all shares is 1."""
 
     status: Status
     share: float
@@ -83,7 +85,7 @@ def _words(value: Any) -> Mapping[Status, str]:
         or not all(isinstance(word, str) and word for word in value.values())
         or len(set(value.values())) != len(names)
     ):
-        raise Expected(f"a table with a word of its own for each of {', '.join(names)}")
+        raise Expected(f"a table with a different word for each of {', '.join(names)}")
     return types.MappingProxyType({Status(name): word for name, word in value.items()})
 
 
@@ -115,16 +117,19 @@ def _template(*placeholders: str, needed: str = "", path: bool = False) -> Check
     def check(value: Any) -> Any:
         used = set(_PLACEHOLDER.findall(value)) if isinstance(value, str) else None
         if used is None or not used <= set(placeholders) or (needed and needed not in used):
-            wanted = f" with {{{needed}}} in it" if needed else ""
+            content = f" that contains {{{needed}}}" if needed else ""
             raise Expected(
-                f"a string{wanted}; placeholders are {', '.join(f'{{{name}}}' for name in placeholders)}"
+                f"a string{content}; placeholders are {', '.join(f'{{{name}}}' for name in placeholders)}"
             )
         if path and not re.fullmatch(r"/[A-Za-z0-9_.~-]+(/([A-Za-z0-9_.~-]+|\{[a-z_]+\}))+", value):
-            raise Expected("a path such as /files/{file_id}: first a word, each placeholder a whole part")
+            raise Expected(
+                "a path such as /files/{file_id}: two parts or more, the first one without a placeholder, "
+                "and each placeholder a whole part"
+            )
         if path and value.startswith(("/v1/", "/__mock")):
             raise Expected("a path outside /v1/ and /__mock")
         if path and len(_PLACEHOLDER.findall(value)) != len(used):
-            raise Expected("a path with each placeholder once")
+            raise Expected("a path that contains each placeholder once")
         if not path and "kind" in placeholders and not re.fullmatch(r"[A-Za-z0-9._{}-]*", value):
             raise Expected("a name of letters, digits, dots, dashes and underscores")
         return value
@@ -134,37 +139,37 @@ def _template(*placeholders: str, needed: str = "", path: bool = False) -> Check
 
 def _refusal(value: Any) -> Refusal:
     if not isinstance(value, dict) or set(value) != {"status", "body"} or not isinstance(value["body"], dict):
-        raise Expected("a table {status, body}, the body a table")
+        raise Expected("a table {status, body} whose body is a table")
     _json_body(value["body"])
     return Refusal(integer(400, 599)(value["status"]), value["body"])
 
 
 def _json_body(value: Any) -> None:
-    """Does nothing if JSON can carry the value; TOML has dates, too, and larger numbers."""
+    """Check that JSON can hold the value. TOML also has dates and larger numbers."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for part in parts:
         _json_body(part)
     known = isinstance(value, dict | list | str | bool | int | float)
     if not known or (isinstance(value, int) and abs(value) >> 63):
-        raise Expected("a body that JSON can carry, its numbers of at most 64 bits")
+        raise Expected("a body that JSON can hold, with numbers of at most 64 bits")
 
 
 def _extra(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not _OWN_FIELDS.isdisjoint(value):
-        raise Expected(f"a table of fields besides {', '.join(sorted(_OWN_FIELDS))}")
+        raise Expected(f"a table of fields other than {', '.join(sorted(_OWN_FIELDS))}")
     _json_body(value)
     return types.MappingProxyType(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The facts that the fake acts on.
+    """How the API behaves.
 
     Attributes:
-        name: Of the shipped profile, or as its file has it.
-        description: For people.
+        name: The name of the profile.
+        description: A description for users.
         facts: Each fact with its level and source, by its key, such as ``delete.message``.
-        errors: How each refusal of ``errors.REFUSALS`` looks, by its key.
+        errors: The response of each refusal in ``errors.REFUSALS``, by its key.
     """
 
     name: str
@@ -201,11 +206,11 @@ _CHECKS: dict[str, Check] = {
 
 
 def load_profile(name_or_file: str) -> Profile:
-    """A profile: the name of a shipped one, or a TOML file.
+    """Return the shipped profile with a name, or the profile in a TOML file.
 
     Raises:
-        InvalidFile: There is no such profile, or its file holds a mistake; the message names the file, the
-            key, what was expected and what came.
+        InvalidFile: There is no such profile, or its file is not valid. The message names the file, the key,
+            the expected and the actual value.
     """
     return _shipped(name_or_file) if name_or_file in SHIPPED else _profile(name_or_file)
 
@@ -216,12 +221,12 @@ def _shipped(name: str) -> Profile:
 
 
 def shipped_profile(name: str) -> Traversable:
-    """The file of a shipped profile."""
+    """Return the file of a shipped profile."""
     return resources.files("netmind_mock.jobs").joinpath("profiles", f"{name}.toml")
 
 
 def _profile(name_or_file: str) -> Profile:
-    """Return the profile of a file and of what it extends; their values have to fit one another, too."""
+    """Load a profile and the profiles that it extends, and check that their values fit together."""
     loaded = _load(name_or_file, seen=())
     values = loaded.values
     profile = Profile(
@@ -232,13 +237,13 @@ def _profile(name_or_file: str) -> Profile:
         **{attribute: values[key] for key, attribute in _ATTRIBUTES.items()},
     )
     if "{file_name}" in profile.url_path and not profile.file_name:
-        wanted = "a name, since result.url_path holds {file_name}"
-        raise InvalidFile(f"{name_or_file}: result.file_name.value: expected {wanted}, got ''")
+        expected = "a name, since result.url_path contains {file_name}"
+        raise InvalidFile(f"{name_or_file}: result.file_name.value: expected {expected}, got ''")
     return profile
 
 
 class _Loaded(NamedTuple):
-    """What a file states and inherits: its facts, and their checked values, by key."""
+    """The facts of a file and of the profiles that it extends, and their checked values, by key."""
 
     name: str
     description: str
@@ -247,14 +252,17 @@ class _Loaded(NamedTuple):
 
 
 def _load(label: str, seen: tuple[str, ...]) -> _Loaded:
-    """Load a profile by its name or file, and what it extends. ``seen`` are those that extend it."""
+    """Load a profile by its name or file, and the profiles that it extends.
+
+    ``seen`` has the profiles that extend it.
+    """
     if label in SHIPPED:
         source: Path | Traversable = shipped_profile(label)
     elif (source := Path(label)).suffix != ".toml" and not source.exists():
-        raise InvalidFile(f"{label}: no such profile; give {' or '.join(SHIPPED)}, or a TOML file")
+        raise InvalidFile(f"{label}: {_no_such_profile(label)}")
     place = label if label in SHIPPED else str(Path(label).resolve())
     if place in seen:
-        raise InvalidFile(f"{label}: extends: expected a profile that does not lead back to this one")
+        raise InvalidFile(f"{label}: extends: expected a profile that does not extend this one")
     content = read_toml(source)
     name = checked(label, "name", content.pop("name", Path(label).stem), text)
     description = checked(label, "description", content.pop("description", ""), text)
@@ -269,12 +277,23 @@ def _load(label: str, seen: tuple[str, ...]) -> _Loaded:
                 f"{label}: {missing[0]}: expected this fact, or extends = a profile that has it"
             )
         return _Loaded(name, description, facts, values)
-    base = _load(extends if extends in SHIPPED else str(Path(label).parent / extends), (*seen, place))
+    file = Path(label).parent / extends
+    if extends not in SHIPPED and not file.exists():
+        raise InvalidFile(f"{label}: extends: {shown(extends)}: {_no_such_profile(extends)}")
+    base = _load(extends if extends in SHIPPED else str(file), (*seen, place))
     return _Loaded(name, description, {**base.facts, **facts}, {**base.values, **values})
 
 
+def _no_such_profile(name: str) -> str:
+    import difflib  # noqa: PLC0415 - imported only for an error
+
+    near = difflib.get_close_matches(name, SHIPPED, n=1)
+    suggestion = f" (did you mean {near[0]}?)" if near else ""
+    return f"no such profile; give {' or '.join(SHIPPED)}, or a TOML file{suggestion}"
+
+
 def _facts(label: str, table: dict[str, Any], prefix: str) -> dict[str, Fact]:
-    """Every fact below ``table``, by its dotted key."""
+    """Return all facts in a table, by dotted key."""
     found: dict[str, Fact] = {}
     for name, entry in table.items():
         key = f"{prefix}{name}"
@@ -289,9 +308,14 @@ def _facts(label: str, table: dict[str, Any], prefix: str) -> dict[str, Fact]:
 
 def _stated(label: str, key: str, entry: Any) -> Fact:
     if not isinstance(entry, dict) or "value" not in entry:
-        raise InvalidFile(f"{label}: {key}: expected a table with value, level and source, got {entry!r}")
+        raise InvalidFile(
+            f"{label}: {key}: expected a table with value, level and source, got {shown(entry)}"
+        )
     for part in entry:
         if part not in Fact._fields:
             raise unknown_key(label, f"{key}.{part}", [f"{key}.{known}" for known in Fact._fields])
-    level = checked(label, f"{key}.level", entry.get("level"), choice(*_LEVELS))
-    return Fact(entry["value"], level, checked(label, f"{key}.source", entry.get("source"), text))
+    for part, expected in (("level", f"one of {', '.join(_LEVELS)}"), ("source", "a string")):
+        if part not in entry:
+            raise InvalidFile(f"{label}: {key}.{part}: it is missing; expected {expected}")
+    level = checked(label, f"{key}.level", entry["level"], choice(*_LEVELS))
+    return Fact(entry["value"], level, checked(label, f"{key}.source", entry["source"], text))

@@ -1,6 +1,6 @@
 """The request journal: what was requested, and how the fake responded.
 
-``entries`` has the entries and the journal in memory, ``shared`` the journal of several processes,
-``redaction`` removes secrets. ``polling`` and ``spend`` are verdicts on the client: how politely it polls,
-and what was billed twice. ``har`` exports entries, ``access_log`` writes them as lines.
+``entries`` has the entries and the journal in memory, ``shared`` the journal of several processes, and
+``redaction`` removes secrets. ``polling`` and ``spend`` judge the client: how politely it polls, and which
+jobs were billed twice. ``har`` exports entries, and ``access_log`` writes one line for each request.
 """

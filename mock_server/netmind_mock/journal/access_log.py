@@ -1,4 +1,4 @@
-"""A line a request, for people or for programs. No token, no prompt and no query is in it."""
+"""The access log: one line for each request, as text or JSON, without API keys, prompts and queries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ _MAX_PATH_CHARACTERS = 200
 
 
 def line_of(raw: RawEntry, form: str) -> str:
-    """The line, without its end. The time is the jobs' clock's, in UTC."""
+    """Return the line of a request, without a newline. Its time is that of the account's clock, in UTC.
+
+    Args:
+        raw: The request.
+        form: ``text`` or ``json``.
+    """
     at = datetime.fromtimestamp(raw.at, UTC).isoformat(timespec="milliseconds")
     path = raw.path.partition("?")[0].encode("latin-1", "replace").decode(errors="replace")
     path = redactor_of(raw.token).without_token(path)
@@ -41,14 +46,20 @@ def line_of(raw: RawEntry, form: str) -> str:
                 "arrived": raw.arrives,
             }
         )
+    # So that a path cannot add a line or control a terminal.
     printable = "".join(one if one.isprintable() else "?" for one in path)
-    lost = "" if raw.arrives else ", lost on the way"
+    lost = "" if raw.arrives else ", response lost"
     fault = f" [{raw.fault}]" if raw.fault else ""
     return f"{at} {raw.method} {printable} {raw.status}{lost} {raw.seconds * 1e3:.1f} ms{fault}"
 
 
 def logged(form: str, write: Callable[[str], object]) -> Callable[[RawEntry], None] | None:
-    """What is called with each note; None if nothing is to be logged."""
+    """Return a function that writes the line of each request; None if nothing is logged.
+
+    Args:
+        form: One of ``FORMATS``.
+        write: Called with each line.
+    """
     if form == NONE:
         return None
 

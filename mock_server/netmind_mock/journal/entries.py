@@ -1,6 +1,7 @@
-"""What was asked and what was answered: bounded in count and bytes, and free of tokens to whoever reads it.
+"""The request journal in memory: the last requests and their responses, limited in number and size.
 
-An entry is made in the path of every request, so it holds what it was given; it is masked when it is read.
+Recording a request must be fast, so it stores the request as it is (``RawEntry``). Secrets are removed when
+entries are read (``Entry``), or written to a database (``pack_redacted``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from netmind_mock.journal.redaction import RequestRedactor
 
-    Kept = TypeVar("Kept")
+    Content = TypeVar("Content")
 
 MAX_ENTRIES: Final = 10_000
 MAX_BYTES: Final = 32 * 1024 * 1024
@@ -31,10 +32,11 @@ _TEXTS = ("application/json", "text/")
 
 
 class RawEntry(NamedTuple):
-    """A request and its answer, as they were noted in passing.
+    """A request and its response as recorded, including secrets.
 
-    It holds nothing but numbers, text and bytes (headers a line each), so that thousands of them cost the
-    garbage collector nothing. Times are in seconds; ``at`` since the epoch. ``token`` is all that is secret.
+    It contains only numbers, text and bytes (headers are text with one header per line), so that thousands of
+    entries cost the garbage collector little. Times are in seconds, and ``at`` is since the epoch. ``token``
+    contains the secrets of the request, which are removed from the other fields when the entry is read.
     """
 
     user_id: str | None
@@ -59,28 +61,28 @@ class RawEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A request and its answer, for people and tests to read. No token is in it.
+    """A request and its response, without API keys.
 
     Attributes:
-        number: Counts the requests of whoever's journal it is, from 1.
-        at: When it came, in seconds since the epoch, on the tenant's clock.
-        seconds: How long it took to answer, in real time, waits that a fault ordered left out.
-        user_id: Whose token it carried; None if it carried none.
+        number: Its number among the requests of the account, or of all accounts if those were read, from 1.
+        at: When it arrived, in seconds since the epoch, on the account's clock.
+        seconds: How long the response took, in real time, without the delay of a fault.
+        user_id: The account; None for a request without an API key.
         operation: ``create``, ``get``, ``list``, ``delete``, ``file``, or ``other``.
         method: In capitals.
         path: With its query.
-        headers: As they were sent, by their names in lower case; secrets are masked.
-        body: What was sent, as text. Over 64 KiB, long texts in it are replaced (``shortened``).
-        status: The HTTP status of the answer.
-        response_headers: By their names in lower case.
-        answer: Its body, if it is text, cut at 64 KiB.
-        size: The bytes of its body.
-        job_id: The generation that it is about; empty if there is none.
-        scenario: What was ordered for a created job; empty if nothing was.
-        fault: The fault that struck; empty if none did.
-        fault_kind: Its kind, such as ``delay``; empty if none did.
-        arrived: Whether the answer was sent whole.
-        reached: Whether the request was carried out, as opposed to lost or refused by a fault on its way.
+        headers: The headers by their names in lower case. Secrets are redacted.
+        body: The request body as text. If it is larger than 64 KiB, long texts in it are shortened.
+        status: The HTTP status of the response.
+        response_headers: The headers of the response by their names in lower case.
+        response: The body of the response, if it is text, cut at 64 KiB.
+        size: The size of the response body in bytes.
+        job_id: The job that it is about; empty without one.
+        scenario: The scenario of a created job; empty without one.
+        fault: The fault that was applied; empty without one.
+        fault_kind: Its kind, such as ``delay``; empty without one.
+        arrived: Whether the whole response was sent.
+        reached: Whether the fake processed the request: no fault lost or rejected it before.
     """
 
     number: int
@@ -104,62 +106,62 @@ class Entry:
     reached: bool
 
     def __str__(self) -> str:
-        """Such as ``3. get /v1/generation/6347623b… → 200``."""
-        actual = str(self.status) if self.arrived else f"{self.status}, lost on the way"
+        """Return text such as ``3. get /v1/generation/6347623b… → 200``."""
+        actual = str(self.status) if self.arrived else f"{self.status}, response lost"
         return f"{self.number}. {self.operation} {self.path} → {actual}" + (
             f" [{self.fault}]" if self.fault else ""
         )
 
     @property
     def json(self) -> Any:
-        """What was sent, as JSON; None if it is not."""
+        """The request body as JSON; None if it is not JSON."""
         return _json(self.body)
 
     @property
     def response_json(self) -> Any:
-        """What was answered, as JSON; None if it is not."""
+        """The response body as JSON; None if it is not JSON."""
         return _json(self.response)
 
     @property
     def model(self) -> str | None:
-        """The model of a create."""
-        model = self._asked("model")
+        """The model of a create; None without one."""
+        model = self._field("model")
         return model if isinstance(model, str) else None
 
     @property
     def config(self) -> dict[str, Any]:
-        """The config of a create; empty where there is none."""
-        config = self._asked("config")
+        """The config of a create; empty without one."""
+        config = self._field("config")
         return config if isinstance(config, dict) else {}
 
     @property
     def created(self) -> bool:
-        """Whether it is a create that the API accepted: there is a job, and somebody pays for it."""
+        """Whether it is a create that the API accepted: a job exists and is billed."""
         return self.operation == "create" and self.reached and bool(self.job_id)
 
-    def _asked(self, name: str) -> Any:
+    def _field(self, name: str) -> Any:
         return self.json.get(name) if isinstance(self.json, dict) else None
 
     def as_json(self) -> dict[str, Any]:
-        """As the control API has it."""
+        """Return the entry as JSON, as in the control API."""
         return asdict(self)
 
 
 class Total(NamedTuple):
-    """What requests of one operation and status came to, since the start; no reset takes it away.
+    """The totals of one operation and status since the start. A reset does not change them.
 
     Attributes:
-        requests: How many there were.
-        seconds: What they took, together.
-        with_fault: How many of them a fault was applied to.
+        requests: How many requests there were.
+        seconds: How long they took in total.
+        with_fault: To how many of them a fault was applied.
     """
 
     requests: int = 0
     seconds: float = 0.0
     with_fault: int = 0
 
-    def and_one(self, raw: RawEntry) -> Total:
-        """With this request."""
+    def plus(self, raw: RawEntry) -> Total:
+        """Return the total including this request."""
         return Total(self.requests + 1, self.seconds + raw.seconds, self.with_fault + bool(raw.fault))
 
 
@@ -167,7 +169,12 @@ class Journal:
     """The last requests, oldest first. Safe to use from several threads."""
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
-        """Empty. Where ``max_entries`` is 0, nothing is kept."""
+        """Create an empty journal.
+
+        Args:
+            max_entries: How many entries it has at most; 0 to store none.
+            max_bytes: How many bytes they have at most, by ``weight``.
+        """
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
@@ -177,7 +184,7 @@ class Journal:
         self._totals: dict[tuple[str, int], list[Any]] = {}  # in the order of Total's fields
 
     def add(self, raw: RawEntry) -> None:
-        """Keep a note, and drop the oldest that there is no room for."""
+        """Add an entry, and drop the oldest entries if the limits are exceeded."""
         counted = (raw.operation, raw.status)
         with self._lock:
             total = self._totals.get(counted)
@@ -191,22 +198,23 @@ class Journal:
             while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
                 oldest = self._entries.popleft()
                 self._bytes -= weight(oldest)
+                # The counts are limited as well, since a client can use any number of accounts.
                 if len(self._dropped) < MAX_ENTRIES or oldest.user_id in self._dropped:
                     self._dropped[oldest.user_id] = self._dropped.get(oldest.user_id, 0) + 1
 
     def collect(self) -> None:
-        """Do nothing: all is here."""
+        """Return without waiting, since all entries are in this process."""
 
     def finish(self) -> None:
-        """Do nothing: there is nothing to be written."""
+        """Return without waiting, since entries are only in memory."""
 
     def totals(self) -> dict[tuple[str, int], Total]:
-        """What all requests came to, by operation and status."""
+        """Return the totals of all requests, by operation and status."""
         with self._lock:
             return {counted: Total(*total) for counted, total in self._totals.items()}
 
     def size(self) -> tuple[int, int]:
-        """How many requests are kept, and in how many bytes."""
+        """Return the number of entries and their bytes."""
         with self._lock:
             return len(self._entries), self._bytes
 
@@ -218,21 +226,28 @@ class Journal:
         job_id: str | None = None,
         last: int | None = None,
     ) -> list[Entry]:
-        """A tenant's requests, or (None) everybody's: of one operation, of one job, the last, or all."""
+        """Return entries, oldest first.
+
+        Args:
+            user_id: The account; None for all accounts.
+            operation: Only entries of this operation; None for all.
+            job_id: Only entries about this job; None for all.
+            last: Only this many of the last entries; None for all.
+        """
         with self._lock:
             raw_entries = [raw for raw in self._entries if user_id in (None, raw.user_id)]
             dropped = self._dropped_of(user_id)
-        kept = ((raw.operation, raw.job_id, raw) for raw in raw_entries)
-        return [entry_of(*one) for one in chosen(kept, dropped, operation, job_id, last)]
+        contents = ((raw.operation, raw.job_id, raw) for raw in raw_entries)
+        return [entry_of(*one) for one in chosen(contents, dropped, operation, job_id, last)]
 
     def polls(self, job_ids: Collection[str]) -> dict[str, int]:
-        """How often each of these jobs was asked for."""
+        """Return how often each of these jobs was polled."""
         with self._lock:
-            asked = Counter(raw.job_id for raw in self._entries if raw.operation == "get")
-        return {job_id: asked[job_id] for job_id in job_ids}
+            polls = Counter(raw.job_id for raw in self._entries if raw.operation == "get")
+        return {job_id: polls[job_id] for job_id in job_ids}
 
     def dropped(self, user_id: str | None = None) -> int:
-        """How many of a tenant's requests, or (None) of all, there was no room for."""
+        """Return how many entries of an account, or (None) of all accounts, the limits have dropped."""
         with self._lock:
             return self._dropped_of(user_id)
 
@@ -240,7 +255,7 @@ class Journal:
         return sum(self._dropped.values()) if user_id is None else self._dropped.get(user_id, 0)
 
     def lost(self, raw: RawEntry) -> None:
-        """Remember that an answer was not received after all, such as since its client had given up."""
+        """Record that a response was not received, for example because the client had given up."""
         with self._lock:
             for position in range(len(self._entries) - 1, -1, -1):
                 if self._entries[position] is raw:
@@ -248,11 +263,11 @@ class Journal:
                     return
 
     def forget(self, user_id: str | None) -> None:
-        """Drop a tenant's requests, or (None) all of them, as if there had been none."""
+        """Remove the entries of an account, or (None) of all accounts."""
         with self._lock:
-            kept = [raw for raw in self._entries if user_id is not None and raw.user_id != user_id]
-            self._entries = deque(kept)
-            self._bytes = sum(map(weight, kept))
+            left = [raw for raw in self._entries if user_id is not None and raw.user_id != user_id]
+            self._entries = deque(left)
+            self._bytes = sum(map(weight, left))
             if user_id is None:
                 self._dropped = {}
             else:
@@ -260,31 +275,31 @@ class Journal:
 
 
 def chosen(
-    kept: Iterable[tuple[str, str, Kept]],
+    contents: Iterable[tuple[str, str, Content]],
     dropped: int,
     operation: str | None,
     job_id: str | None,
     last: int | None,
-) -> list[tuple[int, Kept]]:
-    """What is asked for of what is kept, with its numbers; what was dropped came first.
+) -> list[tuple[int, Content]]:
+    """Return the selected entries, each with its number. Numbers also count the dropped entries before them.
 
     Args:
-        kept: Of each note, its operation, its job, and whatever else.
-        dropped: How many were dropped.
-        operation: The only operation that is asked for; None for all.
-        job_id: The only job, likewise.
-        last: How many of the last; None for all.
+        contents: The operation, the job and the content of each entry.
+        dropped: How many entries before these were dropped.
+        operation: Only entries of this operation; None for all.
+        job_id: Only entries about this job; None for all.
+        last: Only this many of the last entries; None for all.
     """
     found = [
-        (number, raw)
-        for number, (asked, about, raw) in enumerate(kept, dropped + 1)
-        if operation in (None, asked) and job_id in (None, about)
+        (number, content)
+        for number, (content_operation, content_job, content) in enumerate(contents, dropped + 1)
+        if operation in (None, content_operation) and job_id in (None, content_job)
     ]
     return found if last is None else found[-last:]
 
 
 def pack_redacted(raw: RawEntry) -> bytes:
-    """Return a note without its secrets, as MessagePack."""
+    """Return a recorded entry without its secrets, as MessagePack."""
     redactor = redactor_of(raw.token)
     return msgspec.msgpack.encode(
         raw._replace(
@@ -299,12 +314,12 @@ def pack_redacted(raw: RawEntry) -> bytes:
 
 
 def unpack_raw(document: bytes) -> RawEntry:
-    """Return the note of what ``sealed`` made."""
+    """Return the entry that ``pack_redacted`` packed."""
     return msgspec.msgpack.decode(document, type=RawEntry)
 
 
 def entry_of(number: int, raw: RawEntry) -> Entry:
-    """A note as an entry, with what is secret masked."""
+    """Return a recorded entry with its number, and with its secrets redacted."""
     redactor = redactor_of(raw.token)
     response_headers = _by_name(raw.response_headers, redactor)
     is_text = response_headers.get("content-type", "").startswith(_TEXTS)
@@ -332,12 +347,12 @@ def entry_of(number: int, raw: RawEntry) -> Entry:
 
 
 def same_request(one: Entry, other: Entry) -> bool:
-    """Whether two creates ask for the same: their JSON is equal."""
+    """Return whether two creates have equal JSON, or equal bodies if they are not JSON."""
     return (one.json == other.json) if one.json is not None else one.body == other.body
 
 
 def weight(raw: RawEntry) -> int:
-    """What a note counts for, in bytes."""
+    """Return the size of an entry in bytes, as counted against the limit."""
     texts = (raw.body, raw.response, raw.path, raw.headers, raw.response_headers, raw.token, raw.fault)
     return 600 + sum(map(len, texts))
 
@@ -351,7 +366,7 @@ def _text(body: bytes, redactor: RequestRedactor) -> str:
 
 
 def lines_of(headers: Iterable[tuple[str, str]]) -> str:
-    """Headers as a note has them."""
+    """Return headers as a raw entry stores them: one line per header."""
     return "\n".join([f"{name}: {value}" for name, value in headers])
 
 
@@ -371,7 +386,7 @@ def _redacted_lines(lines: str, redactor: RequestRedactor) -> str:
 
 
 def _secret(value: str) -> str:
-    """A secret's form, without it."""
+    """Return a secret header's value with the secret redacted. The scheme Bearer stays visible."""
     return f"Bearer {REDACTED}" if value[:7].lower() == "bearer " else REDACTED
 
 

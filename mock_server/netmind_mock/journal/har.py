@@ -1,4 +1,4 @@
-"""The journal as HAR 1.2, for browsers' developer tools and for ``netmind-contracts judge``."""
+"""Export the journal as HAR 1.2, for the developer tools of browsers and ``netmind-contracts judge``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ _ORIGIN = "http://localhost"
 
 
 def har_of(entries: Iterable[Entry], version: str) -> dict[str, Any]:
-    """A HAR document of these entries; tokens are masked in it, as they are in them."""
+    """Return a HAR document of some entries. Secrets are redacted, as in the entries.
+
+    Args:
+        entries: The entries.
+        version: The version of netmind-mock, which the document names as its creator.
+    """
     return {
         "log": {
             "version": "1.2",
@@ -60,7 +65,7 @@ def _request(entry: Entry) -> dict[str, Any]:
 
 
 def _response(entry: Entry) -> dict[str, Any]:
-    # HAR says 0 where no answer came.
+    # In HAR, 0 means that there was no response.
     status = entry.status if entry.arrived else 0
     content: dict[str, Any] = {"size": entry.size, "mimeType": entry.response_headers.get("content-type", "")}
     if entry.response:

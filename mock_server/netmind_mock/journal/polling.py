@@ -1,4 +1,7 @@
-"""How a client waits for a job: whether it is polite, and whether it ever stops."""
+"""Judge how a client polls a job: whether it polls politely, and whether it stops.
+
+Each function at the end of this module checks one rule on the journal, and returns findings.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ if TYPE_CHECKING:
     from netmind_mock.journal.entries import Entry
 
 
+# The thresholds of the rules: seconds between two polls, polls of a job, seconds from the first poll to the
+# last.
 SHORTEST_INTERVAL: Final = 0.2
 MAX_POLLS: Final = 500
 LONGEST_WAIT: Final = 6 * 3600.0
-# So many polls may have the same pause between them before it should have grown.
+# From this many pauses on, one of the later half must be longer than the first three by this factor.
 _POLLS_BEFORE_BACKOFF: Final = 12
 _GROWN: Final = 1.5
 _TOLERANCE: Final = 0.01
@@ -23,7 +28,7 @@ _TOLERANCE: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class PollingFinding:
-    """A bad manner: its rule, and the evidence in a sentence."""
+    """A rule that the client violated, and the evidence in one sentence."""
 
     rule: str
     evidence: str
@@ -38,9 +43,11 @@ class Polling:
 
     Attributes:
         job_id: The job.
-        times: When each poll came, in seconds after the job's create (or after the first poll).
-        statuses: What each was answered: a status, or ``HTTP 503``; ``lost`` if no answer came.
-        findings: What is to be said against it.
+        times: When each poll arrived, in seconds after the create, or after the first poll if the journal has
+            no create.
+        statuses: For each poll the job's status, or for example ``HTTP 503``; ``lost`` if its response was
+            lost.
+        findings: The rules that it violated.
     """
 
     job_id: str
@@ -50,14 +57,14 @@ class Polling:
 
     @property
     def intervals(self) -> tuple[float, ...]:
-        """Seconds between the polls."""
+        """The seconds between the polls."""
         return tuple(later - earlier for earlier, later in zip(self.times, self.times[1:], strict=False))
 
     def assert_polite(self) -> None:
-        """Fail if anything is to be said against it.
+        """Fail if there are findings.
 
         Raises:
-            AssertionError: Something is; the message says what, with the evidence.
+            AssertionError: There are findings. The message lists them with their evidence.
         """
         __tracebackhide__ = True
         if self.findings:
@@ -67,12 +74,12 @@ class Polling:
             )
 
     def as_json(self) -> dict[str, Any]:
-        """As the control API has it."""
+        """Return it as JSON, as in the control API."""
         return {**asdict(self), "intervals": self.intervals, "polite": not self.findings}
 
 
 def polling_from_json(document: Mapping[str, Any]) -> Polling:
-    """A verdict from the control API's JSON."""
+    """Return the verdict of a control API response."""
     return Polling(
         document["job_id"],
         tuple(document["times"]),
@@ -84,20 +91,20 @@ def polling_from_json(document: Mapping[str, Any]) -> Polling:
 def judge_polling(
     job_id: str, entries: Sequence[Entry], words: Mapping[str, str], *, dropped: int = 0
 ) -> Polling:
-    """How the client polled a job, by what the journal has of it, in order.
+    """Return how a client polled a job, with findings.
 
     Args:
         job_id: The job.
-        entries: The job's requests: its create, polls and delete, and others that do not count.
-        words: How the profile spells each of our statuses.
-        dropped: How many requests the journal had no room for, so that the beginning may be missing.
+        entries: The requests about the job, oldest first.
+        words: How the profile spells each status.
+        dropped: How many entries the journal has dropped. The first requests about the job may be among them.
     """
     polls = [entry for entry in entries if entry.operation == "get"]
     created = next((entry for entry in entries if entry.operation == "create"), None)
     began = created.at if created else polls[0].at if polls else 0.0
     times = tuple(entry.at - began for entry in polls)
-    ours = {word: status for status, word in words.items()}
-    statuses = tuple(_status(poll, ours) for poll in polls)
+    known = {word: status for status, word in words.items()}
+    statuses = tuple(_status(poll, known) for poll in polls)
     findings = [
         *([] if polls else [PollingFinding("polls", "it was never polled")]),
         *_too_fast(times),
@@ -110,19 +117,22 @@ def judge_polling(
     ]
     if dropped:
         findings.append(
-            PollingFinding("journal", f"{dropped} requests were dropped from the journal, so this is not all")
+            PollingFinding(
+                "journal", f"{dropped} requests were dropped from the journal, so polls may be missing"
+            )
         )
     return Polling(job_id, times, statuses, tuple(findings))
 
 
-def _status(poll: Entry, ours: Mapping[str, str]) -> str:
+def _status(poll: Entry, known: Mapping[str, str]) -> str:
+    """Return the status of a poll's response, as in ``Polling.statuses``."""
     if not poll.arrived or not poll.reached:
         return "lost" if not poll.arrived else f"HTTP {poll.status}"
     document = poll.response_json
     if poll.status >= 300 or not isinstance(document, dict):
         return f"HTTP {poll.status}"
     word = str(document.get("status"))
-    status = ours.get(word, word)
+    status = known.get(word, word)
     return "completed, empty" if status == "completed" and not document.get("result") else status
 
 
@@ -135,7 +145,7 @@ def _too_fast(times: tuple[float, ...]) -> list[PollingFinding]:
     return [
         PollingFinding(
             "interval",
-            f"{len(fast)} polls came less than {SHORTEST_INTERVAL:g} s after the one before "
+            f"{len(fast)} polls were sent less than {SHORTEST_INTERVAL:g} s after the previous one "
             f"(at {later:.2f} s: {gap:.2f} s after it)",
         )
     ]
@@ -148,21 +158,21 @@ def _no_backoff(times: tuple[float, ...], statuses: tuple[str, ...]) -> list[Pol
     if len(pauses) < _POLLS_BEFORE_BACKOFF or max(pauses[len(pauses) // 2 :]) >= _GROWN * min(pauses[:3]):
         return []
     shown = f"{min(pauses):.2f} to {max(pauses):.2f} s"
-    return [PollingFinding("backoff", f"the pause never grew in {len(waiting)} polls ({shown})")]
+    return [PollingFinding("backoff", f"the pause did not grow in {len(waiting)} polls ({shown})")]
 
 
 def _retry_after(polls: Sequence[Entry], times: tuple[float, ...]) -> list[PollingFinding]:
     for number, (poll, later) in enumerate(itertools.pairwise(polls), 1):
-        asked = poll.response_headers.get("retry-after", "")
-        if poll.status not in (429, 503) or not asked.replace(".", "", 1).isdecimal():
+        header = poll.response_headers.get("retry-after", "")
+        if poll.status not in (429, 503) or not header.replace(".", "", 1).isdecimal():
             continue
         waited = later.at - poll.at
-        if waited < float(asked) - _TOLERANCE:
+        if waited < float(header) - _TOLERANCE:
             return [
                 PollingFinding(
                     "retry-after",
-                    f"poll {number} (at {times[number - 1]:.2f} s) was answered {poll.status} with "
-                    f"Retry-After: {asked}, and the next came {waited:.2f} s later",
+                    f"poll {number} (at {times[number - 1]:.2f} s) got {poll.status} with "
+                    f"Retry-After: {header}, and the next poll was {waited:.2f} s later",
                 )
             ]
     return []
@@ -175,7 +185,10 @@ def _is_final(status: str) -> bool:
 def _after_the_end(
     entries: Sequence[Entry], polls: Sequence[Entry], times: tuple[float, ...], statuses: tuple[str, ...]
 ) -> list[PollingFinding]:
-    """Polls after a final status; asking again for the link of a file that was refused is none."""
+    """Find polls after a final status.
+
+    A poll after a refused download is allowed: the link had expired, and the client gets a new one.
+    """
     ends = [number for number, status in enumerate(statuses) if _is_final(status)]
     if not ends:
         return []
@@ -231,6 +244,6 @@ def _gave_up(
     return [
         PollingFinding(
             "unknown status",
-            f"the client stopped at the status {statuses[-1]!r}, which nobody documented: the job may go on",
+            f"the client stopped at the undocumented status {statuses[-1]!r}: the job may still change",
         )
     ]

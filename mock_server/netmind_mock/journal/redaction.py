@@ -1,7 +1,8 @@
-"""What of a request is secret, and what takes it out of text.
+"""Find the secrets of a request, and remove them from text.
 
-A token is looked for wherever clients put theirs: any word of ``Authorization``, what ``X-Api-Key`` and its
-like hold, and what the query calls a key. A token that nothing names as one cannot be told from other text.
+A secret is searched for where clients send API keys: in each word of ``Authorization``, in headers such as
+``X-Api-Key``, and in query parameters such as ``api_key``. A key elsewhere cannot be distinguished from other
+text.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _MAX_CHARACTERS: Final = 2048
 _MAX_HEADER_CHARACTERS: Final = 16 * 1024
 _MAX_SECRETS: Final = 8  # of one request
-_SHORTEST_OF_LETTERS: Final = 16  # of letters alone, a shorter token may be a word
+_SHORTEST_OF_LETTERS: Final = 16  # a shorter secret of letters only may be an ordinary word
 _NAMED = r"(?:auth|token|secret|password|passwd|(?:api|access|auth|mock|secret)[_-]?key)"
 _SECRET_HEADER = re.compile(rf"(?:cookie|authorization|(?:.*-)?{_NAMED})")
 _IN_QUERY = re.compile(rf"(?:^|[&;])(?:[\w.%-]*[_.-])?(?:{_NAMED}|key)=([^&;]+)", re.IGNORECASE)
@@ -33,21 +34,26 @@ _AROUND = "\"',;="
 
 
 class RequestRedactor:
-    """Takes some secrets out of text, in whatever spelling."""
+    """Removes secrets from text, in any encoding that ``Redactor`` knows."""
 
     def __init__(self, secrets: str) -> None:
-        """Of secrets with spaces between. One that is a plain word would be cut out of honest text."""
+        """Create a redactor.
+
+        Args:
+            secrets: The secrets, separated by spaces. A secret that is an ordinary word is ignored, since it
+                would match ordinary text.
+        """
         words = sorted(secrets.split(), key=len, reverse=True)
         self._redactors = [Redactor(word) for word in words if not _is_word(word)]
 
     def without_token(self, text: str) -> str:
-        """The text without any of them."""
+        """Return the text without the secrets."""
         for redactor in self._redactors:
             text = redactor.without_token(text)
         return text
 
     def document(self, value: Any) -> Any:
-        """JSON without any of them in its texts; what it has as keys stays."""
+        """Return a JSON document with the secrets in its strings redacted. Keys are not changed."""
         if isinstance(value, str):
             return self.without_token(value)
         if isinstance(value, dict):
@@ -61,17 +67,17 @@ def _is_word(text: str) -> bool:
 
 @lru_cache(maxsize=256)
 def redactor_of(secrets: str) -> RequestRedactor:
-    """What masks these secrets, as ``secrets_of`` gives them."""
+    """Return a redactor for the secrets that ``secrets_of`` returned."""
     return RequestRedactor(secrets)
 
 
 def is_secret_header(name: str) -> bool:
-    """Whether a header, by its name in lower case, holds a secret: ``x-api-key`` and its like."""
+    """Return whether a header contains a secret, by its name in lower case, such as ``x-api-key``."""
     return _SECRET_HEADER.fullmatch(name) is not None
 
 
 def header_lines(environ: WSGIEnvironment) -> str:
-    """A request's headers, a line each."""
+    """Return the headers of a request, one per line."""
     lines = [f"{name[5:]}: {value}" for name, value in environ.items() if name[:5] == "HTTP_"]
     if content_type := environ.get("CONTENT_TYPE"):
         lines.append(f"CONTENT_TYPE: {content_type}")
@@ -79,11 +85,11 @@ def header_lines(environ: WSGIEnvironment) -> str:
 
 
 def secrets_of(environ: WSGIEnvironment, headers: str | None = None) -> str:
-    """What may not be read in what is told of a request, with spaces between.
+    """Return the secrets of a request, separated by spaces.
 
     Args:
         environ: The request.
-        headers: Its ``header_lines``, where they are known already.
+        headers: Its ``header_lines``; None to get them from ``environ``.
     """
     authorization = _words(environ.get("HTTP_AUTHORIZATION"))
     others = _others(header_lines(environ) if headers is None else headers)
@@ -97,7 +103,10 @@ def secrets_of(environ: WSGIEnvironment, headers: str | None = None) -> str:
 
 @lru_cache(maxsize=1024)  # a client sends the same headers with every request
 def _others(lines: str) -> str:
-    """What headers besides Authorization hold of secrets; of cookies nothing, for they are many things."""
+    """Return the secrets in headers other than Authorization, separated by spaces.
+
+    Cookies are left out, since they also contain values that are not secret.
+    """
     pairs = [line.partition(": ") for line in lines.split("\n")]
     named = [(name.lower().replace("_", "-"), value) for name, _, value in pairs]
     secret = [value for name, value in named if name not in _KNOWN and is_secret_header(name)]
@@ -106,24 +115,31 @@ def _others(lines: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _words(header: str | None) -> str:
-    """Whatever in a header may be a token, whatever its scheme: ``Bearer T``, ``T``, ``Token token="T"``."""
+    """Return what may be a secret in a header of any scheme: ``Bearer T``, ``T`` or ``Token token="T"``."""
     found = []
     for word in (header or "").split():
         found += [word, word.strip(_AROUND), word.partition("=")[2].strip(_AROUND)]
-    kept = [word[:_MAX_CHARACTERS] for word in dict.fromkeys(found) if word]
-    return " ".join(kept[:_MAX_SECRETS])
+    words = [word[:_MAX_CHARACTERS] for word in dict.fromkeys(found) if word]
+    return " ".join(words[:_MAX_SECRETS])
 
 
-# Of one body no more than this is kept; of files nothing is.
+# The journal stores at most this much of one body, and nothing of files.
 MAX_BODY_BYTES: Final = 64 * 1024
-# A longer text in a body that is larger is kept as its beginning, its length and its hash.
+# In a larger body, a longer text is replaced by its beginning, its length and its hash.
 _LONG_CHARACTERS: Final = 1000
-_LARGE_BYTES: Final = 1024 * 1024
-_MAX_SPELLED: Final = 8192  # characters in which a token ends that has begun where a text is cut
+_HASHED_AT_ONCE: Final = 1024 * 1024
+# A text is redacted before it is cut, with this many more characters than are stored: a secret at the cut
+# would otherwise be incomplete, so that it is not recognised.
+_MAX_SPELLED: Final = 8192
 
 
-def kept(body: bytes, token: str = "") -> bytes:
-    """A request's body as the journal keeps it; where it is cut, without the token, so that no half stays."""
+def stored_body(body: bytes, token: str = "") -> bytes:
+    """Return a request body as the journal stores it: a body over 64 KiB is shortened, redacted and cut.
+
+    Args:
+        body: The body.
+        token: The secrets of the request, separated by spaces.
+    """
     if len(body) <= MAX_BODY_BYTES:
         return body
     redactor = redactor_of(token)
@@ -143,14 +159,14 @@ def _cut(body: bytes, redactor: RequestRedactor) -> bytes:
 
 
 def shortened(value: Any, redactor: RequestRedactor | None = None) -> Any:
-    """JSON in which each long text, such as an image, is its beginning, its length and its hash.
+    """Return JSON in which each long text, such as an image, is replaced by its beginning, length and hash.
 
-    The beginning is cut after the token was masked, of which half would not be known.
+    The beginning is cut after redaction, so that no part of a secret remains.
     """
     if isinstance(value, str) and len(value) > _LONG_CHARACTERS:
         digest = hashlib.blake2b(digest_size=8)
-        for start in range(0, len(value), _LARGE_BYTES):  # not all at once: it may be ten megabytes
-            digest.update(value[start : start + _LARGE_BYTES].encode("utf-8", "replace"))
+        for start in range(0, len(value), _HASHED_AT_ONCE):  # a copy of the whole text could take megabytes
+            digest.update(value[start : start + _HASHED_AT_ONCE].encode("utf-8", "replace"))
         beginning = value[:_MAX_SPELLED]
         if redactor is not None:
             beginning = redactor.without_token(beginning)

@@ -1,8 +1,18 @@
-"""The journal of several processes: each writes down what it noted, a moment later, where all of them read.
+"""The request journal of several processes on one store.
 
-A note is made in the path of every request, so it is not written there. It is written within some
-milliseconds, without its secrets, by a thread of its own; whoever reads calls for what is not written yet,
-and waits until every process has answered. A process that is killed takes its last moment's notes with it.
+A request does not wait for the database: its entry is queued in memory, and a thread writes the queue to the
+store every 20 ms, in one batch and without secrets. A process that is killed loses its queue.
+
+A reader must see all requests that ended before it began, also those that another process has only queued. So
+it makes all processes write their queues (``collect``):
+
+1. The reader increments a number in the store (``call``).
+2. The thread of each process reads the number, then writes its queue, and then stores the number as
+   acknowledged by this process (``write``). It reads the number first: an entry that was queued before the
+   call is then certainly in the queue that it writes.
+3. The reader polls the store until all processes have acknowledged the number. A process that has ended, or
+   that does not acknowledge within two seconds, is removed from the list; it is back on the list with its
+   next acknowledgement.
 """
 
 from __future__ import annotations
@@ -37,19 +47,19 @@ if TYPE_CHECKING:
     from netmind_mock.journal.entries import Entry, RawEntry
     from netmind_mock.stores.entries import EntryStore
 
-_WRITTEN_AFTER_SECONDS: Final = 0.02
-_MAX_UNWRITTEN: Final = 1000  # where the journal keeps fewer, or none
+_WRITE_INTERVAL_SECONDS: Final = 0.02
+_MAX_QUEUED: Final = 1000  # if the journal has a lower limit; its own limit if that is higher
 _POLL_SECONDS: Final = 0.005
-_FLUSH_TIMEOUT_SECONDS: Final = 2.0  # a process that has not answered by then is not waited for again
+_FLUSH_TIMEOUT_SECONDS: Final = 2.0
 
 _log = logging.getLogger("netmind_mock")
 
 
 class SharedJournal:
-    """The last requests to all processes on one store, oldest first. Safe to use from several threads.
+    """The last requests to all processes on one store. Safe to use from several threads.
 
-    What reads may raise ``StoreUnavailable``; ``add`` does not, and what cannot be written is kept for later,
-    within the limits.
+    Methods that read may raise ``StoreUnavailable``. ``add`` does not: entries that cannot be written stay in
+    the queue and are written later, within its limit.
     """
 
     def __init__(
@@ -58,42 +68,46 @@ class SharedJournal:
         max_entries: int = MAX_ENTRIES,
         max_bytes: int = MAX_BYTES,
         *,
-        meanwhile: Callable[[], object] = lambda: None,
+        after_write: Callable[[], object] = lambda: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Nothing of this process's own yet.
+        """Create a journal with an empty queue.
 
         Args:
-            entries: Where the entries are.
-            max_entries: How many are kept, of all processes together; 0 for none.
-            max_bytes: In how many bytes.
-            meanwhile: Called each time that the thread has looked after the notes.
-            wall: The system's clock, in seconds since the epoch.
+            entries: Stores the entries of all processes.
+            max_entries: How many entries of all processes are stored at most; 0 to store none.
+            max_bytes: How many bytes they have at most.
+            after_write: Called in the thread after each write.
+            wall: The system clock, in seconds since the epoch.
         """
         self._entries = entries
         self._limits = max_entries, max_bytes
-        self._meanwhile = meanwhile
+        self._after_write = after_write
         self._wall = wall
-        self._lock = threading.Lock()
+        # Two locks, so that a request that adds an entry never waits for the database. ``_writing`` is held
+        # during a write, so that batches are written one after the other. ``_lock`` protects the queue and
+        # the counts, and is held only for moments. Where both are needed, ``_writing`` is acquired first.
         self._writing = threading.Lock()
-        self._taken: deque[tuple[float, RawEntry]] = deque()
-        self._cut: Counter[str | None] = Counter()  # how many of whose there was no room for
-        self._name = ""  # as a writer; empty before the first note
-        self._acknowledged = 0
+        self._lock = threading.Lock()
+        self._queue: deque[tuple[float, RawEntry]] = deque()  # with the times when the entries were added
+        self._dropped: Counter[str | None] = Counter()  # entries dropped from the queue, by account
+        self._name = ""  # of this process in the store's list of writers; empty until the first entry
+        self._acknowledged = 0  # the last call that this process has acknowledged
 
     def add(self, raw: RawEntry) -> None:
-        """Keep a note."""
+        """Queue an entry."""
         if not self._name:
-            self._begin()
+            self._start_writing()
         with self._lock:
-            self._taken.append((self._wall(), raw))
-            self._bound()
+            self._queue.append((self._wall(), raw))
+            self._limit_queue()
 
     def lost(self, raw: RawEntry) -> None:
-        """Remember that an answer was not received after all, if its note is not written yet."""
+        """Record that the response of an entry was not received, if the entry is still in the queue."""
         with self._lock:
-            self._taken = deque(
-                (at, taken._replace(arrives=False) if taken is raw else taken) for at, taken in self._taken
+            self._queue = deque(
+                (at, queued._replace(arrives=False) if queued is raw else queued)
+                for at, queued in self._queue
             )
 
     def entries(
@@ -104,24 +118,31 @@ class SharedJournal:
         job_id: str | None = None,
         last: int | None = None,
     ) -> list[Entry]:
-        """A tenant's requests, or (None) everybody's: of one operation, of one job, the last, or all."""
+        """Return entries of all processes, oldest first.
+
+        Args:
+            user_id: The account; None for all accounts.
+            operation: Only entries of this operation; None for all.
+            job_id: Only entries about this job; None for all.
+            last: Only this many of the last entries; None for all.
+        """
         self.collect()
-        kept, dropped = self._entries.read(user_id, *self._limits)
-        wanted = chosen(kept, dropped, operation, job_id, last)
-        return [entry_of(number, unpack_raw(raw)) for number, raw in wanted]
+        stored, dropped = self._entries.read(user_id, *self._limits)
+        selected = chosen(stored, dropped, operation, job_id, last)
+        return [entry_of(number, unpack_raw(packed)) for number, packed in selected]
 
     def polls(self, job_ids: Collection[str]) -> dict[str, int]:
-        """How often each of these jobs was asked for."""
+        """Return how often each of these jobs was polled."""
         self.collect()
         return {job_id: self._entries.count("get", job_id) for job_id in job_ids}
 
     def dropped(self, user_id: str | None = None) -> int:
-        """How many of a tenant's requests, or (None) of all, there was no room for."""
+        """Return how many entries of an account, or (None) of all accounts, the limits have dropped."""
         self.collect()
         return self._entries.read(user_id, *self._limits)[1]
 
     def totals(self) -> dict[tuple[str, int], Total]:
-        """What all requests came to, by operation and status."""
+        """Return the totals of all requests, by operation and status."""
         self.collect()
         return {
             (operation, status): Total(requests, seconds, with_fault)
@@ -129,57 +150,68 @@ class SharedJournal:
         }
 
     def size(self) -> tuple[int, int]:
-        """How many requests are kept, and in how many bytes."""
+        """Return the number of entries and their bytes."""
         self.collect()
         return self._entries.size(*self._limits)
 
     def forget(self, user_id: str | None) -> None:
-        """Drop what is not written yet of a tenant, or (None) of all; the store drops the rest."""
+        """Remove the queued entries of an account, or (None) of all accounts.
+
+        Entries that are already written are removed by the store's ``forget``.
+        """
         with self._lock:
-            kept = (one for one in self._taken if user_id is not None and one[1].user_id != user_id)
-            self._taken = deque(kept)
+            left = (one for one in self._queue if user_id is not None and one[1].user_id != user_id)
+            self._queue = deque(left)
 
     def finish(self) -> None:
-        """Write what was noted last, and be waited for no more."""
+        """Write the queue, and remove this process from the list of those that readers wait for."""
         self.write()
         if self._name:
             self._entries.drop_writer(self._name)
 
     def write(self) -> None:
-        """Write what was noted, and answer whoever has called for it."""
+        """Write the queue, and acknowledge the last call.
+
+        Raises:
+            StoreUnavailable: The store cannot be written now. The entries are in the queue again.
+        """
         with self._writing:
-            called = self._entries.called()  # first: what is taken after a call need not be in its answer
+            called = self._entries.called()  # before the queue is taken, as the module's docstring explains
             with self._lock:
-                taken, self._taken = self._taken, deque()
-                cut, self._cut = self._cut, Counter()
+                batch, self._queue = self._queue, deque()
+                dropped, self._dropped = self._dropped, Counter()
             try:
-                if taken:
-                    kept = list(taken)[-self._limits[0] :] if self._limits[0] else []
-                    more = cut + Counter(raw.user_id for _, raw in list(taken)[: len(taken) - len(kept)])
-                    self._entries.add(_kept(kept), _totals(taken), more, *self._limits)
-                    taken, cut = deque(), Counter()
+                if batch:
+                    # Entries over the journal's limit are only counted.
+                    last = list(batch)[-self._limits[0] :] if self._limits[0] else []
+                    skipped = Counter(raw.user_id for _, raw in list(batch)[: len(batch) - len(last)])
+                    self._entries.add(_stored(last), _totals(batch), dropped + skipped, *self._limits)
+                    batch, dropped = deque(), Counter()
                 if self._name and called > self._acknowledged:
                     self._entries.acknowledge(self._name, called)
                     self._acknowledged = called
             except StoreUnavailable:
                 with self._lock:
-                    self._taken.extendleft(reversed(taken))
-                    self._cut += cut
-                    self._bound()
+                    self._queue.extendleft(reversed(batch))
+                    self._dropped += dropped
+                    self._limit_queue()
                 raise
 
-    def _bound(self) -> None:
-        """Keep no more for later than is kept at all, should the store not be had for long."""
-        while len(self._taken) > max(self._limits[0], _MAX_UNWRITTEN):
-            self._cut[self._taken.popleft()[1].user_id] += 1
+    def _limit_queue(self) -> None:
+        """Drop the oldest entries of a queue that is too long, because the store is unavailable."""
+        while len(self._queue) > max(self._limits[0], _MAX_QUEUED):
+            self._dropped[self._queue.popleft()[1].user_id] += 1
 
-    def _begin(self) -> None:
-        """Be one of those who are called for notes, and start the thread that writes them."""
+    def _start_writing(self) -> None:
+        """Add this process to the list of writers, and start its thread.
+
+        This is done with the first entry, so that readers do not wait for a process that has none.
+        """
         with self._writing:
             if self._name:
                 return
             name = f"{_machine()} {os.getpid()} {secrets.token_hex(4)}"
-            with contextlib.suppress(StoreUnavailable):  # the next note tries again
+            with contextlib.suppress(StoreUnavailable):  # the next entry tries it again
                 self._acknowledged = self._entries.called()
                 self._entries.acknowledge(name, self._acknowledged)
                 self._name = name
@@ -190,30 +222,30 @@ class SharedJournal:
         while not self._entries.is_closed:
             try:
                 self.write()
-                self._meanwhile()
+                self._after_write()
             except StoreUnavailable:
-                pass  # and so for the next time
-            except Exception:  # noqa: BLE001 - a mistake of ours must not end the journal
+                pass  # the entries are in the queue again, and the next round tries again
+            except Exception:  # noqa: BLE001 - a bug must not end the thread, or nothing is written any more
                 _log.exception("the journal could not be written")
-            pause.wait(_WRITTEN_AFTER_SECONDS)
+            pause.wait(_WRITE_INTERVAL_SECONDS)
 
     def collect(self) -> None:
-        """Have everything written that was noted before, by whatever process."""
+        """Return when every process has written the entries that it had queued before."""
         self.write()
-        if not self._behind(self._entries.called() + 1):
+        if not self._behind(self._entries.called() + 1):  # there is no other writer
             return
         number = self._entries.call()
         until = time.monotonic() + _FLUSH_TIMEOUT_SECONDS
-        self.write()
+        self.write()  # acknowledges the call for this process, for other readers
         pause = threading.Event()
         while behind := self._behind(number):
             for writer in behind:
-                if _is_gone(writer) or time.monotonic() > until:
+                if _has_ended(writer) or time.monotonic() > until:
                     self._entries.drop_writer(writer)
             pause.wait(_POLL_SECONDS)
 
     def _behind(self, number: int) -> list[str]:
-        """The other writers who have not answered this call."""
+        """Return the other writers that have not acknowledged this call."""
         return [
             writer
             for writer, acknowledged in self._entries.writers().items()
@@ -224,26 +256,27 @@ class SharedJournal:
 AnyJournal: TypeAlias = Journal | SharedJournal
 
 
-def _kept(taken: Iterable[tuple[float, RawEntry]]) -> list[StoredEntry]:
+def _stored(batch: Iterable[tuple[float, RawEntry]]) -> list[StoredEntry]:
     return [
         StoredEntry(raw.user_id, raw.operation, raw.job_id, happened, weight(raw), pack_redacted(raw))
-        for happened, raw in taken
+        for happened, raw in batch
     ]
 
 
-def _totals(taken: Iterable[tuple[float, RawEntry]]) -> list[tuple[str, int, int, float, int]]:
+def _totals(batch: Iterable[tuple[float, RawEntry]]) -> list[tuple[str, int, int, float, int]]:
     totals: dict[tuple[str, int], Total] = defaultdict(Total)
-    for _, raw in taken:
-        totals[raw.operation, raw.status] = totals[raw.operation, raw.status].and_one(raw)
+    for _, raw in batch:
+        totals[raw.operation, raw.status] = totals[raw.operation, raw.status].plus(raw)
     return [(*counted, *total) for counted, total in totals.items()]
 
 
 def _machine() -> str:
+    """Return what identifies this machine since its last boot."""
     return f"{socket.gethostname()} {boot()}"
 
 
-def _is_gone(writer: str) -> bool:
-    """Whether a writer is a process of this machine that has ended."""
+def _has_ended(writer: str) -> bool:
+    """Return whether a writer is a process that has ended. It is only known of processes of this machine."""
     machine, pid, _ = writer.rsplit(" ", 2)
     if machine != _machine() or not boot():
         return False

@@ -1,6 +1,6 @@
-"""What a run would have cost, and what was paid for twice.
+"""Compute what the jobs would have cost, and which of them were billed twice.
 
-Nobody has published what the API charges. The prices are whatever you say; without any, each create costs 1.
+NetMind's prices are not included. You configure the prices; by default each create costs 1.
 """
 
 from __future__ import annotations
@@ -17,25 +17,39 @@ if TYPE_CHECKING:
 
     from netmind_mock.journal.entries import Entry
 
-# Kinds of faults by which a client whose timeout is shorter may lose a response.
+# Kinds of faults that delay a response. A client with a shorter timeout does not receive it.
 _LATE = ("delay", "dribble")
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a create costs, by model, in a currency of your own."""
+    """What a create costs, in any currency.
+
+    Attributes:
+        by_model: The price of each model.
+        default: The price of all other models.
+    """
 
     by_model: Mapping[str, float] = field(default_factory=dict)
     default: float = 1.0
 
     def of(self, model: str | None) -> float:
-        """What a create of this model costs."""
+        """Return what a create of this model costs."""
         return self.by_model.get(model or "", self.default)
 
 
 @dataclass(frozen=True, slots=True)
-class Twice:
-    """A job that was paid for again: the answer to its create was lost, and the same was created again."""
+class DoubleBilling:
+    """A job that was billed twice: the response to its create was lost, and the client sent the create again.
+
+    Attributes:
+        model: The model; None if the request had none.
+        first: The number of the create whose response was lost.
+        again: The number of the create that repeated it.
+        first_job: The job of the first create.
+        again_job: The job of the second create.
+        fault: Why the response was lost: the fault, or that the client's timeout was over.
+    """
 
     model: str | None
     first: int
@@ -46,48 +60,48 @@ class Twice:
 
     def __str__(self) -> str:
         return (
-            f"request {self.again} created {self.model} again (job {self.again_job}): the answer to request "
-            f"{self.first} was lost ({self.fault}), but its job {self.first_job} exists and is paid for"
+            f"request {self.again} created {self.model} again ({self.again_job}): the response to "
+            f"request {self.first} was lost ({self.fault}), but its job {self.first_job} exists and is billed"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What was created, and what it costs.
+    """What the created jobs cost.
 
     Attributes:
         total: The sum, in the currency of the prices.
         creates: How many jobs were created.
-        by_model: The sum of each model.
-        twice: What was paid for twice.
-        dropped: How many requests the journal had no room for, so that creates may be missing here.
+        by_model: The sum for each model.
+        twice: The jobs that were billed twice.
+        dropped: How many entries the journal has dropped. Creates may be among them, and are missing here.
     """
 
     total: float
     creates: int
     by_model: Mapping[str, float]
-    twice: tuple[Twice, ...]
+    twice: tuple[DoubleBilling, ...]
     dropped: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """As the control API has it."""
+        """Return it as JSON, as in the control API."""
         return asdict(self)
 
 
 def spend_from_json(document: Mapping[str, Any]) -> Spend:
-    """A spend from the control API's JSON."""
-    return Spend(**{**document, "twice": tuple(Twice(**one) for one in document["twice"])})
+    """Return the spend of a control API response."""
+    return Spend(**{**document, "twice": tuple(DoubleBilling(**one) for one in document["twice"])})
 
 
 def spend(creates: Sequence[Entry], prices: Prices, *, dropped: int = 0, sure: bool = False) -> Spend:
-    """What these creates cost. That failed and deleted jobs cost as much as others is assumed.
+    """Return what some creates cost. It is assumed that failed and deleted jobs cost as much as others.
 
     Args:
-        creates: The creates, in their order.
+        creates: The creates, oldest first.
         prices: What each costs.
-        dropped: How many requests the journal had no room for, creates maybe among them.
-        sure: Whether it is known which answers were received, as it is in process. Elsewhere an answer that
-            came late may have been given up.
+        dropped: How many entries the journal has dropped.
+        sure: Whether it is known which responses were received, as in process. Over a socket it is not: the
+            client may have given up before a late response was sent.
     """
     paid = [entry for entry in creates if entry.created]
     by_model: dict[str, float] = {}
@@ -97,36 +111,39 @@ def spend(creates: Sequence[Entry], prices: Prices, *, dropped: int = 0, sure: b
     return Spend(sum(by_model.values()), len(paid), by_model, tuple(_twice(paid, sure=sure)), dropped)
 
 
-def _twice(paid: Sequence[Entry], *, sure: bool) -> Iterator[Twice]:
-    """Creates that repeat one whose answer was lost; each loss explains one repeat."""
+def _twice(paid: Sequence[Entry], *, sure: bool) -> Iterator[DoubleBilling]:
+    """Yield the creates that repeat a create whose response was lost.
+
+    Each lost response accounts for one repetition: equal creates may also be sent on purpose.
+    """
     lost: list[Entry] = []
     for entry in paid:
         first = next((one for one in lost if same_request(one, entry)), None)
         if first is not None:
             lost.remove(first)
             why = first.fault or "its client's timeout was over"
-            yield Twice(entry.model, first.number, entry.number, first.job_id, entry.job_id, why)
+            yield DoubleBilling(entry.model, first.number, entry.number, first.job_id, entry.job_id, why)
         if _is_lost(entry, sure=sure):
             lost.append(entry)
 
 
 def _is_lost(entry: Entry, *, sure: bool) -> bool:
-    """Whether the client may not have learned of the job."""
+    """Return whether the client may not know about the job of this create."""
     late = not sure and entry.fault_kind in _LATE
     return not entry.arrived or entry.job_id not in entry.response or late
 
 
 def prices_from(file: Path) -> Prices:
-    """Prices from a TOML file: a table ``[prices]`` by model, and ``default``.
+    """Return the prices of a TOML file: a table ``[prices]`` by model, and ``default``.
 
     Raises:
-        InvalidFile: It holds a mistake.
+        InvalidFile: It cannot be read, or a key or price is not valid.
     """
     content = read_toml(file)
     default = checked(file, "default", content.pop("default", 1.0), amount)
     table = content.pop("prices", {})
     for key in content:
-        raise InvalidFile(f"{file}: {key}: no such key; there are default and prices")
+        raise InvalidFile(f"{file}: {key}: no such key; expected default or prices")
     if not isinstance(table, dict):
         raise InvalidFile(f"{file}: prices: expected a table [prices], got {type(table).__name__}")
     by_model = {model: checked(file, f"prices.{model}", price, amount) for model, price in table.items()}

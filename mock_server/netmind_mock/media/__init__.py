@@ -1,10 +1,10 @@
-"""Render a result's bytes from the job alone.
+"""Render result files from their jobs.
 
-The same job gives the same bytes, so that no file is stored.
+The same job gives the same bytes, so files are rendered on request and never stored.
 
-``images``, ``audio`` and ``video`` render one kind each. Every file shows a person what it is (model and
-prompt, or a tune that differs by job), and contains the job's id and the request's hash in its own
-metadata.
+``images``, ``audio`` and ``video`` render one kind each. Images and videos show the model and the prompt; an
+audio file is a tune that depends on the request. The metadata of each file contains the job's id and the
+request's hash.
 """
 
 from __future__ import annotations
@@ -31,9 +31,15 @@ CONTENT_TYPES = {
 
 
 class Caption(NamedTuple):
-    """What a file says of its job.
+    """What a file says about its job.
 
-    ``number`` counts a job's files from 1; ``digest`` is the SHA-256 of the request, in hexadecimal.
+    Attributes:
+        job_id: The job's id.
+        model: The model's name.
+        prompt: The prompt, or the text to be spoken; empty if there is neither.
+        number: The number of the file, from 1.
+        of: How many files the job has.
+        digest: The SHA-256 of the request, in hexadecimal.
     """
 
     job_id: str
@@ -44,28 +50,28 @@ class Caption(NamedTuple):
     digest: str
 
     def __str__(self) -> str:
-        """One line for a file's metadata."""
+        """Return a line for a file's metadata."""
         return (
             f"netmind-mock generation={self.job_id} file={self.number}/{self.of} request-sha256={self.digest}"
         )
 
 
 def caption(job: Job, index: int) -> Caption:
-    """What the job's file number ``index`` (from 0) says of it."""
+    """Return the caption of the job's file number ``index`` (from 0)."""
     config = json.loads(job.config)
     digest = hashlib.sha256(job.model.encode("utf-8", "replace") + b"\0" + job.config).hexdigest()
     return Caption(job.id, job.model, prompt_of(config), index + 1, len(job.plan.outputs), digest)
 
 
 def render(job: Job, index: int) -> bytes:
-    """The bytes of the job's file number ``index`` (from 0).
+    """Return the bytes of the job's file number ``index`` (from 0).
 
     Raises:
         IndexError: The job has no such file.
     """
     output = job.plan.outputs[index]
     words = caption(job, index)
-    # Pillow and PyAV are imported where a file is rendered: a server has none to render when it starts.
+    # Pillow and PyAV are imported only when a file is rendered, so that servers and tests start fast.
     match output.kind:
         case MediaKind.IMAGE:
             from netmind_mock.media.images import render_image  # noqa: PLC0415

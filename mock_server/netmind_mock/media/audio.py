@@ -1,4 +1,4 @@
-"""Sounds that a person hears: a tune of eight notes that the request's hash picks."""
+"""Audio files: a tune of eight notes, chosen by the request's hash."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SAMPLE_RATE = 16_000
 _NOTE_SECONDS = 0.25
 _NOTES = 8
 _LOUDNESS = 0.4 * 32767
-_PENTATONIC = (0, 2, 4, 7, 9, 12, 14, 16)  # semitones above A3: any order of them sounds well
+_PENTATONIC = (0, 2, 4, 7, 9, 12, 14, 16)  # semitones above A3; they sound well in any order
 _A3 = 220.0
 
 
 def render_wav(duration: float, words: Caption) -> bytes:
-    """A WAV file (16 kHz, mono, 16 bit) of ``duration`` seconds."""
+    """Return a WAV file (16 kHz, mono, 16 bit) of ``duration`` seconds."""
     samples = max(round(duration * SAMPLE_RATE), 1)
     tune = b"".join(_note(int(words.digest[place], 16) % len(_PENTATONIC)) for place in range(_NOTES))
     file = io.BytesIO()
@@ -35,7 +35,7 @@ def render_wav(duration: float, words: Caption) -> bytes:
 
 
 def _note(step: int) -> bytes:
-    """A quarter of a second of one tone, faded in and out so that it does not click."""
+    """Return a quarter of a second of a tone, faded in and out so that it does not click."""
     count = int(_NOTE_SECONDS * SAMPLE_RATE)
     turn = 2 * math.pi * _A3 * 2 ** (_PENTATONIC[step] / 12) / SAMPLE_RATE
     fade = count // 10
@@ -49,7 +49,7 @@ def _note(step: int) -> bytes:
 
 
 def _with_comment(riff: bytes, comment: str) -> bytes:
-    """The file with a LIST INFO chunk at its end, which players show: comment (ICMT), software (ISFT)."""
+    """Append a LIST INFO chunk, which players show, with a comment (ICMT) and the software (ISFT)."""
     info = b"INFO" + _chunk(b"ICMT", comment.encode() + b"\0") + _chunk(b"ISFT", b"netmind-mock\0")
     body = riff[8:] + _chunk(b"LIST", info)
     return b"RIFF" + struct.pack("<I", len(body)) + body

@@ -1,4 +1,4 @@
-"""Pictures that a person recognises: two colours of the job's own, the model and the prompt."""
+"""Images with the model and the prompt, on a background whose colours depend on the request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SOFTWARE = "netmind-mock"
 _SHOWN_CHARACTERS = 400
-# Pillow's own font has ASCII and little more.
+# Pillow's built-in font has few characters beyond ASCII.
 _PLAIN = str.maketrans(
     {"\N{EN DASH}": "-", "\N{EM DASH}": "-", "\N{EURO SIGN}": "EUR", "ß": "ss", "æ": "ae", "œ": "oe"}
     | dict(zip("ŁłØø", "LlOo", strict=True))
@@ -26,7 +26,7 @@ _PALE_INK = (225, 230, 240)
 
 
 def render_image(output: Output, words: Caption) -> bytes:
-    """A PNG, JPEG or WebP file of the output's size."""
+    """Return a PNG, JPEG or WebP file of the output's size."""
     image = draw(output.width, output.height, words)
     file = io.BytesIO()
     match output.extension:
@@ -40,7 +40,7 @@ def render_image(output: Output, words: Caption) -> bytes:
 
 
 def draw(width: int, height: int, words: Caption, *, note: str = "") -> Image.Image:
-    """The picture itself; ``note`` is one more line at the bottom."""
+    """Return the image. ``note`` is added to the line at the bottom."""
     image = _background(width, height, words.digest)
     pen = ImageDraw.Draw(image)
     margin = max(min(width, height) // 16, 2)
@@ -62,7 +62,7 @@ def draw(width: int, height: int, words: Caption, *, note: str = "") -> Image.Im
 
 
 def printable(text: str) -> str:
-    """The text in one line, cut short, without accents and other characters that the font does not have."""
+    """Return a text as one short line, without accents and other characters that the font does not have."""
     cut = " ".join(text[: _SHOWN_CHARACTERS * 2].split())
     plain = unicodedata.normalize("NFKD", cut).translate(_PLAIN)
     shown = "".join(
@@ -72,7 +72,7 @@ def printable(text: str) -> str:
 
 
 def _background(width: int, height: int, digest: str) -> Image.Image:
-    """A diagonal gradient between two dark colours that the request's hash picks."""
+    """Return a diagonal gradient of dark colours, which depend on the request's hash."""
     hue = int(digest[:4], 16) / 65536
     turn = 0.08 + int(digest[4:6], 16) / 256 * 0.25
     corners = [
@@ -98,14 +98,14 @@ def _colour(hue: float, value: float) -> tuple[int, int, int]:
 def _font(size: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError(  # noqa: TRY004 - it is the installation that is wrong
-            "this Pillow was built without FreeType, which drawing text needs; install Pillow's wheel"
+        raise RuntimeError(  # noqa: TRY004 - the installation is wrong, not a type
+            "Pillow was built without FreeType, which is needed to draw text; install Pillow from its wheel"
         )
     return font
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, room: int) -> list[str]:
-    """The text in lines of at most ``room`` pixels, broken between words, or within one that is too long."""
+    """Break a text into lines of at most ``room`` pixels, between words or within one that is too long."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -121,7 +121,7 @@ def _wrap(text: str, font: ImageFont.FreeTypeFont, room: int) -> list[str]:
 
 
 def _fitting(word: str, font: ImageFont.FreeTypeFont, room: int) -> int:
-    """How many of the word's first characters fit, at least one."""
+    """Return how many characters at the start of a word fit, at least one."""
     fitting = len(word)
     while fitting > 1 and font.getlength(word[:fitting]) > room:
         fitting -= max(fitting // 8, 1)

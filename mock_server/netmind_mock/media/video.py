@@ -1,4 +1,4 @@
-"""Films that players open: of the asked length where PyAV is installed, else a short one that is shipped."""
+"""Videos: of the requested size and duration if PyAV is installed, otherwise a sample of 2 seconds."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SHIPPED = "sample.mp4"
 
 
 def render_mp4(output: Output, words: Caption) -> bytes:
-    """An MP4 file (H.264): of the output's size and duration with PyAV, else the shipped one of 2 seconds."""
+    """Return an MP4 file (H.264). Without PyAV it is the shipped sample of 2 seconds."""
     try:
-        import av  # noqa: F401, PLC0415 - the extra [media], 30 MB that most do without
+        import av  # noqa: F401, PLC0415 - of the extra [media], 30 MB that few users need
     except ImportError:
         asset = resources.files("netmind_mock.media").joinpath("assets", _SHIPPED).read_bytes()
         return with_comment(asset, str(words))
@@ -29,16 +29,19 @@ def render_mp4(output: Output, words: Caption) -> bytes:
 
 
 def encode(output: Output, words: Caption) -> bytes:
-    """An MP4 file of the output's size and duration, with the words on it and a running clock. Needs PyAV."""
-    import av  # noqa: PLC0415 - as in render_mp4
+    """Return an MP4 file of the output's size and duration, with its caption and a running time.
+
+    It needs PyAV.
+    """
+    import av  # noqa: PLC0415 - of an extra that may not be installed
     import av.container  # noqa: PLC0415
 
     file = io.BytesIO()
     with av.open(
         file, "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+use_metadata_tags"}
-    ) as film:
-        film.metadata["comment"] = str(words)
-        stream = film.add_stream(
+    ) as video:
+        video.metadata["comment"] = str(words)
+        stream = video.add_stream(
             "libx264", rate=FRAMES_PER_SECOND, options={"threads": "1", "preset": "veryfast"}
         )
         stream.width, stream.height, stream.pix_fmt = output.width, output.height, "yuv420p"
@@ -46,8 +49,8 @@ def encode(output: Output, words: Caption) -> bytes:
         for number in range(max(round(output.duration * FRAMES_PER_SECOND), 1)):
             second = number / FRAMES_PER_SECOND
             picture = draw(output.width, output.height, words, note=f"{second:5.2f} s")
-            film.mux(stream.encode(av.VideoFrame.from_image(picture)))  # type: ignore[no-untyped-call]
-        film.mux(stream.encode())
+            video.mux(stream.encode(av.VideoFrame.from_image(picture)))  # type: ignore[no-untyped-call]
+        video.mux(stream.encode())
     return file.getvalue()
 
 
@@ -59,31 +62,31 @@ class Box(NamedTuple):
     size: int
 
 
-def boxes(film: bytes, begin: int = 0, end: int | None = None) -> list[Box]:
-    """The boxes that follow one another from ``begin`` to ``end``."""
+def boxes(video: bytes, begin: int = 0, end: int | None = None) -> list[Box]:
+    """Return the boxes between two positions, without the boxes inside them."""
     found = []
-    end = len(film) if end is None else end
+    end = len(video) if end is None else end
     while begin < end:
-        size, name = struct.unpack_from(">I4s", film, begin)
+        size, name = struct.unpack_from(">I4s", video, begin)
         found.append(Box(name, begin, size))
         begin += size
     return found
 
 
-def with_comment(film: bytes, comment: str) -> bytes:
-    """The film with a comment where players look for one (moov/udta/meta/ilst/©cmt).
+def with_comment(video: bytes, comment: str) -> bytes:
+    """Return a video with a comment in its metadata (moov/udta/meta/ilst/©cmt), where players look for it.
 
-    The film's last box has to be ``moov``: what grows is at the end, so that no offset changes.
+    The last box has to be ``moov``. Then only the end of the file grows, and no offset in it changes.
 
     Raises:
-        ValueError: It is not.
+        ValueError: The last box is another one.
     """
-    last = boxes(film)[-1]
+    last = boxes(video)[-1]
     if last.name != b"moov":
-        raise ValueError(f"expected moov as the film's last box, got {last.name.decode('latin-1')}")
-    parts = [box for box in boxes(film, last.begins + 8) if box.name != b"udta"]
-    moov = b"".join(film[box.begins : box.begins + box.size] for box in parts)
-    return film[: last.begins] + _box(b"moov", moov + _box(b"udta", _metadata(comment)))
+        raise ValueError(f"expected moov as the video's last box, got {last.name.decode('latin-1')}")
+    parts = [box for box in boxes(video, last.begins + 8) if box.name != b"udta"]
+    moov = b"".join(video[box.begins : box.begins + box.size] for box in parts)
+    return video[: last.begins] + _box(b"moov", moov + _box(b"udta", _metadata(comment)))
 
 
 def _metadata(comment: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Serve the fake by uvicorn: in this process, or in several on one store."""
+"""Serve the fake by uvicorn: in this process, or in several processes on one store."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 
 _READY_WITHIN_SECONDS: Final = 30.0
 _BACKLOG: Final = 1024
-_KEEP_ALIVE_SECONDS: Final = 3600  # a client whose idle connection is closed may lose a request on it
-_PARENT_LOOK_SECONDS: Final = 0.5
-_FINISH_WITHIN_SECONDS: Final = 0.5  # for responses that are being computed at the end, if they are not late
-_FINISH_AT_LAST_SECONDS: Final = 10.0
+_KEEP_ALIVE_SECONDS: Final = 3600  # a request on a connection that is just being closed would be lost
+_PARENT_CHECK_SECONDS: Final = 0.5
+_SHUTDOWN_SECONDS: Final = 0.5  # for pending responses without latency
+_MAX_SHUTDOWN_SECONDS: Final = 10.0
 
 
 class CannotListen(OSError):
-    """The address cannot be listened on. The message says why and what to do."""
+    """The server cannot listen on the address. The message says why and what to do."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 picks a free one. From now on the port is taken.
+    """Return a socket that listens on a port; port 0 selects a free one.
 
     Raises:
-        CannotListen: The host is not one of this machine's, or the port is taken.
+        CannotListen: The host is not an address of this machine, or the port is taken.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -79,7 +79,10 @@ def adopt(descriptor: int) -> socket.socket:
         listener = socket.socket(fileno=descriptor)
         if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             listener.detach()
-            raise CannotListen(f"cannot listen on descriptor {descriptor}: it is not a listening socket")
+            raise CannotListen(
+                f"cannot listen on descriptor {descriptor}: it is not a listening socket; "
+                "pass a listening socket to --fd"
+            )
     except OSError as error:
         if isinstance(error, CannotListen):
             raise
@@ -92,15 +95,17 @@ def serve(options: Options, app: Flask, listener: socket.socket, on_ready: Calla
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        options: How.
-        app: The application of these options, which this process serves; several processes make their own.
+        options: The options.
+        app: The application of these options. If there are several processes, each makes its own, and the
+            store of this one is closed.
         listener: The listening socket.
-        on_ready: Called, on a thread, once the server responds.
+        on_ready: Called on a thread once the server responds.
     """
     if options.workers == 1:
         tune_collector()
         server = uvicorn.Server(config_of(options, Worker(app)))
-        # A signal before uvicorn runs ends it, too; and uvicorn raises each again once it has ended.
+        # uvicorn handles signals only once it runs, and raises them again at its end. These handlers stop it
+        # also if a signal arrives before, and ignore the signals at the end.
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, server.handle_exit)
         run: Callable[[], None] = functools.partial(server.run, sockets=[listener])
@@ -110,14 +115,14 @@ def serve(options: Options, app: Flask, listener: socket.socket, on_ready: Calla
         run = Multiprocess(config_of(options, make_worker, factory=True), sockets=[listener]).run
     if options.end_with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    threading.Thread(target=_tell_when_ready, args=(listener, on_ready), daemon=True).start()
+    threading.Thread(target=_call_when_ready, args=(listener, on_ready), daemon=True).start()
     run()
 
 
 def config_of(options: Options, app: Any, *, factory: bool = False) -> uvicorn.Config:
-    """Return how uvicorn serves a :class:`Worker`, or what makes one."""
+    """Return uvicorn's configuration for a :class:`Worker`, or for a function that returns one."""
     latency = 0.0 if options.latency is None else Latency.parsed(options.latency).most / options.speed
-    finish_within: Any = min(_FINISH_WITHIN_SECONDS + latency, _FINISH_AT_LAST_SECONDS)
+    shutdown: Any = min(_SHUTDOWN_SECONDS + latency, _MAX_SHUTDOWN_SECONDS)
     return uvicorn.Config(
         app,
         factory=factory,
@@ -134,22 +139,22 @@ def config_of(options: Options, app: Any, *, factory: bool = False) -> uvicorn.C
         date_header=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=finish_within,
+        timeout_graceful_shutdown=shutdown,
     )
 
 
 def served_app(options: Options) -> Flask:
-    """Return the application of these options, as a server serves it.
+    """Return the application of these options for a server.
 
     Raises:
-        InvalidFile: The profile does not exist or holds a mistake.
-        ValueError: Another option has a value that it does not take, or the store cannot be opened.
-        ApiError: An API key holds white space.
+        InvalidFile: The profile does not exist or is not valid.
+        ValueError: The value of another option is not valid, or the store cannot be opened.
+        RefusedRequest: An API key is empty or contains white space.
     """
     if options.workers > 1 and options.store == MEMORY:
         raise ValueError(
-            f"--workers: {options.workers} processes cannot share a memory; keep the jobs in a file with "
-            "--store sqlite:///jobs.db, or in a database with --store postgresql://USER@HOST/DATABASE"
+            f"--workers: {options.workers} processes cannot share --store memory; store the jobs in a file "
+            "with --store sqlite:///jobs.db, or in a database with --store postgresql://USER@HOST/DATABASE"
         )
     app = app_of(
         options,
@@ -159,13 +164,13 @@ def served_app(options: Options) -> Flask:
     )
     accounts = fake_of(app).accounts
     clock = accounts.clock(None)
-    if isinstance(clock, SimulatedClock) and clock.speed != options.speed:  # the store had one from before
-        accounts.steer(None, lambda clock: clock.set_speed(options.speed))
+    if isinstance(clock, SimulatedClock) and clock.speed != options.speed:  # an earlier one, from the store
+        accounts.change_clock(None, lambda clock: clock.set_speed(options.speed))
     return app
 
 
 def _worker_of(options: Options, parent: int) -> Worker:
-    """Make the worker of a process that serves beside others."""
+    """Return the worker of one of several processes."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     app = served_app(options)
@@ -174,31 +179,35 @@ def _worker_of(options: Options, parent: int) -> Worker:
 
 
 def _end_with_stdin() -> None:
-    # Not by sys.stdin: its lock would be held while other processes are started.
+    # sys.stdin would hold its lock while waiting, also while other processes are forked.
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end_with_parent(parent: int) -> None:
-    """Leave no process behind on the port when the command is killed."""
+    """End this process once the command has ended, so that it does not keep the port if that was killed."""
     while os.getppid() == parent:
-        time.sleep(_PARENT_LOOK_SECONDS)
+        time.sleep(_PARENT_CHECK_SECONDS)
     os._exit(1)
 
 
-def _tell_when_ready(listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Call ``on_ready`` once the server has responded: a socket that listens accepts long before."""
+def _call_when_ready(listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Call ``on_ready`` once the server has responded to a request.
+
+    A connection alone proves nothing: the listening socket accepts connections before the server runs.
+    """
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated, not listened on
     connection = http.client.HTTPConnection(host, port, timeout=_READY_WITHIN_SECONDS)
     try:
-        # Of the control API, since the journal is of requests that somebody made to the API.
+        # The control API is used because its requests are not in the journal.
         connection.request("GET", "/__mock/health", headers={"Connection": "close"})
         connection.getresponse().read()
     except (OSError, http.client.HTTPException):
         message = "the server did not respond within %d s"
-        logging.getLogger("netmind_mock").error(message, _READY_WITHIN_SECONDS)  # noqa: TRY400 - for a person
+        # Without the traceback, which does not help the user.
+        logging.getLogger("netmind_mock").error(message, _READY_WITHIN_SECONDS)  # noqa: TRY400
     else:
         on_ready()
     finally:

@@ -1,7 +1,7 @@
-"""Connection faults: what a response suffers on a socket, as its ``Delivery`` says.
+"""Wire faults: send a response as its ``Delivery`` says, with delays, truncation, hangs and resets.
 
-An ASGI server knows no resets and no half responses. So its connections are handed to the worker with each
-request, and what cannot be said in ASGI is done to the connection.
+ASGI cannot express resets and partial responses. So each request has its connection in its scope, and these
+faults are applied to the connection directly.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
 
     from netmind_mock.simulation.faults import Delivery
 
-    # As ASGI has them.
+    # The types of ASGI.
     Message = MutableMapping[str, Any]
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-CONNECTION: Final = "netmind_mock.connection"  # the key of a scope's extensions
+CONNECTION: Final = "netmind_mock.connection"  # a key in the extensions of a scope
 MAX_HEAD_BYTES: Final = 64 * 1024
-HEAD_SECONDS: Final = 30.0  # in which a head that has begun has to be whole
+HEAD_SECONDS: Final = 30.0  # the limit on the time from the start of a request's head to its end
 
-_BEFORE_RESET_SECONDS: Final = 0.02  # so that what was sent is read before the reset
-_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
+_BEFORE_RESET_SECONDS: Final = 0.02  # so that the client can read the sent bytes: a reset discards them
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: closing the socket sends a reset
 _HEAD_TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection: uvicorn's, with a bound on the request's head, and with faults."""
+    """A client's connection: uvicorn's protocol, with limits on the request's head and with wire faults."""
 
-    _heads = 0  # that are complete
-    _head_bytes = 0  # of one that is not
+    _heads = 0  # the number of complete heads
+    _head_bytes = 0  # the size of a head that is not complete
     _head_timer: asyncio.TimerHandle | None = None
     _in_head = True
     _hangs = False
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, and refuse a head that does not end."""
+        """Feed the parser. Refuse a head that is too large, and close the connection if it takes too long."""
         was_in_head, heads = self._in_head, self._heads
         super().data_received(data)
         if not (was_in_head and self._in_head) or self._heads != heads:
@@ -60,7 +60,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Cancel the timer of the head."""
         self._begin_head()
         super().connection_lost(exc)
 
@@ -71,7 +71,7 @@ class Connection(HttpToolsProtocol):
             self._head_timer = None
 
     def on_headers_complete(self) -> None:
-        """Hand this connection on with the request."""
+        """Put this connection into the request's scope."""
         self._in_head, self._heads = False, self._heads + 1
         self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
         super().on_headers_complete()
@@ -82,7 +82,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Go on for a client that sends no more and still waits for its response."""
+        """Keep the connection open for a client that closed its sending side and waits for a response."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or cycle.more_body or self._hangs:
             return False
@@ -90,16 +90,16 @@ class Connection(HttpToolsProtocol):
         return True
 
     def hang(self) -> None:
-        """Send nothing more. A client that closes its side is gone from now on."""
+        """Note that nothing more is sent: if the client closes its sending side, the connection ends."""
         self._hangs = True
 
     def end(self, *, reset: bool) -> None:
-        """End the connection in order, or by a reset."""
+        """Close the connection normally or by a reset."""
         if not reset:
             self.transport.close()
             return
-        line = self.transport.get_extra_info("socket")
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
 
@@ -107,17 +107,17 @@ async def deliver(delivery: Delivery, head: Message, scope: Scope, receive: Rece
     """Send a response as its delivery says.
 
     Args:
-        delivery: When each byte is sent, and where it ends.
+        delivery: When each byte is sent, and how the response ends.
         head: The response's first ASGI message.
-        scope: The request's, with its connection.
-        receive: Of ASGI.
-        send: Of ASGI.
+        scope: The request's scope, with its connection.
+        receive: ASGI's receive.
+        send: ASGI's send.
     """
     connection: Connection = scope["extensions"][CONNECTION]
     if delivery.sent == -1:
         connection.hang()
     if delivery.wait == math.inf:
-        await _gone(receive)
+        await _disconnected(receive)
         return
     await asyncio.sleep(delivery.wait)
     if delivery.sent != -1:
@@ -128,11 +128,11 @@ async def deliver(delivery: Delivery, head: Message, scope: Scope, receive: Rece
     if delivery.reset:
         await asyncio.sleep(_BEFORE_RESET_SECONDS)
     connection.end(reset=delivery.reset)
-    await _gone(receive)
+    await _disconnected(receive)
 
 
 async def _send_body(delivery: Delivery, send: Send) -> None:
-    """Send a body in its parts; where the connection ends before it does, none of them is the last."""
+    """Send a body in parts. If it is truncated, no part is marked as the last one."""
     pause, parts = delivery.parts()
     for number, part in enumerate(parts, 1):
         if pause:
@@ -141,8 +141,8 @@ async def _send_body(delivery: Delivery, send: Send) -> None:
         await send({"type": "http.response.body", "body": part, "more_body": not is_last})
 
 
-async def _gone(receive: Receive) -> None:
-    """Return once the client is gone."""
+async def _disconnected(receive: Receive) -> None:
+    """Return once the client is disconnected."""
     message: dict[str, Any] = {"type": ""}
     while message["type"] != "http.disconnect":
         message = dict(await receive())

@@ -1,12 +1,12 @@
-"""Responds to requests on an event loop: the fake's WSGI application as an ASGI application.
+"""The worker: the fake's WSGI application as an ASGI application.
 
-Python runs one thread at a time, so a request is handled where it arrives: on the loop, by calling the WSGI
-application there. Nothing may wait on the loop, though, or every client would:
+Python runs one thread at a time, so threads would not make small requests faster. The worker calls the WSGI
+application directly on the event loop. Nothing may block the loop, since all other clients would wait:
 
-* A body is awaited. Any number of clients may be in the middle of sending one.
-* A response that is to be sent later (``sync_mode``, latency, a fault) is computed at once, and awaited.
-* What takes long runs in threads: result files, lists, the control API and the dashboard, large bodies, and
-  everything where the store is a database, which may respond slowly or not at all.
+* A request body is awaited, so any number of clients may be sending one.
+* A response that is sent later (``sync_mode``, latency, a fault) is computed at once. Sending it is awaited.
+* Requests that may take long are handled in threads: result files, lists, the control API and the dashboard,
+  large bodies, and all requests if the store is a database, which may be slow or unavailable.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 SMALL_BODY_BYTES: Final = 64 * 1024
 
 _LIST: Final = "/v1/generation"
-_MAX_THREADS: Final = 16  # as many as there are connections to a PostgreSQL
-_MAX_SQLITE_THREADS: Final = 4  # of which one writes at a time; more would only take turns with the loop
-_MAX_FILES_AT_ONCE: Final = 16
-_HELD_TICK_SECONDS: Final = 0.005
-_NEW_OBJECTS: Final = 5_000  # that the garbage collector looks at in one pass
+_MAX_THREADS: Final = 16  # the number of connections to PostgreSQL
+_MAX_SQLITE_THREADS: Final = 4  # only one can write at a time; more threads would slow down the event loop
+_MAX_FILE_THREADS: Final = 16
+_HELD_CHECK_SECONDS: Final = 0.005
+_YOUNG_OBJECTS: Final = 5_000  # new objects before the garbage collector runs
 _FAILED: Final[WholeResponse] = (
     "500 Internal Server Error",
     [("Content-Type", "application/json"), ("Content-Length", "42")],
@@ -55,28 +55,28 @@ _log = logging.getLogger("netmind_mock")
 
 
 class Disconnected(Exception):
-    """The client is gone before its request was whole."""
+    """The client disconnected before its request was complete."""
 
 
 class Worker:
     """The fake as an ASGI application, for one event loop."""
 
     def __init__(self, app: Flask) -> None:
-        """Serve an application that ``create_app`` made."""
+        """Create the worker of an application that ``create_app`` returned."""
         fake = fake_of(app)
         self._app = app
         self._journal = fake.journal
         self._in_threads = fake.store.name != MEMORY
         self._files = fake.profile.url_path.partition("{")[0], FILES
         self._held = Held()
-        most = _MAX_SQLITE_THREADS if fake.store.name.startswith("sqlite") else _MAX_THREADS
-        self._threads = ThreadPoolExecutor(most, "netmind-mock")
-        self._file_threads = ThreadPoolExecutor(_MAX_FILES_AT_ONCE, "netmind-mock-file")
+        threads = _MAX_SQLITE_THREADS if fake.store.name.startswith("sqlite") else _MAX_THREADS
+        self._threads = ThreadPoolExecutor(threads, "netmind-mock")
+        self._file_threads = ThreadPoolExecutor(_MAX_FILE_THREADS, "netmind-mock-file")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to a request, or see to the start and the end of serving."""
+        """Respond to a request, or handle the start and the end of the server (lifespan)."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
             return
         try:
             environ = environ_of(scope)
@@ -88,7 +88,7 @@ class Worker:
                 await self._held.until(*context.held_until)
         except Disconnected:
             return
-        except Exception:  # noqa: BLE001 - the last resort: a client is never left without a response
+        except Exception:  # noqa: BLE001 - the client gets a response in any case
             _log.exception("the application raised")
             context, (status, headers, body) = RequestContext(), _FAILED
         head = {
@@ -112,10 +112,10 @@ class Worker:
         call = functools.partial(whole_response, self._app, environ)
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()  # that serving begins
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()  # lifespan.startup
         await send({"type": "lifespan.startup.complete"})
-        await receive()  # that it ends
+        await receive()  # lifespan.shutdown
         for threads in (self._threads, self._file_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         try:
@@ -133,47 +133,49 @@ def _takes_long(environ: dict[str, Any], path: str) -> bool:
 
 
 class _Waiting(NamedTuple):
-    """A response that waits for a moment; ``number`` keeps those of the same moment in their order."""
+    """A held response. ``number`` orders responses with the same moment by their arrival."""
 
     moment: float
     number: int
-    come: asyncio.Future[None]
+    due: asyncio.Future[None]
 
 
 class Held:
-    """Responses that wait for moments of clocks. One task looks at the clocks, and is there while any wait.
+    """The held responses, each of which waits for a moment of a clock.
 
-    A clock can be changed at any time, also by other threads and processes: no timer of the loop will do.
+    A timer of the event loop cannot be used, since a clock can be changed at any time, also by other threads
+    and processes. Instead, one task reads the clocks every few milliseconds, as long as responses are held.
+    For each clock they are in a heap, so that the task looks only at the responses that are due.
     """
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
         self._waiting: dict[Clock, list[_Waiting]] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     async def until(self, moment: float, clock: Clock) -> None:
         """Return once the clock shows the moment."""
-        come = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting.setdefault(clock, []), _Waiting(moment, next(self._numbers), come))
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look())
-        await come
+        due = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting.setdefault(clock, []), _Waiting(moment, next(self._numbers), due))
+        if self._task is None:
+            self._task = asyncio.create_task(self._check_clocks())
+        await due
 
-    async def _look(self) -> None:
+    async def _check_clocks(self) -> None:
         while self._waiting:
             for clock, waiting in list(self._waiting.items()):
                 now = clock.now()
                 while waiting and waiting[0].moment <= now:
-                    come = heapq.heappop(waiting).come
-                    if not come.done():  # cancelled at the end of serving
-                        come.set_result(None)
+                    due = heapq.heappop(waiting).due
+                    if not due.done():  # it is cancelled when the server ends
+                        due.set_result(None)
                 if not waiting:
                     del self._waiting[clock]
-            await asyncio.sleep(_HELD_TICK_SECONDS)
-        self._looking = None
+            await asyncio.sleep(_HELD_CHECK_SECONDS)
+        self._task = None
 
 
-_NO_BODY: Final = io.BytesIO()  # which nothing is ever written to
+_NO_BODY: Final = io.BytesIO()  # shared by all requests without a body; it stays empty
 _BASE_ENVIRON: Final[dict[str, Any]] = {
     "SCRIPT_NAME": "",
     "CONTENT_TYPE": "",
@@ -214,14 +216,14 @@ def _key(header: bytes) -> str:
 
 
 async def _body(environ: dict[str, Any], receive: Receive) -> bytes:
-    """Return a request's body; nothing of one that is over the limit, which the application refuses unread.
+    """Return a request's body. A body whose Content-Length is over the limit is not read.
 
     Raises:
-        Disconnected: The client is gone.
+        Disconnected: The client disconnected before the body was complete.
     """
-    announced = environ["CONTENT_LENGTH"]
-    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
-        return b""
+    content_length = environ["CONTENT_LENGTH"]
+    if content_length.isdecimal() and int(content_length) > MAX_BODY_BYTES:
+        return b""  # the application refuses it by its Content-Length
     body, more = b"", True
     while more and len(body) <= MAX_BODY_BYTES:
         message = await receive()
@@ -233,19 +235,21 @@ async def _body(environ: dict[str, Any], receive: Receive) -> bytes:
 
 
 def tune_collector() -> None:
-    """Spare the garbage collector what lives long, which is jobs: its pauses slow create down most.
+    """Exclude long-lived objects from garbage collection, whose pauses would slow down create most.
 
-    It holds for the whole process, so it is for one that is the server's own. What is left after two
-    collections is looked at no more. It is freed as ever when nothing refers to it; only cycles that come
-    apart later would stay, and jobs are in none.
+    Most of these objects are jobs. After each collection of an older generation, the objects that survived
+    are frozen: the collector does not examine them again. They are still freed by reference counting. Only
+    reference cycles among them would stay in memory, and jobs are in no cycles.
+
+    This changes the whole process, so it is only for processes that do nothing but serve.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS, 2, 1000)
-    if _freeze_what_stays not in gc.callbacks:
-        gc.callbacks.append(_freeze_what_stays)
+    gc.set_threshold(_YOUNG_OBJECTS, 2, 1000)
+    if _freeze_survivors not in gc.callbacks:
+        gc.callbacks.append(_freeze_survivors)
 
 
-def _freeze_what_stays(phase: str, facts: dict[str, int]) -> None:
+def _freeze_survivors(phase: str, facts: dict[str, int]) -> None:
     if phase == "stop" and facts["generation"] > 0:
         gc.freeze()

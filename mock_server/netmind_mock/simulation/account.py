@@ -1,6 +1,6 @@
-"""What was asked for on one account, as a value that a store can keep. Pure.
+"""The configuration of one account, as a value that a store keeps as JSON.
 
-Nothing in it is checked again when it is read: it was checked when it was asked for.
+It is validated when it is configured, and not again when it is read.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ MAX_BYTES = 256 * 1024
 
 
 class QueuedScenario(Struct, frozen=True, array_like=True):
-    """A scenario for the next creates.
+    """A scenario that waits for the next jobs.
 
     Attributes:
-        order: The scenario.
-        where: Where the test asked for it; empty if that is not known.
-        times: For how many creates it still is.
+        scenario: The scenario.
+        where: The line of the test that queued it; empty if unknown.
+        times: How many more jobs get it.
     """
 
     scenario: Scenario
@@ -31,23 +31,30 @@ class QueuedScenario(Struct, frozen=True, array_like=True):
 
 
 class ActiveFault(Struct, array_like=True):
-    """A fault, where the test asked for it, and how many requests it has counted and was applied to."""
+    """A fault, and how often it was applied.
+
+    Attributes:
+        fault: The fault.
+        where: The line of the test that added it; empty if unknown.
+        seen: How many requests matched it so far.
+        applied: To how many of them it was applied.
+    """
 
     fault: Fault
     where: str = ""
     seen: int = 0
     applied: int = 0
 
-    def concerns(self, operation: str, job_id: str) -> bool:
-        """Return whether this request counts for it."""
+    def matches(self, operation: str, job_id: str) -> bool:
+        """Return whether a request matches the fault, and the fault may still be applied."""
         fault = self.fault
         if fault.operation != operation or (fault.job is not None and fault.job != job_id):
             return False
         return fault.times is None or self.applied < fault.times
 
     def applies(self, seed: int, operation: str, job_id: str) -> bool:
-        """Return whether it is applied to this request, which counts."""
-        if not self.concerns(operation, job_id):
+        """Count this request if it matches, and return whether the fault is applied to it."""
+        if not self.matches(operation, job_id):
             return False
         self.seen += 1
         if not self.fault.applies(seed, self.seen - 1):
@@ -57,14 +64,14 @@ class ActiveFault(Struct, array_like=True):
 
 
 class Account(Struct):
-    """What was asked for on one account, or on all of them.
+    """The configuration of one account, or of all accounts.
 
     Attributes:
-        next_jobs: Scenarios for the next creates.
-        rules: Scenarios for the jobs that they match; the first that matches counts.
-        otherwise: The scenario of jobs that nothing else was asked for.
-        faults: In the order in which they were asked for.
-        numbered: How many faults were asked for.
+        next_jobs: The queued scenarios, the next one first.
+        rules: Scenarios for the jobs that they match. The first matching rule is used.
+        otherwise: The scenario of jobs that match no rule; None for the default.
+        faults: In the order in which they were added.
+        numbered: The number of the fault that was added last; 0 if there was none.
     """
 
     next_jobs: list[QueuedScenario] = field(default_factory=list)
@@ -74,7 +81,7 @@ class Account(Struct):
     numbered: int = 0
 
     def take_next_job(self) -> Scenario | None:
-        """Return the scenario for the next create, which is used up; None if there is none."""
+        """Remove the next scenario from the queue and return it, or None if no scenario is queued."""
         if not self.next_jobs:
             return None
         first = self.next_jobs.pop(0)
@@ -88,18 +95,18 @@ _decoder = msgspec.json.Decoder(Account)
 
 
 def unpacked(document: bytes | None) -> Account:
-    """Return what ``packed`` packed; an account without anything where nothing is kept."""
+    """Return the configuration that ``packed`` encoded; an empty one for None."""
     return Account() if document is None else _decoder.decode(document)
 
 
 def check_size(document: bytes) -> None:
-    """Check that there is room for what was asked for.
+    """Check the size of an account's encoded configuration.
 
     Raises:
-        InvalidInput: It is more than ``MAX_BYTES``.
+        InvalidInput: It is larger than ``MAX_BYTES``.
     """
     if len(document) > MAX_BYTES:
         raise InvalidInput(
-            f"too much is ordered: expected at most {MAX_BYTES // 1024} KiB of orders for an account; "
-            "clear the faults and rules that are no longer needed, or reset"
+            f"too many scenarios, rules and faults: expected at most {MAX_BYTES // 1024} KiB per account; "
+            "clear the rules and faults that are no longer needed, or reset the account"
         )

@@ -1,9 +1,10 @@
-"""Faults: what can go wrong with a response on its way. Each kind is a pure change of a response.
+"""Faults: what can go wrong with a response. Each kind of fault is a pure function.
 
-A fault turns the ``Delivery`` of a response into another; what sends the responses (a socket, ``requests``,
-``httpx``) reads from the delivery when each byte arrives, and whether it does. To add a kind, write a
-function at the end of this module: its name is the kind's, and its docstring is what
-``netmind-mock scenarios``, the control API and the docs say of it.
+A fault changes the ``Delivery`` of a response: its content, and when each of its bytes arrives. The modules
+that send responses (to a socket, ``requests`` or ``httpx``) read the delivery and do not know about faults.
+
+To add a kind, write a function at the end of this module. Its name is the name of the kind, and its docstring
+is the description in ``netmind-mock scenarios``, the control API and the docs.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ OPERATIONS = ("create", "get", "list", "delete", "file")
 _JSON_OPERATIONS = OPERATIONS[:-1]
 _FILES = ("file",)
 
-_PARTS = 20  # in which a body arrives that dribbles
+_PARTS = 20  # into which the body of a dribble is divided
 
 Headers = list[tuple[str, str]]
 
@@ -53,11 +54,11 @@ class Delivery(NamedTuple):
     Attributes:
         status: The HTTP status.
         headers: Names and values.
-        body: All of it.
-        wait: Seconds before the first byte; infinite if none ever comes.
-        over: Seconds that the body takes.
-        sent: After how many bytes of the body the connection ends; -1 before the head, None not at all.
-        reset: Whether it ends by a reset rather than in order.
+        body: The whole body, even if only a part of it is sent.
+        wait: Seconds before the first byte; infinite if no byte is ever sent.
+        over: Seconds that sending the body takes.
+        sent: After how many bytes of the body the connection ends; -1 before the head; None if it stays open.
+        reset: Whether the connection ends with a reset.
     """
 
     status: int
@@ -70,16 +71,16 @@ class Delivery(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it arrives as any response does."""
+        """Whether it is sent whole and without delay."""
         return self.wait == 0 and self.over == 0 and self.sent is None
 
     @property
     def arrives(self) -> bool:
-        """Whether all of it arrives, be it late."""
+        """Whether all of it arrives, even if late."""
         return self.wait < math.inf and (self.sent is None or self.sent >= len(self.body))
 
     def parts(self) -> tuple[float, list[bytes]]:
-        """The parts in which the body is sent, and the pause before each of them in seconds."""
+        """Return the seconds to wait before each part of the body, and the parts."""
         sent = self.body if self.sent is None else self.body[: max(self.sent, 0)]
         size = max(math.ceil(len(self.body) / _PARTS), 1) if self.over else max(len(sent), 1)
         pause = self.over * size / max(len(self.body), 1)
@@ -95,10 +96,11 @@ class FaultKind:
 
     Attributes:
         about: What happens, in one sentence.
-        operations: Those that it can be applied to.
-        parameters: Its arguments. ``reaches`` says whether the request is carried out first.
-        change: From the delivery, a source of chance and the arguments to what is delivered instead.
-        needs_wire: Whether more than the response's content changes, so that what sends it has to help.
+        operations: The operations that it can be applied to.
+        parameters: Its arguments. ``reaches`` says whether the fake processes the request first.
+        change: Returns the changed delivery, from the delivery, random numbers and the arguments.
+        needs_wire: Whether it is a wire fault: it changes more than the content of the response, so the
+            module that sends the response has to support it.
     """
 
     about: str
@@ -120,9 +122,9 @@ def kind(
     """Register a function as a kind of fault.
 
     Args:
-        operations: Those that it can be applied to.
-        wire: Whether what sends the response has to help.
-        parameters: The arguments that can be given. The function gets all of them by name but ``reaches``.
+        operations: The operations that it can be applied to.
+        wire: Whether it is a wire fault.
+        parameters: Its arguments. The function gets all of them by name, except ``reaches``.
     """
 
     def register(change: Change) -> Change:
@@ -136,17 +138,17 @@ def kind(
 
 
 class Fault(Struct, frozen=True, array_like=True):
-    """A fault as it was ordered.
+    """A fault that a test or an operator added.
 
     Attributes:
-        number: Counts what its tenant ordered, from 1.
+        number: Counts the account's faults, from 1.
         operation: One of ``OPERATIONS``.
         kind: A key of ``KINDS``.
-        arguments: All of them, checked.
-        times: How many requests it strikes; None for all.
-        skip: How many requests it lets pass first.
-        probability: How likely it is to strike a request, from 0 to 1.
-        job: The only generation that it is about, if there is one.
+        arguments: All arguments of the kind, validated.
+        times: How many requests it applies to; None for all.
+        skip: How many matching requests it ignores first.
+        probability: How likely it applies to a matching request, from 0 to 1.
+        job: The id of the only job that it applies to; None for all.
     """
 
     number: int
@@ -159,29 +161,29 @@ class Fault(Struct, frozen=True, array_like=True):
     job: str | None = None
 
     def __str__(self) -> str:
-        """Such as ``fault 1: status of create (code=503)``."""
+        """Return text such as ``fault 1: status of create (code=503)``."""
         stated = ", ".join(f"{name}={value}" for name, value in self.arguments.items() if value is not None)
         return f"fault {self.number}: {self.kind} of {self.operation}" + (f" ({stated})" if stated else "")
 
     @property
     def reaches(self) -> bool:
-        """Whether the request is carried out, though its answer suffers."""
+        """Whether the fake processes the request, although the response is lost or changed."""
         return bool(self.arguments.get("reaches", self.arguments.get("when") != "request"))
 
     def applies(self, seed: int, count: int) -> bool:
-        """Whether it strikes the request of this number among those that it is about, counted from 0."""
+        """Return whether it applies to the matching request of this number, counted from 0."""
         if count < self.skip:
             return False
         return self.probability >= 1 or _chance(seed, self.number, count).random() < self.probability
 
     def apply(self, delivery: Delivery, seed: int, count: int) -> Delivery:
-        """What is delivered instead."""
+        """Return the changed delivery."""
         arguments = {name: value for name, value in self.arguments.items() if name != "reaches"}
         return KINDS[self.kind].change(delivery, _chance(seed, -self.number, count), **arguments)
 
 
 def _chance(seed: int, number: int, count: int) -> random.Random:
-    """The same chance for the same seed, fault and request, whatever else happens meanwhile."""
+    """Return random numbers that depend only on the seed, the fault and the number of the request."""
     digest = hashlib.blake2b(f"{seed} {number} {count}".encode(), digest_size=8).digest()
     return random.Random(int.from_bytes(digest, "big"))  # noqa: S311 - not a secret
 
@@ -195,20 +197,21 @@ def _share(value: Any) -> float:
 _OPTIONS: Mapping[str, Parameter] = types.MappingProxyType(
     {
         "times": Parameter(
-            optional(integer(1, 1_000_000)), None, "how many requests it strikes; none for all"
+            optional(integer(1, 1_000_000)), None, "how many requests it applies to; none for all"
         ),
-        "skip": Parameter(integer(0, 1_000_000), 0, "how many requests it lets pass first"),
-        "probability": Parameter(_share, 1.0, "how likely it is to strike, from 0 to 1"),
-        "job": Parameter(optional(text), None, "the only generation that it is about"),
+        "skip": Parameter(integer(0, 1_000_000), 0, "how many matching requests it ignores first"),
+        "probability": Parameter(_share, 1.0, "how likely it applies, from 0 to 1"),
+        "job": Parameter(optional(text), None, "the only generation it applies to"),
     }
 )
 
 
 def fault(number: int, operation: Any, kind: Any, /, **arguments: Any) -> Fault:
-    """A fault, checked. Without ``times`` and ``probability`` it strikes the next request.
+    """Return a validated fault. Without ``times`` and ``probability`` it applies to the next request only.
 
     Raises:
-        InvalidInput: There is no such operation, kind or argument, or they do not fit; with the nearest.
+        InvalidInput: The operation, kind or argument does not exist, or they do not go together. The message
+            suggests the nearest name.
     """
     if operation not in OPERATIONS:
         hint = nearest(str(operation), dict.fromkeys(OPERATIONS))
@@ -217,7 +220,9 @@ def fault(number: int, operation: Any, kind: Any, /, **arguments: Any) -> Fault:
     if known is None:
         raise InvalidInput(f"fault: no such kind as {str(kind)[:60]!r}; {nearest(str(kind), KINDS)}")
     if operation not in known.operations:
-        raise InvalidInput(f"fault {kind}: is for {' and '.join(known.operations)}, not for {operation}")
+        raise InvalidInput(
+            f"fault {kind}: cannot be applied to {operation}; expected {' or '.join(known.operations)}"
+        )
     label = f"fault {kind}"
     checked = complete(label, arguments, {**_OPTIONS, **known.parameters})
     options = {name: checked[name] for name in _OPTIONS}
@@ -233,7 +238,7 @@ def fault(number: int, operation: Any, kind: Any, /, **arguments: Any) -> Fault:
 
 
 def fault_of(scenario: Scenario) -> Fault | None:
-    """The fault that belongs to a scenario: how the answer to a create is lost."""
+    """Return the fault by which a scenario loses the response to its create; None for other scenarios."""
     how = scenario.arguments.get("how")
     if scenario.name != "response_lost" or how is None:
         return None
@@ -246,7 +251,7 @@ def fault_of(scenario: Scenario) -> Fault | None:
     return fault(0, "create", kind, **arguments)
 
 
-# What the kinds below have in common
+# Shared by the kinds below
 
 
 def _header(value: Any) -> str:
@@ -257,7 +262,7 @@ def _header(value: Any) -> str:
         or not value.isprintable()
         or len(value) > 500
     ):
-        raise Expected("a header's value of at most 500 printable ASCII characters")
+        raise Expected("a header value of at most 500 printable ASCII characters")
     return value
 
 
@@ -266,7 +271,7 @@ def _code(default: int, lowest: int, highest: int = 599) -> Parameter:
 
 
 def _reaches(default: bool) -> Parameter:
-    return Parameter(boolean, default, "whether the request is carried out, though this is the response")
+    return Parameter(boolean, default, "whether the fake processes the request first")
 
 
 _SHARE = Parameter(_share, 0.5, "the share of the body that arrives")
@@ -285,7 +290,7 @@ def _with_body(delivery: Delivery, body: bytes) -> Delivery:
 
 
 def _part(delivery: Delivery, share: float) -> int:
-    """A share of the body's bytes, at least one less than all."""
+    """Return a share of the body's length, and at most all but one byte."""
     return max(min(int(len(delivery.body) * share), len(delivery.body) - 1), 0)
 
 
@@ -305,7 +310,7 @@ def _plain(seconds: float) -> str:
 def status(
     delivery: Delivery, _: random.Random, code: int, retry_after: float | None, message: str | None
 ) -> Delivery:
-    """Responds with an HTTP status, with Retry-After if asked."""
+    """Responds with an HTTP status, with Retry-After if given."""
     body = msgspec.json.encode({"message": message or phrase_of(code)})
     extra = () if retry_after is None else (("Retry-After", _plain(retry_after)),)
     return _with_content(delivery, code, "application/json", body, *extra)
@@ -323,7 +328,7 @@ def delay(delivery: Delivery, _: random.Random, seconds: float) -> Delivery:
     reaches=_reaches(True),
 )
 def hang(delivery: Delivery, _: random.Random, seconds: float | None) -> Delivery:
-    """Never responds; or closes the connection after some seconds."""
+    """Never responds, or closes the connection after some seconds."""
     return delivery._replace(wait=math.inf if seconds is None else seconds, sent=-1)
 
 
@@ -338,7 +343,7 @@ def dribble(delivery: Delivery, _: random.Random, seconds: float) -> Delivery:
     when=Parameter(
         choice("request", "before", "during", "after"),
         "before",
-        "request (it is not carried out), or before, during or after the response",
+        "request (it is not processed), or before, during or after the response",
     ),
 )
 def reset(delivery: Delivery, _: random.Random, when: str) -> Delivery:
@@ -355,7 +360,7 @@ def truncate(delivery: Delivery, _: random.Random, share: float) -> Delivery:
 
 @kind(_JSON_OPERATIONS)
 def malformed_json(delivery: Delivery, _: random.Random) -> Delivery:
-    """Responds with JSON that breaks off."""
+    """Responds with JSON that is cut in the middle."""
     return _with_body(delivery, delivery.body[: len(delivery.body) // 2] or b"{")
 
 
@@ -368,7 +373,7 @@ def html(delivery: Delivery, _: random.Random, code: int) -> Delivery:
 
 
 @kind(type=Parameter(_header, "text/html", "the Content-Type"))
-def content_type(delivery: Delivery, _: random.Random, type: str) -> Delivery:  # noqa: A002 - as it is called outside
+def content_type(delivery: Delivery, _: random.Random, type: str) -> Delivery:  # noqa: A002 - the public name
     """Responds with another Content-Type."""
     headers = [(name, value) for name, value in delivery.headers if name.lower() != "content-type"]
     return delivery._replace(headers=[("Content-Type", type), *headers])
@@ -384,7 +389,7 @@ def redirect(delivery: Delivery, _: random.Random, code: int, location: str) -> 
 
 @kind(_FILES, share=_SHARE)
 def short(delivery: Delivery, _: random.Random, share: float) -> Delivery:
-    """Sends a part of the file as if it were all."""
+    """Sends a part of the file as if it were the whole file."""
     return _with_body(delivery, delivery.body[: _part(delivery, share)])
 
 

@@ -1,8 +1,15 @@
-"""The load of the API: a queue of jobs, the latency of responses, and a limit on requests.
+"""The load of the API: a limit on concurrent jobs, the latency of responses, and a rate limit.
 
-Where no more than so many jobs of an account run at once, the rest stay pending. When a job begins is worked
-out when it is created, from when the places before it are free, and stands in its plan; so its status is
-computed as ever. If a job ends before its time, those behind it move up.
+With a capacity of n, an account has n slots, each of which runs one job at a time. When a job can start is
+computed once, when it is created, and stored in its plan as ``queued_for``; its status then follows from the
+plan, as without a queue. So no thread has to start jobs.
+
+The store has, for each account, the times at which its slots become free. A new job takes the slot that is
+free first (``next_start``), and the slot is then free when that job ends. This takes one transaction, so that
+two processes never give away the same slot.
+
+If a job ends early, because it is deleted or ended by hand, the start times of the waiting jobs are computed
+again from the jobs in the store (``Queue.move_up``).
 """
 
 from __future__ import annotations
@@ -27,89 +34,104 @@ if TYPE_CHECKING:
     from netmind_mock.stores import JobStore
 
 
-_TRIES = 3  # while jobs are created that take places
-_PLACES = "places"  # when each is free again, in seconds since the epoch; infinite for never
-_NO_PLACES = msgspec.msgpack.encode([])
+_ATTEMPTS = 3  # to move jobs up while other jobs are created
+_SLOTS = "slots"  # the kind of the stored value: when each slot is free, in seconds since the epoch
+_NO_SLOTS = msgspec.msgpack.encode([])
 
 
 class Queue:
-    """The places of each account. Safe to use from several threads and processes on one store."""
+    """The slots of each account. Safe to use from several threads, and from several processes on one store.
+
+    Attributes:
+        lock: Held from the moment a job takes a slot until the job is in the store. ``move_up`` computes the
+            slots from the stored jobs, and would give the slot of such a job away. The lock does not hold
+            across processes: if another process moves jobs up at that moment, one job more than the capacity
+            may run.
+    """
 
     def __init__(self, store: JobStore, capacity: int) -> None:
         self._store = store
         self._capacity = capacity
-        # Between a place and its job nobody of this process moves up. Another process may: then one job more
-        # than there are places may run.
-        self.turn = threading.RLock()
+        self.lock = threading.RLock()
 
     def planned(self, user_id: str, plan: Plan, now: float) -> Plan:
-        """The plan of a job that is created at ``now``, with the time that it waits for a place."""
-        if self._begins(user_id, plan, now, take=False) > now:
-            # A place may be kept by a job that is gone: evicted, or never put. Else it takes its turn.
+        """Take a slot for a job that is created at ``now``. Return its plan with its time in the queue."""
+        if self._next_start(user_id, plan, now, take=False) > now:
+            # A slot may belong to a job that no longer exists (evicted) or was never stored. Free such slots.
             self.move_up(user_id, now)
-        waits = self._begins(user_id, plan, now, take=True) - now
-        return replace(plan, queued_for=waits) if waits else plan
+        wait = self._next_start(user_id, plan, now, take=True) - now
+        return replace(plan, queued_for=wait) if wait else plan
 
     def move_up(self, user_id: str, now: float) -> None:
-        """Let jobs that wait have the places that are free at ``now``, in the order of their creation."""
-        with self.turn:
-            for last in (*[False] * _TRIES, True):
-                if self._moved_up(user_id, now, last=last):
+        """Give the slots that are free at ``now`` to the waiting jobs, in the order of their creation."""
+        with self.lock:
+            for is_last in (*[False] * _ATTEMPTS, True):
+                if self._try_move_up(user_id, now, is_last=is_last):
                     return
 
-    def _begins(self, user_id: str, plan: Plan, now: float, *, take: bool) -> float:
-        """When a job would begin, and its place is taken if it is to be."""
+    def _next_start(self, user_id: str, plan: Plan, now: float, *, take: bool) -> float:
+        """Return when a job would start. If ``take`` is true, take its slot."""
 
-        def look(kept: bytes | None) -> tuple[bytes, float]:
-            begins, ends = begun(_ends(kept), self._capacity, now, lasts(plan))
-            return msgspec.msgpack.encode(ends) if take else kept or _NO_PLACES, begins
+        def look(stored: bytes | None) -> tuple[bytes, float]:
+            start, ends = next_start(_ends(stored), self._capacity, now, lasts(plan))
+            return msgspec.msgpack.encode(ends) if take else stored or _NO_SLOTS, start
 
-        return self._store.amend(_PLACES, user_id, look, told=False)
+        return self._store.amend(_SLOTS, user_id, look, followed=False)
 
-    def _moved_up(self, user_id: str, now: float, *, last: bool) -> bool:
-        """Whether that was possible: not if a job was created meanwhile, unless this is the last try."""
-        before = self._places(user_id)
+    def _try_move_up(self, user_id: str, now: float, *, is_last: bool) -> bool:
+        """Compute the starts of the waiting jobs and the slots again, and store them.
+
+        The jobs and the slots are not read in one transaction. So the slots are stored only if they are still
+        as they were before the jobs were read; otherwise a job was created meanwhile, and took a slot.
+
+        Returns:
+            Whether the slots were stored, or this was the last attempt.
+        """
+        before = self._stored_slots(user_id)
         unended = [job for job in self._store.page(user_id) if not has_ended(job, now)]
-        ends = [_begins(job) + lasts(job.plan) for job in unended if _begins(job) <= now + CLOCK_GRAIN]
+        ends = [_start(job) + lasts(job.plan) for job in unended if _start(job) <= now + CLOCK_GRAIN]
         for job in unended:
-            if _begins(job) > now + CLOCK_GRAIN:
-                begins, ends = begun(ends, self._capacity, now, lasts(job.plan))
-                self._store.change(job.id, _waits(job, begins))
-        return self._keep(user_id, before, ends) or last
+            if _start(job) > now + CLOCK_GRAIN:
+                start, ends = next_start(ends, self._capacity, now, lasts(job.plan))
+                self._store.change(job.id, _start_at(job, start))
+        return self._store_slots(user_id, before, ends) or is_last
 
-    def _places(self, user_id: str) -> bytes:
-        return self._store.amend(_PLACES, user_id, lambda kept: (kept or _NO_PLACES,) * 2, told=False)
+    def _stored_slots(self, user_id: str) -> bytes:
+        return self._store.amend(_SLOTS, user_id, lambda stored: (stored or _NO_SLOTS,) * 2, followed=False)
 
-    def _keep(self, user_id: str, before: bytes, ends: list[float]) -> bool:
-        """Keep the places, unless a job was created meanwhile; return whether they were kept."""
+    def _store_slots(self, user_id: str, before: bytes, ends: list[float]) -> bool:
+        """Store the slots if they are still as they were ``before``. Return whether they were."""
 
-        def put(kept: bytes | None) -> tuple[bytes, bool]:
-            is_same = kept == before
-            return msgspec.msgpack.encode(ends) if is_same else kept or _NO_PLACES, is_same
+        def put(stored: bytes | None) -> tuple[bytes, bool]:
+            is_same = stored == before
+            return msgspec.msgpack.encode(ends) if is_same else stored or _NO_SLOTS, is_same
 
-        return self._store.amend(_PLACES, user_id, put, told=False)
+        return self._store.amend(_SLOTS, user_id, put, followed=False)
 
 
 def move_up(queue: Queue | None, user_id: str, now: float) -> None:
-    """Let jobs move up if there is a queue. What made the place stays done where they cannot now."""
+    """Move waiting jobs up, if there is a queue.
+
+    If the store is unavailable, no error is raised, since the caller's own change is already stored.
+    """
     if queue is not None:
         with contextlib.suppress(StoreUnavailable):  # the next create that has to wait tries again
             queue.move_up(user_id, now)
 
 
-def _begins(job: Job) -> float:
+def _start(job: Job) -> float:
     return job.created_at + job.plan.queued_for
 
 
-def _ends(kept: bytes | None) -> list[float]:
-    return msgspec.msgpack.decode(kept or _NO_PLACES, type=list[float])
+def _ends(stored: bytes | None) -> list[float]:
+    return msgspec.msgpack.decode(stored or _NO_SLOTS, type=list[float])
 
 
-def _waits(seen: Job, begins: float) -> Callable[[Job], Job]:
-    """A change of a job: it begins at this moment, if it still waits as it was seen."""
+def _start_at(seen: Job, start: float) -> Callable[[Job], Job]:
+    """Return a change that sets a job's start, unless the job was changed since it was ``seen``."""
 
     def change(job: Job) -> Job:
-        queued_for = begins - job.created_at
+        queued_for = start - job.created_at
         if job.plan != seen.plan or job.deleted_at is not None or job.plan.queued_for == queued_for:
             return job
         return replace(job, plan=replace(job.plan, queued_for=queued_for))
@@ -127,12 +149,12 @@ _MAX_SECONDS = 1e6
 
 
 class Latency(NamedTuple):
-    """How long answers take: between two bounds, or (``sigma`` above 0) log-normal around a median.
+    """How long responses take, in seconds: uniform between two bounds, or log-normal if ``sigma`` is above 0.
 
     Attributes:
-        low: The least, or the median.
-        high: The most; of a log-normal one, the same as ``low``.
-        sigma: The standard deviation of its logarithm.
+        low: The lower bound, or the median of a log-normal latency.
+        high: The upper bound; the same as ``low`` for a log-normal latency.
+        sigma: The standard deviation of the latency's logarithm; 0 for a uniform latency.
     """
 
     low: float
@@ -141,10 +163,10 @@ class Latency(NamedTuple):
 
     @classmethod
     def parsed(cls, text: str) -> Latency:
-        """A latency from ``0.2``, ``0.1-0.5`` or ``lognormal:MEDIAN,SIGMA``.
+        """Return the latency of a text such as ``0.2``, ``0.1-0.5`` or ``lognormal:MEDIAN,SIGMA``.
 
         Raises:
-            ValueError: It is none of these.
+            ValueError: The text has another form, or a value is out of range.
         """
         if fixed := _FIXED.fullmatch(text):
             latency = cls(float(fixed[1]), float(fixed[1]))
@@ -165,21 +187,22 @@ class Latency(NamedTuple):
 
     @property
     def most(self) -> float:
-        """What hardly any answer is later than, in seconds."""
+        """The bound, or for a log-normal latency a time that one response in about 740 exceeds."""
         return self.high * math.exp(3 * self.sigma)
 
     def drawn(self, chance: random.Random) -> float:
-        """One answer's latency, in seconds."""
+        """Return a random latency for one response, in seconds."""
         if self.sigma:
             return min(self.low * math.exp(self.sigma * chance.gauss(0.0, 1.0)), _MAX_SECONDS)
         return self.low if self.low == self.high else chance.uniform(self.low, self.high)
 
 
 class RateLimit(NamedTuple):
-    """So many requests in so many seconds, of one account: all at once, or evenly.
+    """A limit on the requests of an account: ``requests`` in ``seconds``, spread evenly or all at once.
 
-    It is kept as one number: when the account would have used up nothing again (the generic cell rate
-    algorithm, which ATM networks count cells by).
+    This is the generic cell rate algorithm (GCRA), a form of the token bucket. It needs one stored number for
+    each account: the time at which the full limit is available again. Each request moves that time later by
+    ``seconds / requests``. A request that would move it more than ``seconds`` from now is refused.
     """
 
     requests: int
@@ -187,34 +210,40 @@ class RateLimit(NamedTuple):
 
     @classmethod
     def parsed(cls, text: str) -> RateLimit:
-        """A limit from ``10/s``, ``60/m`` or ``1000/h``.
+        """Return the limit of a text such as ``10/s``, ``60/m`` or ``1000/h``.
 
         Raises:
-            ValueError: It is none of these.
+            ValueError: The text has another form, or the number is 0.
         """
         found = _RATE.fullmatch(text)
         if found is None or int(found[1]) == 0:
-            raise ValueError(f"rate limit: expected one such as 10/s, 60/m or 1000/h, got {text[:40]!r}")
+            expected = "a number of at least 1 and a period (s, m or h), such as 10/s, 60/m or 1000/h"
+            raise ValueError(f"rate limit: expected {expected}, got {text[:40]!r}")
         return cls(int(found[1]), _PERIODS[found[2]])
 
-    def taken(self, unused_at: float, now: float) -> tuple[float, float]:
-        """What is kept after a request at ``now``, and by how many seconds it comes too early, or 0.
+    def taken(self, full_at: float, now: float) -> tuple[float, float]:
+        """Count a request.
 
-        ``unused_at`` is what was kept before; 0 if nothing was.
+        Args:
+            full_at: When the full limit is available again, as it was stored; 0 if nothing was stored.
+            now: When the request arrived.
+
+        Returns:
+            The new ``full_at``, and how many seconds the request is too early: 0 if it is allowed.
         """
         each = self.seconds / self.requests
-        after = max(unused_at, now) + each
+        after = max(full_at, now) + each
         wait = after - self.seconds - now
-        return (after, 0.0) if wait <= each * 1e-6 else (unused_at, wait)
+        return (after, 0.0) if wait <= each * 1e-6 else (full_at, wait)
 
 
 class Load(NamedTuple):
     """How slow and how busy the API is.
 
     Attributes:
-        latency: None if answers are not to be late.
-        rate: None if there is no limit.
-        chance: What decides each latency.
+        latency: The latency of responses; None to respond at once.
+        rate: The rate limit; None for no limit.
+        chance: The random numbers that decide each latency.
     """
 
     latency: Latency | None
@@ -222,20 +251,20 @@ class Load(NamedTuple):
     chance: random.Random
 
 
-def begun(ends: list[float], capacity: int, now: float, lasts: float) -> tuple[float, list[float]]:
-    """When a job begins that is created at ``now``, where no more than ``capacity`` run at once.
+def next_start(ends: list[float], capacity: int, now: float, lasts: float) -> tuple[float, list[float]]:
+    """Return when a new job starts if at most ``capacity`` jobs run at once: when the first slot is free.
 
     Args:
-        ends: When the places of jobs before it are free again, in any order; infinite for never.
+        ends: When the slots of earlier jobs are free again, in any order; infinite for never.
         capacity: How many jobs run at once.
-        now: When it is created.
-        lasts: How long it runs; infinite for ever.
+        now: When the job is created.
+        lasts: How long it runs; infinite if it never ends.
 
     Returns:
-        When it begins, and when the places are free with it.
+        When it starts, and when the slots are free after that.
     """
     taken = sorted(end for end in ends if end > now)
-    begins = now
+    start = now
     if len(taken) >= capacity:
-        begins, *taken = taken[len(taken) - capacity :]
-    return begins, [*taken, begins + lasts]
+        start, *taken = taken[len(taken) - capacity :]
+    return start, [*taken, start + lasts]

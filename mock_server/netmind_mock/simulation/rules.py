@@ -1,4 +1,4 @@
-"""Standing orders: which jobs go which way, ordered one by one or read from a TOML file."""
+"""Rules: which jobs get which scenario. They are added with the control API, or read from a TOML file."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from netmind_mock.validation import (
     nearest,
     optional,
     read_toml,
+    shown,
     text,
 )
 
@@ -38,12 +39,12 @@ _CONDITIONS = {
 
 
 class Rule(Struct, frozen=True, array_like=True):
-    """A standing order for the jobs that it fits.
+    """A scenario for all jobs that match some conditions.
 
     Attributes:
-        order: What becomes of them.
+        scenario: The scenario of these jobs.
         model: A pattern of model names, such as ``Qwen/*``; None for any.
-        prompt: Words in the prompt, in upper or lower case; None for any.
+        prompt: Text that the prompt contains, in upper or lower case; None for any.
     """
 
     scenario: Scenario
@@ -51,20 +52,20 @@ class Rule(Struct, frozen=True, array_like=True):
     prompt: str | None = None
 
     def __str__(self) -> str:
-        """Such as ``slow for model Qwen/*``."""
+        """Return text such as ``slow for model Qwen/*``."""
         conditions = [
             f"{name} {value}" for name, value in (("model", self.model), ("prompt", self.prompt)) if value
         ]
         return f"{self.scenario} for {' and '.join(conditions) or 'every job'}"
 
     def fits(self, request: CreateRequest) -> bool:
-        """Whether it is about this request."""
+        """Return whether it matches a create request."""
         if self.model is not None and not fnmatch.fnmatchcase(request.model, self.model):
             return False
         return self.prompt is None or self.prompt.lower() in prompt_of(request.config).lower()
 
     def covers(self, other: Rule) -> bool:
-        """Whether it fits whatever the other one fits."""
+        """Return whether it matches every request that the other one matches."""
         model = self.model is None or (
             other.model is not None and fnmatch.fnmatchcase(other.model, self.model)
         )
@@ -75,10 +76,10 @@ class Rule(Struct, frozen=True, array_like=True):
 
 
 def rules_from(file: Path) -> tuple[Rule, ...]:
-    """The rules of a TOML file: a list ``[[rule]]`` of ``{model, prompt, scenario, …}``.
+    """Return the rules of a TOML file: a list ``[[rule]]`` of ``{model, prompt, scenario, …}``.
 
     Raises:
-        InvalidFile: It holds a mistake, or a rule that can never match.
+        InvalidFile: It cannot be read, a rule is not valid, or a rule can never match.
     """
     content = read_toml(file)
     entries = content.pop("rule", [])
@@ -93,51 +94,54 @@ def rules_from(file: Path) -> tuple[Rule, ...]:
             raise InvalidFile(f"{place}: expected a table with a scenario, got {entry!r}")
         try:
             rules.append(rule_of(entry, rules))
-        except InvalidInput as mistake:
-            raise InvalidFile(f"{file}: rule {len(rules) + 1}: {mistake}") from None
+        except InvalidInput as error:
+            raise InvalidFile(f"{file}: rule {len(rules) + 1}: {error}") from None
     return tuple(rules)
 
 
 def rule_of(payload: Payload, before: list[Rule]) -> Rule:
-    """A rule that can match, after those that come before it.
+    """Return a validated rule.
+
+    Args:
+        payload: Its conditions and scenario, from JSON or TOML.
+        before: The rules before it.
 
     Raises:
-        InvalidInput: It cannot match, or something in it does not exist.
+        InvalidInput: It is not valid, or can never match because an earlier rule matches all its jobs.
     """
-    asked = dict(payload)
+    payload = dict(payload)
     conditions = complete(
-        "rule", {name: asked.pop(name) for name in _CONDITIONS if name in asked}, _CONDITIONS
+        "rule", {name: payload.pop(name) for name in _CONDITIONS if name in payload}, _CONDITIONS
     )
     model = conditions["model"]
     if model is not None and not conditions["any_model"] and not fnmatch.filter(catalogue(), model):
         hint = nearest(model, catalogue())
         raise InvalidInput(
-            f"rule: model: no model of the catalogue is called {model[:60]!r}; {hint} "
-            "(any_model = true takes it as it is)"
+            f"rule: model: the catalogue has no model {model[:60]!r}; {hint} "
+            "(any_model = true allows models that are not in the catalogue)"
         )
-    kind = SCENARIOS.get(str(asked.get("scenario", "")))
-    for name in asked:
+    kind = SCENARIOS.get(str(payload.get("scenario", "")))
+    for name in payload:
         if kind and name != "scenario" and name not in kind.parameters:
             known = dict.fromkeys([*_CONDITIONS, *kind.parameters])
             raise InvalidInput(f"rule: {name}: no such key; {nearest(name, known)}")
-    rule = Rule(scenario_of(asked), model, conditions["prompt"])
+    rule = Rule(scenario_of(payload), model, conditions["prompt"])
     for number, earlier in enumerate(before, 1):
         if earlier.covers(rule):
-            before_it = f"rule {number} ({earlier}) comes first and fits whatever this one fits"
-            raise InvalidInput(f"rule: can never match, since {before_it}")
+            reason = f"rule {number} ({earlier}) comes first and matches every job that this one matches"
+            raise InvalidInput(f"rule: can never match, since {reason}")
     return rule
 
 
-def scenario_of(asked: Payload) -> Scenario:
-    """An order from JSON: a scenario by name with its arguments, or as one line.
+def scenario_of(payload: Payload) -> Scenario:
+    """Return the scenario of a JSON object: a name with its arguments, or one line of text as the name.
 
     Raises:
-        InvalidInput: There is no such scenario or argument.
+        InvalidInput: There is no such scenario or argument, or a value is not valid.
     """
-    arguments = dict(asked)
+    arguments = dict(payload)
     name = arguments.pop("scenario", None)
     if not isinstance(name, str):
-        raise InvalidInput(
-            f"scenario: expected the name of a scenario, got {name!r}; {nearest('', SCENARIOS)}"
-        )
+        actual = "" if name is None else f", got {shown(name)}"
+        raise InvalidInput(f"scenario: expected the name of a scenario{actual}; {nearest('', SCENARIOS)}")
     return parse(name) if " " in name.strip() and not arguments else make_scenario(name, **arguments)

@@ -1,9 +1,11 @@
-"""Scenarios: how a job can go. Each is a function from the plan that a job would have had to its own plan.
+"""Scenarios: how a job can go. Each is a function that changes the default plan of a job.
 
-A scenario is chosen by name, with arguments, in Python or as one line of text (``failed after=3``): a test's
-``next_job``, a rule, the tag ``[[mock:failed after=3]]`` in a prompt, the header ``X-Mock-Scenario``. To add
-one, write a function at the end of this module: its name is the scenario's, and its docstring is what
-``netmind-mock scenarios``, the control API and the docs say of it.
+A scenario is given by its name and arguments, in Python or as one line of text (``failed after=3``). It comes
+from a test's ``next_job``, a rule, the tag ``[[mock:failed after=3]]`` in a prompt, or the header
+``X-Mock-Scenario``.
+
+To add a scenario, write a function at the end of this module. Its name is the name of the scenario, and its
+docstring is the description in ``netmind-mock scenarios``, the control API and the docs.
 """
 
 from __future__ import annotations
@@ -49,32 +51,37 @@ _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
 class Scenario(Struct, frozen=True, array_like=True):
-    """A scenario and all its arguments, checked."""
+    """A scenario with its arguments.
+
+    Attributes:
+        name: A key of ``SCENARIOS``.
+        arguments: All its arguments, validated.
+    """
 
     name: str
     arguments: dict[str, Any]
 
     def __str__(self) -> str:
-        """Return it as one line of text, which ``parse`` reads; defaults are left out."""
+        """Return it as one line of text that ``parse`` reads, without arguments that have their defaults."""
         known = SCENARIOS[self.name].parameters
-        stated = (
+        changed = (
             f"{argument}={shlex.quote(_spelled(value))}"
             for argument, value in self.arguments.items()
             if value != known[argument].default
         )
-        return " ".join([self.name, *stated])
+        return " ".join([self.name, *changed])
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioKind:
-    """A way that a job can go.
+    """The definition of a scenario.
 
     Attributes:
         name: Its name.
         about: What happens, in one sentence.
-        level: How it is known that the real API does so: ``documented``, ``observed`` or ``assumed``.
+        level: How certain it is that the real API does this: ``documented``, ``observed`` or ``assumed``.
         parameters: Its arguments.
-        build: From the plan that the job would have had, the profile and the arguments to its plan.
+        build: Returns the job's plan, from the default plan, the profile and the arguments.
     """
 
     name: str
@@ -91,9 +98,9 @@ def scenario(level: str, **parameters: Parameter) -> Callable[[Build], Build]:
     """Register a function as a scenario.
 
     Args:
-        level: How it is known that the real API does so.
-        parameters: The arguments that can be given. The function gets all of them by name but ``after``, by
-            which the plan that it is handed ends.
+        level: How certain it is that the real API does this: ``documented``, ``observed`` or ``assumed``.
+        parameters: Its arguments. The function gets all of them by name, except ``after``: the default plan
+            that it gets already ends by then.
     """
 
     def register(build: Build) -> Build:
@@ -105,10 +112,11 @@ def scenario(level: str, **parameters: Parameter) -> Callable[[Build], Build]:
 
 
 def make_scenario(name: str, /, **arguments: Any) -> Scenario:
-    """Return a scenario with its arguments, checked.
+    """Return a validated scenario.
 
     Raises:
-        InvalidInput: There is no such scenario or argument, or a value is not supported; with the nearest.
+        InvalidInput: There is no such scenario or argument, or a value is not valid. The message suggests the
+            nearest name.
     """
     found = SCENARIOS.get(name)
     if found is None:
@@ -120,19 +128,19 @@ def parse(line: str) -> Scenario:
     """Return the scenario of one line of text, such as ``failed after=3 reason='out of memory'``.
 
     Raises:
-        InvalidInput: It has another form, or an error that ``make_scenario`` reports.
+        InvalidInput: The line has another form, or ``make_scenario`` raised it.
     """
     if len(line) > MAX_SCENARIO_CHARACTERS:
         raise InvalidInput(f"scenario: expected a line of at most {MAX_SCENARIO_CHARACTERS} characters")
     try:
         words = shlex.split(line)
-    except ValueError as mistake:
+    except ValueError as error:
         raise InvalidInput(
-            f"scenario: expected a line such as failed after=3, got {line[:60]!r} ({mistake})"
+            f"scenario: expected a line such as failed after=3, got {line[:60]!r} ({error})"
         ) from None
     pairs = [word.partition("=") for word in words[1:]]
     if not words or not all(separator for _, separator, _ in pairs):
-        advice = "arguments are NAME=VALUE, without commas, a VALUE with spaces in quotes"
+        advice = "write arguments as NAME=VALUE without commas, and quote a VALUE with spaces"
         example = "failed after=3 reason='too dark'"
         raise InvalidInput(f"scenario: expected a line such as {example} ({advice}), got {line[:60]!r}")
     return make_scenario(words[0], **{name: _value(value) for name, _, value in pairs})
@@ -141,21 +149,21 @@ def parse(line: str) -> Scenario:
 def plan_for(
     request: CreateRequest, profile: Profile, duration: float, scenario: Scenario | None = None
 ) -> Plan:
-    """Return what will become of a job that is created by this request.
+    """Return the plan of the job that a request creates.
 
     Args:
-        request: What a client asked for.
+        request: The create request.
         profile: How the API behaves.
-        duration: How long the job takes, in seconds, unless the scenario says otherwise.
-        scenario: The scenario that was asked for; None for none.
+        duration: How long the job takes, in seconds, unless the scenario has ``after``.
+        scenario: The scenario; None for the default.
     """
     if scenario is None:
         return default_plan(request, profile, duration, judged=profile.rejects_bad_input)
     arguments = dict(scenario.arguments)
     after = arguments.pop("after", None)
-    usual = default_plan(request, profile, duration if after is None else after, judged=False)
+    default = default_plan(request, profile, duration if after is None else after, judged=False)
     found = SCENARIOS[scenario.name]
-    return replace(found.build(usual, profile, **arguments), scenario=found.name)
+    return replace(found.build(default, profile, **arguments), scenario=found.name)
 
 
 def _value(word: str) -> Any:
@@ -172,11 +180,11 @@ def _spelled(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-# What the scenarios below have in common
+# Shared by the scenarios below
 
 
 def _status(value: Any) -> str:
-    """A status that is not final: one of ours, or a word that is in no profile."""
+    """Return a status that is not final: a known one, or any other word."""
     if not isinstance(value, str) or not _WORD.fullmatch(value) or value in ("completed", "failed"):
         raise Expected("a status other than completed and failed")
     return Status(value) if value in set(Status) else value
@@ -212,7 +220,7 @@ def completed(plan: Plan, _: Profile) -> Plan:
 
 @scenario("documented", after=_seconds(780.0, "until it ends"))
 def slow(plan: Plan, _: Profile) -> Plan:
-    """Takes 13 minutes, as the example in the vendor documentation did."""
+    """Takes 13 minutes, as the example in the vendor documentation does."""
     return plan
 
 
@@ -223,17 +231,17 @@ def at_once(plan: Plan, _: Profile) -> Plan:
 
 
 @scenario(
-    "assumed", polls=Parameter(integer(1, 10_000), 3, "the poll that sees it completed, counted from 1")
+    "assumed", polls=Parameter(integer(1, 10_000), 3, "the number of the poll that gets completed, from 1")
 )
 def after_polls(plan: Plan, _: Profile, polls: int) -> Plan:
-    """Is completed at the poll of this number, however much time passes."""
+    """Completes at a given poll, however much time passes."""
     stages = (plan.stages[0], Stage(Status.COMPLETED, math.inf, polls))
     return replace(plan, stages=stages, counts_polls=polls)
 
 
 @scenario("assumed")
 def by_hand(plan: Plan, _: Profile) -> Plan:
-    """Stays pending until the test completes it or makes it fail."""
+    """Stays pending until a test completes it or makes it fail."""
     return replace(plan, stages=plan.stages[:1])
 
 
@@ -247,7 +255,7 @@ def failed(plan: Plan, _: Profile, reason: str) -> Plan:
     "observed",
     after=_AFTER,
     field=Parameter(text, "prompt", "the option of the config that is rejected"),
-    message=Parameter(text, "The input is not accepted", "what the worker says of it"),
+    message=Parameter(text, "The input is not accepted", "the error message of the worker"),
 )
 def rejected(plan: Plan, profile: Profile, field: str, message: str) -> Plan:
     """Is accepted, and fails because its worker rejects the input."""
@@ -256,7 +264,9 @@ def rejected(plan: Plan, profile: Profile, field: str, message: str) -> Plan:
 
 
 @scenario(
-    "assumed", after=_AFTER, status=Parameter(_status, Status.PENDING, "the status it stays in; any word")
+    "assumed",
+    after=_AFTER,
+    status=Parameter(_status, Status.PENDING, "the status that it stays in; any word"),
 )
 def stuck(plan: Plan, _: Profile, status: str) -> Plan:
     """Reaches a status, and stays in it forever."""
@@ -267,7 +277,7 @@ def stuck(plan: Plan, _: Profile, status: str) -> Plan:
     return replace(plan, stages=(*passing, Stage(status, plan.stages[-1].begins)))
 
 
-@scenario("assumed", after=_AFTER, status=Parameter(_status, "queued", "the word"))
+@scenario("assumed", after=_AFTER, status=Parameter(_status, "queued", "the undocumented status"))
 def unknown_status(plan: Plan, _: Profile, status: str) -> Plan:
     """Passes through an undocumented status, and completes."""
     half = plan.stages[-1].begins / 2
@@ -279,8 +289,8 @@ def unknown_status(plan: Plan, _: Profile, status: str) -> Plan:
 def backward(plan: Plan, _: Profile) -> Plan:
     """Is processing, then pending again, then completed."""
     third = plan.stages[-1].begins / 3
-    there_and_back = (Stage(Status.PROCESSING, third), Stage(Status.PENDING, 2 * third))
-    return replace(plan, stages=(plan.stages[0], *there_and_back, plan.stages[-1]))
+    forth_and_back = (Stage(Status.PROCESSING, third), Stage(Status.PENDING, 2 * third))
+    return replace(plan, stages=(plan.stages[0], *forth_and_back, plan.stages[-1]))
 
 
 @scenario("observed", after=_AFTER, seconds=_seconds(None, "for which it stays empty; without it, forever"))
@@ -289,22 +299,22 @@ def empty_result(plan: Plan, _: Profile, seconds: float | None) -> Plan:
     return replace(plan, empty_for=math.inf if seconds is None else seconds)
 
 
-@scenario("assumed", after=_AFTER, later=_seconds(30.0, "from completed to failed"), reason=_REASON)
+@scenario("assumed", after=_AFTER, later=_seconds(30.0, "between completed and failed"), reason=_REASON)
 def completed_then_failed(plan: Plan, _: Profile, later: float, reason: str) -> Plan:
-    """Is completed, and failed later."""
+    """Is completed, and changes to failed later."""
     end = Stage(Status.FAILED, plan.stages[-1].begins + later)
     return replace(plan, stages=(*plan.stages, end), failure=reason)
 
 
-@scenario("assumed", after=_AFTER, seconds=_seconds(1.0, "for which it is missing"))
+@scenario("assumed", after=_AFTER, seconds=_seconds(1.0, "for which it is not found"))
 def missing_at_first(plan: Plan, _: Profile, seconds: float) -> Plan:
-    """Cannot be found by get just after it was created (404)."""
+    """Is not found by get at first after its create (404)."""
     return replace(plan, hidden_for=seconds)
 
 
 @scenario("assumed", after=_AFTER, seconds=_seconds(5.0, "by which the list lags"))
 def list_behind(plan: Plan, _: Profile, seconds: float) -> Plan:
-    """Is in the list as it was some seconds ago, or not yet."""
+    """Appears in the list as it was some seconds ago, so at first not at all."""
     return replace(plan, list_behind=seconds)
 
 
@@ -321,14 +331,16 @@ def response_lost(plan: Plan, _: Profile, how: str) -> Plan:  # noqa: ARG001 - t
 
 
 @scenario(
-    "assumed", after=_AFTER, seconds=Parameter(_above_zero, 5.0, "seconds for which the deleted job is seen")
+    "assumed",
+    after=_AFTER,
+    seconds=Parameter(_above_zero, 5.0, "seconds for which the deleted job can still be read"),
 )
 def delete_race(plan: Plan, _: Profile, seconds: float) -> Plan:
-    """Completes at the moment of its delete, which succeeds; a little later it is gone."""
+    """Completes at the moment of its delete, which succeeds; the job disappears a little later."""
     return replace(plan, delete_late=seconds)
 
 
-@scenario("assumed", after=_AFTER, seconds=_seconds(60.0, "for which a link is good"))
+@scenario("assumed", after=_AFTER, seconds=_seconds(60.0, "for which a link works"))
 def expiring_link(plan: Plan, _: Profile, seconds: float) -> Plan:
     """Has a result whose link expires; getting the job again gives a new link."""
     return replace(plan, link_life=seconds)

@@ -1,7 +1,20 @@
-"""Where jobs are kept: the protocol of a store, and the function that opens one.
+"""Stores for jobs: the protocol of a store, and the function that opens one.
 
-A store keeps jobs, facts of accounts (scenarios, clocks and the like, as bytes) and the journal's notes. It
-knows nothing of the time of jobs or of the API's JSON.
+A store has jobs, facts of accounts (such as their scenarios and clocks, as bytes) and the entries of the
+request journal. It does not know the simulated time or the API's JSON.
+
+``memory`` is a store in this process. ``sql`` is a store in a database: SQLAlchemy builds the statements for
+the ``tables``, ``database`` executes them on the connections of ``sqlite`` or ``postgresql``, and ``entries``
+stores the journal. A job is stored as facts and its plan, not as a status, so nothing has to be recovered
+after a restart. If a store cannot be read or written, it raises ``StoreUnavailable``, which becomes a 503
+response; then nothing was changed.
+
+Facts have revisions, so that processes can follow each other's changes. Each change of a fact increments the
+store's revision and gives it to the fact. A process asks for the facts with a higher revision than the
+highest that it has read (``facts``). No change is missed as long as revisions become visible in their order.
+So a transaction increments the revision first, and other transactions that change facts wait until it has
+ended. A fact that is removed stays for a while without its value, so that others read that it is gone. Facts
+that no process has in memory, such as rate limits, are not ``followed``: they get no revision.
 """
 
 from __future__ import annotations
@@ -29,16 +42,24 @@ __all__ = [
 
 MEMORY: Final = "memory"
 
+_FORMS: Final = {
+    MEMORY: MEMORY,
+    "sqlite": "sqlite:///FILE",
+    "postgresql": "postgresql://USER@HOST/DATABASE",
+    "postgres": "postgresql://USER@HOST/DATABASE",
+}
+
 Result = TypeVar("Result")
 
 
 class Limits(NamedTuple):
-    """How much is kept; what is beyond is evicted, the oldest first.
+    """How much a store contains at most. What exceeds the limits is evicted.
 
     Attributes:
-        max_jobs: How many jobs at most. A database may hold some more for a moment.
-        max_facts: How many other facts, such as an account's orders. Those that were changed longest ago go.
-        retain: For how long, in seconds of the system's clock; infinite to keep them.
+        max_jobs: The number of jobs. The oldest are evicted. A database may contain some more for a moment.
+        retain: How long jobs are stored, in seconds of the system clock; infinite for no limit.
+        max_facts: The number of facts of accounts, such as their scenarios. Those whose last change is the
+            oldest are evicted.
     """
 
     max_jobs: int = 1_000_000
@@ -47,18 +68,18 @@ class Limits(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How many jobs there are, and how many were evicted."""
+    """The number of jobs in a store, and of jobs that were evicted."""
 
     jobs: int
     evicted: int
 
 
 class Facts(NamedTuple):
-    """What was kept beside the jobs after a revision.
+    """The facts that changed after a revision.
 
     Attributes:
-        revision: Counts the changes; it only grows.
-        changed: By kind and account (empty for all accounts): what is kept now, or None if nothing is.
+        revision: The store's revision, up to which these are all changes.
+        changed: The fact by its kind and account (empty for all accounts); None if it was removed.
     """
 
     revision: int
@@ -66,23 +87,23 @@ class Facts(NamedTuple):
 
 
 class InvalidStore(ValueError):
-    """There is no such store, or it cannot be opened. The message is one sentence for the user."""
+    """A URL names no store, or a store that cannot be opened. The message is one sentence for the user."""
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be read or written now, such as on a full disk. It may work again later."""
+    """The store cannot be read or written now, for example because the disk is full. It may work later."""
 
 
 class StoredEntry(NamedTuple):
-    """An entry of the request journal, as a store keeps it.
+    """An entry of the request journal, as it is stored.
 
     Attributes:
         user_id: The account; None if the request had no API key.
         operation: The operation that was requested.
-        job_id: The job that it is about; empty if there is none.
-        happened: When, in seconds since the epoch by the system's clock.
-        size: How many bytes it counts for.
-        entry: The entry itself. No API key is in it.
+        job_id: The job that it is about; empty without one.
+        happened: When the request was handled, in seconds since the epoch by the system clock.
+        size: The bytes that it counts against the journal's limit.
+        entry: The encoded entry, without secrets.
     """
 
     user_id: str | None
@@ -94,54 +115,57 @@ class StoredEntry(NamedTuple):
 
 
 class JobStore(Protocol):
-    """What the fake needs of a store. Every method is safe to call from several threads.
+    """A store for jobs. Its methods are safe to call from several threads.
 
-    All but ``close`` may raise :class:`StoreUnavailable`; then nothing is half done.
+    All methods except ``close`` may raise :class:`StoreUnavailable`; then nothing was changed.
 
     Attributes:
-        name: What it is, for people: ``memory``, or its URL without a password.
-        entries: Where processes that share this store keep their journal; None if none can share it.
+        name: ``memory``, or the URL of the database without its password.
+        entries: Stores the journal of the processes that share this store; None if it cannot be shared.
     """
 
     name: str
 
     @property
     def entries(self) -> EntryStore | None:
-        """Where the journal is kept."""
+        """The store of journal entries."""
         ...
 
     def put(self, job: Job) -> bool:
-        """Keep a new job. Return False if its id is taken."""
+        """Store a new job, and return True. Return False if there is a job with its id."""
         ...
 
     def get(self, job_id: str) -> Job | None:
-        """Return a job, whichever account it belongs to, or None."""
+        """Return the job with an id, of any account; None if there is no such job."""
         ...
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
-        """Replace a job with ``how(job)``, with no other change in between.
+        """Replace a job with ``how(job)``, without another change in between.
 
-        Return the job as it was before, or None if there is no such job.
+        Returns:
+            The job before the change; None if there is no such job.
         """
         ...
 
     def page(self, user_id: str | None) -> list[Job]:
-        """Return an account's jobs, or (None) all jobs, oldest first. Deleted ones are among them."""
+        """Return the jobs of an account, or (None) of all accounts, oldest first, including deleted jobs."""
         ...
 
-    def forget(self, user_id: str | None, *, but: str = "") -> None:
-        """Drop all that is kept of an account, or (None) of all accounts.
+    def forget(self, user_id: str | None, *, keep_kind: str = "") -> None:
+        """Remove everything of an account, or (None) of all accounts.
 
-        A fact of the kind ``but`` stays if it belongs to no account.
+        Args:
+            user_id: The account.
+            keep_kind: A kind of fact. The fact of this kind that is for all accounts is not removed.
         """
         ...
 
     def counts(self) -> Counts:
-        """Return how many jobs there are, of all accounts, and how many were evicted so far."""
+        """Return the number of jobs of all accounts, and of jobs evicted so far."""
         ...
 
     def facts(self, since: int) -> Facts | None:
-        """Return the facts that were kept after the revision ``since`` (0 for all); None without any."""
+        """Return the followed facts that changed after a revision (0 for all); None if no fact changed."""
         ...
 
     def amend(
@@ -150,13 +174,19 @@ class JobStore(Protocol):
         user_id: str | None,
         how: Callable[[bytes | None], tuple[bytes, Result]],
         *,
-        told: bool = True,
+        followed: bool = True,
     ) -> Result:
-        """Replace a fact of an account, or (None) of all accounts, with what ``how(fact)`` returns first.
+        """Replace a fact of an account, or (None) of all accounts, without another change in between.
 
-        Return what it returns second. No other change comes in between. If ``how`` raises, nothing is
-        changed. It must not call the store.
-        A fact that is not ``told`` does not appear in ``facts``.
+        Args:
+            kind: The kind of the fact.
+            user_id: The account.
+            how: Gets the fact (None without one), and returns the new fact and a result. It must not call the
+                store. If it raises, nothing is changed.
+            followed: Whether the fact has a revision, and is returned by ``facts``.
+
+        Returns:
+            The result of ``how``.
         """
         ...
 
@@ -171,27 +201,34 @@ def open_store(
     *,
     wall: Callable[[], float] = time.time,
 ) -> JobStore:
-    """Return the store that a URL names.
+    """Open the store that a URL names.
 
     Args:
         url: ``memory``, ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
-        limits: How much is kept.
-        wall: The system's clock, in seconds since the epoch.
+        limits: How much it contains at most.
+        wall: The system clock, in seconds since the epoch.
 
     Raises:
-        InvalidStore: There is none, it cannot be opened, or what it needs is not installed.
+        InvalidStore: The URL names no store, the store cannot be opened, or a package that it needs is not
+            installed.
     """
     if url == MEMORY:
-        from netmind_mock.stores.memory import MemoryStore  # noqa: PLC0415 - the one that is asked for
+        from netmind_mock.stores.memory import MemoryStore  # noqa: PLC0415 - imported only if used
 
         return MemoryStore(limits, wall=wall)
     scheme = url.partition(":")[0]
     if not url.startswith(("sqlite:///", "postgresql://", "postgres://")):
-        # What else it holds is not shown: there may be a password in it.
+        import difflib  # noqa: PLC0415 - imported only for an error
+
+        # The rest of the URL is not shown, since it may contain a password.
         expected = "memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-        raise InvalidStore(f"store: expected {expected}, got one of {scheme[:20]!r}")
+        near = difflib.get_close_matches(scheme, _FORMS, n=1)
+        suggestion = f"; did you mean {_FORMS[near[0]]}?" if near else ""
+        raise InvalidStore(
+            f"store: expected {expected}, got a URL that starts with {scheme[:20]!r}{suggestion}"
+        )
     try:
-        from netmind_mock.stores.sql import SqlStore, open_database  # noqa: PLC0415 - it brings SQLAlchemy along
+        from netmind_mock.stores.sql import SqlStore, open_database  # noqa: PLC0415 - it imports SQLAlchemy
 
         return SqlStore(open_database(url), limits, wall=wall)
     except ModuleNotFoundError as error:

@@ -1,7 +1,7 @@
-"""A database that several processes share: what SQLite and PostgreSQL have in common.
+"""Connections to a database that several processes share: the common part of SQLite and PostgreSQL.
 
-SQLAlchemy renders each statement once, and the driver executes it. To execute one through SQLAlchemy takes
-30 µs, and each request waits for some.
+SQLAlchemy renders each statement once, as text, and the driver executes the text. Executing a statement
+through SQLAlchemy takes 30 µs, and each request executes several.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class Database(ABC):
         is_closed: Whether it was closed.
     """
 
-    _errors: tuple[type[Exception], ...]  # what the driver and its pool raise
+    _errors: tuple[type[Exception], ...]  # raised by the driver and its pool
 
     def __init__(self, url: sa.URL, dialect: sa.Dialect) -> None:
-        """Open the database, and create the tables that are missing.
+        """Open the database, and create missing tables.
 
         Raises:
-            InvalidStore: It cannot be opened, or holds tables of another version.
+            InvalidStore: It cannot be opened, or its tables are of another version of netmind-testkit.
         """
         self.name = url.set(query={}).render_as_string(hide_password=True)
         self.dialect = dialect.name
@@ -45,30 +45,30 @@ class Database(ABC):
         self._rendered: dict[Any, tuple[str, dict[str, Any]]] = {}
         try:
             self._create_tables()
-        except (StoreUnavailable, TypeError) as error:  # the latter of an option of the URL
+        except (StoreUnavailable, TypeError) as error:  # TypeError: an option in the URL is not valid
             raise InvalidStore(f"store: {self.name} cannot be opened: {error}") from None
         finally:
-            self._close_idle()  # else they stay open if this raises
+            self._close_idle()  # otherwise they would stay open if this raises
 
     def reading(self) -> AbstractContextManager[Session]:
-        """Return a session that sees what was committed last, and waits for no writer."""
+        """Return a session that reads what is committed, without waiting for transactions that write."""
         return self._session(writes=False)
 
     def writing(self) -> AbstractContextManager[Session]:
-        """Return a session in a transaction: committed at the end, or rolled back if the block raises."""
+        """Return a session in a transaction. It is committed at the end, or rolled back on an exception."""
         return self._session(writes=True)
 
     @abstractmethod
     def lock(self, session: Session, name: str) -> None:
-        """Wait until no other transaction has locked this name; no other can until this one has ended."""
+        """Lock a name until the end of this transaction. Wait for another transaction that has locked it."""
 
     def close(self) -> None:
-        """Close the connections. One that is in use is closed when it is released."""
+        """Close the connections. Those in use are closed when they are released."""
         self.is_closed = True
         self._close_idle()
 
     def render(self, statement: Any) -> tuple[str, dict[str, Any]]:
-        """Return a statement as the driver takes it, and the values that it has itself."""
+        """Return the text of a statement in the driver's syntax, and the values that it contains."""
         rendered = self._rendered.get(statement)
         if rendered is None:
             compiled = statement.compile(dialect=self._dialect)
@@ -78,16 +78,18 @@ class Database(ABC):
 
     @contextlib.contextmanager
     def _session(self, *, writes: bool) -> Iterator[Session]:
-        """Return a session on a connection, which is kept for the next one if nothing went wrong on it.
+        """Return a session on a connection.
+
+        Afterwards the connection is used again only if it is intact: it was committed or rolled back.
 
         Raises:
-            StoreUnavailable: Something did.
+            StoreUnavailable: The database is closed, or the driver raised an error.
         """
         if self.is_closed:
             raise StoreUnavailable("it is closed")
         try:
             connection = self._acquire(writes)
-            is_intact = False  # also after KeyboardInterrupt, which may come in the middle of a statement
+            is_intact = False  # and stays so after a KeyboardInterrupt, which may interrupt a statement
             try:
                 cursor = connection.cursor()
                 if writes:
@@ -98,7 +100,7 @@ class Database(ABC):
                 is_intact = True
             except self._errors:
                 raise
-            except Exception:  # of the block
+            except Exception:  # raised by the block, not by the driver
                 connection.rollback()
                 is_intact = True
                 raise
@@ -111,33 +113,34 @@ class Database(ABC):
 
     @abstractmethod
     def _acquire(self, writes: bool) -> Any:
-        """Return a connection, on which a statement outside of a transaction is one."""
+        """Return a connection in autocommit mode: each statement outside a transaction is its own."""
 
     def _begin(self, cursor: Any) -> None:
         cursor.execute("BEGIN")
 
     @abstractmethod
     def _release(self, connection: Any, writes: bool, is_intact: bool) -> None:
-        """Keep a connection, or close it."""
+        """Keep a connection for the next session if it is intact, or else close it."""
 
     @abstractmethod
     def _close_idle(self) -> None:
-        """Close the connections that are kept."""
+        """Close the connections that are not in use."""
 
     def _create_tables(self) -> None:
         with self.writing() as session:
-            self.lock(session, "tables")
+            self.lock(session, "tables")  # servers that start at the same time would create them twice
             for table in tables:
                 session.run(CreateTable(table, if_not_exists=True))
                 try:
                     session.run(sa.select(table).limit(0))
                 except self._errors as error:
                     raise InvalidStore(
-                        f"store: {self.name} holds {table.name} of another version of netmind-testkit; "
+                        f"store: {self.name} has {table.name} of another version of netmind-testkit; "
                         f"use another database, or drop its tables netmind_… ({one_line(error)})"
                     ) from None
                 for index in table.indexes:
                     session.run(CreateIndex(index, if_not_exists=True))
+            # The row that has the store's revision
             first = inserted(self.dialect, facts).on_conflict_do_nothing()
             session.run(first, kind="", user_id="", fact=None, revision=0)
 
@@ -152,16 +155,16 @@ class Session:
         self._database = database
 
     def run(self, statement: Any, /, **values: Any) -> Any:
-        """Execute a statement, and return the driver's cursor: its rows, or the number of rows it changed."""
+        """Execute a statement, and return the driver's cursor with the rows or the number of changed rows."""
         text, own = self._database.render(statement)
         self._cursor.execute(text, {**own, **values})
         return self._cursor
 
     def run_many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
-        """Execute a statement, which has no values itself, for each row of values."""
+        """Execute a statement for each row of values. The statement must not contain values of its own."""
         self._cursor.executemany(self._database.render(statement)[0], rows)
 
 
 def one_line(error: Exception) -> str:
-    """Return what an error says, without the statement and its values."""
+    """Return the message of an error on one line, without the statement and its values."""
     return " ".join(str(getattr(error, "orig", None) or error).split())[:200]

@@ -1,4 +1,4 @@
-"""The request journal in a database, which several processes write and read."""
+"""The entries of the request journal in a database, which several processes write and read."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ if TYPE_CHECKING:
     from netmind_mock.stores import StoredEntry
     from netmind_mock.stores.database import Database, Session
 
-_NO_ACCOUNT = ""  # of requests without an API key
-_CALL = ""  # the name of the row of ``writers`` that has the last call
+_NO_ACCOUNT = ""  # for requests without an API key
+_CALL = ""  # the name of the row of ``writers`` that has the number of the last call
 
-_SLACK = 0.05  # the share of the limits that is added before what is beyond them is dropped
+# Finding out whether there are too many entries reads all their sizes. So it is not done with each batch, but
+# after this share of the limits was added, and before entries are read.
+_SLACK = 0.05
 
 _SIZE = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(entries.c.size), 0)).select_from(entries)
 _OLDEST = sa.select(entries.c.number, entries.c.size).order_by(entries.c.number)
 _OLD = entries.c.number <= given("number")
 _DROP = sa.delete(entries).where(_OLD)
 _DROPPED = sa.select(sa.func.coalesce(sa.func.sum(dropped_entries.c.dropped), 0))
-_DROPPED_OF = _DROPPED.where(dropped_entries.c.user_id == given("whose"))
+_DROPPED_OF = _DROPPED.where(dropped_entries.c.user_id == given("account"))
 _COUNT = (
     sa.select(sa.func.count())
     .select_from(entries)
@@ -44,22 +46,25 @@ _COUNT = (
 _ENTRIES = sa.select(entries.c.operation, entries.c.job_id, entries.c.entry).order_by(
     entries.c.happened, entries.c.number
 )
-_ENTRIES_OF = _ENTRIES.where(entries.c.user_id == given("whose"))
+_ENTRIES_OF = _ENTRIES.where(entries.c.user_id == given("account"))
 _FORGET_ALL = tuple(sa.delete(table) for table in (entries, dropped_entries))
-_FORGET = tuple(statement.where(statement.table.c.user_id == given("whose")) for statement in _FORGET_ALL)
+_FORGET = tuple(statement.where(statement.table.c.user_id == given("account")) for statement in _FORGET_ALL)
 _TOTALS = sa.select(totals)
-_CALL_UP = sa.update(writers).where(writers.c.name == _CALL).values(acknowledged=writers.c.acknowledged + 1)
+_NEXT_CALL = sa.update(writers).where(writers.c.name == _CALL).values(acknowledged=writers.c.acknowledged + 1)
 _CALLED = sa.select(writers.c.acknowledged).where(writers.c.name == _CALL)
 _WRITERS = sa.select(writers.c.name, writers.c.acknowledged).where(writers.c.name != _CALL)
-_GONE = sa.delete(writers).where(writers.c.name == given("writer"))
+_DROP_WRITER = sa.delete(writers).where(writers.c.name == given("writer"))
 
 
 class EntryStore:
-    """Keeps notes, and who writes them. Every method may raise ``StoreUnavailable``."""
+    """Stores entries, and the list of processes that write them. Each method may raise ``StoreUnavailable``.
+
+    ``netmind_mock.journal.shared`` explains calls and acknowledgements.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._added = self._added_bytes = 0  # by this process, since it last looked for what is too much
+        self._added = self._added_bytes = 0  # by this process, since it last checked the limits
         dialect = database.dialect
         self._insert = inserted(dialect, entries, without=("number",))
         self._add_total = added(inserted(dialect, totals))
@@ -74,57 +79,60 @@ class EntryStore:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing can be kept here any more."""
+        """Whether the database is closed."""
         return self._database.is_closed
 
     def add(
         self,
-        new: list[StoredEntry],
-        more: list[tuple[str, int, int, float, int]],
-        cut: dict[str | None, int],
+        batch: list[StoredEntry],
+        added_totals: list[tuple[str, int, int, float, int]],
+        dropped: dict[str | None, int],
         max_entries: int,
         max_bytes: int,
     ) -> None:
-        """Keep notes. Some of the oldest that there is no room for may stay until notes are read.
+        """Store a batch of entries. Until entries are read, there may be a few more than the limits allow.
 
         Args:
-            new: The notes.
-            more: What is added to the totals: operation, status, requests, seconds, with_fault.
-            cut: By account, how many notes there was no room for before they came here.
-            max_entries: How many notes are kept at most.
-            max_bytes: In how many bytes.
+            batch: The entries.
+            added_totals: What to add to the totals: operation, status, requests, seconds, with_fault.
+            dropped: By account, how many entries were dropped before they were written.
+            max_entries: How many entries are stored at most.
+            max_bytes: How many bytes they have at most.
         """
         with self._writing() as session:
-            dropped = [{"user_id": whose or _NO_ACCOUNT, "dropped": number} for whose, number in cut.items()]
-            session.run_many(self._add_dropped, dropped)
-            session.run_many(self._insert, [entry._asdict() for entry in new])
-            session.run_many(self._add_total, [dict(zip(totals.c.keys(), one, strict=True)) for one in more])
-            self._added += len(new)
-            self._added_bytes += sum(entry.size for entry in new)
+            counts = [{"user_id": one or _NO_ACCOUNT, "dropped": count} for one, count in dropped.items()]
+            session.run_many(self._add_dropped, counts)
+            session.run_many(self._insert, [entry._asdict() for entry in batch])
+            rows = [dict(zip(totals.c.keys(), one, strict=True)) for one in added_totals]
+            session.run_many(self._add_total, rows)
+            self._added += len(batch)
+            self._added_bytes += sum(entry.size for entry in batch)
             if self._added > max_entries * _SLACK or self._added_bytes > max_bytes * _SLACK:
                 self._drop(session, max_entries, max_bytes)
 
     def read(
         self, user_id: str | None, max_entries: int, max_bytes: int
     ) -> tuple[list[tuple[str, str, bytes]], int]:
-        """Return an account's notes, or (None) all, oldest first, and how many there was no room for.
+        """Drop entries over the limits, and return the entries of an account, or (None) of all accounts.
 
-        Each note comes with its operation and its job.
+        Returns:
+            For each entry, oldest first, its operation, its job and the encoded entry; and how many entries
+            were dropped so far.
         """
         with self._writing() as session:
             self._drop(session, max_entries, max_bytes)
             count, select = (_DROPPED, _ENTRIES) if user_id is None else (_DROPPED_OF, _ENTRIES_OF)
-            (dropped,) = session.run(count, whose=user_id).fetchone()
-            return session.run(select, whose=user_id).fetchall(), int(dropped)
+            (dropped,) = session.run(count, account=user_id).fetchone()
+            return session.run(select, account=user_id).fetchall(), int(dropped)
 
     def count(self, operation: str, job_id: str) -> int:
-        """Return how many notes there are of an operation on a job."""
+        """Return the number of entries with this operation and job."""
         with self._database.reading() as session:
             number: int = session.run(_COUNT, the_job=job_id, the_operation=operation).fetchone()[0]
             return number
 
     def size(self, max_entries: int, max_bytes: int) -> tuple[int, int]:
-        """Return how many notes are kept, and in how many bytes."""
+        """Drop entries over the limits, and return the number of entries and their bytes."""
         with self._writing() as session:
             self._drop(session, max_entries, max_bytes)
             count, size = session.run(_SIZE).fetchone()
@@ -137,15 +145,15 @@ class EntryStore:
             return rows
 
     def forget(self, session: Session, user_id: str | None) -> None:
-        """Drop an account's notes, or (None) all, within a transaction."""
-        self._database.lock(session, "notes")
+        """Remove the entries of an account, or (None) of all accounts, in a transaction of the caller."""
+        self._database.lock(session, "entries")
         for statement in _FORGET_ALL if user_id is None else _FORGET:
-            session.run(statement, whose=user_id)
+            session.run(statement, account=user_id)
 
     def call(self) -> int:
-        """Ask all writers for the notes that they took before. Return the number of this call, from 1."""
+        """Call all writers to write what they have queued. Return the number of the call, from 1."""
         with self._database.writing() as session:
-            if not session.run(_CALL_UP).rowcount:
+            if not session.run(_NEXT_CALL).rowcount:
                 session.run(self._keep_writer, name=_CALL, acknowledged=1)
             number: int = session.run(_CALLED).fetchone()[0]
             return number
@@ -157,29 +165,32 @@ class EntryStore:
             return 0 if row is None else row[0]
 
     def acknowledge(self, writer: str, number: int) -> None:
-        """Record that a writer has kept all notes that it took before a call."""
+        """Record that a writer has written all entries that it had queued before a call."""
         with self._database.writing() as session:
             session.run(self._keep_writer, name=writer, acknowledged=number)
 
     def writers(self) -> dict[str, int]:
-        """Return the writers, and the last call that each has responded to."""
+        """Return the writers, and the last call that each has acknowledged."""
         with self._database.reading() as session:
             return dict(session.run(_WRITERS).fetchall())
 
     def drop_writer(self, writer: str) -> None:
-        """Forget a writer, so that nothing waits for it."""
+        """Remove a writer from the list, so that readers do not wait for it."""
         with self._database.writing() as session:
-            session.run(_GONE, writer=writer)
+            session.run(_DROP_WRITER, writer=writer)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Session]:
-        """Return a session in the only transaction that writes notes: it counts those that it drops."""
+        """Return a session in the only transaction that writes entries.
+
+        Otherwise two transactions could drop the same entries, and count them twice.
+        """
         with self._database.writing() as session:
-            self._database.lock(session, "notes")
+            self._database.lock(session, "entries")
             yield session
 
     def _drop(self, session: Session, max_entries: int, max_bytes: int) -> None:
-        """Drop the oldest that there is no room for."""
+        """Drop the oldest entries until the others are within the limits, and count the dropped ones."""
         self._added = self._added_bytes = 0
         count, size = session.run(_SIZE).fetchone()
         too_many, too_large = count - max_entries, size - max_bytes

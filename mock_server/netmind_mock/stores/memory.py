@@ -1,4 +1,4 @@
-"""Jobs in this process's memory."""
+"""A store in the memory of this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MemoryStore:
-    """Keeps jobs in dictionaries, which keep the order of creation."""
+    """A store in memory. Its dictionaries have jobs in the order of creation, facts in that of change."""
 
     name = MEMORY
     entries = None
@@ -32,23 +32,24 @@ class MemoryStore:
         """Create an empty store.
 
         Args:
-            limits: How much is kept.
-            wall: The system's clock, in seconds since the epoch.
+            limits: How much it contains at most.
+            wall: The system clock, in seconds since the epoch.
         """
         self._limits = limits
         self._wall = wall
         self._jobs: dict[str, Job] = {}
         self._by_user: dict[str, deque[str]] = {}
-        self._put_at: deque[tuple[float, str]] = deque()  # only where jobs are retained for a time
+        self._put_at: deque[tuple[float, str]] = deque()  # empty if there is no limit on their age
         self._evicted = 0
+        # Facts with the revisions of their last changes, in this order; and the removed ones.
         self._facts: dict[tuple[str, str], tuple[int, bytes | None]] = {}
         self._dropped_facts: dict[tuple[str, str], tuple[int, None]] = {}
-        self._untold_facts: dict[tuple[str, str], tuple[int, bytes | None]] = {}
+        self._unfollowed_facts: dict[tuple[str, str], tuple[int, bytes | None]] = {}
         self._revision = 0
         self._lock = threading.Lock()
 
     def put(self, job: Job) -> bool:
-        """Keep a new job. Return False if its id is taken."""
+        """Store a new job, and return True. Return False if there is a job with its id."""
         with self._lock:
             if job.id in self._jobs:
                 return False
@@ -60,14 +61,14 @@ class MemoryStore:
             return True
 
     def get(self, job_id: str) -> Job | None:
-        """Return a job, whichever account it belongs to, or None."""
+        """Return the job with an id, of any account; None if there is no such job."""
         if self._put_at:
             with self._lock:
                 self._evict()
         return self._jobs.get(job_id)
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
-        """Replace a job with ``how(job)``, and return it as it was before."""
+        """Replace a job with ``how(job)``, and return the job before the change."""
         with self._lock:
             job = self._jobs.get(job_id)
             if job is not None:
@@ -75,19 +76,19 @@ class MemoryStore:
             return job
 
     def page(self, user_id: str | None) -> list[Job]:
-        """Return an account's jobs, or (None) all jobs, oldest first."""
+        """Return the jobs of an account, or (None) of all accounts, oldest first."""
         with self._lock:
             self._evict()
             if user_id is None:
                 return list(self._jobs.values())
             return [self._jobs[job_id] for job_id in self._by_user.get(user_id, ())]
 
-    def forget(self, user_id: str | None, *, but: str = "") -> None:
-        """Drop all that is kept of an account, or (None) of all accounts."""
+    def forget(self, user_id: str | None, *, keep_kind: str = "") -> None:
+        """Remove everything of an account, or (None) of all accounts except their fact of ``keep_kind``."""
         with self._lock:
             self._revision += 1
-            for name in [*self._facts, *self._untold_facts]:
-                if user_id in (None, name[1]) and name != (but, ""):
+            for name in [*self._facts, *self._unfollowed_facts]:
+                if user_id in (None, name[1]) and name != (keep_kind, ""):
                     self._drop_fact(name)
             if user_id is None:
                 self._jobs, self._by_user, self._put_at = {}, {}, deque()
@@ -96,19 +97,19 @@ class MemoryStore:
                 del self._jobs[job_id]
 
     def counts(self) -> Counts:
-        """Return how many jobs there are, and how many were evicted so far."""
+        """Return the number of jobs, and of jobs evicted so far."""
         with self._lock:
             self._evict()
             return Counts(len(self._jobs), self._evicted)
 
     def facts(self, since: int) -> Facts | None:
-        """Return the facts that were kept after the revision ``since``, or None if there are none."""
-        if since == self._revision:
+        """Return the followed facts that changed after a revision; None if no fact changed."""
+        if since == self._revision:  # without the lock, since each request asks
             return None
         with self._lock:
             changed: dict[tuple[str, str], bytes | None] = {}
             for facts in (self._facts, self._dropped_facts):
-                for name in reversed(facts):  # the last changed are last
+                for name in reversed(facts):  # the last change is last
                     revision, fact = facts[name]
                     if revision <= since:
                         break
@@ -121,35 +122,35 @@ class MemoryStore:
         user_id: str | None,
         how: Callable[[bytes | None], tuple[bytes, Result]],
         *,
-        told: bool = True,
+        followed: bool = True,
     ) -> Result:
         """Replace a fact of an account, or (None) of all accounts, and return the result of ``how``."""
         name = kind, user_id or ""
         with self._lock:
-            facts = self._facts if told else self._untold_facts
+            facts = self._facts if followed else self._unfollowed_facts
             after, result = how(facts.get(name, (0, None))[1])
-            self._revision += told
+            self._revision += followed
             self._dropped_facts.pop(name, None)
-            facts.pop(name, None)
+            facts.pop(name, None)  # so that it becomes the last one
             facts[name] = self._revision, after
-            if len(facts) > self._limits.max_facts:  # those of all accounts stay
+            if len(facts) > self._limits.max_facts:  # facts of all accounts are not evicted
                 self._drop_fact(next((name for name in facts if name[1]), name))
             return result
 
     def close(self) -> None:
-        """Do nothing."""
+        """Return without an error: there is nothing to close."""
 
     def _drop_fact(self, name: tuple[str, str]) -> None:
-        """Drop a fact, and remember for a while that it is gone."""
+        """Remove a fact. If it was followed, remember that it is gone, within the limit."""
         if self._facts.pop(name, None) is None:
-            self._untold_facts.pop(name, None)
+            self._unfollowed_facts.pop(name, None)
             return
         self._dropped_facts[name] = self._revision, None
         if len(self._dropped_facts) > self._limits.max_facts:
             del self._dropped_facts[next(iter(self._dropped_facts))]
 
     def _evict(self) -> None:
-        """Drop what is beyond the limits. The oldest job is its account's oldest as well."""
+        """Drop the jobs that exceed the limits, the oldest first."""
         while len(self._jobs) > self._limits.max_jobs:
             self._drop(next(iter(self._jobs)))
         if self._put_at:
@@ -160,9 +161,9 @@ class MemoryStore:
     def _drop(self, job_id: str) -> None:
         job = self._jobs.pop(job_id, None)
         if job is None:
-            return  # forgotten meanwhile
+            return  # it was removed by ``forget``
         ids = self._by_user[job.user_id]
-        ids.popleft()
+        ids.popleft()  # jobs are dropped in the order of creation, so it is the first of its account
         if not ids:
             del self._by_user[job.user_id]
         self._evicted += 1

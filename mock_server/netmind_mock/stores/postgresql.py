@@ -16,29 +16,37 @@ from netmind_mock.stores.tables import given
 if TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection
 
-_BUSY_SECONDS = 5  # for which a transaction waits for another one
+_BUSY_SECONDS = 5  # how long a transaction waits for another one
 _CONNECT_SECONDS = 5
-_RESPONSE_SECONDS = 20.0  # for which the server is waited for; it ends statements itself some seconds before
-_MAX_CONNECTIONS = 8  # of a process to read, and to write; a PostgreSQL has 100 for all
-_MAX_IDLE = 4  # that are kept, of each kind
-_IDLE_SECONDS = 1.0  # after which a connection is tried before it is used
+_RESPONSE_SECONDS = 20.0  # how long to wait for the server; it cancels statements some seconds earlier
+_MAX_CONNECTIONS = 8  # of a process, for reading and for writing; PostgreSQL allows 100 in total by default
+_MAX_IDLE = 4  # connections that stay open when not in use, for reading and for writing
+_IDLE_SECONDS = 1.0  # a connection that was not used for longer is tested before it is used
 
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(given("name"), 0)))
 
 
 class PostgresqlDatabase(Database):
-    """Connections to a PostgreSQL, in two pools, so that writers that wait for each other stop no reader."""
+    """Connections to a PostgreSQL server.
+
+    Reading and writing have separate pools. So transactions that wait for each other cannot occupy all
+    connections, and readers do not have to wait.
+    """
 
     _errors = (psycopg.Error, sa.exc.SQLAlchemyError)
 
     def __init__(self, url: sa.URL) -> None:
-        """Connect to the server."""
-        self._engines = _engine(url), _engine(url)  # that read, and that write
+        """Connect to the server.
+
+        Raises:
+            InvalidStore: The server cannot be reached, or an option of the URL is not valid.
+        """
+        self._engines = _engine(url), _engine(url)  # for reading, for writing
         self._failed_at = -math.inf
         super().__init__(url, self._engines[0].dialect)
 
     def lock(self, session: Session, name: str) -> None:
-        """Wait until no other transaction has locked this name; no other can until this one has ended."""
+        """Lock a name until the end of this transaction. Wait for another transaction that has locked it."""
         session.run(_LOCK, name=name)
 
     def _acquire(self, writes: bool) -> PoolProxiedConnection:
@@ -52,11 +60,11 @@ class PostgresqlDatabase(Database):
             self._release(connection, writes, is_intact=False)
 
     def _works(self, connection: PoolProxiedConnection) -> bool:
-        """Return False if the server was started again since a connection was used.
+        """Return whether a connection works. It does not if the server was restarted since it was last used.
 
-        It is tried if it was idle for long, or if another one failed meanwhile.
+        It is tested if it was not used for some time, or if another connection failed since then.
         """
-        idle_since = connection.info.get("idle_since", math.inf)  # a new one was not
+        idle_since = connection.info.get("idle_since", math.inf)  # a new connection works
         if idle_since < max(self._failed_at, time.monotonic() - _IDLE_SECONDS):
             try:
                 connection.execute("SELECT 1")
@@ -74,7 +82,7 @@ class PostgresqlDatabase(Database):
 
     def _close_idle(self) -> None:
         for engine in self._engines:
-            # The engine's own dispose() would take a new pool, and so never close what is in use now.
+            # Not engine.dispose(): it replaces the pool, and connections in use would never be closed.
             engine.pool.dispose()
 
 
@@ -86,7 +94,7 @@ def _engine(url: sa.URL) -> sa.Engine:
         max_overflow=_MAX_CONNECTIONS - _MAX_IDLE,
         pool_timeout=_RESPONSE_SECONDS,
         pool_use_lifo=True,
-        pool_reset_on_return=None,  # Database has rolled back
+        pool_reset_on_return=None,  # Database rolls back itself
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "options": f"-c lock_timeout={_BUSY_SECONDS}s -c statement_timeout={3 * _BUSY_SECONDS}s",
@@ -100,8 +108,8 @@ def _engine(url: sa.URL) -> sa.Engine:
 
 
 class _Connection(psycopg.Connection[Any]):
-    """A connection that gives up a server that stopped responding, for which libpq has no timeout."""
+    """A connection that raises an error if the server does not respond. libpq has no timeout for this."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Return the result of an operation."""
+        """Return the result of an operation. Raise an error of the driver after the timeout."""
         return super().wait(gen, interval, timeout or _RESPONSE_SECONDS)

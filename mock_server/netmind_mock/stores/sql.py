@@ -1,8 +1,8 @@
-"""Jobs in a database: a SQLite file, or PostgreSQL.
+"""A store in a database: a SQLite file, or PostgreSQL.
 
-What a call has kept stays kept if this process is killed. A SQLite file has a write-ahead log that is not
-synced at each commit (``synchronous=NORMAL``): if the machine loses power, the last moments may be lost, but
-never half of a job.
+When a method has returned, its change is not lost if this process is killed. A SQLite file has a write-ahead
+log that is not synced at each commit (``synchronous=NORMAL``): if the machine loses power, the last
+transactions may be lost, but only as a whole.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 _PUTS_BETWEEN_EVICTIONS = 100
 _AMENDMENTS_BETWEEN_EVICTIONS = 100
-_EVICTED = "evicted"  # a fact that no reset drops
+_EVICTED = "evicted"  # the kind of the fact that counts evicted jobs; ``forget`` does not remove it
 
 
-def _beyond(column: sa.Column[int], newest_first: Any, condition: Any, most: str) -> Any:
-    """Return the value of a column in the newest row that is too many, or NULL."""
+def _first_over_limit(column: sa.Column[int], newest_first: Any, condition: Any, limit: str) -> Any:
+    """Return the value of a column in the newest row over a limit; NULL if there are not so many rows."""
     newest = sa.select(column).where(condition).order_by(newest_first)
-    return newest.limit(1).offset(given(most)).correlate(None).scalar_subquery()
+    return newest.limit(1).offset(given(limit)).correlate(None).scalar_subquery()
 
 
 _GET = sa.select(jobs).where(jobs.c.id == given("job_id"))
@@ -48,70 +48,73 @@ _UPDATE = (
     .values({name: given(f"new_{name}") for name in ("packed_plan", "deleted_at", "polled_at")})
 )
 _PAGE_OF_ALL = sa.select(jobs).where(jobs.c.put_at > given("last")).order_by(jobs.c.number)
-_PAGE = _PAGE_OF_ALL.where(jobs.c.user_id == given("whose"))
+_PAGE = _PAGE_OF_ALL.where(jobs.c.user_id == given("account"))
 _FORGET_ALL_JOBS = sa.delete(jobs)
-_FORGET_JOBS = _FORGET_ALL_JOBS.where(jobs.c.user_id == given("whose"))
+_FORGET_JOBS = _FORGET_ALL_JOBS.where(jobs.c.user_id == given("account"))
 _ENDS = sa.select(sa.func.min(jobs.c.number), sa.func.max(jobs.c.number))
 _EVICT_MANY = sa.delete(jobs).where(
-    jobs.c.number <= _beyond(jobs.c.number, jobs.c.number.desc(), sa.true(), "max_jobs")
+    jobs.c.number <= _first_over_limit(jobs.c.number, jobs.c.number.desc(), sa.true(), "max_jobs")
 )
 _EVICT_OLD = sa.delete(jobs).where(jobs.c.put_at <= given("last"))
 _COUNT = sa.select(sa.func.count()).select_from(jobs)
 
-_ONE = (facts.c.kind == given("the_kind")) & (facts.c.user_id == given("whose"))
+_ONE = (facts.c.kind == given("the_kind")) & (facts.c.user_id == given("account"))
 _FACT = sa.select(facts.c.fact).where(_ONE)
 _CHANGED = sa.select(facts).where(facts.c.revision > given("since"))
-_COUNT_UP = sa.update(facts).where(facts.c.kind == "").values(revision=facts.c.revision + 1)
-_COUNTED = sa.select(facts.c.revision).where(facts.c.kind == "")
+_NEXT_REVISION = sa.update(facts).where(facts.c.kind == "").values(revision=facts.c.revision + 1)
+_REVISION = sa.select(facts.c.revision).where(facts.c.kind == "")
 _DROP = sa.update(facts).values(fact=sa.null(), revision=given("now"))
 _DROP_ALL_FACTS = _DROP.where(
     facts.c.fact.is_not(None),
     facts.c.kind != _EVICTED,
-    (facts.c.kind != given("but")) | (facts.c.user_id != ""),
+    (facts.c.kind != given("keep_kind")) | (facts.c.user_id != ""),
 )
-_DROP_FACTS = _DROP_ALL_FACTS.where(facts.c.user_id == given("whose"))
-# A fact that is not told has a revision below 0, the later the lower, which is never after any other.
+_DROP_FACTS = _DROP_ALL_FACTS.where(facts.c.user_id == given("account"))
+# A fact that is not followed has a negative revision, so that no process reads it as a change: the negative
+# time of its last change, so the newest has the lowest.
 _NEWEST = facts.c.revision.desc()
-_UNTOLD = facts.c.revision < 0
-_TOLD = (facts.c.revision > 0) & (facts.c.user_id != "")
-_KEPT = _TOLD & facts.c.fact.is_not(None)
-_DROPPED = _TOLD & facts.c.fact.is_(None)
+_UNFOLLOWED = facts.c.revision < 0
+_FOLLOWED = (facts.c.revision > 0) & (facts.c.user_id != "")
+_KEPT = _FOLLOWED & facts.c.fact.is_not(None)
+_DROPPED = _FOLLOWED & facts.c.fact.is_(None)
 _EVICT_FACTS = (
-    _DROP.where(_KEPT, facts.c.revision <= _beyond(facts.c.revision, _NEWEST, _KEPT, "max_facts")),
+    _DROP.where(_KEPT, facts.c.revision <= _first_over_limit(facts.c.revision, _NEWEST, _KEPT, "max_facts")),
     sa.delete(facts).where(
-        _DROPPED, facts.c.revision <= _beyond(facts.c.revision, _NEWEST, _DROPPED, "max_facts")
+        _DROPPED, facts.c.revision <= _first_over_limit(facts.c.revision, _NEWEST, _DROPPED, "max_facts")
     ),
     sa.delete(facts).where(
-        _UNTOLD, facts.c.revision >= _beyond(facts.c.revision, facts.c.revision, _UNTOLD, "max_facts")
+        _UNFOLLOWED,
+        facts.c.revision >= _first_over_limit(facts.c.revision, facts.c.revision, _UNFOLLOWED, "max_facts"),
     ),
 )
 
 
 def open_database(url: str) -> Database:
-    """Return the database that a URL names.
+    """Open the database that a URL names.
 
     Raises:
-        InvalidStore: It cannot be opened.
+        InvalidStore: The URL is not valid, or the database cannot be opened.
     """
     try:
         parsed = sa.make_url(url)
         if parsed.drivername == "sqlite":
             return SqliteDatabase(parsed)
-        from netmind_mock.stores.postgresql import PostgresqlDatabase  # noqa: PLC0415 - it brings psycopg along
+        from netmind_mock.stores.postgresql import PostgresqlDatabase  # noqa: PLC0415 - it imports psycopg
 
         return PostgresqlDatabase(parsed.set(drivername="postgresql"))
     except InvalidStore:
         raise
     except (sa.exc.ArgumentError, ValueError):
-        expected = "expected a URL such as sqlite:///jobs.db, got none that can be read"
-        raise InvalidStore(f"store: {expected}") from None
+        # The URL is not shown, since it may contain a password.
+        raise InvalidStore("store: this is not a valid URL; expected one such as sqlite:///jobs.db") from None
 
 
 class SqlStore:
-    """Keeps jobs in a database, which several processes may share.
+    """A store in a database, which several processes may share.
 
     Attributes:
-        entries: The request journal, which they share as well.
+        name: The URL of the database, without its password.
+        entries: The entries of the request journal, which the processes share as well.
     """
 
     def __init__(
@@ -124,9 +127,9 @@ class SqlStore:
         """Create a store over an open database.
 
         Args:
-            database: Where jobs are kept.
-            limits: How much is kept.
-            wall: The system's clock, in seconds since the epoch.
+            database: The database.
+            limits: How much it contains at most.
+            wall: The system clock, in seconds since the epoch.
         """
         self._database = database
         self.name = database.name
@@ -140,7 +143,7 @@ class SqlStore:
         self._keep = upserted(inserted(dialect, facts))
 
     def put(self, job: Job) -> bool:
-        """Keep a new job. Return False if its id is taken."""
+        """Store a new job, and return True. Return False if there is a job with its id."""
         with self._database.writing() as session:
             if not session.run(self._insert, **_row_of(job), put_at=self._wall()).rowcount:
                 return False
@@ -149,13 +152,13 @@ class SqlStore:
         return True
 
     def get(self, job_id: str) -> Job | None:
-        """Return a job, whichever account it belongs to, or None."""
+        """Return the job with an id, of any account; None if there is no such job."""
         with self._database.reading() as session:
             row = session.run(_GET, job_id=job_id).fetchone()
         return None if row is None or row[-1] <= self._last_evicted() else _job_of(row)
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
-        """Replace a job with ``how(job)``, and return it as it was before."""
+        """Replace a job with ``how(job)``, and return the job before the change."""
         with self._database.writing() as session:
             row = session.run(_LOCK, job_id=job_id).fetchone()
             if row is None:
@@ -168,30 +171,30 @@ class SqlStore:
             return before
 
     def page(self, user_id: str | None) -> list[Job]:
-        """Return an account's jobs, or (None) all jobs, oldest first."""
+        """Return the jobs of an account, or (None) of all accounts, oldest first."""
         last = self._last_evicted()
         with self._database.reading() as session:
-            rows = session.run(_PAGE_OF_ALL if user_id is None else _PAGE, last=last, whose=user_id)
+            rows = session.run(_PAGE_OF_ALL if user_id is None else _PAGE, last=last, account=user_id)
             return [_job_of(row) for row in rows]
 
-    def forget(self, user_id: str | None, *, but: str = "") -> None:
-        """Drop all that is kept of an account, or (None) of all accounts."""
+    def forget(self, user_id: str | None, *, keep_kind: str = "") -> None:
+        """Remove everything of an account, or (None) of all accounts except their fact of ``keep_kind``."""
         with self._database.writing() as session:
-            now = self._count_up(session)
-            everything = (_FORGET_ALL_JOBS, _DROP_ALL_FACTS)
-            for statement in everything if user_id is None else (_FORGET_JOBS, _DROP_FACTS):
-                session.run(statement, now=now, whose=user_id, but=but)
+            now = self._next_revision(session)
+            of_all = (_FORGET_ALL_JOBS, _DROP_ALL_FACTS)
+            for statement in of_all if user_id is None else (_FORGET_JOBS, _DROP_FACTS):
+                session.run(statement, now=now, account=user_id, keep_kind=keep_kind)
             self.entries.forget(session, user_id)
 
     def counts(self) -> Counts:
-        """Return how many jobs there are, and how many were evicted so far."""
+        """Return the number of jobs, and of jobs evicted so far."""
         with self._database.writing() as session:
             self._evict(session)
             (count,) = session.run(_COUNT).fetchone()
             return Counts(count, _evicted(session))
 
     def facts(self, since: int) -> Facts | None:
-        """Return the facts that were kept after the revision ``since``, or None if there are none."""
+        """Return the followed facts that changed after a revision; None if no fact changed."""
         with self._database.reading() as session:
             rows = session.run(_CHANGED, since=since).fetchall()
         if not rows:
@@ -205,16 +208,18 @@ class SqlStore:
         user_id: str | None,
         how: Callable[[bytes | None], tuple[bytes, Result]],
         *,
-        told: bool = True,
+        followed: bool = True,
     ) -> Result:
         """Replace a fact of an account, or (None) of all accounts, and return the result of ``how``."""
+        # Lock order: the row with the store's revision, then a name. Transactions that lock them in another
+        # order could block each other (a deadlock).
         with self._database.writing() as session:
             if next(self._amendments) % _AMENDMENTS_BETWEEN_EVICTIONS == 0:
-                self._evict_facts(session)  # first, since it changes the row that counts
-            now = self._count_up(session) if told else -int(self._wall() * 1e6)
-            if not told:  # there may be no row yet that other transactions would wait for
+                self._evict_facts(session)  # changes the row with the revision, so it is first
+            now = self._next_revision(session) if followed else -int(self._wall() * 1e6)
+            if not followed:  # a name, since the fact may have no row yet that others would wait for
                 self._database.lock(session, f"{kind} {user_id}")
-            row = session.run(_FACT, the_kind=kind, whose=user_id or "").fetchone()
+            row = session.run(_FACT, the_kind=kind, account=user_id or "").fetchone()
             before = None if row is None else row[0]
             after, result = how(before)
             if after != before:
@@ -226,25 +231,30 @@ class SqlStore:
         self._database.close()
 
     def _evict_facts(self, session: Session) -> None:
-        """Drop the facts that were changed longest ago, and forget which were dropped longest ago."""
-        now = self._count_up(session)
+        """Drop the facts whose last change is the oldest, and the rows of those dropped long ago."""
+        now = self._next_revision(session)
         for statement in _EVICT_FACTS:
             session.run(statement, max_facts=self._limits.max_facts, now=now)
 
-    def _count_up(self, session: Session) -> int:
-        session.run(_COUNT_UP)
-        revision: int = session.run(_COUNTED).fetchone()[0]
+    def _next_revision(self, session: Session) -> int:
+        """Increment the store's revision, and return it.
+
+        Other transactions that do this wait until this one has ended.
+        """
+        session.run(_NEXT_REVISION)
+        revision: int = session.run(_REVISION).fetchone()[0]
         return revision
 
     def _last_evicted(self) -> float:
-        """Return the moment up to which what was put is evicted, though it may still be there."""
+        """Return the time up to which jobs are evicted. Their rows may still exist, so readers skip them."""
         return self._wall() - self._limits.retain
 
     def _evict(self, session: Session) -> None:
-        """Drop what is beyond the limits."""
+        """Drop the jobs that exceed the limits, and count them."""
         evicted = session.run(_EVICT_OLD, last=self._last_evicted()).rowcount
         first, last = session.run(_ENDS).fetchone()
-        # The ends are found at once; what lies between is not counted unless there may be too many.
+        # Counting all jobs is slow, but the lowest and the highest number are found in the index. There
+        # cannot be too many jobs unless these are far enough apart.
         if first is not None and last - first >= self._limits.max_jobs:
             evicted += session.run(_EVICT_MANY, max_jobs=self._limits.max_jobs).rowcount
         if evicted:
@@ -253,7 +263,7 @@ class SqlStore:
 
 
 def _evicted(session: Session) -> int:
-    row = session.run(_FACT, the_kind=_EVICTED, whose="").fetchone()
+    row = session.run(_FACT, the_kind=_EVICTED, account="").fetchone()
     return 0 if row is None else int(row[0])
 
 
@@ -273,7 +283,7 @@ def _row_of(job: Job) -> dict[str, Any]:
 
 
 def _changing(job: Job) -> dict[str, Any]:
-    """Return the columns that a change may change."""
+    """Return the values of the columns that a change of the job may affect."""
     return {
         "packed_plan": _packed(job.plan),
         "deleted_at": job.deleted_at,
@@ -289,7 +299,7 @@ def _job_of(row: Sequence[Any]) -> Job:
     )
 
 
-# Jobs with equal plans share one in memory, also when they are read.
+# Many jobs have equal plans: each plan is encoded once, and jobs that are read share one in memory.
 @lru_cache(maxsize=1024)
 def _packed(plan: Plan) -> bytes:
     return msgspec.msgpack.encode(plan)
@@ -298,6 +308,6 @@ def _packed(plan: Plan) -> bytes:
 @lru_cache(maxsize=1024)
 def _unpacked(packed: bytes) -> Plan:
     plan = msgspec.msgpack.decode(packed, type=Plan)
-    # A status is one of Status or any other word, which is a type that msgspec cannot express.
+    # A status is a Status or any other word. msgspec cannot express this type, and returns all as plain text.
     stages = [Stage(_STATUSES.get(one.status, one.status), one.begins, one.polls) for one in plan.stages]
     return replace(plan, stages=tuple(stages))

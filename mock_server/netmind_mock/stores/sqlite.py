@@ -1,8 +1,8 @@
 """A SQLite file, which several processes of one machine share.
 
-Readers wait for nobody, since a writer appends to a log (WAL). One connection writes at a time. Threads wait
-for a lock. Other processes are waited for in pauses that begin shorter than SQLite's own, because a
-transaction takes microseconds.
+Readers do not wait, since writers append to a log (WAL). One connection writes at a time. A thread that wants
+to write waits for a lock of this process, and then tries again and again until no other process writes. The
+pauses between these attempts begin shorter than SQLite's own, because a transaction takes microseconds.
 """
 
 from __future__ import annotations
@@ -24,46 +24,52 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-_BUSY_SECONDS = 5  # for which a writer waits for others
+_BUSY_SECONDS = 5  # how long a writer waits for other writers
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.0001, 0.004
-_MAX_IDLE = 4  # connections that are kept, of each kind
-_CHECKED_SECONDS = 0.001  # for which the file is not checked again: a request makes more than one call
+_MAX_IDLE = 4  # connections that stay open when not in use, for reading and for writing
+_CHECKED_SECONDS = 0.001  # how long a check of the file is valid: a request uses the store several times
 
 
 class SqliteDatabase(Database):
-    """Connections to a SQLite file, as many as threads use it at once.
+    """Connections to a SQLite file, as many as threads use it at the same time.
 
-    Idle ones are kept in a list. There is no limit to hold and no server to lose, and a checkout from
-    SQLAlchemy's ``QueuePool`` takes 6 µs, half as long as a whole get.
+    Connections that are not in use are kept in a list. SQLAlchemy's ``QueuePool`` is not needed, since there
+    is no limit on the connections and no server that may end them. It would add 6 µs, half the time of a get.
     """
 
     _errors = (sqlite3.Error,)
 
     def __init__(self, url: sa.URL) -> None:
-        """Open the file, or create it."""
+        """Open the file, or create it.
+
+        Raises:
+            InvalidStore: The URL names no file, or the file cannot be opened.
+        """
         if not url.database or url.database == ":memory:" or url.query:
-            raise InvalidStore("store: expected a file, such as sqlite:///jobs.db; without one, use memory")
-        self._path = os.path.abspath(url.database)  # noqa: PTH100 - as it was named
-        self._idle: tuple[list[sqlite3.Connection], ...] = ([], [])  # those that read, those that write
-        self._turn = threading.Lock()
-        self._file: os.stat_result | None = None  # until it is certainly there
+            raise InvalidStore(
+                "store: expected a file, such as sqlite:///jobs.db; to use no file, use memory"
+            )
+        self._path = os.path.abspath(url.database)  # noqa: PTH100 - does not resolve links
+        self._idle: tuple[list[sqlite3.Connection], ...] = ([], [])  # for reading, for writing
+        self._write_lock = threading.Lock()
+        self._file: os.stat_result | None = None  # None until the file certainly exists
         self._checked_at = 0.0
         super().__init__(url, sqlite.dialect(paramstyle="named"))
-        self._file = os.stat(self._path)  # noqa: PTH116 - quicker than Path
+        self._file = os.stat(self._path)  # noqa: PTH116 - faster than Path
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
         """Return a session in the only transaction that writes."""
-        if not self._turn.acquire(timeout=_BUSY_SECONDS):
+        if not self._write_lock.acquire(timeout=_BUSY_SECONDS):
             raise StoreUnavailable("database is locked")
         try:
             with super().writing() as session:
                 yield session
         finally:
-            self._turn.release()
+            self._write_lock.release()
 
     def lock(self, session: Session, name: str) -> None:
-        """Do nothing: no other transaction writes."""
+        """Return without waiting, since no other transaction writes."""
 
     def _acquire(self, writes: bool) -> sqlite3.Connection:
         self._check_file()
@@ -106,14 +112,18 @@ class SqliteDatabase(Database):
                     idle.pop().close()
 
     def _check_file(self) -> None:
-        """Raise StoreUnavailable if the file is gone, since SQLite would go on writing to it."""
+        """Check that the file was not removed or replaced. SQLite would continue to write to the old file.
+
+        Raises:
+            StoreUnavailable: It was.
+        """
         now = time.monotonic()
         if self._file is None or now - self._checked_at < _CHECKED_SECONDS:
             return
         try:
-            is_there = os.path.samestat(os.stat(self._path), self._file)  # noqa: PTH116 - quicker than Path
+            is_same = os.path.samestat(os.stat(self._path), self._file)  # noqa: PTH116 - faster than Path
         except OSError:
-            is_there = False
-        if not is_there:
-            raise StoreUnavailable(f"{self._path} was removed or replaced; start the server again")
+            is_same = False
+        if not is_same:
+            raise StoreUnavailable(f"{self._path} was removed or replaced; restart the server")
         self._checked_at = now

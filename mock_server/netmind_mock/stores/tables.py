@@ -1,6 +1,6 @@
-"""The tables of a database, and what statements over them are made of.
+"""The tables of a database, and the parts of their statements.
 
-Text that comes from outside is kept as bytes: a database's text can hold neither NUL nor a lone surrogate.
+Text from requests is stored as bytes, because text columns accept neither NUL nor a lone surrogate.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ jobs = sa.Table(
     sa.Index("netmind_jobs_put_at", "put_at"),
 )
 
-# What is kept beside the jobs; ``user_id`` is empty for a fact of all accounts. The row without a kind counts
-# the changes. It is changed before any other, so that revisions come in the order of commits.
+# Facts of accounts. ``user_id`` is empty for a fact of all accounts, and ``fact`` is NULL if it was removed.
+# The row without a kind has the store's revision. A transaction that changes facts increments it first, and
+# thereby locks the row until it is committed. So lower revisions are always committed before higher ones.
 facts = sa.Table(
     "netmind_facts",
     metadata,
@@ -58,7 +59,7 @@ entries = sa.Table(
     sa.Column("entry", sa.LargeBinary, nullable=False),
     sa.Index("netmind_entries_of_user", "user_id", "happened"),
     sa.Index("netmind_entries_of_job", "job_id", "operation"),
-    sa.Index("netmind_entries_sizes", "number", "size"),  # else their sum reads all notes
+    sa.Index("netmind_entries_sizes", "number", "size"),  # otherwise their sum would read all entries
 )
 
 dropped_entries = sa.Table(
@@ -78,7 +79,8 @@ totals = sa.Table(
     sa.Column("with_fault", sa.BigInteger, nullable=False),
 )
 
-# Who writes notes, and the last call that each has responded to; the row without a name has the last call.
+# The processes that write entries, with the last call that each has acknowledged. The row without a name has
+# the number of the last call.
 writers = sa.Table(
     "netmind_writers",
     metadata,
@@ -90,28 +92,28 @@ tables = (jobs, facts, entries, dropped_entries, totals, writers)
 
 
 def given(name: str) -> sa.BindParameter[Any]:
-    """Return a value that comes with each execution."""
+    """Return a parameter, whose value is given when the statement is executed."""
     return sa.bindparam(name)
 
 
 def insertion(dialect: str, table: sa.Table) -> Any:
-    """Return an insertion that can say what becomes of a row with the same key."""
+    """Return an INSERT that supports ``on_conflict_do_update`` and ``on_conflict_do_nothing``."""
     return {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect](table)
 
 
 def inserted(dialect: str, table: sa.Table, *, without: tuple[str, ...] = ()) -> Any:
-    """Return an insertion of values by the names of their columns."""
+    """Return an INSERT of a row. Its parameters have the names of the columns."""
     columns = {column.name: given(column.name) for column in table.columns if column.name not in without}
     return insertion(dialect, table).values(columns)
 
 
 def upserted(statement: Any) -> Any:
-    """Return an insertion that replaces the row with the same key."""
+    """Return an INSERT that replaces a row with the same key."""
     return _over(statement, lambda column: statement.excluded[column.name])
 
 
 def added(statement: Any) -> Any:
-    """Return an insertion that adds to the numbers of the row with the same key."""
+    """Return an INSERT that adds its numbers to those of a row with the same key."""
     return _over(statement, lambda column: column + statement.excluded[column.name])
 
 

@@ -1,4 +1,4 @@
-"""Answers what ``httpx`` sends to the fake, sync and async; anything else goes where it would have gone."""
+"""Intercept the requests of ``httpx`` to the fake, sync and async. Other requests are sent as usual."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _active: list[InProcessTransport] = []
 _changing = threading.Lock()
-_before: dict[str, Any] = {}  # what answered before the first of them
+_before: dict[str, Any] = {}  # the methods of httpx that the first interception replaced
 
 
 def start(transport: InProcessTransport) -> None:
-    """Answer for this carrier's URLs from now on; the last that was started comes first."""
+    """Intercept requests to this transport's URLs. If several transports match, the last one is used."""
     with _changing:
         if not _active:
             _before["sync"] = httpx.HTTPTransport.handle_request
@@ -31,7 +31,7 @@ def start(transport: InProcessTransport) -> None:
 
 
 def stop(transport: InProcessTransport) -> None:
-    """No longer answer for this carrier."""
+    """Stop intercepting requests for this transport."""
     with _changing:
         _active.remove(transport)
         if not _active:
@@ -44,33 +44,33 @@ def _handle(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response
     if transport is None:
         response: httpx.Response = _before["sync"](self, request)
         return response
-    arrival = _asked(transport, request, request.read())
-    transport.let_pass(arrival.wait)
-    return _answered(arrival, transport, request)
+    arrival = _send(transport, request, request.read())
+    transport.advance(arrival.wait)
+    return _response(arrival, transport, request)
 
 
 async def _handle_async(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
     transport = _transport_of(request)
     if transport is None:
-        later: httpx.Response = await _before["async"](self, request)
-        return later
-    arrival = _asked(transport, request, await request.aread())
+        async_response: httpx.Response = await _before["async"](self, request)
+        return async_response
+    arrival = _send(transport, request, await request.aread())
     if arrival.wait:
         await transport.clock.async_sleep(arrival.wait)
-    return _answered(arrival, transport, request)
+    return _response(arrival, transport, request)
 
 
 def _transport_of(request: httpx.Request) -> InProcessTransport | None:
     url = str(request.url)
-    return next((transport for transport in reversed(_active) if transport.takes(url)), None)
+    return next((transport for transport in reversed(_active) if transport.handles(url)), None)
 
 
-def _asked(transport: InProcessTransport, request: httpx.Request, body: bytes) -> Arrival:
+def _send(transport: InProcessTransport, request: httpx.Request, body: bytes) -> Arrival:
     timeout = request.extensions.get("timeout", {}).get("read")
     return transport.send(request.method, str(request.url), request.headers.multi_items(), body, timeout)
 
 
-def _answered(arrival: Arrival, transport: InProcessTransport, request: httpx.Request) -> httpx.Response:
+def _response(arrival: Arrival, transport: InProcessTransport, request: httpx.Request) -> httpx.Response:
     if arrival.failure is not None:
         raise _translated(arrival.failure, request, "Server disconnected without sending a response.")
     return httpx.Response(
@@ -78,16 +78,16 @@ def _answered(arrival: Arrival, transport: InProcessTransport, request: httpx.Re
     )
 
 
-def _translated(failure: Exception, request: httpx.Request, closed: str) -> httpx.TransportError:
+def _translated(failure: Exception, request: httpx.Request, closed_message: str) -> httpx.TransportError:
     if isinstance(failure, TimedOut):
         return httpx.ReadTimeout("The read operation timed out", request=request)
     if isinstance(failure, ConnectionBroken) and failure.reset:
         return httpx.ReadError("[Errno 104] Connection reset by peer", request=request)
-    return httpx.RemoteProtocolError(closed, request=request)
+    return httpx.RemoteProtocolError(closed_message, request=request)
 
 
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body as it arrives."""
+    """The body of a response. Its parts arrive on the virtual clock."""
 
     def __init__(self, arrival: Arrival, transport: InProcessTransport, request: httpx.Request) -> None:
         self._arrival = arrival
@@ -96,7 +96,7 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         for step in self._arrival.steps:
-            self._transport.let_pass(step.pause)
+            self._transport.advance(step.pause)
             yield self._part(step)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""Answers what ``requests`` sends to the fake, through ``responses``, whose rules hold for anything else."""
+"""Intercept the requests of ``requests`` to the fake with ``responses``, which handles all other URLs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ RESET = (104, "Connection reset by peer")
 
 
 class Interception(responses.BaseResponse):
-    """What ``responses`` is to answer for the fake's URLs. A response of the test's own comes first."""
+    """A response registered with ``responses`` for all URLs of the fake.
+
+    Responses that the test registered for these URLs take precedence.
+    """
 
     def __init__(self, transport: InProcessTransport, registry: responses.RequestsMock) -> None:
         super().__init__("any method", transport.base_url + "/")
@@ -33,30 +36,30 @@ class Interception(responses.BaseResponse):
         self._last: tuple[requests.PreparedRequest | None, HTTPResponse | None] = (None, None)
 
     def matches(self, request: requests.PreparedRequest) -> tuple[bool, str]:
-        """Whether the request is the fake's, and no other response wants it."""
-        if not self._transport.takes(str(request.url)):
-            return False, f"is not answered: the fake answers for {self._transport.base_url} only"
+        """Return whether this response is used for the request, and if not, why."""
+        if not self._transport.handles(str(request.url)):
+            return False, f"the fake only handles URLs below {self._transport.base_url}"
         registered = self._registry.registered()
         later = registered[registered.index(self) + 1 :] if self in registered else []
         for other in registered:
             if isinstance(other, Interception):
-                if other is not self and any(one is other for one in later) and other.takes(request):
-                    return False, "another fake answers"
+                if other is not self and any(one is other for one in later) and other.handles(request):
+                    return False, "a fake that was started later handles this URL"
             elif other.matches(request)[0]:
-                return False, "a response of the test's own answers"
+                return False, "the test registered a response for this URL"
         return True, ""
 
-    def is_of(self, mock: responses.RequestsMock) -> bool:
-        """Whether it is registered with this mock."""
+    def is_registered_with(self, mock: responses.RequestsMock) -> bool:
+        """Return whether it is registered with this mock."""
         return mock is self._registry and self in mock.registered()
 
-    def is_asked_by(self, send: Any) -> bool:
-        """Whether what is beneath the guard is ``responses``, which will ask for this."""
+    def is_reached_by(self, send: Any) -> bool:
+        """Return whether ``send`` is the one of ``responses``, which then uses this response."""
         return send.__module__ == responses.__name__ and self in self._registry.registered()
 
-    def takes(self, request: requests.PreparedRequest) -> bool:
-        """Whether the request is the fake's."""
-        return self._transport.takes(str(request.url))
+    def handles(self, request: requests.PreparedRequest) -> bool:
+        """Return whether the request is for a URL of the fake."""
+        return self._transport.handles(str(request.url))
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -66,16 +69,16 @@ class Interception(responses.BaseResponse):
 
     @property
     def call_count(self) -> int:
-        """At least 1: a fake that nobody called is no mistake."""
+        """Return at least 1, so that ``assert_all_requests_are_fired`` ignores a fake without requests."""
         return max(super().call_count, 1)
 
     def get_response(self, request: requests.PreparedRequest) -> HTTPResponse:
-        """The fake's answer, or what ``requests`` raises where none comes."""
+        """Return the fake's response, or raise the exception of ``requests`` for a lost one."""
         self._wait_as_urllib3_would(request)
         timeout = _read_timeout(getattr(request, "req_kwargs", {}).get("timeout"))
         body, url = _whole(request.body), str(request.url)
         arrival = self._transport.send(str(request.method), url, request.headers.items(), body, timeout)
-        self._transport.let_pass(arrival.wait)
+        self._transport.advance(arrival.wait)
         if isinstance(arrival.failure, TimedOut):
             message = f"{urlsplit(url).netloc}: Read timed out. (read timeout={arrival.failure.seconds:g})"
             raise requests.exceptions.ReadTimeout(message, request=request)
@@ -92,74 +95,82 @@ class Interception(responses.BaseResponse):
         return response
 
     def _wait_as_urllib3_would(self, request: requests.PreparedRequest) -> None:
-        """Let the time pass that a ``Retry`` waits: ``responses`` asks again at once with the same request.
+        """Advance the clock by the time that urllib3's ``Retry`` would wait before this request.
 
-        Its ``Retry`` is only to be had from whoever asks.
+        ``responses`` retries at once, with the same request object, and does not pass the ``Retry`` to us. So
+        it is read from the local variables of its ``_on_request``.
         """
-        before, answered = self._last
-        asking: Any = sys._getframe(2).f_locals.get("retries")
-        if before is not request or answered is None or not isinstance(asking, Retry):
+        before, response = self._last
+        retries: Any = sys._getframe(2).f_locals.get("retries")
+        if before is not request or response is None or not isinstance(retries, Retry):
             return
-        asked = asking.get_retry_after(answered) if asking.respect_retry_after_header else None
-        self._transport.let_pass(asked or asking.get_backoff_time())
+        seconds = retries.get_retry_after(response) if retries.respect_retry_after_header else None
+        self._transport.advance(seconds or retries.get_backoff_time())
 
 
 class Guard:
-    """Sees to it that nothing meant for the API leaves the machine, whatever a test does to ``responses``.
+    """Keeps requests to the fake's URLs from reaching the real API, where they would be billed.
 
-    It would be paid for. So the guard answers beneath ``responses``, for when that has been stopped, and
-    before any other mock of it that has no response of its own for the URL.
+    A test may stop or reset ``responses``, or start a second ``RequestsMock``. So the guard replaces two
+    methods: ``HTTPAdapter.send``, which is called if ``responses`` is stopped, and
+    ``RequestsMock._on_request``, for a mock that has no response for the URL and may pass it through.
     """
 
     def __init__(self, interception: Interception) -> None:
-        """Stand guard from now on, until ``undo``."""
+        """Replace the two methods until ``undo`` is called."""
         self._interception = interception
-        self._is_on_guard = True
+        self._is_active = True
         self._adapters = cast("Any", HTTPAdapter)
         self._mocks = cast("Any", responses.RequestsMock)
         self._real_send = self._adapters.send
-        self._real_ask = self._mocks._on_request
-        guard, send, ask = self, self._real_send, self._real_ask
+        self._real_on_request = self._mocks._on_request
+        guard, send, on_request = self, self._real_send, self._real_on_request
 
         def guarded_send(adapter: HTTPAdapter, request: Any, *arguments: Any, **options: Any) -> Any:
-            if not guard._is_on_guard or not interception.takes(request) or interception.is_asked_by(send):
+            if not guard._is_active or not interception.handles(request) or interception.is_reached_by(send):
                 return send(adapter, request, *arguments, **options)
             options = {**dict(zip(_SEND_ARGUMENTS, arguments, strict=False)), **options}
-            return guard._answered(adapter, request, options)
+            return guard._respond(adapter, request, options)
 
-        def guarded_ask(mock: responses.RequestsMock, adapter: Any, request: Any, **options: Any) -> Any:
-            if not guard._is_on_guard or interception.is_of(mock) or not interception.takes(request):
-                return ask(mock, adapter, request, **options)
+        def guarded_on_request(
+            mock: responses.RequestsMock, adapter: Any, request: Any, **options: Any
+        ) -> Any:
+            if (
+                not guard._is_active
+                or interception.is_registered_with(mock)
+                or not interception.handles(request)
+            ):
+                return on_request(mock, adapter, request, **options)
             request.params = mock._parse_request_params(request.path_url)
             request.req_kwargs = options
             if any(one.matches(request)[0] for one in mock.registered()):
-                return ask(mock, adapter, request, **options)
-            return guard._answered(adapter, request, options)
+                return on_request(mock, adapter, request, **options)
+            return guard._respond(adapter, request, options)
 
-        self._send, self._ask = guarded_send, guarded_ask
+        self._send, self._on_request = guarded_send, guarded_on_request
         self._adapters.send = guarded_send
-        self._mocks._on_request = guarded_ask
+        self._mocks._on_request = guarded_on_request
 
     @property
     def is_outermost(self) -> bool:
-        """Whether nobody has put anything before it since."""
+        """Return whether ``HTTPAdapter.send`` is still the guard's, not a replacement made after it."""
         return bool(self._adapters.send is self._send)
 
     def undo(self) -> None:
-        """Stand guard no longer. What somebody else has put before it stays."""
-        self._is_on_guard = False
+        """Restore the two methods. A replacement that other code made later is kept."""
+        self._is_active = False
         if self._adapters.send is self._send:
             self._adapters.send = self._real_send
-        if self._mocks._on_request is self._ask:
-            self._mocks._on_request = self._real_ask
+        if self._mocks._on_request is self._on_request:
+            self._mocks._on_request = self._real_on_request
 
-    def _answered(self, adapter: HTTPAdapter, request: Any, options: dict[str, Any]) -> Any:
+    def _respond(self, adapter: HTTPAdapter, request: Any, options: dict[str, Any]) -> Any:
         request.req_kwargs = options
         return adapter.build_response(request, self._interception.get_response(request))
 
 
 def _whole(body: Any) -> bytes:
-    """A body as requests has it: text, bytes, none, or parts that a generator gives."""
+    """Return the body of a prepared request as bytes. It is text, bytes, None, a file or a generator."""
     if isinstance(body, str):
         return body.encode()
     return bytes(body) if isinstance(body, bytes | bytearray) else b"".join(body or ())
@@ -190,18 +201,18 @@ def _response(
 
 
 def _message(headers: tuple[tuple[str, str], ...]) -> Any:
-    """The headers, as requests looks for cookies in them."""
+    """Return the headers as a message of ``http.client``, in which requests looks for cookies."""
     message = http.client.HTTPMessage()
     for name, value in headers:
         message[name] = value
     return message
 
 
-_MAX_AT_ONCE = 64 * 1024  # bytes
+_MAX_READ_BYTES = 64 * 1024
 
 
 class _Body(io.RawIOBase):
-    """A body as a socket would give it; raises what a socket would raise."""
+    """The body of a response, read part by part as from a socket. It raises the exceptions of a socket."""
 
     def __init__(self, steps: tuple[BodyPart, ...], transport: InProcessTransport) -> None:
         self._steps = iter(steps)
@@ -212,8 +223,8 @@ class _Body(io.RawIOBase):
         return True
 
     def read1(self, size: int = -1) -> bytes:
-        """As ``http.client`` has it, and urllib3 calls it."""
-        return self.read(size if size > 0 else _MAX_AT_ONCE) or b""
+        """Return up to ``size`` bytes. urllib3 calls this method of ``http.client.HTTPResponse``."""
+        return self.read(size if size > 0 else _MAX_READ_BYTES) or b""
 
     def readinto(self, buffer: Any) -> int:
         if not self._left:
@@ -227,7 +238,7 @@ class _Body(io.RawIOBase):
         step = next(self._steps, None)
         if step is None:
             return b""
-        self._transport.let_pass(step.pause)
+        self._transport.advance(step.pause)
         if isinstance(step.failure, TimedOut):
             raise TimeoutError("timed out")
         if isinstance(step.failure, ConnectionBroken) and step.failure.reset:

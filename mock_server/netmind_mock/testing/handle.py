@@ -1,4 +1,4 @@
-"""What a test holds: orders before, assertions after; the same for a fake in process and a served one."""
+"""The methods of ``Mock`` and ``LiveMock``: set up scenarios and faults, read the journal, assert."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class JobState:
 
     Attributes:
         id: 32 hexadecimal digits.
-        model: As it was asked for.
-        status: As a poll would be answered.
-        scenario: What was ordered for it; empty if nothing was.
+        model: The model of the create request.
+        status: The status that a poll would get.
+        scenario: Its scenario; empty without one.
         deleted: Whether it was deleted.
     """
 
@@ -43,24 +43,24 @@ class JobState:
 
 
 class Handle:
-    """Orders what becomes of jobs and answers, and says what the client under test did.
+    """What a test can do with a fake: set up scenarios and faults, and assert what the client did.
 
     Attributes:
-        base_url: Where the API is, without a slash or /v1 at its end; also in ``NETMIND_BASE_URL``.
-        api_key: A token that is accepted; also in ``NETMIND_API_KEY``.
+        base_url: The URL of the API, without ``/v1`` or a slash at the end; also in ``NETMIND_BASE_URL``.
+        api_key: An API key that is accepted; also in ``NETMIND_API_KEY``.
     """
 
     base_url: str
     api_key: str
-    _if_nothing_came = ""
+    _if_no_requests = ""
 
     def __init__(self, fake: Fake, user_id: str | None, base_url: str, api_key: str) -> None:
         """Control a fake.
 
         Args:
             fake: The fake.
-            user_id: The only account that it is about; None for all.
-            base_url: Where its API is.
+            user_id: The account to control; None for all.
+            base_url: The URL of its API.
             api_key: An API key that is accepted.
         """
         self._fake = fake
@@ -74,7 +74,7 @@ class Handle:
         self._check_used()
         try:
             return call(self._fake, self._user_id, name, payload or {})
-        except InvalidInput as mistake:  # raised where the test asked for it, and not by our own frames
+        except InvalidInput as mistake:  # raised at the test's own line, without our frames
             raise type(mistake)(str(mistake)) from None
 
     def _entries(self, operation: str | None = None) -> list[Entry]:
@@ -87,18 +87,18 @@ class Handle:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.base_url!r})"
 
-    # Orders
+    # Setup
 
     def next_job(self, scenario: str = "completed", /, *, times: int = 1, **arguments: Any) -> None:
-        """Order what becomes of the next job that is created, or of the next ``times`` jobs.
+        """Queue a scenario for the next job that is created, or for the next ``times`` jobs.
 
         Args:
             scenario: Its name, such as ``failed``; ``netmind-mock scenarios`` lists them.
-            times: For how many jobs, one after the other.
-            arguments: The scenario's own, such as ``after=600``.
+            times: For how many jobs.
+            arguments: The arguments of the scenario, such as ``after=600``.
 
         Raises:
-            InvalidInput: There is no such scenario or argument; with the nearest that there is.
+            InvalidInput: There is no such scenario or argument. The message suggests a similar one.
         """
         __tracebackhide__ = True
         self._call("add_next_job", {**arguments, "scenario": scenario, "times": times, "where": _caller()})
@@ -106,18 +106,24 @@ class Handle:
     def every_job(
         self, scenario: str, /, *, model: str | None = None, prompt: str | None = None, **arguments: Any
     ) -> None:
-        """Order what becomes of every job, or of those of a model (``Qwen/*``) or with words in the prompt.
+        """Set the scenario of all jobs, or only of those that match.
+
+        Args:
+            scenario: Its name, such as ``failed``.
+            model: Only jobs of this model; ``Qwen/*`` matches all models of Qwen.
+            prompt: Only jobs with this text in the prompt.
+            arguments: The arguments of the scenario, such as ``after=600``.
 
         Raises:
-            InvalidInput: It cannot be, or can never match.
+            InvalidInput: There is no such scenario, argument or model, or an earlier rule matches first.
         """
         __tracebackhide__ = True
         conditions = {"model": model, "prompt": prompt}
-        stated = {name: value for name, value in conditions.items() if value is not None}
-        self._call("add_rule", {**stated, **arguments, "scenario": scenario})
+        given = {name: value for name, value in conditions.items() if value is not None}
+        self._call("add_rule", {**given, **arguments, "scenario": scenario})
 
     def otherwise(self, scenario: str, /, **arguments: Any) -> None:
-        """Order what becomes of the jobs that nothing else is ordered for; the mark of a test does so.
+        """Set the scenario of all jobs without another one, as the marker of a test does.
 
         Raises:
             InvalidInput: There is no such scenario or argument.
@@ -126,30 +132,30 @@ class Handle:
         self._call("add_rule", {**arguments, "scenario": scenario, "otherwise": True})
 
     def clear_rules(self) -> None:
-        """Take away what was ordered for every job."""
+        """Remove the scenario and rules for all jobs."""
         self._call("clear_rules")
 
     def fault(self, operation: str, kind: str = "status", /, **arguments: Any) -> None:
-        """Let something go wrong with the answers of an operation; by default with the next one.
+        """Add a fault to the responses of an operation; by default to the next one.
 
         Args:
             operation: ``create``, ``get``, ``list``, ``delete`` or ``file``.
             kind: Such as ``status``, ``reset`` or ``delay``; ``netmind-mock scenarios`` lists them.
-            arguments: The kind's own, and ``times``, ``skip``, ``probability``, ``job``.
+            arguments: The arguments of this kind, and ``times``, ``skip``, ``probability``, ``job``.
 
         Raises:
-            InvalidInput: There is no such operation, kind or argument; with the nearest that there is.
+            InvalidInput: There is no such operation, kind or argument. The message suggests a similar one.
         """
         __tracebackhide__ = True
-        asked = {**arguments, "operation": operation, "kind": kind, "where": _caller()}
-        self._call("add_fault", asked)
+        payload = {**arguments, "operation": operation, "kind": kind, "where": _caller()}
+        self._call("add_fault", payload)
 
     def clear_faults(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         self._call("clear_faults")
 
     def complete(self, job: Any) -> None:
-        """Complete a job now: a ``by_hand`` one, or any that has not ended.
+        """Complete a job now. Its scenario can be ``by_hand`` or any other.
 
         Raises:
             InvalidInput: There is no such job, or it has ended.
@@ -158,7 +164,7 @@ class Handle:
         self._call("complete", {"id": _id_of(job)})
 
     def fail(self, job: Any, reason: str = "Failed by hand") -> None:
-        """Let a job fail now, with its last log line.
+        """Make a job fail now, with ``reason`` as its last log line.
 
         Raises:
             InvalidInput: There is no such job, or it has ended.
@@ -167,14 +173,14 @@ class Handle:
         self._call("fail", {"id": _id_of(job), "reason": reason})
 
     def reset(self) -> None:
-        """Forget jobs, orders and journal."""
+        """Delete all jobs, scenarios, rules, faults and journal entries."""
         self._call("reset")
 
     # What happened
 
     @property
     def jobs(self) -> Sequence[JobState]:
-        """The jobs, oldest first."""
+        """Return the jobs, oldest first."""
         return [
             JobState(job["id"], job["model"], job["status"], job["scenario"], job["deleted_at"] is not None)
             for job in reversed(self._call("jobs")["jobs"])
@@ -182,11 +188,11 @@ class Handle:
 
     @property
     def journal(self) -> Sequence[Entry]:
-        """Every request and its answer, oldest first."""
+        """Return every request with its response, oldest first."""
         return self._entries()
 
     def requests(self, operation: str) -> Sequence[Entry]:
-        """The requests of an operation, oldest first.
+        """Return the requests of an operation, oldest first.
 
         Raises:
             InvalidInput: There is no such operation.
@@ -199,22 +205,26 @@ class Handle:
 
     @property
     def spend(self) -> Spend:
-        """What the jobs would have cost, by the price table; without one, each create costs 1."""
+        """Return what the jobs would have cost by the price table. Without one, each create costs 1."""
         return spend_from_json(self._call("spend"))
 
     def polling(self, job: Any = None) -> Polling:
-        """How a job was polled; by default the only one.
+        """Return how a job was polled.
+
+        Args:
+            job: The job or its id. Not needed if there is only one.
 
         Raises:
-            InvalidInput: There is no such job, or several and none is named.
+            InvalidInput: There is no such job, or there are several and ``job`` is missing.
         """
         __tracebackhide__ = True
         return polling_from_json(self._call("polling", {"id": _id_of(job or self._only_job())}))
 
     def unused(self) -> Sequence[str]:
-        """The orders that came to nothing, each with the place where it was written.
+        """Return the scenarios and faults that were never used, each with the file and line that set it up.
 
-        Those for a next job that no create used, and faults for so many requests that struck none.
+        These are queued scenarios that no create used, and faults that were not applied to any request. A
+        fault with a probability, or without a number of times, is not reported.
         """
         waiting = self._call("next_jobs")["next_jobs"]
         faults = [
@@ -223,8 +233,8 @@ class Handle:
             if one["times"] is not None and one["probability"] == 1 and not one["applied"]
         ]
         return [
-            *(f"next_job({one['scenario']!r}), written in {one['where']}" for one in waiting),
-            *(f"fault({one['operation']!r}, {one['kind']!r}), written in {one['where']}" for one in faults),
+            *(f"next_job({one['scenario']!r}) at {one['where']}" for one in waiting),
+            *(f"fault({one['operation']!r}, {one['kind']!r}) at {one['where']}" for one in faults),
         ]
 
     # Assertions
@@ -237,77 +247,78 @@ class Handle:
         config: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        """Fail unless so many creates were accepted that ask for this.
+        """Fail unless ``times`` creates with this model, config and options were accepted.
 
         Args:
             times: How many; None for at least one.
             model: The model's name.
             config: The whole config.
-            options: Options of the config, such as ``prompt="A cup of coffee"``; others may be there besides.
+            options: Some options of the config, such as ``prompt="A cup of coffee"``.
 
         Raises:
-            AssertionError: The message names the field, what was expected and came, and the nearest request.
+            AssertionError: The message names the field, the expected and the actual value, and the
+                closest request.
         """
         __tracebackhide__ = True
-        assert_created(self._seen(), times=times, model=model, config=config, options=options)
+        assert_created(self._received(), times=times, model=model, config=config, options=options)
 
     def assert_requested(self, operation: str, *, times: int | None = None) -> None:
-        """Fail unless an operation was asked for so often; None for at least once.
+        """Fail unless ``times`` requests of an operation were sent; None for at least one.
 
         Raises:
-            AssertionError: It was not; the message lists what was.
+            AssertionError: There were more or fewer; the message lists the requests.
             InvalidInput: There is no such operation.
         """
         __tracebackhide__ = True
-        assert_times(self._seen(), self.requests(operation), operation, times)
+        assert_times(self._received(), self.requests(operation), operation, times)
 
     def assert_billed_once(self) -> None:
-        """Fail if a create was sent again because the answer to the first was lost.
+        """Fail if a create was sent again because the response to the first was lost.
 
         Raises:
-            AssertionError: One was; the message names both requests and the jobs.
+            AssertionError: The message names both requests and both jobs.
         """
         __tracebackhide__ = True
         spend = self.spend
         if spend.twice:
-            raise AssertionError("paid for twice: " + "; ".join(map(str, spend.twice)))
+            raise AssertionError("billed twice: " + "; ".join(map(str, spend.twice)))
         if spend.dropped:
-            room = f"the journal had no room for {spend.dropped} requests"
-            raise AssertionError(f"nobody knows whether anything was paid for twice: {room}")
+            dropped = f"{spend.dropped} requests were dropped from the journal (see the option journal)"
+            raise AssertionError(f"unknown whether anything was billed twice: {dropped}")
 
     def assert_all_used(self) -> None:
-        """Fail if an order came to nothing: a next job that no create used, a fault that struck no request.
+        """Fail if a scenario or fault was never used, as :meth:`unused` returns them.
 
         Raises:
-            AssertionError: One did; the message says which, and where it was written.
+            AssertionError: The message names each one, and the file and line that set it up.
         """
         __tracebackhide__ = True
         unused = self.unused()
         if not unused:
             return
         operations = [entry.operation for entry in self.journal]
-        actual = ", ".join(f"{operations.count(name)} of {name}" for name in dict.fromkeys(operations))
+        actual = ", ".join(f"{operations.count(name)} {name}" for name in dict.fromkeys(operations))
         raise AssertionError(
-            f"ordered, and come to nothing: {'; '.join(unused)}. What came: {actual or 'no request'}. "
-            "Does the code under test do less than this test orders, or with another token? "
-            "(netmind_mock_unused = ignore lets it pass)"
+            f"set up but never used: {'; '.join(unused)}. Requests your client sent: {actual or 'none'}. "
+            "Does the code under test send fewer requests than this test expects, or use another API key? "
+            "(To allow this, set netmind_mock_unused = ignore.)"
         )
 
-    def _seen(self) -> Actual:
+    def _received(self) -> Actual:
         dropped: int = self._call("journal", {"limit": 1})["dropped"]
-        return Actual(self.journal, dropped, self._if_nothing_came)
+        return Actual(self.journal, dropped, self._if_no_requests)
 
     def _only_job(self) -> str:
         jobs = self.jobs
         if len(jobs) != 1:
             raise InvalidInput(
-                f"polling: there are {len(jobs)} jobs; say which, such as mock.polling(mock.jobs[0])"
+                f"polling: there are {len(jobs)} jobs; pass one of them, such as mock.polling(mock.jobs[0])"
             )
         return jobs[0].id
 
 
 def _id_of(job: Any) -> str:
-    """The id of a job: itself, or what has one as an attribute or a key."""
+    """Return the id of a job: a string, or an object or dict with an ``id``."""
     if isinstance(job, str):
         return job
     found = job.get("id") if isinstance(job, dict) else getattr(job, "id", None)
@@ -317,7 +328,7 @@ def _id_of(job: Any) -> str:
 
 
 def _caller() -> str:
-    """Where the test is that calls the handle: ``file:line``."""
+    """Return the file and line that called a method of the handle, as ``file:line``."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
         frame = frame.f_back

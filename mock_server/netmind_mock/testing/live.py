@@ -1,4 +1,4 @@
-"""A served fake for clients in any language: a server on a thread, and an account for every test."""
+"""The fake as a real HTTP server on a thread, with a new account for each test."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ _END_WITHIN_SECONDS = 5.0
 
 
 class LiveServer:
-    """A server on a port of its own, on a thread of this process.
+    """An HTTP server on a free port, in a thread of this process.
 
     Attributes:
-        base_url: Where it is.
+        base_url: Its URL.
     """
 
     base_url: str
 
     def __init__(self, **options: Any) -> None:
-        """Set up a server; it listens once it is started, such as by ``with``.
+        """Create a server. It listens once it is started, for example by ``with``.
 
         Args:
-            options: The options of :class:`netmind_mock.options.Options` that it can have, such as
-                ``profile="observed"``.
+            options: Options of :class:`netmind_mock.options.Options`, such as ``profile="observed"``. Not
+                all apply to a server in a test.
 
         Raises:
-            InvalidFile: There is no such option, or it does not take the value.
+            InvalidFile: There is no such option, or its value is not valid.
         """
         self._options = options_from(LIVE, **options)
         self._undo = contextlib.ExitStack()
         self._fake: Fake
 
     def start(self) -> LiveServer:
-        """Listen, and respond from now on.
+        """Start the server. It listens when this returns.
 
         Raises:
-            InvalidFile: A profile, rules or prices hold a mistake.
+            InvalidFile: The profile, rules or prices are not valid.
         """
-        import uvicorn  # noqa: PLC0415 - 0.1 s, which only a served fake needs
+        import uvicorn  # noqa: PLC0415 - takes 0.1 s, and only a server needs it
 
-        from netmind_mock.serving.server import config_of, listen  # noqa: PLC0415 - brings the above along
+        from netmind_mock.serving.server import config_of, listen  # noqa: PLC0415 - imports uvicorn
         from netmind_mock.serving.worker import Worker  # noqa: PLC0415
 
         app = app_of(self._options, clock=SimulatedClock(speed=self._options.speed), wire_faults=KINDS)
@@ -77,7 +77,7 @@ class LiveServer:
         return self
 
     def stop(self) -> None:
-        """Respond no more."""
+        """Stop the server."""
         self._undo.close()
 
     def __enter__(self) -> LiveServer:
@@ -89,14 +89,14 @@ class LiveServer:
         self.stop()
 
     def account(self) -> LiveMock:
-        """Return a new account on it, whose jobs, scenarios, faults, clock and journal are its own."""
+        """Return a new account, with its own jobs, scenarios, faults, clock and journal."""
         return LiveMock(
             self._fake, self.base_url, f"netmind-mock-{secrets.token_hex(12)}", unused=self._options.unused
         )
 
 
 class LiveClock:
-    """An account's clock on a served fake. It runs in real time until it is steered."""
+    """The clock of an account on a server. It runs in real time until it is changed."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self._call = call
@@ -107,7 +107,7 @@ class LiveClock:
         return now
 
     def advance(self, seconds: float) -> None:
-        """Send the clock forward.
+        """Advance the clock.
 
         Raises:
             InvalidInput: ``seconds`` is negative, or not a number.
@@ -115,7 +115,7 @@ class LiveClock:
         self._call("change_clock", {"advance": seconds})
 
     def freeze(self) -> None:
-        """Stop the clock; it can still be sent forward."""
+        """Stop the clock. It can still be advanced."""
         self._call("change_clock", {"freeze": True})
 
     def resume(self) -> None:
@@ -123,17 +123,15 @@ class LiveClock:
         self._call("change_clock", {"freeze": False})
 
     def patch_sleep(self) -> None:
-        """Refuse: there is no such thing on a served fake.
+        """Raise InvalidInput: only the virtual clock of ``netmind_mock`` can replace sleeps.
 
         Raises:
             InvalidInput: Always.
         """
-        raise InvalidInput(
-            "clock: a served fake keeps real time; patch_sleep is for netmind_mock, in process"
-        )
+        raise InvalidInput("clock: netmind_server keeps real time; patch_sleep works with netmind_mock only")
 
     def set_speed(self, speed: float) -> None:
-        """Let ``speed`` simulated seconds pass in a real one.
+        """Let ``speed`` simulated seconds pass in each real second.
 
         Raises:
             InvalidInput: ``speed`` is not a positive number.
@@ -142,31 +140,31 @@ class LiveClock:
 
 
 class LiveMock(Handle):
-    """An account on a served fake. Within a ``with`` block, the environment points to it.
+    """An account on a :class:`LiveServer`. In a ``with`` block, environment variables point to it.
 
     Attributes:
-        clock: Its time.
+        clock: Its clock.
     """
 
     clock: LiveClock
-    _if_nothing_came = (
-        "does the code under test read NETMIND_BASE_URL and NETMIND_API_KEY, and was it called? "
-        "Each token is an account of its own, and this is about that of NETMIND_API_KEY"
+    _if_no_requests = (
+        "Was the code under test called, and does it read NETMIND_BASE_URL and NETMIND_API_KEY? "
+        "Only requests with the API key in NETMIND_API_KEY belong to this test."
     )
 
     def __init__(self, fake: Fake, base_url: str, api_key: str, *, unused: str = "fail") -> None:
-        """Control the account of an API key; it exists by being used."""
+        """Control the account of an API key. It needs no registration: each key is an account."""
         super().__init__(fake, user_id_of(api_key), base_url, api_key)
         self.clock = LiveClock(self._call)
         self._unused = unused
         self._undo = contextlib.ExitStack()
 
-    def pointed_to(self) -> contextlib.AbstractContextManager[None]:
-        """Within a ``with`` block, ``NETMIND_BASE_URL`` and ``NETMIND_API_KEY`` lead here."""
+    def in_environment(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context manager that sets ``NETMIND_BASE_URL`` and ``NETMIND_API_KEY`` to this account."""
         return environment(NETMIND_BASE_URL=self.base_url, NETMIND_API_KEY=self.api_key)
 
     def __enter__(self) -> LiveMock:
-        self._undo.enter_context(self.pointed_to())
+        self._undo.enter_context(self.in_environment())
         return self
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""The fake in this process, without a socket and without waiting, for ``requests`` and ``httpx``."""
+"""The fake in this process, for ``requests`` and ``httpx``: no sockets, no waiting."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ API_KEY = "netmind-mock-token"
 
 
 class Mock(Handle):
-    """A fake in process. While it is started, it answers ``requests`` and ``httpx`` for its base URL.
+    """A fake in this process. While it is started, it intercepts ``requests`` and ``httpx`` for its base URL.
 
-    A context manager, and a decorator that hands it to the function as its last argument.
+    A context manager, and a decorator that passes the fake to the function as its last argument.
 
     Args:
-        profile: How the API behaves: ``documented``, ``observed``, a TOML file's path, or a Profile.
-        requests_mock: The mock of ``responses`` to be used; by default its own default one.
-        options: The options of :class:`netmind_mock.options.Options` that a fake in process can have:
-            ``duration`` (in seconds of the virtual clock), ``seed``, ``rules``, ``prices``, ``base_url``,
-            ``api_key``, ``strict_models``, ``max_polls``, ``journal``, ``unused`` and ``patch_sleep``.
+        profile: How the API behaves: ``documented``, ``observed``, the path of a TOML file, or a Profile.
+        requests_mock: The ``responses.RequestsMock`` to register with; by default ``responses.mock``.
+        options: Some options of :class:`netmind_mock.options.Options`: ``duration`` (in seconds of the
+            virtual clock), ``seed``, ``rules``, ``prices``, ``base_url``, ``api_key``, ``strict_models``,
+            ``max_polls``, ``journal``, ``unused`` and ``patch_sleep``.
 
     Raises:
-        InvalidFile: There is no such option, or it does not take the value; a profile, rules or prices hold a
-            mistake.
+        InvalidFile: There is no such option, its value is not valid, or the profile, rules or prices are not
+            valid.
 
     Attributes:
-        clock: Its time, which passes only when a test or code that sleeps lets it.
+        clock: Its virtual clock, which advances only when code sleeps or a test advances it.
     """
 
     clock: VirtualClock
-    _if_nothing_came = (
-        "does the code under test read NETMIND_BASE_URL, and was it called? "
-        "In process, only requests and httpx are answered"
+    _if_no_requests = (
+        "Was the code under test called, and does it read NETMIND_BASE_URL? "
+        "Only requests and httpx are intercepted."
     )
 
     def __init__(
@@ -64,7 +64,7 @@ class Mock(Handle):
         requests_mock: responses.RequestsMock | None = None,
         **options: Any,
     ) -> None:
-        """Set up a fake, as the class says; it answers once it is started, such as by ``with``."""
+        """Create a fake. It intercepts requests once it is started, for example by ``with``."""
         self._arguments = {"profile": profile, "requests_mock": requests_mock, **options}
         if isinstance(profile, str):
             options["profile"] = profile
@@ -90,31 +90,31 @@ class Mock(Handle):
 
     @property
     def wsgi_app(self) -> Callable[..., Iterable[bytes]]:
-        """The fake as a WSGI application, for clients that take one; faults of the connection raise there."""
+        """Return the fake as a WSGI application. Connection-level faults raise exceptions in it."""
         self._is_used = True
         return self.app
 
     def _check_used(self) -> None:
         if not self._is_used:
             advice = "use it in a with block, as a decorator, or call its start()"
-            raise RuntimeError(f"this fake was never started, so nobody can have called it: {advice}")
+            raise RuntimeError(f"this fake was never started, so it received no requests; {advice}")
 
     def start(self) -> Mock:
-        """Answer from now on, and set ``NETMIND_BASE_URL`` and ``NETMIND_API_KEY``.
+        """Start intercepting requests, and set ``NETMIND_BASE_URL`` and ``NETMIND_API_KEY``.
 
         Raises:
-            RuntimeError: It is started already.
+            RuntimeError: It is already started.
         """
         if self._is_started:
-            raise RuntimeError("this fake is started already: stop it first, or make another")
+            raise RuntimeError("this fake is already started: stop it first, or create another one")
         with contextlib.ExitStack() as undo:
             undo.enter_context(environment(NETMIND_BASE_URL=self.base_url, NETMIND_API_KEY=self.api_key))
-            undo.enter_context(_our_client_on(self.clock))
+            undo.enter_context(_our_clients_use(self.clock))
             undo.callback(self.clock.unpatch_sleep)
             if _is_installed("responses") and _is_installed("requests"):
-                undo.enter_context(_answering_requests(self._transport, self._requests_mock))
+                undo.enter_context(_intercepting_requests(self._transport, self._requests_mock))
             if _is_installed("httpx"):
-                undo.enter_context(_answering_httpx(self._transport))
+                undo.enter_context(_intercepting_httpx(self._transport))
             if self._patch_sleep:
                 self.clock.patch_sleep()
             self._undo = undo.pop_all()
@@ -122,7 +122,7 @@ class Mock(Handle):
         return self
 
     def stop(self) -> None:
-        """Answer no longer, and put everything back."""
+        """Stop intercepting requests, and restore the environment variables and the clocks."""
         self._is_started = False
         self._undo.close()
 
@@ -137,10 +137,10 @@ class Mock(Handle):
             self.assert_all_used()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Decorate a function, sync or async: each call of it has a fake of its own.
+        """Decorate a function, sync or async. Each call gets a new fake with the same options.
 
         Raises:
-            TypeError: It is no function, or one that yields, or takes no argument by position.
+            TypeError: It is not a function, it is a generator, or it has no positional parameter.
         """
         signature, name = _without_last_argument(function)
         if inspect.iscoroutinefunction(function):
@@ -163,17 +163,22 @@ class Mock(Handle):
 
 
 def _without_last_argument(function: Callable[..., Any]) -> tuple[inspect.Signature, str]:
-    """A signature without what the function is handed, which pytest would look for; and its name."""
+    """Return the signature without its last positional parameter, and the name of this parameter.
+
+    pytest would look for a fixture with this name if it stayed in the signature.
+    """
     if not inspect.isfunction(function) or inspect.isgeneratorfunction(function):
-        raise TypeError(f"netmind_mock.start() decorates functions that return, not {function!r}")
-    signature = inspect.signature(function)
-    handed = [one for one in signature.parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD][-1:]
-    if not handed:
         raise TypeError(
-            f"netmind_mock.start() hands the fake to {function.__name__}(), which takes no argument"
+            f"netmind_mock.start() can only decorate a function that is not a generator, not {function!r}"
         )
-    kept = [one for one in signature.parameters.values() if one not in handed]
-    return signature.replace(parameters=kept), handed[0].name
+    signature = inspect.signature(function)
+    last = [one for one in signature.parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD][-1:]
+    if not last:
+        raise TypeError(
+            f"netmind_mock.start() passes the fake to {function.__name__}(), which has no parameter for it"
+        )
+    kept = [one for one in signature.parameters.values() if one not in last]
+    return signature.replace(parameters=kept), last[0].name
 
 
 @functools.cache
@@ -183,7 +188,7 @@ def _is_installed(name: str) -> bool:
 
 @contextlib.contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """Set environment variables within a ``with`` block."""
+    """Set environment variables in a ``with`` block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -196,31 +201,32 @@ def environment(**variables: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _our_client_on(clock: VirtualClock) -> contextlib.AbstractContextManager[None]:
-    """Let clients of this kit that were given no clock sleep on this one."""
-    from netmind_client import use_clock  # noqa: PLC0415 - it brings requests along
+def _our_clients_use(clock: VirtualClock) -> contextlib.AbstractContextManager[None]:
+    """Make this kit's clients use this clock, unless they were created with another one."""
+    from netmind_client import use_clock  # noqa: PLC0415 - imports requests
 
     return use_clock(sleep=clock.sleep, monotonic=clock.monotonic)
 
 
 @contextlib.contextmanager
-def _answering_requests(
-    transport: InProcessTransport, given: responses.RequestsMock | None
+def _intercepting_requests(
+    transport: InProcessTransport, requests_mock: responses.RequestsMock | None
 ) -> Iterator[None]:
     import responses  # noqa: PLC0415 - an optional library
 
-    from netmind_mock.testing.for_requests import Guard, Interception  # noqa: PLC0415 - brings the above along
+    from netmind_mock.testing.for_requests import Guard, Interception  # noqa: PLC0415 - imports responses
 
-    registry = given or responses.mock
+    registry = requests_mock or responses.mock
     interception = Interception(transport, registry)
     guard = Guard(interception)
     registry.add(interception)
     registry.start()
-    theirs = guard.is_outermost  # the registry was active already: whoever started it will stop it
+    # start() replaces HTTPAdapter.send only if the registry is not active yet. If it was, its owner stops it.
+    was_active = guard.is_outermost
     try:
         yield
     finally:
-        if not theirs:
+        if not was_active:
             registry.stop(allow_assert=False)
             registry.calls.reset()
         guard.undo()
@@ -229,7 +235,7 @@ def _answering_requests(
 
 
 @contextlib.contextmanager
-def _answering_httpx(transport: InProcessTransport) -> Iterator[None]:
+def _intercepting_httpx(transport: InProcessTransport) -> Iterator[None]:
     from netmind_mock.testing import for_httpx  # noqa: PLC0415 - an optional library
 
     for_httpx.start(transport)

@@ -1,4 +1,4 @@
-"""Ends a test whose client never would: one that polls for ever, or while its clock stands still."""
+"""End a test whose client polls forever, or while the virtual clock does not advance."""
 
 from __future__ import annotations
 
@@ -9,81 +9,95 @@ from typing import NamedTuple
 
 _POLL = re.compile(r"/v1/generation/([0-9a-f]{32})")
 
-# So many polls of a job at one and the same moment of a clock that stands; and so many after a real pause,
-# which shows that the client sleeps, and not on this clock.
-MAX_STANDING = 100
-MAX_PAUSES = 3
-PAUSE_SECONDS = 0.5
+# Limits while the virtual clock does not advance. A client that polls in a busy loop reaches the first one.
+# A client that sleeps in real time between its polls would take long for that, and reaches the second one.
+_MAX_POLLS = 100
+_MAX_PAUSES = 3
+_PAUSE_SECONDS = 0.5
 
 
 class PollLimitReached(BaseException):
-    """The client polls without end. No ``except Exception`` swallows it, so that the test ends."""
+    """The client polls without end.
 
-    __module__ = "netmind_mock"  # where it is public, and short in a report
+    A BaseException, so that ``except Exception`` in a client's retry loop does not catch it.
+    """
+
+    __module__ = "netmind_mock"  # the public name, which reports show
 
 
-class _Standing(NamedTuple):
-    """Polls at one moment of the virtual clock: the moment, how many, when the last was, and real pauses."""
+class _Moment(NamedTuple):
+    """The polls of a job at one moment of the virtual clock.
 
-    moment: float
+    Attributes:
+        time: The moment.
+        polls: How many polls.
+        last: When the last one was, by the real monotonic clock.
+        pauses: How many of them followed a real pause.
+    """
+
+    time: float
     polls: int
     last: float
     pauses: int
 
 
 class PollLimit:
-    """Counts polls by their job."""
+    """Counts the polls of each job, and ends the test at too many."""
 
     def __init__(self, max_polls: int) -> None:
-        """Count up to ``max_polls`` of each job; 0 for any number."""
-        self._most = max_polls
+        """Allow ``max_polls`` of each job; 0 for any number."""
+        self._max_polls = max_polls
         self._polls: dict[str, int] = {}
-        self._standing: dict[str, _Standing] = {}
+        self._moments: dict[str, _Moment] = {}
 
-    def saw(self, method: str, path: str, now: float, response: bytes) -> None:
-        """Take notice of a request at ``now``, in seconds, and of its answer's body.
+    def count(self, method: str, path: str, now: float, response: bytes) -> None:
+        """Count a request, if it is a poll.
+
+        Args:
+            method: Its method.
+            path: Its path.
+            now: Its time on the virtual clock, in seconds.
+            response: The body of its response.
 
         Raises:
-            PollLimitReached: It was one poll too many.
+            PollLimitReached: There were too many polls of this job.
         """
         __tracebackhide__ = True
         found = _POLL.fullmatch(path) if method == "GET" else None
-        if found is None or not self._most:
+        if found is None or not self._max_polls:
             return
         job = found[1]
         self._polls[job] = polls = self._polls.get(job, 0) + 1
-        standing = self._standing[job] = _next(self._standing.get(job), now, time.monotonic())
-        if polls > self._most:
+        moment = self._moments[job] = _next(self._moments.get(job), now, time.monotonic())
+        if polls > self._max_polls:
             raise PollLimitReached(
-                f"generation {job} was polled {polls} times, and the client goes on; {_last(response)}. "
-                "(netmind_mock_max_polls sets how many polls a test may take; 0 for any number)"
+                f"generation {job} was polled {polls} times without end: {_why(response)}. "
+                "(The option netmind_mock_max_polls sets the limit; 0 removes it.)"
             )
-        if standing.polls > MAX_STANDING or standing.pauses >= MAX_PAUSES:
+        if moment.polls > _MAX_POLLS or moment.pauses >= _MAX_PAUSES:
             raise PollLimitReached(
-                f"generation {job} was polled {standing.polls} times while the virtual clock stood still. If "
-                "the client sleeps with time.sleep or asyncio.sleep, couple them: "
+                f"generation {job} was polled {moment.polls} times while the virtual clock did not advance. "
+                "If the client uses time.sleep or asyncio.sleep, connect them to the virtual clock with "
                 "@pytest.mark.netmind(sleep=True) or netmind_clock.patch_sleep(). "
-                f"If it does not sleep, it polls in a busy loop; {_last(response)}"
+                f"If it does not sleep, it polls in a busy loop: {_why(response)}."
             )
 
 
-def _next(before: _Standing | None, moment: float, real: float) -> _Standing:
-    if before is None or before.moment != moment:
-        return _Standing(moment, 1, real, 0)
-    paused = real - before.last >= PAUSE_SECONDS
-    return _Standing(moment, before.polls + 1, real, before.pauses + paused)
+def _next(before: _Moment | None, now: float, real: float) -> _Moment:
+    if before is None or before.time != now:
+        return _Moment(now, 1, real, 0)
+    paused = real - before.last >= _PAUSE_SECONDS
+    return _Moment(now, before.polls + 1, real, before.pauses + paused)
 
 
-def _last(response: bytes) -> str:
-    """What the last answer says of the client."""
+def _why(response: bytes) -> str:
+    """Return why the client does not stop, as far as the last response shows it."""
     try:
         document = json.loads(response)
     except ValueError:
         document = None
     status = document.get("status") if isinstance(document, dict) else None
     if status in ("completed", "failed"):
-        return f"its status is {status}, which is final, and the client takes no notice"
-    answered = (
-        "its polls are answered with errors or not at all" if status is None else f"its status is {status}"
-    )
-    return f"{answered}, and the client has no deadline, or one of the event loop, which keeps real time"
+        return f"its status is {status}, which is final, but the client ignores it"
+    polls = "its polls get errors or no response" if status is None else f"its status is {status}"
+    return f"{polls}, and the client has no deadline (or one of the event loop, which keeps real time)"

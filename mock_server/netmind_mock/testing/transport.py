@@ -1,6 +1,6 @@
-"""Carries a request to the fake without a socket, and its answer back as a virtual clock has it arrive.
+"""Send a request to the fake without a socket; the response arrives on a virtual clock.
 
-What HTTP libraries raise is theirs to say; here it is said in our words, which the interceptors translate.
+The exceptions here do not depend on an HTTP library. ``for_requests`` and ``for_httpx`` translate them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class ConnectionBroken(Exception):
-    """The connection ended before the answer did: by a reset, or in order."""
+    """The connection was reset, or closed, before the whole response arrived."""
 
     def __init__(self, *, reset: bool) -> None:
         super().__init__("reset" if reset else "closed")
@@ -37,21 +37,30 @@ class ConnectionBroken(Exception):
 
 
 class TimedOut(Exception):
-    """No byte came within the request's own timeout, in seconds."""
+    """No byte arrived within the timeout of the request, in seconds."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"nothing came within {seconds:g} s")
+        super().__init__(f"no response within {seconds:g} s")
         self.seconds = seconds
 
 
 class WouldHang(BaseException):
-    """A request without a timeout met an answer that never comes. No ``except Exception`` swallows it."""
+    """A request without a timeout never gets a response.
 
-    __module__ = "netmind_mock"  # where it is public, and short in a report
+    A BaseException, so that ``except Exception`` in the client does not catch it.
+    """
+
+    __module__ = "netmind_mock"  # the public name, which reports show
 
 
 class BodyPart(NamedTuple):
-    """What comes next of an answer: after a pause in seconds a part of its body, or why there is no more."""
+    """A part of a response's body.
+
+    Attributes:
+        pause: Seconds until it arrives, after the part before it.
+        part: The bytes.
+        failure: Why there are no more parts; None if the body is not broken off here.
+    """
 
     pause: float
     part: bytes
@@ -60,15 +69,15 @@ class BodyPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An answer as it arrives.
+    """A response as it arrives.
 
     Attributes:
         wait: Seconds until its head arrives.
-        failure: ``Broken`` or ``TimedOut``, where no head arrives after the wait.
+        failure: ``ConnectionBroken`` or ``TimedOut`` if the head does not arrive; otherwise None.
         status: The HTTP status.
         headers: Names and values.
-        steps: How its body arrives.
-        lost: Tells the journal that it was not received.
+        steps: The parts of its body.
+        lost: A function that records in the journal that the client did not receive it.
     """
 
     wait: float
@@ -80,7 +89,7 @@ class Arrival:
 
 
 class InProcessTransport:
-    """Carries requests to a WSGI application, on a virtual clock."""
+    """Sends requests to a WSGI application, on a virtual clock."""
 
     def __init__(
         self,
@@ -98,11 +107,11 @@ class InProcessTransport:
         parts = urlsplit(base_url)
         self._origin = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
         self._prefix = parts.path.rstrip("/")
-        # A client that forgets the s of https is not to reach the real host, either.
+        # A client that uses http: by mistake must not reach the real host, either.
         self._is_default_port = self._origin[2] == _PORTS.get(parts.scheme)
 
-    def takes(self, url: str) -> bool:
-        """Whether a URL is the fake's."""
+    def handles(self, url: str) -> bool:
+        """Return whether a URL belongs to the fake."""
         try:
             parts = urlsplit(url)
             origin = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
@@ -115,30 +124,30 @@ class InProcessTransport:
         )
         return same and (not self._prefix or parts.path.startswith(self._prefix + "/"))
 
-    def let_pass(self, seconds: float) -> None:
-        """Let time pass on the virtual clock."""
+    def advance(self, seconds: float) -> None:
+        """Advance the virtual clock."""
         self.clock.advance(seconds)
 
     def send(self, method: str, url: str, headers: Headers, body: bytes, timeout: float | None) -> Arrival:
-        """Send a request; whoever asked lets the time pass in which its answer arrives.
+        """Send a request. The caller advances the clock as the parts of the response arrive.
 
         Args:
-            method: In capitals.
-            url: Absolute.
+            method: The method, in capitals.
+            url: The absolute URL.
             headers: Names and values.
-            body: All of it.
-            timeout: Seconds to wait for each part of the answer; None for ever.
+            body: The whole body.
+            timeout: Seconds to wait for each part of the response; None without a limit.
 
         Raises:
-            WouldHang: Nothing would ever come, and nothing would end the wait.
+            WouldHang: The response never arrives, and the request has no timeout.
         """
         __tracebackhide__ = True
         environ = self._environ(method, url, headers, body)
         environ[KEY] = context = RequestContext(sends_later=True)
         status, response_headers, content = whole_response(self._application, environ)
         delivery = context.delivery or Delivery(int(status[:3]), response_headers, content)
-        seen = content if delivery.arrives else b""
-        self._poll_limit.saw(method, environ["PATH_INFO"], self.clock.now(), seen)
+        received = content if delivery.arrives else b""
+        self._poll_limit.count(method, environ["PATH_INFO"], self.clock.now(), received)
         wait = delivery.wait
         if context.held_until is not None:
             moment, clock = context.held_until
@@ -148,8 +157,8 @@ class InProcessTransport:
             wait, failure = timeout, TimedOut(timeout)
         if wait == math.inf:
             raise WouldHang(
-                f"{method} {url} has no timeout, and its answer never comes, as ordered: against the real "
-                "API this client would hang for ever. Give the request a timeout."
+                f"{method} {url} has no timeout and never gets a response (because of a fault or scenario): "
+                "with the real API, this client would hang forever. Give the request a timeout."
             )
         steps = tuple(_steps(delivery, timeout))
 
@@ -183,8 +192,8 @@ class InProcessTransport:
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
         }
-        for name, given in headers:
-            value = given.decode("latin-1") if isinstance(given, bytes) else given
+        for name, raw_value in headers:
+            value = raw_value.decode("latin-1") if isinstance(raw_value, bytes) else raw_value
             key = name.upper().replace("-", "_")
             if key == "CONTENT_TYPE":
                 environ[key] = value
@@ -194,7 +203,7 @@ class InProcessTransport:
 
 
 def _steps(delivery: Delivery, timeout: float | None) -> Iterator[BodyPart]:
-    """How a body arrives: in one piece, or as a fault has it."""
+    """Yield the parts of a body: a single one, unless a fault changes how it arrives."""
     pause, parts = delivery.parts()
     for part in parts:
         if timeout is not None and pause > timeout:

@@ -1,7 +1,7 @@
-"""Time that passes only when a test, or code that sleeps, lets it.
+"""The virtual clock: it advances only when code sleeps on it or a test advances it.
 
-``patch_sleep`` couples the functions of ``time`` and ``asyncio`` to it, for whoever calls them but Python's
-own modules and pytest: an event loop has to keep real time to run at all.
+``patch_sleep`` replaces functions of ``time`` and ``asyncio``, for all callers except Python's own modules
+and pytest. The event loop, for example, needs real time to run.
 """
 
 from __future__ import annotations
@@ -41,20 +41,21 @@ _KEEP_REAL_TIME = (
     }
 ) - {"test"}
 _NANO = 1_000_000_000
-# A loop without a queue that can be looked at may need some turns until its other tasks sleep again.
+# How many turns of the event loop in a row must pass without work before the clock advances. More than one is
+# for event loops whose queue of callbacks cannot be read: there, every turn looks quiet.
 _QUIET_TURNS = 3
 
 
 class VirtualClock(SimulatedClock):
-    """A clock that stands until somebody sleeps on it or sends it forward.
+    """A clock that advances only when code sleeps on it or a test advances it.
 
-    ``sleep``, ``monotonic`` and ``time`` stand in for those of the module ``time``.
+    ``sleep``, ``monotonic`` and ``time`` replace those of the module ``time``.
     """
 
     def __init__(self, *, wall: Callable[[], float] = time.time) -> None:
-        """Stand at the wall clock's time, in whole seconds."""
+        """Start at the wall clock's time, in whole seconds."""
         self._began = float(int(wall()))
-        # Whole nanoseconds, so that ten sleeps of 0.1 s are a second, and not nearly.
+        # Whole nanoseconds, so that ten sleeps of 0.1 s are exactly one second.
         self._passed = 0
         self._sleepers: dict[asyncio.AbstractEventLoop, list[int]] = {}
         self._patch: SleepPatch | None = None
@@ -63,23 +64,23 @@ class VirtualClock(SimulatedClock):
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the clock was made, exact to a nanosecond."""
+        """Return the seconds since the clock was created, exact to a nanosecond."""
         return self._passed / _NANO
 
     def copy(self) -> VirtualClock:
-        """A clock that shows the same time and is sent forward by itself."""
+        """Return an independent clock that shows the same time."""
         other = VirtualClock(wall=lambda: self._began)
         other.advance(self.elapsed)
         return other
 
     def set_state(self, state: ClockState) -> None:
-        """Show what the clock of that state showed, to a microsecond."""
-        with self._steered:
+        """Set the clock to the time of a saved state, to a microsecond."""
+        with self._changed:
             self._passed = max(round((state.shown - self._began) * 1_000_000), 0) * 1_000
-            self._steered.notify_all()
+            self._changed.notify_all()
 
     def sleep(self, seconds: float) -> None:
-        """Let so many seconds pass, in no time.
+        """Advance the clock by this many seconds, and return at once.
 
         Raises:
             ValueError: ``seconds`` is negative.
@@ -89,19 +90,22 @@ class VirtualClock(SimulatedClock):
         self.advance(seconds)
 
     async def async_sleep(self, delay: float, result: _T | None = None) -> _T | None:
-        """Let so many seconds pass, in no time: once all other tasks of the loop sleep, too, or wait.
+        """Advance the clock by this many seconds, once all other tasks of the event loop sleep or wait.
 
-        Of tasks that sleep at once, the first that is due goes first. A task that waits for the world outside
-        (a thread, a socket) is not waited for.
+        Of several sleeping tasks, the one that is due first wakes first. The clock also advances while a task
+        waits for real I/O (a thread, a socket).
         """
         if delay == math.inf:
             await asyncio.Event().wait()
         loop = asyncio.get_running_loop()
+        # A sleeping task does not advance the clock at once: another task may have work to do before that, or
+        # sleep until an earlier moment. So each one lets the loop run until only sleeping tasks are ready and
+        # its own moment is the earliest. Then it advances the clock to that moment.
         moment = self._passed + round(max(delay, 0.0) * _NANO)
         sleepers = self._sleepers.setdefault(loop, [])
         sleepers.append(moment)
         try:
-            quiet = 0  # turns of the loop in which nobody did anything but sleep
+            quiet = 0  # turns of the loop in a row in which only sleeping tasks ran
             while quiet < _QUIET_TURNS or min(sleepers) < moment:
                 await _REAL["asyncio.sleep"](0)
                 quiet = quiet + 1 if _others_sleep(loop, len(sleepers)) else 0
@@ -111,57 +115,60 @@ class VirtualClock(SimulatedClock):
         return result
 
     def monotonic(self) -> float:
-        """Seconds since the clock was made; never goes back."""
+        """Return the seconds since the clock was created. They never go back."""
         return self.elapsed
 
     def time(self) -> float:
-        """Seconds since the epoch."""
+        """Return the seconds since the epoch."""
         return self.now()
 
     def wait_until(self, moment: float) -> None:
-        """Send the clock forward to this moment, if it is not there yet."""
+        """Advance the clock to this moment, unless it is already past it."""
         self.advance(max(moment - self.now(), 0.0))
 
     def _now(self) -> float:
         return self._began + self.elapsed
 
-    def _steer(self, *, ahead: float = 0.0, frozen: bool | None = None, speed: float | None = None) -> None:
+    def _change(self, *, ahead: float = 0.0, frozen: bool | None = None, speed: float | None = None) -> None:
         if frozen is False or speed is not None:
-            raise ValueError("a virtual clock stands until it is sent forward: advance it, or sleep on it")
-        with self._steered:
+            raise ValueError("a virtual clock has no speed and cannot be resumed: advance it, or sleep on it")
+        with self._changed:
             self._passed += round(ahead * _NANO)
-            self._stand = self._stand._replace(frozen=True)
-            self._steered.notify_all()
+            self._reading = self._reading._replace(frozen=True)
+            self._changed.notify_all()
 
     def patch_sleep(self) -> SleepPatch:
-        """Couple ``time.sleep``, ``asyncio.sleep`` and the clocks of ``time`` to this one.
+        """Make ``time.sleep``, ``asyncio.sleep`` and the clocks of ``time`` use this clock.
 
-        It holds from now on, until the end of the test, of ``netmind_mock.start()``, or of a ``with`` block
-        around it. Names that were imported (``from time import sleep``) are replaced where they are.
+        This lasts until ``unpatch_sleep``, or until the end of the test, of ``netmind_mock.start()`` or of a
+        ``with`` block around this call. Imported names (``from time import sleep``) are replaced, too.
         """
         if self._patch is None:
             self._patch = SleepPatch(self)
         return self._patch
 
     def unpatch_sleep(self) -> None:
-        """Give real time back to whoever had it."""
+        """Restore the real functions."""
         if self._patch is not None:
             self._patch = None
-            _uncouple(self)
+            _disconnect(self)
 
 
 def _others_sleep(loop: asyncio.AbstractEventLoop, sleepers: int) -> bool:
-    """Whether nothing is to be done in the loop but by tasks that sleep; true where that cannot be told."""
+    """Return whether only sleeping tasks are ready to run; true if the loop does not show its queue.
+
+    Each sleeping task is in the queue once, except the one that calls this.
+    """
     ready = getattr(loop, "_ready", None)
     return ready is None or len(ready) < sleepers
 
 
 class SleepPatch(contextlib.AbstractContextManager["SleepPatch"]):
-    """The coupling of a virtual clock to the process's own, from when it is made until it is undone."""
+    """The replacement of sleeps and clocks by a virtual clock, from creation until the end of ``with``."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        _couple(clock)
+        _connect(clock)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -169,9 +176,8 @@ class SleepPatch(contextlib.AbstractContextManager["SleepPatch"]):
         self._clock.unpatch_sleep()
 
 
-# What stands in, by what it stands in for. A stand-in looks for its clock when it is called, and is the real
-# function where there is none: so one that somebody has kept, such as a module that was imported meanwhile,
-# does no harm.
+# A replacement looks up the connected clock on each call, and calls the real function without one. So it is
+# harmless where it cannot be removed: in a module that imported it by name while a clock was connected.
 _REAL: dict[str, Any] = {
     "time.sleep": time.sleep,
     "time.time": time.time,
@@ -193,31 +199,31 @@ _VIRTUAL: dict[str, Callable[[VirtualClock], Any]] = {
     "asyncio.sleep": lambda clock: clock.async_sleep,
 }
 _MODULES: dict[str, ModuleType] = {"time": time, "asyncio": asyncio}
-_coupling = threading.Lock()
-_coupled: list[VirtualClock] = []  # the last one counts
+_connecting = threading.Lock()
+_connected: list[VirtualClock] = []  # the last one is used
 _replaced: list[tuple[Any, str, Any]] = []
 
 
-def _stand_in(name: str) -> Any:
+def _replacement(name: str) -> Any:
     real, virtual = _REAL[name], _VIRTUAL[name]
 
     @functools.wraps(real)
     def either(*arguments: Any, **options: Any) -> Any:
-        if not _coupled:
+        if not _connected:
             return real(*arguments, **options)
         caller = sys._getframe(1).f_globals.get("__name__") or ""
-        chosen = real if caller.partition(".")[0] in _KEEP_REAL_TIME else virtual(_coupled[-1])
+        chosen = real if caller.partition(".")[0] in _KEEP_REAL_TIME else virtual(_connected[-1])
         return chosen(*arguments, **options)
 
     return either
 
 
-_STAND_INS = {id(real): _stand_in(name) for name, real in _REAL.items()}
+_REPLACEMENTS = {id(real): _replacement(name) for name, real in _REAL.items()}
 
 
-def _couple(clock: VirtualClock) -> None:
-    with _coupling:
-        _coupled.append(clock)
+def _connect(clock: VirtualClock) -> None:
+    with _connecting:
+        _connected.append(clock)
         for name, real in _REAL.items():
             module, _, attribute = name.partition(".")
             _replace(_MODULES[module], attribute, real)
@@ -228,18 +234,17 @@ def _couple(clock: VirtualClock) -> None:
 
 
 def _replace(place: Any, name: str, value: Any) -> None:
-    stand_in = _STAND_INS.get(id(value))
-    if stand_in is not None and getattr(place, name) is value:
+    replacement = _REPLACEMENTS.get(id(value))
+    if replacement is not None and getattr(place, name) is value:
         _replaced.append((place, name, value))
-        setattr(place, name, stand_in)
+        setattr(place, name, replacement)
 
 
-def _uncouple(clock: VirtualClock) -> None:
-    with _coupling:
-        _coupled.remove(clock)
-        while _replaced and not _coupled:
+def _disconnect(clock: VirtualClock) -> None:
+    with _connecting:
+        _connected.remove(clock)
+        while _replaced and not _connected:
             place, name, real = _replaced.pop()
-            if (
-                getattr(place, name, None) is _STAND_INS[id(real)]
-            ):  # unless somebody else has replaced it since
+            # Otherwise other code has replaced it since, and that value stays.
+            if getattr(place, name, None) is _REPLACEMENTS[id(real)]:
                 setattr(place, name, real)

@@ -17,13 +17,13 @@ ID = "6347623b2fce4998b0e842f7e935ccb0"
 
 @pytest.fixture
 def api():
-    """The answers; whatever is asked for besides fails the test."""
+    """Yield the mocked responses. Any other request fails the test."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
         yield api
 
 
 @pytest.fixture
-def run(api, monkeypatch, tmp_path):  # noqa: ARG001 - nothing is asked of the network
+def run(api, monkeypatch, tmp_path):  # noqa: ARG001 - no request reaches the network
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(waiting, "SHORTEST_DELAY", 0.001)
     return lambda *arguments: CliRunner().invoke(commands.main, arguments, env={"NETMIND_API_KEY": "k3y"})
@@ -33,7 +33,7 @@ def sent(api):
     return json.loads(api.calls[0].request.body)
 
 
-def test_create_prints_the_job(run, api, generation):
+def test_create_prints_the_generation(run, api, generation):
     api.post(URL, json=generation())
     result = run("create", "--model", "m", "--prompt", "coffee")
     assert (result.exit_code, result.output) == (0, f"{ID}  pending       2025-09-18 09:14:20\n")
@@ -58,7 +58,7 @@ def test_options_come_from_file_pairs_and_prompt(run, api, generation, tmp_path)
         (["--config-file", "nowhere.json"], "does not exist"),
     ],
 )
-def test_a_wrong_command_exits_with_2(run, tmp_path, arguments, sentence):
+def test_a_usage_error_exits_with_2(run, tmp_path, arguments, sentence):
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "broken.json").write_text("{")
     result = run("create", "--model", "m", *arguments)
@@ -75,14 +75,14 @@ def test_get_shows_results_and_failures(run, api, generation):
     assert run("get", ID).output.splitlines()[1] == "    out of memory"
 
 
-def test_json_is_the_answer_as_it_came(run, api, generation):
+def test_json_is_the_complete_response(run, api, generation):
     api.get(f"{URL}/{ID}", json=generation(extra=1))
     api.get(URL, json={"generation_list": [generation()]})
     assert json.loads(run("get", ID, "--json").output) == generation(extra=1)
     assert json.loads(run("list", "--json").output) == [generation()]
 
 
-def test_list_has_a_line_a_job(run, api, generation):
+def test_list_prints_a_line_per_generation(run, api, generation):
     api.get(URL, json={"generation_list": [generation(), generation("failed", id="b")]})
     assert [line.split()[:2] for line in run("list").output.splitlines()] == [
         [ID, "pending"],
@@ -96,7 +96,7 @@ def test_delete_says_what_it_deleted(run, api):
     assert json.loads(run("delete", ID, "--json").output) == {"deleted": ID}
 
 
-def test_wait_prints_the_completed_job(run, api, generation):
+def test_wait_prints_the_completed_generation(run, api, generation):
     api.get(f"{URL}/{ID}", json=generation())
     api.get(f"{URL}/{ID}", json=generation("completed"))
     assert run("wait", ID).output.splitlines()[0].split()[:2] == [ID, "completed"]
@@ -113,11 +113,11 @@ def test_download_prints_the_paths(run, api, generation, tmp_path):
     ]
 
 
-def test_a_download_that_cannot_ask_for_its_job_says_how_to_go_on(run, api):
+def test_a_download_whose_generation_cannot_be_requested_says_how_to_continue(run, api):
     api.get(f"{URL}/{ID}", status=401)
     result = run("download", ID, "-o", "out")
     assert result.exit_code == 1
-    assert result.output.endswith(f"\nTo go on: netmind-client download {ID} -o out\n")
+    assert result.output.endswith(f"\nTo continue: netmind-client download {ID} -o out\n")
 
 
 def test_generate_creates_waits_and_saves(run, api, generation):
@@ -129,18 +129,18 @@ def test_generate_creates_waits_and_saves(run, api, generation):
 
 
 CASES = {
-    "a refusal": (
+    "a rejected request": (
         {"status": 401, "json": {"message": "Invalid API key"}},
         1,
-        "answered 401: Invalid API key",
+        "returned 401: Invalid API key",
     ),
-    "a failed job": ("failed", 3, "ended as failed: the logs give no reason"),
-    "a job that does not end": ("pending", 4, "had not ended after 0.01 s"),
+    "a failed generation": ("failed", 3, "ended as failed: the logs give no reason"),
+    "a generation that does not end": ("pending", 4, "did not end within 0.01 s"),
 }
 
 
 @pytest.mark.parametrize(("response", "code", "sentence"), CASES.values(), ids=CASES.keys())
-def test_each_end_has_its_exit_code(run, api, generation, response, code, sentence):
+def test_each_kind_of_failure_has_its_exit_code(run, api, generation, response, code, sentence):
     api.get(f"{URL}/{ID}", **(response if isinstance(response, dict) else {"json": generation(response)}))
     result = run("wait", ID, "--timeout", "0.01")
     assert result.exit_code == code
@@ -148,11 +148,11 @@ def test_each_end_has_its_exit_code(run, api, generation, response, code, senten
     assert "Traceback" not in result.output
 
 
-def test_a_create_without_an_answer_exits_with_5(run, api):
+def test_a_create_without_a_response_exits_with_5(run, api):
     api.post(URL, body=requests.ReadTimeout("timed out"))
     result = run("create", "--model", "m", "--prompt", "a")
     assert result.exit_code == 5
-    assert "A job may have been created and charged" in result.output
+    assert "A generation may have been created and charged" in result.output
 
 
 def test_a_download_that_fails_says_how_to_fetch_it_again(run, api, generation):
@@ -161,7 +161,7 @@ def test_a_download_that_fails_says_how_to_fetch_it_again(run, api, generation):
     api.get("https://files.example/a/cup.png", status=403)
     result = run("generate", "--model", "m", "--prompt", "a")
     assert result.exit_code == 1
-    assert result.output.endswith(f"\nTo go on: netmind-client wait {ID} -o .\n")
+    assert result.output.endswith(f"\nTo continue: netmind-client wait {ID} -o .\n")
 
 
 def press_ctrl_c(_request):
@@ -169,44 +169,44 @@ def press_ctrl_c(_request):
 
 
 class TestCtrlC:
-    def test_during_a_wait_it_says_how_to_go_on(self, run, api):
+    def test_during_a_wait_it_says_how_to_continue(self, run, api):
         api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
         result = run("wait", ID)
         assert (result.exit_code, result.output) == (
             130,
-            f"\nInterrupted.\nTo go on: netmind-client wait {ID}\n",
+            f"\nInterrupted.\nTo continue: netmind-client wait {ID}\n",
         )
 
-    def test_after_a_create_it_says_so_as_well(self, run, api, generation):
+    def test_after_a_create_it_says_how_to_continue(self, run, api, generation):
         api.post(URL, json=generation())
         api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
         result = run("generate", "--model", "m", "--prompt", "a", "-o", "my pictures")
-        assert result.output == f"\nInterrupted.\nTo go on: netmind-client wait {ID} -o 'my pictures'\n"
+        assert result.output == f"\nInterrupted.\nTo continue: netmind-client wait {ID} -o 'my pictures'\n"
 
     @pytest.mark.parametrize("command", ["create", "generate"])
-    def test_during_a_create_it_says_how_to_look_for_the_job(self, run, api, command):
+    def test_during_a_create_it_says_how_to_find_the_generation(self, run, api, command):
         api.add_callback("POST", URL, press_ctrl_c)
         result = run(command, "--model", "m", "--prompt", "a")
         assert result.exit_code == 130
-        assert "\nTo go on: netmind-client find-created --sent-at '20" in result.output
+        assert "\nTo continue: netmind-client find-created --sent-at '20" in result.output
 
-    def test_during_many_it_says_the_same_command(self, run, api, generation, tmp_path):
+    def test_during_many_it_prints_the_same_command(self, run, api, generation, tmp_path):
         (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n')
         api.post(URL, json=generation())
         api.add_callback("GET", f"{URL}/{ID}", press_ctrl_c)
         result = run("--api-key", "s3cret", "generate-many", "r.jsonl", "-o", "out", "--concurrency=2")
         assert result.exit_code == 130
         assert result.output.endswith(
-            "\nTo go on: netmind-client generate-many r.jsonl -o out --concurrency=2\n"
+            "\nTo continue: netmind-client generate-many r.jsonl -o out --concurrency=2\n"
         )
         assert '"created"' in (tmp_path / "out" / "jobs.jsonl").read_text()
 
-    def test_elsewhere_it_just_ends(self, run, api):
+    def test_during_a_list_it_only_ends(self, run, api):
         api.add_callback("GET", URL, press_ctrl_c)
         assert run("list").output == "\nInterrupted.\n"
 
 
-def test_a_job_that_is_marked_as_deleted_is_shown_so(run, api, generation):
+def test_a_generation_marked_as_deleted_is_shown_as_deleted(run, api, generation):
     api.get(f"{URL}/{ID}", json=generation(is_deleted=True))
     assert run("get", ID).output.endswith("  deleted\n")
 
@@ -230,7 +230,7 @@ def test_every_exit_code_is_documented(arguments):
 
 
 class TestFindCreated:
-    def test_prints_what_it_can_be(self, run, api, generation):
+    def test_prints_the_matching_generations(self, run, api, generation):
         api.get(
             URL,
             json={"generation_list": [generation(), generation(id="b", created_at="2025-09-18 10:00:00")]},
@@ -238,13 +238,13 @@ class TestFindCreated:
         result = run("find-created", "--sent-at", "2025-09-18 09:14:19", "--model", "m")
         assert (result.exit_code, result.output) == (0, f"{ID}  pending       2025-09-18 09:14:20\n")
 
-    def test_says_when_there_is_none(self, run, api):
+    def test_says_when_nothing_is_found(self, run, api):
         api.get(URL, json={"generation_list": []})
         result = run("find-created", "--sent-at", "2025-09-18 09:14:19", "--timeout", "0.01")
-        assert (result.exit_code, result.output) == (1, "No generation of that time is in the list.\n")
+        assert (result.exit_code, result.output) == (1, "The list has no generation created at that time.\n")
 
 
-def test_wait_saves_the_results_if_it_is_told_where(run, api, generation):
+def test_wait_saves_the_results_if_a_folder_is_given(run, api, generation):
     api.get(f"{URL}/{ID}", json=generation("completed"))
     api.get("https://files.example/a/cup.png", body=b"picture")
     assert run("wait", ID, "-o", "out").output == "out/6347623b2fce4998b0e842f7e935ccb0-cup.png\n"
@@ -257,7 +257,7 @@ class TestGenerateMany:
         api.get(f"{URL}/{ID}", json=generation("completed"))
         api.get("https://files.example/a/cup.png", body=b"picture")
 
-    def test_reads_a_request_a_line_and_prints_the_paths(self, run, api, job_responses, tmp_path):  # noqa: ARG002
+    def test_reads_one_request_per_line_and_prints_the_paths(self, run, api, job_responses, tmp_path):  # noqa: ARG002
         (tmp_path / "r.jsonl").write_text(
             '{"model": "m", "config": {"seed": 1}}\n\n{"model": "n", "config": {}}\n'
         )
@@ -267,15 +267,15 @@ class TestGenerateMany:
         assert run("generate-many", "r.jsonl", "-o", "out", "--json").exit_code == 0
         assert [call.request.method for call in api.calls].count("POST") == 2
 
-    def test_some_that_fail_are_told_and_exit_with_6(self, run, api, generation, tmp_path):
+    def test_failures_are_printed_and_exit_with_6(self, run, api, generation, tmp_path):
         api.post(URL, json=generation())
         api.get(f"{URL}/{ID}", json=generation("failed"))
         (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n')
         result = run("generate-many", "r.jsonl", "-o", "out")
         assert result.exit_code == 6
         assert f"Request 1: generation {ID} ended as failed" in result.output
-        (told,) = json.loads(run("generate-many", "r.jsonl", "-o", "out", "--json").output)
-        assert (told["request"], told["generation_id"], told["paths"]) == (1, ID, [])
+        (outcome,) = json.loads(run("generate-many", "r.jsonl", "-o", "out", "--json").output)
+        assert (outcome["request"], outcome["generation_id"], outcome["paths"]) == (1, ID, [])
 
     @pytest.mark.parametrize(
         ("line", "reason"),
@@ -283,7 +283,7 @@ class TestGenerateMany:
             (b"x", "not JSON: Expecting value"),
             (b"[]", "got an array"),
             (b'{"model": "m"}', "no config"),
-            (b'{"model": "m", "prompt": "x"}', "no config: prompt belongs into one"),
+            (b'{"model": "m", "prompt": "x"}', "no config: prompt belongs in config"),
             (b'{"model": 1, "config": {}}', "no model"),
             (b'{"model": " ", "config": {}}', "no model"),
             (b'{"model": "m", "config": []}', "no config"),
@@ -291,7 +291,7 @@ class TestGenerateMany:
             (b"[" * 100_000, "it is nested too deeply"),
         ],
     )
-    def test_a_line_that_is_no_request_is_told(self, run, tmp_path, line, reason):
+    def test_a_line_that_is_not_a_request_is_reported(self, run, tmp_path, line, reason):
         (tmp_path / "r.jsonl").write_bytes(b'{"model": "m", "config": {}}\n' + line + b"\n")
         result = run("generate-many", "r.jsonl")
         assert result.exit_code == 2
@@ -306,18 +306,20 @@ class TestGenerateMany:
             (b"\n", "no requests"),
         ],
     )
-    def test_a_file_that_is_no_text_is_told(self, run, tmp_path, content, reason):
+    def test_a_file_that_is_not_text_is_reported(self, run, tmp_path, content, reason):
         (tmp_path / "r.jsonl").write_bytes(content)
         result = run("generate-many", "r.jsonl")
         assert result.exit_code == 2
         assert f"r.jsonl: {reason}" in result.output
 
-    def test_a_byte_order_mark_is_no_part_of_the_first_request(self, run, api, job_responses, tmp_path):  # noqa: ARG002
+    def test_a_byte_order_mark_is_ignored(self, run, api, job_responses, tmp_path):  # noqa: ARG002
         (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {"seed": 1}}\r\n', encoding="utf-8-sig")
         assert run("generate-many", "r.jsonl", "-o", "out").exit_code == 0
         assert sent(api) == {"model": "m", "config": {"seed": 1}}
 
-    def test_what_failed_is_created_again_only_if_that_is_asked_for(self, run, api, generation, tmp_path):
+    def test_a_failed_generation_is_created_again_only_with_retry_failed(
+        self, run, api, generation, tmp_path
+    ):
         api.post(URL, json=generation())
         api.get(f"{URL}/{ID}", json=generation("failed"))
         (tmp_path / "r.jsonl").write_text('{"model": "m", "config": {}}\n')
@@ -326,16 +328,16 @@ class TestGenerateMany:
             assert [call.request.method for call in api.calls].count("POST") == creates
 
 
-def test_the_options_for_all_commands_may_come_after_the_command(run, api):
+def test_the_global_options_may_follow_the_command(run, api):
     api.get("http://other.example/v1/generation", json={"generation_list": []})
     result = run("list", "--base-url", "http://other.example", "--api-key", "another")
     assert (result.exit_code, api.calls[0].request.headers["Authorization"]) == (0, "Bearer another")
 
 
-def test_an_error_is_json_too_if_json_is_asked_for(run, api, generation):
+def test_with_json_an_error_is_also_json(run, api, generation):
     api.get(f"{URL}/{ID}", json=generation("failed"))
-    told = json.loads(run("wait", ID, "--json").stdout)
-    assert (told["error"], told["generation_id"], told["resume"]) == (
+    error = json.loads(run("wait", ID, "--json").stdout)
+    assert (error["error"], error["generation_id"], error["resume"]) == (
         "GenerationFailed",
         ID,
         f"netmind-client get {ID}",
@@ -343,10 +345,10 @@ def test_an_error_is_json_too_if_json_is_asked_for(run, api, generation):
 
 
 @pytest.mark.parametrize("command", ["create", "generate"])
-def test_nothing_to_generate_from_is_told_before_anything_is_sent(run, api, command):
+def test_a_missing_prompt_and_config_are_reported_before_anything_is_sent(run, api, command):
     result = run(command, "--model", "m")
     assert result.exit_code == 2
-    assert "nothing to generate from: pass --prompt, --config or --config-file" in result.output
+    assert "no prompt or config: pass --prompt, --config or --config-file" in result.output
     assert len(api.calls) == 0
 
 
@@ -357,7 +359,7 @@ def test_nothing_to_generate_from_is_told_before_anything_is_sent(run, api, comm
         (["--prompt", "a", "--config", "prompt=b"], "--config prompt=b: prompt is given twice"),
     ],
 )
-def test_an_option_of_the_model_is_given_once(run, api, given, reason):
+def test_an_option_of_the_model_cannot_be_given_twice(run, api, given, reason):
     assert reason in run("create", "--model", "m", *given).output
     assert len(api.calls) == 0
 
@@ -365,17 +367,17 @@ def test_an_option_of_the_model_is_given_once(run, api, given, reason):
 @pytest.mark.parametrize(
     ("response", "arguments", "ending"),
     [
-        ({"status": 404}, ("wait",), "answered 404: \n"),
-        ({"file": b"other"}, ("download",), f"To go on: netmind-client download {ID} -o . --overwrite\n"),
+        ({"status": 404}, ("wait",), "returned 404: \n"),
+        ({"file": b"other"}, ("download",), f"To continue: netmind-client download {ID} -o . --overwrite\n"),
         (
             {"file": b"x" * 50},
             ("download", "--max-bytes", "9"),
-            f"To go on: netmind-client download {ID} -o . --max-bytes 50\n",
+            f"To continue: netmind-client download {ID} -o . --max-bytes 50\n",
         ),
-        ({"status": "pending"}, ("download",), f"To go on: netmind-client wait {ID} -o .\n"),
+        ({"status": "pending"}, ("download",), f"To continue: netmind-client wait {ID} -o .\n"),
     ],
 )
-def test_the_hint_at_the_end_leads_on(run, api, generation, tmp_path, response, arguments, ending):
+def test_the_hint_at_the_end_is_a_useful_command(run, api, generation, tmp_path, response, arguments, ending):
     (tmp_path / f"{ID}-cup.png").write_bytes(b"picture")
     if response.get("status") == 404:
         api.get(f"{URL}/{ID}", status=404)
@@ -387,7 +389,7 @@ def test_the_hint_at_the_end_leads_on(run, api, generation, tmp_path, response, 
     assert result.output.endswith(ending)
 
 
-def test_what_the_api_says_cannot_steer_a_terminal(run, api, generation):
+def test_text_of_the_api_cannot_control_the_terminal(run, api, generation):
     said = {"data": [{"text": "\x1b]0;title\x07a\nb\ud800"}]}
     api.get(f"{URL}/{ID}", json=generation("completed", result=said))
     assert run("get", ID).output.splitlines()[1] == "    text: �]0;title�a b�"

@@ -1,4 +1,4 @@
-"""What the command shows on a terminal."""
+"""The command's progress on a terminal."""
 
 import io
 
@@ -11,7 +11,7 @@ ID = "6347623b2fce4998b0e842f7e935ccb0"
 
 class TestProgress:
     def terminal(self, monkeypatch):
-        """A terminal in the place of stderr; not by a fixture, since pytest puts its own there when a test begins."""
+        """Replace stderr by a terminal. This is not a fixture, because pytest replaces stderr after fixtures."""
         terminal = io.StringIO()
         terminal.isatty = lambda: True
         monkeypatch.setattr("sys.stderr", terminal)
@@ -20,13 +20,13 @@ class TestProgress:
     def lines(self, terminal):
         return [line.rstrip() for line in terminal.getvalue().split("\r")]
 
-    def test_a_terminal_is_shown_where_the_job_stands(self, generation, monkeypatch):
+    def test_a_terminal_shows_the_status(self, generation, monkeypatch):
         terminal = self.terminal(monkeypatch)
         with Progress() as progress:
             progress.polled(read_generation(generation("processing")))
         assert self.lines(terminal) == ["", f"{ID}: processing, 0 s"]
 
-    def test_and_how_far_a_download_is(self, monkeypatch):
+    def test_a_terminal_shows_the_progress_of_a_download(self, monkeypatch):
         terminal = self.terminal(monkeypatch)
         with Progress() as progress:
             progress.received(DownloadProgress(ID, 1, 1, 250_000, 1_000_000))
@@ -37,7 +37,7 @@ class TestProgress:
             "downloading 2/3 1.5 MB",
         ]
 
-    def test_and_how_many_are_done(self, monkeypatch):
+    def test_a_terminal_shows_the_progress_of_a_batch(self, monkeypatch):
         terminal = self.terminal(monkeypatch)
         with Progress() as progress:
             progress.begun(2)
@@ -55,7 +55,7 @@ class TestProgress:
             progress.polled(read_generation(generation("processing")))
         assert self.lines(terminal)[1] == ID[:19]
 
-    def test_a_pipe_is_shown_nothing(self, generation, capsys):
+    def test_a_pipe_gets_no_progress(self, generation, capsys):
         with Progress() as progress:
             progress.polled(read_generation(generation("processing")))
         assert capsys.readouterr().err == ""

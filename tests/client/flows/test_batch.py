@@ -1,4 +1,4 @@
-"""Many generations: in order, each for itself, and to be gone on with."""
+"""Generating many: outcomes in order, independent of each other, and resumable."""
 
 import json
 import threading
@@ -18,8 +18,8 @@ from netmind_client import (
     TransportError,
     WaitTimeout,
 )
-from netmind_client._files import Lines
-from netmind_client._flows.batch import opened
+from netmind_client._files import LineFile
+from netmind_client._flows.batch import open_batch
 from netmind_client._flows.core import Core
 from netmind_client._flows.effects import Send, Stopped
 from netmind_client._flows.saving import Saving
@@ -30,11 +30,11 @@ URL = f"{BASE}/v1/generation"
 
 @pytest.fixture
 def service(api, generation):
-    """An API whose jobs are named by their prompts, and fail if these say so."""
+    """Add responses for generations whose id is their prompt. The prompt "fails" fails, "gone" has no file."""
     created = []
 
-    def create(asked):
-        prompt = json.loads(asked.body)["config"]["prompt"]
+    def create(request):
+        prompt = json.loads(request.body)["config"]["prompt"]
         created.append(prompt)
         get = {"status": "failed"} if prompt == "fails" else {}
         url = f"https://files.example/{prompt}.png"
@@ -53,7 +53,7 @@ def requests_for(*prompts):
 
 class TestGenerateMany:
     @pytest.mark.parametrize("concurrency", [1, 3, 50])
-    def test_outcomes_come_in_the_order_of_the_requests(self, client, service, tmp_path, concurrency):
+    def test_outcomes_are_in_the_order_of_the_requests(self, client, service, tmp_path, concurrency):
         prompts = [f"cup{number}" for number in range(7)]
         outcomes = client.generate_many(requests_for(*prompts), tmp_path, concurrency=concurrency)
         assert [one.generation_id for one in outcomes] == prompts
@@ -64,7 +64,7 @@ class TestGenerateMany:
         ]
 
     @pytest.mark.usefixtures("service")
-    def test_one_that_fails_stops_no_other(self, client, tmp_path):
+    def test_a_failure_does_not_stop_the_others(self, client, tmp_path):
         outcomes = client.generate_many(requests_for("a", "fails", "b"), tmp_path)
         assert [one.error is None for one in outcomes] == [True, False, True]
         assert isinstance(outcomes[1].error, GenerationFailed)
@@ -72,7 +72,7 @@ class TestGenerateMany:
         assert outcomes[1].error.resume == "netmind-client get fails"
 
     @pytest.mark.usefixtures("service")
-    def test_progress_is_told_in_the_callers_thread(self, client, tmp_path, library):
+    def test_progress_is_reported_in_the_thread_of_the_caller(self, client, tmp_path, library):
         seen = []
         client.generate_many(requests_for("a", "fails", "b"), tmp_path, concurrency=1,
                              on_progress=lambda one: seen.append((one, threading.current_thread())))  # fmt: skip
@@ -84,11 +84,11 @@ class TestGenerateMany:
         if library == "requests":
             assert {thread for _, thread in seen} == {threading.current_thread()}
 
-    def test_no_requests_are_no_outcomes(self, client, tmp_path):
+    def test_no_requests_give_no_outcomes(self, client, tmp_path):
         assert client.generate_many([], tmp_path) == []
 
     @pytest.mark.usefixtures("service")
-    def test_an_error_of_the_callback_ends_it(self, client, tmp_path):
+    def test_an_exception_of_the_callback_ends_the_call(self, client, tmp_path):
         def fail(_):
             raise ValueError("mine")
 
@@ -106,7 +106,7 @@ class TestGenerateMany:
             ([("m", {})], {"timeout": float("inf")}, "expected a timeout in seconds"),
         ],
     )
-    def test_what_cannot_be_done_is_told_before_anything_is_sent(
+    def test_invalid_arguments_are_reported_before_anything_is_sent(
         self, client, tmp_path, requests, options, message
     ):
         with pytest.raises(ConfigurationError, match=message):
@@ -123,13 +123,13 @@ class TestInterrupted:
         return on_progress
 
     @pytest.mark.usefixtures("service")
-    def test_the_jobs_that_are_not_saved_are_named(self, client, tmp_path, interrupt):
+    def test_the_generations_that_are_not_saved_are_named(self, client, tmp_path, interrupt):
         with pytest.raises(LookupError, match="mine") as caught:
             client.generate_many(requests_for("a", "gone"), tmp_path, concurrency=1, on_progress=interrupt)
         [note] = caught.value.__notes__
-        assert note == f"1 of 2 are saved\nTo go on: netmind-client wait gone -o {tmp_path}"
+        assert note == f"1 of 2 are saved\nTo continue: netmind-client wait gone -o {tmp_path}"
 
-    def test_a_create_that_was_not_answered_is_counted(self, api, client, tmp_path):
+    def test_a_create_without_a_response_is_counted(self, api, client, tmp_path):
         def on_progress(_):
             raise LookupError("mine")
 
@@ -137,23 +137,25 @@ class TestInterrupted:
         with pytest.raises(LookupError, match="mine") as caught:
             client.generate_many(requests_for("a"), tmp_path, on_progress=on_progress)
         assert caught.value.__notes__ == [
-            "0 of 1 are saved\nCreates of which no answer was heard: 1. Look for them: find_created"
+            "0 of 1 are saved\nCreates without a response: 1. Look for their generations with find_created"
         ]
 
     @pytest.mark.usefixtures("service")
-    def test_with_a_file_of_jobs_the_same_call_goes_on(self, client, tmp_path, interrupt):
+    def test_with_a_jobs_file_the_note_says_to_repeat_the_call(self, client, tmp_path, interrupt):
         jobs = tmp_path / "jobs.jsonl"
         with pytest.raises(LookupError, match="mine") as caught:
             client.generate_many(
                 requests_for("a", "b"), tmp_path, jobs_file=jobs, concurrency=1, on_progress=interrupt
             )
         [note] = caught.value.__notes__
-        assert note == f"To go on: make the same call again, with the jobs_file {jobs} (2 of 2 are saved)"
+        assert note == f"To continue: repeat the call with jobs_file='{jobs}' (2 of 2 are saved)"
 
 
 class TestCallbacks:
     @pytest.mark.parametrize("callback", ["print", 7])
-    def test_what_cannot_be_called_is_told_before_anything_is_sent(self, api, client, tmp_path, callback):
+    def test_a_callback_that_cannot_be_called_is_reported_before_anything_is_sent(
+        self, api, client, tmp_path, callback
+    ):
         calls = [
             lambda: client.generate_many(requests_for("a"), tmp_path, on_progress=callback),
             lambda: client.generate("m", {}, tmp_path, on_progress=callback),
@@ -165,11 +167,11 @@ class TestCallbacks:
                 call()
         assert api.calls == []
 
-    def test_a_coroutine_function_is_refused(self, client):
+    def test_a_coroutine_function_is_rejected(self, client):
         async def on_poll(_):
             pass
 
-        with pytest.raises(ConfigurationError, match="got a coroutine function, which nobody awaits"):
+        with pytest.raises(ConfigurationError, match="got a coroutine function, which is not awaited"):
             client.wait("a", on_poll=on_poll)
 
 
@@ -186,17 +188,17 @@ class TestJobsFile:
             '{"request": 1, "digest": "x", "event": "created"}',
         ],
     )
-    def test_a_line_that_somebody_edited_is_told(self, client, tmp_path, jobs, line):
+    def test_an_edited_line_is_reported(self, client, tmp_path, jobs, line):
         jobs.write_text(line + "\n")
-        with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line 1: not a file of jobs"):
+        with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line 1: not a jobs file"):
             client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
 
     def test_what_failed_and_was_saved_later_is_not_created_again(self, client, api, service, tmp_path, jobs):
-        api._answers["GET", f"{URL}/fails"] = []
+        api._responses["GET", f"{URL}/fails"] = []
         client.generate_many(requests_for("fails"), tmp_path, jobs_file=jobs)
         url = "https://files.example/fails.png"
         done = {"id": "fails", "status": "completed", "result": {"data": [{"url": url}]}}
-        api._answers["GET", f"{URL}/fails"] = [(200, {}, json.dumps(done), True)]
+        api._responses["GET", f"{URL}/fails"] = [(200, {}, json.dumps(done), True)]
         for again in (False, True):
             [outcome] = client.generate_many(
                 requests_for("fails"), tmp_path, jobs_file=jobs, retry_failed=again
@@ -204,7 +206,7 @@ class TestJobsFile:
             assert outcome.error is None
         assert service == ["fails"]
 
-    def test_a_job_that_is_gone_can_be_created_again_if_that_is_asked_for(
+    def test_a_deleted_generation_is_created_again_with_retry_failed(
         self, client, api, tmp_path, jobs, generation
     ):
         api.post(URL, json=generation())
@@ -214,10 +216,10 @@ class TestJobsFile:
             assert isinstance(outcome.error, NotFoundError)
             assert [call.method for call in api.calls].count("POST") == creates
 
-    def test_an_id_that_could_not_be_noted_at_first_is_noted_at_the_end(
+    def test_an_id_that_could_not_be_recorded_at_first_is_recorded_later(
         self, client, api, tmp_path, jobs, monkeypatch, generation
     ):
-        refused, add = [], Lines.add
+        refused, add = [], LineFile.add
 
         def full_for_a_moment(self, text):
             if '"created"' in text and not refused:
@@ -225,31 +227,31 @@ class TestJobsFile:
                 raise DownloadError("No space left on device")
             add(self, text)
 
-        monkeypatch.setattr(Lines, "add", full_for_a_moment)
+        monkeypatch.setattr(LineFile, "add", full_for_a_moment)
         api.post(URL, json=generation())
         api.get(f"{URL}/{generation()['id']}", json=generation())
         [outcome] = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs, timeout=2)
         assert (isinstance(outcome.error, WaitTimeout), len(refused)) == (True, 1)
         assert self.events(jobs) == [(1, "sending"), (1, "created")]
 
-    def test_a_config_that_is_nested_too_deeply_is_told(self, client, tmp_path):
+    def test_a_config_that_is_nested_too_deeply_is_reported(self, client, tmp_path):
         deep = {}
         for _ in range(100_000):
             deep = {"a": deep}
         with pytest.raises(ConfigurationError, match=r"request 1: expected \(model, config\)"):
             client.generate_many([("m", deep)], tmp_path)
 
-    def test_a_job_is_saved_even_if_its_id_could_not_be_noted(
+    def test_results_are_saved_even_if_the_id_could_not_be_recorded(
         self, client, service, tmp_path, jobs, monkeypatch
     ):
-        add = Lines.add
+        add = LineFile.add
 
         def full(self, text):
             if '"created"' in text:
                 raise DownloadError("No space left on device")
             add(self, text)
 
-        monkeypatch.setattr(Lines, "add", full)
+        monkeypatch.setattr(LineFile, "add", full)
         [outcome] = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         assert (outcome.error, outcome.paths[0].read_text()) == (None, "a")
         client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
@@ -262,7 +264,7 @@ class TestJobsFile:
     def events(self, jobs):
         return [(line["request"], line["event"]) for line in map(json.loads, jobs.read_text().splitlines())]
 
-    def test_it_notes_what_happens_before_the_next_thing_does(self, client, service, tmp_path, jobs):
+    def test_each_event_is_recorded_before_the_next_step(self, client, service, tmp_path, jobs):
         client.generate_many(requests_for("a", "fails"), tmp_path, jobs_file=jobs, concurrency=1)
         assert self.events(jobs) == [
             (1, "sending"),
@@ -275,7 +277,7 @@ class TestJobsFile:
         assert "prompt" not in jobs.read_text()
         assert service == ["a", "fails"]
 
-    def test_what_is_saved_is_not_done_again(self, api, client, service, tmp_path, jobs):
+    def test_saved_results_are_skipped(self, api, client, service, tmp_path, jobs):
         first = client.generate_many(requests_for("a", "b"), tmp_path, jobs_file=jobs)
         api.calls.clear()
         again = client.generate_many(requests_for("a", "b", "c"), tmp_path, jobs_file=jobs)
@@ -284,22 +286,20 @@ class TestJobsFile:
         assert service.count("a") == service.count("b") == 1
         assert {call.url.rpartition("/")[2] for call in api.calls} == {"generation", "c", "c.png"}
 
-    def test_a_file_that_is_gone_is_fetched_again_and_not_made_again(self, client, service, tmp_path, jobs):
+    def test_a_missing_file_is_downloaded_again_without_a_create(self, client, service, tmp_path, jobs):
         (outcome,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         outcome.paths[0].unlink()
         (again,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         assert (again.paths, again.paths[0].read_text(), service) == (outcome.paths, "a", ["a"])
 
-    def test_a_job_that_was_created_is_waited_for(self, client, service, tmp_path, jobs):
+    def test_a_generation_that_was_created_is_waited_for(self, client, service, tmp_path, jobs):
         client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         kept = [line for line in jobs.read_text().splitlines(keepends=True) if "saved" not in line]
         jobs.write_text("".join(kept))
         (outcome,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         assert (outcome.generation_id, outcome.error, service) == ("a", None, ["a"])
 
-    def test_a_create_that_was_never_answered_is_not_sent_again(
-        self, api, client, generation, tmp_path, jobs
-    ):
+    def test_a_create_without_a_response_is_not_sent_again(self, api, client, generation, tmp_path, jobs):
         api.post(URL, body=CUT)
         (first,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         (again,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
@@ -312,31 +312,33 @@ class TestJobsFile:
         api.get(URL, json={"generation_list": [generation(id="ours", created_at=sent)]})
         assert [one.id for one in client.result_of(again.error.find_created)] == ["ours"]
 
-    def test_a_create_that_certainly_made_no_job_is_sent_by_the_next_run(
+    def test_a_create_that_certainly_created_nothing_is_sent_by_the_next_run(
         self, api, client, service, tmp_path, jobs
     ):
-        api._answers["POST", URL].insert(0, (200, {}, REFUSED, True))
-        api._answers["POST", URL].insert(0, (200, {}, REFUSED, True))
-        api._answers["POST", URL].insert(0, (200, {}, REFUSED, True))
+        api._responses["POST", URL].insert(0, (200, {}, REFUSED, True))
+        api._responses["POST", URL].insert(0, (200, {}, REFUSED, True))
+        api._responses["POST", URL].insert(0, (200, {}, REFUSED, True))
         (first,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         (again,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         assert type(first.error) is TransportError
         assert (again.error, service) == (None, ["a"])
 
     @pytest.mark.usefixtures("service")
-    def test_a_file_of_other_requests_is_refused(self, client, tmp_path, jobs):
+    def test_a_file_of_other_requests_is_rejected(self, client, tmp_path, jobs):
         client.generate_many(requests_for("a", "b"), tmp_path, jobs_file=jobs)
         for other in (requests_for("a", "c"), requests_for("b", "a"), requests_for("a")):
-            with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line \d: request \d was another one"):
+            with pytest.raises(
+                ConfigurationError, match=r"jobs\.jsonl, line \d: request \d is different in this file"
+            ):
                 client.generate_many(other, tmp_path, jobs_file=jobs)
 
     @pytest.mark.parametrize("text", ["junk\n", "{}\n", "[]\n", '{"request": "x"}\n'])
-    def test_a_file_that_is_something_else_is_refused(self, client, tmp_path, jobs, text):
+    def test_a_file_that_is_not_a_jobs_file_is_rejected(self, client, tmp_path, jobs, text):
         jobs.write_text(text)
-        with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line 1: not a file of jobs"):
+        with pytest.raises(ConfigurationError, match=r"jobs\.jsonl, line 1: not a jobs file"):
             client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
 
-    def test_a_line_that_was_cut_short_is_taken_off(self, client, service, tmp_path, jobs):
+    def test_an_incomplete_line_is_removed(self, client, service, tmp_path, jobs):
         client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         whole = jobs.read_text()
         jobs.write_text(whole + '{"request": 2, "dig')
@@ -345,20 +347,18 @@ class TestJobsFile:
         assert (len(jobs.read_text().splitlines()), service) == (6, ["a", "b"])
 
     @pytest.mark.parametrize("content", [b"one\nand no more", b"\x89PNG" + bytes(50), b'{"model": "m"}'])
-    def test_a_file_that_is_no_file_of_jobs_keeps_every_byte(self, client, tmp_path, jobs, content):
+    def test_a_rejected_file_is_not_changed(self, client, tmp_path, jobs, content):
         jobs.write_bytes(content)
-        with pytest.raises(
-            ConfigurationError, match="not a file of jobs, as generate_many writes it; name another"
-        ):
+        with pytest.raises(ConfigurationError, match="not a jobs file of generate_many; choose another file"):
             client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         assert jobs.read_bytes() == content
 
     @pytest.mark.usefixtures("service")
-    def test_two_runs_cannot_work_on_one_file(self, client, tmp_path, jobs):
+    def test_two_runs_cannot_use_one_file(self, client, tmp_path, jobs):
         refused = []
 
         def meanwhile(_):
-            with pytest.raises(ConfigurationError, match="another run is at work on it") as caught:
+            with pytest.raises(ConfigurationError, match="another run is using this file") as caught:
                 GenerationClient("k3y", BASE).generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
             refused.append(caught)
 
@@ -366,21 +366,24 @@ class TestJobsFile:
         assert len(refused) == 1
 
 
-def test_what_is_stopped_before_its_create_is_sent_is_known_to_have_made_no_job(tmp_path):
-    core, jobs = Core(None, "k3y", BASE, 30.0, None, clock.monotonic, waits=True), tmp_path / "jobs.jsonl"
+def test_a_request_stopped_before_its_create_is_recorded_as_not_created(tmp_path):
+    core, jobs = (
+        Core(None, "k3y", BASE, 30.0, None, clock.monotonic, sleeps_in_real_time=True),
+        tmp_path / "jobs.jsonl",
+    )
     saving, options = (
         Saving(tmp_path, False, 1000),
         {"concurrency": 1, "retry_failed": False, "on_progress": None},
     )
-    with opened(core.client, requests_for("a"), 5.0, saving, jobs, **options) as batch:
+    with open_batch(core.client, requests_for("a"), 5.0, saving, jobs, **options) as batch:
         flow = batch.outcome(0)
         effect = next(flow)
         while not isinstance(effect, Send):
             assert batch.is_creating()  # before its line is written, so that its end is waited for
             effect = flow.send(effect.function())
-        note = flow.throw(Stopped())
+        recording = flow.throw(Stopped())
         with pytest.raises(Stopped):
-            flow.send(note.function())
+            flow.send(recording.function())
         assert not batch.is_creating()
     assert [line["event"] for line in map(json.loads, jobs.read_text().splitlines())] == [
         "sending",

@@ -1,6 +1,6 @@
-"""Every call ends in time, whatever the other side does. Over real sockets, so in real time, of which there is little.
+"""Every call ends within its timeout, whatever the server does. The tests use real sockets and real time.
 
-How exactly the time is kept is measured by ``make compare-clients``; here a call that hangs fails its test.
+``make compare-clients`` measures how exactly the timeouts are kept. Here, only a call that hangs fails its test.
 """
 
 import contextlib
@@ -19,9 +19,11 @@ from raw_server import RawServer, raw_response
 
 from netmind_client import CreateOutcomeUnknown, DownloadError, GenerationClient, TransportError, WaitTimeout
 
+pytestmark = pytest.mark.slow
+
 ID = "6347623b2fce4998b0e842f7e935ccb0"
-FEW = 0.4  # seconds that a call is given
-MANY = 5.0  # seconds after which it counts as hanging; a busy machine is slow
+FEW = 0.4  # seconds; the timeout of a call
+MANY = 5.0  # seconds after which a call counts as hanging; a busy machine is slow
 PENDING = b'{"id": "%s", "status": "pending"}' % ID.encode()
 
 
@@ -32,11 +34,11 @@ def ends_in_time():
     assert time.monotonic() - begun < MANY
 
 
-class Answering:
-    """A server that answers everything with one answer, as fast as it is asked."""
+class CannedServer:
+    """A server that sends the same response to every request."""
 
     def __init__(self, raw_response, tls=None, closes=False):
-        self.asked = 0
+        self.request_count = 0
         self._closes = closes
         self.raw_response = raw_response
         self._tls = tls
@@ -62,7 +64,7 @@ class Answering:
                 client = self._tls.wrap_socket(client, server_side=True)
             with client:
                 while b"\r\n\r\n" in (received := client.recv(65536)) or received:
-                    self.asked += 1
+                    self.request_count += 1
                     client.sendall(self.raw_response)
                     if self._closes:
                         return
@@ -74,7 +76,7 @@ def http(body, status="200 OK", headers=b""):
 
 @pytest.fixture
 def upstream():
-    server = Answering(http(PENDING))
+    server = CannedServer(http(PENDING))
     yield server
     server.close()
 
@@ -100,17 +102,17 @@ def client(library, proxy):
     "phase", [phase for phase in PHASES if PHASES[phase][0] == "response" or PHASES[phase][1] == 0]
 )
 class TestHangs:
-    def test_a_create_ends(self, client, proxy, phase, what):
+    def test_a_create_ends_in_time(self, client, proxy, phase, what):
         proxy.fault = Fault(what, *PHASES[phase])
         with ends_in_time(), pytest.raises(CreateOutcomeUnknown, match="timed out"):
             client.create("m", {})
 
-    def test_a_wait_ends(self, client, proxy, phase, what):
+    def test_a_wait_ends_in_time(self, client, proxy, phase, what):
         proxy.fault = Fault(what, *PHASES[phase], method="GET")
         with ends_in_time(), pytest.raises(WaitTimeout):
             client.wait(ID, timeout=FEW)
 
-    def test_a_download_ends_and_leaves_nothing(self, client, upstream, proxy, phase, what, tmp_path):
+    def test_a_download_ends_in_time_and_leaves_no_file(self, client, upstream, proxy, phase, what, tmp_path):
         done = b'{"id": "%s", "status": "completed", "result": {"data": [{"url": "%s/a.png"}]}}'
         upstream.raw_response = http(done % (ID.encode(), proxy.base_url.encode()))
         job = client.get(ID)
@@ -121,11 +123,9 @@ class TestHangs:
 
 
 @pytest.mark.parametrize(
-    "phase", ["after the request, before any answer", "in the answer's head", "in the answer's body"]
+    "phase", ["after the request, before any response", "in the response's head", "in the response's body"]
 )
-def test_a_download_that_stands_still_is_tried_again_before_its_time_is_over(
-    client, upstream, proxy, phase, tmp_path
-):
+def test_a_stalled_download_is_retried_before_its_timeout(client, upstream, proxy, phase, tmp_path):
     done = b'{"id": "%s", "status": "completed", "result": {"data": [{"url": "%s/a.png"}]}}'
     upstream.raw_response = http(done % (ID.encode(), proxy.base_url.encode()))
     job = client.get(ID)
@@ -136,13 +136,13 @@ def test_a_download_that_stands_still_is_tried_again_before_its_time_is_over(
 
 
 class TestBeforeAnythingIsSent:
-    def test_a_host_name_that_is_not_resolved_ends_and_was_not_sent(self, library, monkeypatch):
-        answered = threading.Event()
+    def test_a_slow_host_name_lookup_ends_in_time_and_sends_nothing(self, library, monkeypatch):
+        is_over = threading.Event()
 
         def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):  # noqa: A002, ARG001 - as it is
-            if flags & socket.AI_NUMERICHOST:  # trio asks this first, without waiting
+            if flags & socket.AI_NUMERICHOST:  # trio first tries this, without waiting
                 raise socket.gaierror(socket.EAI_NONAME, "not a number")
-            answered.wait(MANY)
+            is_over.wait(MANY)
             return []
 
         monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
@@ -150,11 +150,11 @@ class TestBeforeAnythingIsSent:
             with ends_in_time(), pytest.raises(TransportError, match="not sent") as caught:
                 client.create("m", {})
             assert not isinstance(caught.value, CreateOutcomeUnknown)
-            answered.set()
+            is_over.set()
 
-    def test_a_server_that_accepts_nobody_ends_and_was_not_sent(self, library):
+    def test_a_server_that_accepts_no_connections_ends_in_time_and_sends_nothing(self, library):
         with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as held:
-            for _ in range(3):  # so many wait to be accepted, and no more
+            for _ in range(3):  # fill the queue of connections that wait to be accepted
                 waiting = held.enter_context(socket.socket())
                 waiting.setblocking(False)
                 with contextlib.suppress(BlockingIOError):
@@ -165,7 +165,7 @@ class TestBeforeAnythingIsSent:
                     client.create("m", {})
                 assert not isinstance(caught.value, CreateOutcomeUnknown)
 
-    def test_nothing_listens(self, library):
+    def test_a_refused_connection_sends_nothing(self, library):
         for client in real_client(library, "http://127.0.0.1:1", request_timeout=MANY):
             with pytest.raises(TransportError, match="not sent") as caught:
                 client.create("m", {})
@@ -180,7 +180,7 @@ def short_pauses(monkeypatch):
 
 @pytest.fixture
 def _sockets_left_open():
-    """A handshake that fails leaves the socket to the collector: in httpx, and where it was reset in ssl itself."""
+    """Collect sockets that httpx and ssl leave to the garbage collector after a failed handshake."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -197,11 +197,11 @@ class TestTLS:
     def server(self, authority):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(context)
-        server = Answering(http(PENDING), tls=context)
+        server = CannedServer(http(PENDING), tls=context)
         yield server
         server.close()
 
-    def test_a_trusted_server_is_asked_on_connections_that_stay_open(
+    def test_a_trusted_server_gets_requests_over_kept_connections(
         self, library, server, authority, monkeypatch
     ):
         with authority.cert_pem.tempfile() as bundle:
@@ -211,19 +211,17 @@ class TestTLS:
                 assert client.create("m", {"prompt": "x" * 200_000}).id == ID
                 assert client.get(ID).id == ID
 
-    def test_a_certificate_that_is_not_trusted_is_certain_not_to_have_let_anything_through(
-        self, library, server
-    ):
+    def test_an_untrusted_certificate_certainly_sends_nothing(self, library, server):
         for client in real_client(library, f"https://127.0.0.1:{server.address[1]}"):
             with pytest.raises(TransportError, match=r"not sent: .*certificate") as caught:
                 client.create("m", {})
             assert not isinstance(caught.value, CreateOutcomeUnknown)
-            assert (caught.value.attempts, server.asked) == (3, 0)
+            assert (caught.value.attempts, server.request_count) == (3, 0)
 
-    # Where the reset comes before the handshake begins, ssl and urllib3 leave the socket to the collector.
+    # If the reset arrives before the handshake begins, ssl and urllib3 leave the socket to the collector.
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     @pytest.mark.parametrize("what", [CUT, "reset", HANG])
-    def test_a_handshake_that_breaks_off_is_certain_too(self, library, proxy, what):
+    def test_an_interrupted_handshake_certainly_sends_nothing(self, library, proxy, what):
         proxy.fault = Fault(what, "request", 0.0)
         base_url = proxy.base_url.replace("http:", "https:")
         for client in real_client(library, base_url, request_timeout=FEW if what == HANG else MANY):
@@ -233,15 +231,15 @@ class TestTLS:
 
 
 def test_a_connection_that_was_closed_while_idle_is_not_used_again(library):
-    server = Answering(http(PENDING), closes=True)
+    server = CannedServer(http(PENDING), closes=True)
     for client in real_client(library, f"http://127.0.0.1:{server.address[1]}"):
         client.get(ID)
-        threading.Event().wait(0.1)  # until the end of the connection has arrived
+        threading.Event().wait(0.1)  # until the client has received the end of the connection
         assert client.create("m", {}).id == ID
     server.close()
 
 
-def test_a_clock_that_stands_does_not_stretch_a_wait_whose_polls_are_slow(monkeypatch):
+def test_a_stopped_clock_does_not_extend_a_wait_with_slow_polls(monkeypatch):
     def slowly(_):
         threading.Event().wait(0.3)
         return raw_response({"id": ID, "status": "pending"})
@@ -251,4 +249,4 @@ def test_a_clock_that_stands_does_not_stretch_a_wait_whose_polls_are_slow(monkey
         monkeypatch.setattr("time.monotonic", lambda: 5.0)
         with pytest.raises(WaitTimeout):
             client.wait(ID, timeout=0.7)
-        assert len(server.asked) <= 3
+        assert len(server.requests) <= 3

@@ -1,4 +1,4 @@
-"""Results are saved whole or not at all, and a generation is not lost."""
+"""Results are saved completely or not at all, and every error names the generation."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ class TestDownload:
             ("6347623b2fce4998b0e842f7e935ccb0-cup.png", b"picture")
         ]
 
-    def test_sends_no_token_to_the_files_host(self, api, client, done, tmp_path):
+    def test_sends_no_api_key_to_the_host_of_the_file(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"picture")
         client.download(done, tmp_path)
         assert "Authorization" not in api.calls[-1].headers
@@ -42,7 +42,7 @@ class TestDownload:
             ("6347623b2fce4998b0e842f7e935ccb0-output.txt", "hällo")
         ]
 
-    def test_files_of_one_name_are_numbered(self, api, client, generation, tmp_path):
+    def test_files_with_the_same_name_are_numbered(self, api, client, generation, tmp_path):
         files = [{"url": f"https://files.example/{n}", "file_name": "output_image.png"} for n in (1, 2)]
         api.get(f"{URL}/{ID}", json=generation("completed", result={"data": files}))
         for number in (1, 2):
@@ -53,7 +53,7 @@ class TestDownload:
             ("6347623b2fce4998b0e842f7e935ccb0-output_image-2.png", b"2"),
         ]
 
-    def test_a_file_that_exists_is_left_alone_unless_asked(self, api, client, done, tmp_path):
+    def test_an_existing_file_is_kept_unless_overwrite_is_set(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"new")
         (tmp_path / "6347623b2fce4998b0e842f7e935ccb0-cup.png").write_bytes(b"old")
         with pytest.raises(
@@ -65,69 +65,73 @@ class TestDownload:
         client.download(done, tmp_path, overwrite=True)
         assert (tmp_path / "6347623b2fce4998b0e842f7e935ccb0-cup.png").read_bytes() == b"new"
 
-    def test_one_that_holds_the_same_bytes_is_no_obstacle(self, api, client, done, tmp_path):
+    def test_an_existing_file_with_the_same_bytes_is_accepted(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"picture")
         assert client.download(done, tmp_path) == client.download(done, tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["6347623b2fce4998b0e842f7e935ccb0-cup.png"]
 
-    def test_a_file_that_stays_short_is_an_error_and_leaves_nothing(self, api, client, done, tmp_path):
+    def test_a_file_that_stays_incomplete_raises_and_leaves_no_file(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"half", headers={"Content-Length": "8"}, length=False)
         with pytest.raises(DownloadError, match="expected 8 bytes, got 4"):
             client.download(done, tmp_path)
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_file_that_is_too_long_is_an_error_and_leaves_nothing(self, api, client, done, tmp_path):
+    def test_a_file_that_is_too_long_raises_and_leaves_no_file(self, api, client, done, tmp_path):
         api.get(self.FILE, body=b"too much", headers={"Content-Length": "4"}, length=False)
         with pytest.raises(DownloadError, match="expected 4 bytes, got 8"):
             client.download(done, tmp_path)
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("status", [401, 403, 404, 410])
-    def test_an_expired_link_is_read_anew_from_the_job(self, api, client, done, generation, tmp_path, status):
+    def test_an_expired_link_is_renewed_from_the_generation(
+        self, api, client, done, generation, tmp_path, status
+    ):
         renewed = {"url": "https://files.example/b/cup.png?sig=new", "file_name": "cup.png"}
         api.get(self.FILE, status=status)
         api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [renewed]}))
-        api._answers["GET", f"{URL}/{ID}"].pop(0)
+        api._responses["GET", f"{URL}/{ID}"].pop(0)
         api.get("https://files.example/b/cup.png", body=b"picture")
         (path,) = client.download(done, tmp_path)
         assert path.read_bytes() == b"picture"
         assert {call.method for call in api.calls} == {"GET"}
 
-    def test_a_job_without_a_good_link_is_told_and_hides_the_signature(self, api, client, done, tmp_path):
+    def test_a_generation_without_a_valid_link_is_reported_without_the_signature(
+        self, api, client, done, tmp_path
+    ):
         api.get(self.FILE, status=403)
-        with pytest.raises(DownloadError, match="answered 403; the job has no link that is good") as caught:
+        with pytest.raises(DownloadError, match="returned 403; the generation has no valid link") as caught:
             client.download(done, tmp_path)
         assert (caught.value.generation_id, len(api.calls)) == (ID, 6)  # a get, then 3 links and 2 more gets
         assert caught.value.resume == f"netmind-client download {ID} -o {tmp_path}"
         assert "s3cret" not in str(caught.value)
 
-    def test_a_job_that_lost_its_results_meanwhile_is_told(self, api, client, done, generation, tmp_path):
+    def test_results_that_disappear_meanwhile_are_reported(self, api, client, done, generation, tmp_path):
         api.get(self.FILE, status=403)
         api.get(f"{URL}/{ID}", json=generation("completed", result={}))
-        api._answers["GET", f"{URL}/{ID}"].pop(0)
+        api._responses["GET", f"{URL}/{ID}"].pop(0)
         with pytest.raises(DownloadError, match="no longer has its results"):
             client.download(done, tmp_path)
 
-    def test_a_connection_that_breaks_is_tried_again_five_times(self, api, client, done, tmp_path, time):
+    def test_a_connection_that_breaks_is_tried_five_times(self, api, client, done, tmp_path, time):
         api.get(self.FILE, body=CUT)
-        with pytest.raises(DownloadError, match="the download broke off, nothing was saved: gone"):
+        with pytest.raises(DownloadError, match="the download failed, nothing was saved: gone"):
             client.download(done, tmp_path)
         assert time.pauses == [0.5, 1.0, 2.0, 4.0]
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_server_that_is_busy_is_asked_again_when_it_says(self, api, client, done, tmp_path, time):
+    def test_a_busy_server_gets_another_request_after_retry_after(self, api, client, done, tmp_path, time):
         api.get(self.FILE, status=503, headers={"Retry-After": "9"})
         api.get(self.FILE, body=b"picture")
         client.download(done, tmp_path)
         assert time.pauses == [9.0]
 
     @pytest.mark.parametrize("status", [204, 400, 418, 501])
-    def test_another_answer_is_told(self, api, client, done, tmp_path, status):
+    def test_another_status_is_reported(self, api, client, done, tmp_path, status):
         api.get(self.FILE, status=status)
-        with pytest.raises(DownloadError, match=f"answered {status}, where a file was expected"):
+        with pytest.raises(DownloadError, match=f"returned {status}, but a file was expected"):
             client.download(done, tmp_path)
 
-    def test_progress_is_told_in_bytes(self, api, client, done, tmp_path):
+    def test_progress_is_reported_in_bytes(self, api, client, done, tmp_path):
         api.get(self.FILE, body=[b"pic", b"ture"], headers={"Content-Length": "7"})
         seen = []
         client.download(done, tmp_path, on_progress=seen.append)
@@ -136,35 +140,39 @@ class TestDownload:
     @pytest.mark.parametrize(
         ("headers", "name"), [({"Content-Length": "8"}, "announced"), ({}, "not announced")]
     )
-    def test_more_than_the_most_is_not_saved(self, api, client, done, tmp_path, headers, name):
+    def test_a_file_larger_than_max_bytes_is_not_saved(self, api, client, done, tmp_path, headers, name):
         assert name
         api.get(self.FILE, body=[b"more", b"more"], headers=headers)
-        with pytest.raises(DownloadError, match="has 8 bytes or more, and max_bytes is 7; nothing was saved"):
+        with pytest.raises(
+            DownloadError, match="has at least 8 bytes, but max_bytes is 7; nothing was saved"
+        ):
             client.download(done, tmp_path, max_bytes=7)
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_most_that_is_none_is_refused(self, client, done, tmp_path):
+    def test_an_invalid_max_bytes_is_rejected(self, client, done, tmp_path):
         with pytest.raises(ConfigurationError, match="expected max_bytes"):
             client.download(done, tmp_path, max_bytes=0)
 
-    def test_an_error_of_the_callback_is_its_own_and_leaves_nothing(self, api, client, done, tmp_path):
+    def test_an_exception_of_the_callback_is_raised_and_leaves_no_file(self, api, client, done, tmp_path):
         def fail(_):
             raise ValueError("mine")
 
         api.get(self.FILE, body=b"picture")
         with pytest.raises(ValueError, match="mine") as caught:
             client.download(done, tmp_path, on_progress=fail)
-        assert caught.value.__notes__ == [f"To go on: netmind-client download {ID} -o {tmp_path}"]
+        assert caught.value.__notes__ == [f"To continue: netmind-client download {ID} -o {tmp_path}"]
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_job_without_results_is_told(self, api, client, generation, tmp_path):
+    def test_a_generation_without_results_is_reported(self, api, client, generation, tmp_path):
         api.get(f"{URL}/{ID}", json=generation())
         with pytest.raises(
             DownloadError, match=rf"generation {ID} has no results \(status: pending\); wait for it first"
         ):
             client.download(client.get(ID), tmp_path)
 
-    def test_a_netrc_file_adds_no_token_for_the_files_host(self, api, client, done, tmp_path, monkeypatch):
+    def test_a_netrc_file_adds_no_credentials_for_the_host_of_the_file(
+        self, api, client, done, tmp_path, monkeypatch
+    ):
         netrc = tmp_path / "netrc"
         netrc.write_text("machine files.example login somebody password else")
         monkeypatch.setenv("NETRC", str(netrc))
@@ -175,15 +183,15 @@ class TestDownload:
     @pytest.mark.parametrize("url", ["file:///etc/passwd", "/relative", "", None])
     def test_only_http_urls_are_fetched(self, api, client, generation, tmp_path, url):
         api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"url": url}]}))
-        with pytest.raises(DownloadError, match="result 1 has no URL that can be fetched"):
+        with pytest.raises(DownloadError, match="result 1 has no HTTP URL"):
             client.download(client.get(ID), tmp_path)
 
 
 def ranged(content, *, cut_after, headers):
-    """A file's server that sends ranges, and each time no more than so many bytes."""
+    """Return a function that responds with ranges of a file, and breaks after ``cut_after`` bytes each time."""
 
-    def response(asked):
-        start = int((asked.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+    def response(request):
+        start = int((request.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
         part = content[start : start + cut_after]
         more = [] if start + cut_after >= len(content) else [CUT_IN_BODY]
         sent = {**headers, "Content-Length": str(len(content) - start)}
@@ -205,35 +213,35 @@ class TestResuming:
         api.calls.clear()
         return done
 
-    def asked(self, api):
+    def ranges(self, api):
         return [(call.headers.get("Range"), call.headers.get("If-Range")) for call in api.calls]
 
-    def test_a_download_that_is_cut_goes_on_where_it_was(self, api, client, done, tmp_path):
+    def test_an_interrupted_download_is_resumed(self, api, client, done, tmp_path):
         api.get(self.FILE, body=ranged(b"0123456789", cut_after=4, headers=self.ETAG))
         (path,) = client.download(done, tmp_path)
         assert path.read_bytes() == b"0123456789"
-        assert self.asked(api) == [(None, None), ("bytes=4-", '"v1"'), ("bytes=8-", '"v1"')]
+        assert self.ranges(api) == [(None, None), ("bytes=4-", '"v1"'), ("bytes=8-", '"v1"')]
 
-    def test_as_long_as_something_comes_it_does_not_give_up(self, api, client, done, tmp_path):
+    def test_a_download_continues_while_new_bytes_arrive(self, api, client, done, tmp_path):
         api.get(self.FILE, body=ranged(bytes(range(20)), cut_after=1, headers=self.ETAG))
         (path,) = client.download(done, tmp_path)
         assert path.read_bytes() == bytes(range(20))
 
-    def test_a_date_serves_where_there_is_no_etag(self, api, client, done, tmp_path):
+    def test_a_date_is_used_without_a_strong_etag(self, api, client, done, tmp_path):
         date = "Wed, 25 Nov 2026 04:00:00 GMT"
         api.get(
             self.FILE,
             body=ranged(b"0123456789", cut_after=6, headers={"ETag": 'W/"v1"', "Last-Modified": date}),
         )
         client.download(done, tmp_path)
-        assert self.asked(api) == [(None, None), ("bytes=6-", date)]
+        assert self.ranges(api) == [(None, None), ("bytes=6-", date)]
 
-    def test_without_either_it_begins_again(self, api, client, done, tmp_path):
+    def test_without_an_etag_or_date_it_starts_again(self, api, client, done, tmp_path):
         api.get(self.FILE, body=[b"0123", CUT_IN_BODY], headers={"Content-Length": "10"})
         api.get(self.FILE, body=b"abcdefghij")
         (path,) = client.download(done, tmp_path)
         assert path.read_bytes() == b"abcdefghij"
-        assert self.asked(api) == [(None, None), (None, None)]
+        assert self.ranges(api) == [(None, None), (None, None)]
 
     def test_a_file_that_has_changed_is_fetched_from_the_start(self, api, client, done, tmp_path):
         api.get(self.FILE, body=[b"0123", CUT_IN_BODY], headers={"Content-Length": "10", **self.ETAG})
@@ -251,17 +259,17 @@ class TestResuming:
             (416, {"Content-Range": "bytes */3"}),
         ],
     )
-    def test_a_rest_that_does_not_fit_is_not_added(self, api, client, done, tmp_path, status, headers):
+    def test_a_rest_that_does_not_match_is_not_appended(self, api, client, done, tmp_path, status, headers):
         api.get(self.FILE, body=[b"0123", CUT_IN_BODY], headers={"Content-Length": "10", **self.ETAG})
         api.get(self.FILE, status=status, body=b"xxxxxx", headers=headers)
         api.get(self.FILE, body=b"abcdefghij", headers=self.ETAG)
         (path,) = client.download(done, tmp_path)
         assert path.read_bytes() == b"abcdefghij"
-        assert self.asked(api)[2] == (None, None)
+        assert self.ranges(api)[2] == (None, None)
 
-    def test_a_part_that_nobody_asked_for_is_told(self, api, client, done, tmp_path):
+    def test_an_unrequested_part_is_reported(self, api, client, done, tmp_path):
         api.get(self.FILE, status=206, body=b"xxx", headers={"Content-Range": "bytes 0-2/10"})
-        with pytest.raises(DownloadError, match="answered 206, where a file was expected"):
+        with pytest.raises(DownloadError, match="returned 206, but a file was expected"):
             client.download(done, tmp_path)
 
 
@@ -274,7 +282,7 @@ class TestEtag:
         return client.get(ID)
 
     @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256"])
-    def test_content_that_is_not_what_its_etag_says_is_fetched_again(
+    def test_content_that_does_not_match_its_etag_is_fetched_again(
         self, api, client, done, tmp_path, algorithm
     ):
         etag = f'"{hashlib.new(algorithm, b"picture", usedforsecurity=False).hexdigest()}"'
@@ -283,22 +291,22 @@ class TestEtag:
         (path,) = client.download(done, tmp_path)
         assert (path.read_bytes(), len(api.calls)) == (b"picture", 3)
 
-    def test_an_etag_that_only_looks_like_a_hash_is_known_by_two_transfers_that_agree(
+    def test_two_equal_transfers_are_accepted_despite_an_etag_that_looks_like_another_hash(
         self, api, client, done, tmp_path
     ):
         api.get(self.FILE, body=b"picture", headers={"ETag": '"' + "0" * 32 + '"'})
         (path,) = client.download(done, tmp_path)
         assert (path.read_bytes(), len(api.calls)) == (b"picture", 3)
 
-    def test_content_that_comes_different_each_time_is_not_saved(self, api, client, done, tmp_path):
+    def test_content_that_is_different_each_time_is_not_saved(self, api, client, done, tmp_path):
         for number in range(6):
             api.get(self.FILE, body=b"picture%d" % number, headers={"ETag": '"' + "0" * 32 + '"'})
-        with pytest.raises(DownloadError, match=r"its md5 is [0-9a-f]{32}, and the ETag says 0{32}"):
+        with pytest.raises(DownloadError, match=r"expected the md5 0{32} of the ETag, got [0-9a-f]{32}"):
             client.download(done, tmp_path)
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("etag", ['W/"' + "0" * 32 + '"', '"5f2-1a"', '"' + "0" * 32 + '-2"', "0" * 32])
-    def test_another_etag_is_no_hash(self, api, client, done, tmp_path, etag):
+    def test_another_etag_is_not_taken_for_a_hash(self, api, client, done, tmp_path, etag):
         api.get(self.FILE, body=b"picture", headers={"ETag": etag})
         client.download(done, tmp_path)
         assert len(api.calls) == 2
@@ -311,32 +319,32 @@ class TestGenerate:
         api.get(f"{URL}/{ID}", json=generation("completed"))
         api.get("https://files.example/a/cup.png", body=b"picture")
         seen = []
-        made = client.generate("m", CONFIG, tmp_path, on_poll=lambda one: seen.append(one.status))
-        assert (made.generation.status, [path.name for path in made.paths]) == (
+        generated = client.generate("m", CONFIG, tmp_path, on_poll=lambda one: seen.append(one.status))
+        assert (generated.generation.status, [path.name for path in generated.paths]) == (
             "completed",
             ["6347623b2fce4998b0e842f7e935ccb0-cup.png"],
         )
         assert seen == ["pending", "processing", "completed"]
 
-    def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_paid(self, api, client, tmp_path):
+    def test_a_folder_that_cannot_be_written_to_is_reported_before_the_create(self, api, client, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(DownloadError, match="nothing can be saved there"):
             client.generate("m", CONFIG, tmp_path / "file")
         assert len(api.calls) == 0
 
-    def test_a_create_that_answers_completed_is_not_polled(self, api, client, generation, tmp_path):
+    def test_a_create_that_returns_completed_is_not_polled(self, api, client, generation, tmp_path):
         api.post(URL, json=generation("completed"))
         api.get("https://files.example/a/cup.png", body=b"picture")
         client.generate("m", {"sync_mode": True}, tmp_path)
         assert [call.method for call in api.calls] == ["POST", "GET"]
 
-    def test_a_create_that_answers_failed_is_not_polled(self, api, client, generation, tmp_path):
+    def test_a_create_that_returns_failed_is_not_polled(self, api, client, generation, tmp_path):
         api.post(URL, json=generation("failed", logs=[{"text": "out of memory"}]))
         with pytest.raises(GenerationFailed, match="out of memory") as caught:
             client.generate("m", CONFIG, tmp_path)
         assert (caught.value.resume, len(api.calls)) == (f"netmind-client get {ID}", 1)
 
-    def test_its_errors_say_how_to_go_on(self, api, client, generation, tmp_path):
+    def test_its_errors_say_how_to_continue(self, api, client, generation, tmp_path):
         api.post(URL, json=generation())
         api.get(f"{URL}/{ID}", status=401)
         with pytest.raises(AuthenticationError) as caught:
@@ -344,23 +352,23 @@ class TestGenerate:
         assert caught.value.resume == f"netmind-client wait {ID} -o '{tmp_path}/my pictures'"
         assert caught.value.attempts == 2
 
-    def test_of_a_job_that_failed_there_is_only_to_look_at(self, api, client, generation, tmp_path):
+    def test_a_failed_generation_can_only_be_requested(self, api, client, generation, tmp_path):
         api.post(URL, json=generation())
         api.get(f"{URL}/{ID}", json=generation("failed"))
         with pytest.raises(GenerationFailed) as caught:
             client.generate("m", CONFIG, tmp_path)
         assert str(caught.value) == (
-            f"generation {ID} ended as failed: the logs give no reason\nTo go on: netmind-client get {ID}"
+            f"generation {ID} ended as failed: the logs give no reason\nTo continue: netmind-client get {ID}"
         )
 
-    def test_all_of_it_has_one_timeout(self, api, client, generation, tmp_path, time):
-        def slow(asked):
+    def test_the_whole_call_has_one_timeout(self, api, client, generation, tmp_path, time):
+        def slow(request):
             time.now += 20
-            return 200, {}, json.dumps(generation("completed" if asked.method == "GET" else "pending"))
+            return 200, {}, json.dumps(generation("completed" if request.method == "GET" else "pending"))
 
         api.post(URL, body=slow)
         api.get(f"{URL}/{ID}", body=slow)
         api.get("https://files.example/a/cup.png", body=[CUT])
-        with pytest.raises(DownloadError, match="broke off"):
+        with pytest.raises(DownloadError, match="the download failed"):
             client.generate("m", CONFIG, tmp_path, timeout=42)
         assert time.now <= 1042

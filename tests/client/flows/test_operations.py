@@ -1,4 +1,4 @@
-"""A create is sent again only when it is certain that there is no job."""
+"""A create is sent again only if it certainly created nothing. A generation without a response can be found."""
 
 import json
 from typing import ClassVar
@@ -31,10 +31,12 @@ class TestCreate:
         assert api.calls[0].headers["Content-Type"] == "application/json"
 
     @pytest.mark.parametrize("failure", [CUT, CUT_IN_BODY, TIMED_OUT, [b'{"id": "6347', CUT_IN_BODY]])
-    def test_no_answer_means_that_a_job_may_exist_and_is_not_tried_again(self, api, client, failure):
+    def test_without_a_response_the_outcome_is_unknown_and_the_create_is_not_repeated(
+        self, api, client, failure
+    ):
         api.post(URL, body=failure)
         with pytest.raises(
-            CreateOutcomeUnknown, match="A job may have been created and charged: look for it"
+            CreateOutcomeUnknown, match="A generation may have been created and charged: look for it"
         ) as caught:
             client.create("m", CONFIG)
         assert (caught.value.model, caught.value.config, len(api.calls)) == ("m", CONFIG, 1)
@@ -42,20 +44,20 @@ class TestCreate:
     @pytest.mark.parametrize(
         "body", ["<html>proxy</html>", "{}", "[]", '{"id": 7, "status": "x"}', '{"id": "x"}', ""]
     )
-    def test_an_answer_without_a_generation_means_the_same(self, api, client, body):
+    def test_a_response_without_a_generation_leaves_the_outcome_unknown(self, api, client, body):
         api.post(URL, body=body)
-        with pytest.raises(CreateOutcomeUnknown, match="answered 200 with no generation in it"):
+        with pytest.raises(CreateOutcomeUnknown, match="returned 200 without a generation"):
             client.create("m", CONFIG)
         assert len(api.calls) == 1
 
     @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 599])
-    def test_an_answer_of_something_that_gave_up_means_the_same(self, api, client, status):
+    def test_a_gateway_error_leaves_the_outcome_unknown(self, api, client, status):
         api.post(URL, status=status, body="<html>gateway</html>")
-        with pytest.raises(CreateOutcomeUnknown, match=rf"answered {status} \(<html>gateway</html>\)"):
+        with pytest.raises(CreateOutcomeUnknown, match=rf"returned {status} \(<html>gateway</html>\)"):
             client.create("m", CONFIG)
         assert len(api.calls) == 1
 
-    def test_a_model_that_is_not_available_is_a_refusal(self, api, client):
+    def test_an_unavailable_model_is_a_server_error(self, api, client):
         api.post(URL, status=500, json={"message": "Service is unavailable"})
         with pytest.raises(ServerError, match="Service is unavailable"):
             client.create("m", CONFIG)
@@ -69,7 +71,9 @@ class TestCreate:
         assert time.pauses == [0.5, 1.0]
 
     @pytest.mark.parametrize(("failure", "attempts"), [(REFUSED, 3), (CONNECTING_TIMED_OUT, 1)])
-    def test_and_is_given_up_after_three_attempts_or_when_time_is_over(self, api, client, failure, attempts):
+    def test_a_create_is_given_up_after_three_attempts_or_at_the_timeout(
+        self, api, client, failure, attempts
+    ):
         api.post(URL, body=failure)
         with pytest.raises(TransportError, match="not sent: ") as caught:
             client.create("m", CONFIG)
@@ -77,22 +81,20 @@ class TestCreate:
         assert (caught.value.attempts, caught.value.resume, len(api.calls)) == (attempts, None, attempts)
 
     @pytest.mark.parametrize("status", [429, 503])
-    def test_what_the_server_turns_away_is_sent_again_when_it_says(
-        self, api, client, generation, time, status
-    ):
+    def test_a_rejected_create_is_sent_again_after_retry_after(self, api, client, generation, time, status):
         api.post(URL, status=status, headers={"Retry-After": "4"})
         api.post(URL, json=generation())
         assert client.create("m", CONFIG).id == ID
         assert time.pauses == [4.0]
 
     @pytest.mark.parametrize(("status", "kind"), [(429, RateLimitedError), (503, ServerError)])
-    def test_a_server_that_asks_for_more_time_than_there_is_is_told(self, api, client, time, status, kind):
+    def test_a_retry_after_beyond_the_timeout_raises_at_once(self, api, client, time, status, kind):
         api.post(URL, status=status, headers={"Retry-After": "3600"})
         with pytest.raises(kind) as caught:
             client.create("m", CONFIG)
         assert (caught.value.retry_after, len(api.calls), time.pauses) == (3600.0, 1, [])
 
-    def test_an_attempt_that_may_have_arrived_ends_them(self, api, client):
+    def test_an_attempt_that_may_have_been_received_is_the_last(self, api, client):
         api.post(URL, body=REFUSED)
         api.post(URL, body=CUT)
         with pytest.raises(CreateOutcomeUnknown) as caught:
@@ -100,17 +102,18 @@ class TestCreate:
         assert (caught.value.attempts, len(api.calls)) == (2, 2)
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_a_redirect_is_not_followed_and_leaves_the_outcome_open(self, api, client, status):
+    def test_a_redirect_is_not_followed_and_leaves_the_outcome_unknown(self, api, client, status):
         api.post(
             URL, status=status, headers={"Location": "https://elsewhere.example/v1/generation?sig=s3cret"}
         )
         with pytest.raises(
-            CreateOutcomeUnknown, match=rf"answered {status} and redirects to \S+/v1/generation\. A job may"
+            CreateOutcomeUnknown,
+            match=rf"returned {status} and redirects to \S+/v1/generation\. A generation may",
         ):
             client.create("m", CONFIG)
         assert len(api.calls) == 1
 
-    def test_a_create_has_the_time_that_it_is_given(self, api, client, generation):
+    def test_the_timeout_of_a_create_is_passed_on(self, api, client, generation):
         api.post(URL, json=generation())
         client.create("m", CONFIG)
         client.create("m", CONFIG, timeout=7)
@@ -118,19 +121,19 @@ class TestCreate:
         assert [call.timeout for call in api.calls] == [30.0, 7.0, 1200.0]
 
     @pytest.mark.parametrize("config", ["x", None, [("prompt", "x")]])
-    def test_a_config_that_is_no_mapping_is_refused_unsent(self, client, config):
+    def test_a_config_that_is_not_a_mapping_is_rejected_before_sending(self, client, config):
         with pytest.raises(ConfigurationError, match=r"expected a config such as \{'prompt': .*\}, got "):
             client.create("m", config)
 
     @pytest.mark.parametrize("value", [float("nan"), {1}, b"bytes"])
-    def test_a_config_that_is_not_json_is_refused_unsent(self, client, value):
+    def test_a_config_that_is_not_json_is_rejected_before_sending(self, client, value):
         with pytest.raises(ConfigurationError, match="the config cannot be sent as JSON"):
             client.create("m", {"n": value})
 
 
 @pytest.fixture
 def today(monkeypatch):
-    """A system clock that shows 2026-11-25 04:00:00 UTC."""
+    """Set the system clock to 2026-11-25 04:00:00 UTC."""
     monkeypatch.setattr("netmind_client._clock.wall", lambda: 1795579200.0)
 
 
@@ -147,13 +150,13 @@ class TestFindCreated:
     def listed(self, api, *generations, headers=None):
         api.get(URL, json={"generation_list": list(generations)}, headers=headers or self.DATE)
 
-    def test_the_error_says_when_it_was_sent_and_how_to_look(self, api, client):
+    def test_the_error_says_when_it_was_sent_and_how_to_search(self, api, client):
         error = self.unknown(api, client)
         assert error.sent_at == 1795579200.0
         assert error.resume == "netmind-client find-created --sent-at '2026-11-25 04:00:00' --model m"
-        assert str(error).endswith(f"\nTo go on: {error.resume}")
+        assert str(error).endswith(f"\nTo continue: {error.resume}")
 
-    def test_the_job_that_was_created_then_is_found(self, api, client, generation):
+    def test_the_generation_created_at_that_time_is_found(self, api, client, generation):
         self.listed(
             api,
             generation(id="later", created_at="2026-11-25 04:09:00"),
@@ -164,7 +167,7 @@ class TestFindCreated:
         error = self.unknown(api, client)
         assert [one.id for one in client.result_of(error.find_created)] == ["ours"]
 
-    def test_several_that_it_can_be_come_nearest_first(self, api, client, generation):
+    def test_several_matches_are_sorted_by_time_difference(self, api, client, generation):
         self.listed(
             api,
             generation(id="b", created_at="2026-11-25 04:00:15"),
@@ -173,27 +176,27 @@ class TestFindCreated:
         error = self.unknown(api, client)
         assert [one.id for one in client.result_of(error.find_created)] == ["a", "b"]
 
-    def test_what_this_client_has_created_otherwise_is_left_out(self, api, client, generation):
+    def test_other_generations_of_this_client_are_left_out(self, api, client, generation):
         api.post(URL, json=generation())
         client.create("m", CONFIG)
-        api._answers.clear()
+        api._responses.clear()
         self.listed(api, generation(created_at="2026-11-25 04:00:10"))
         error = self.unknown(api, client)
         assert client.result_of(lambda: error.find_created(timeout=5)) == []
 
-    def test_one_that_shows_another_model_is_left_out(self, api, client, generation):
+    def test_a_generation_of_another_model_is_left_out(self, api, client, generation):
         self.listed(api, generation(created_at="2026-11-25 04:00:10", model="other"))
         error = self.unknown(api, client)
         assert client.result_of(lambda: error.find_created(timeout=5)) == []
 
-    def test_it_is_looked_for_until_time_is_over(self, api, client, generation, time):
+    def test_the_search_is_repeated_until_something_is_found(self, api, client, generation, time):
         self.listed(api)
         self.listed(api, generation(created_at="2026-11-25 04:00:11"))
         error = self.unknown(api, client)
         assert [one.id for one in client.result_of(error.find_created)] == [ID]
         assert time.pauses == [2.0]
 
-    def test_time_that_has_passed_since_is_allowed_for(self, api, client, generation, time):
+    def test_time_passed_since_the_create_is_considered(self, api, client, generation, time):
         error = self.unknown(api, client)
         time.now += 600
         self.listed(
@@ -203,22 +206,22 @@ class TestFindCreated:
         )
         assert [one.id for one in client.result_of(error.find_created)] == [ID]
 
-    def test_a_list_that_fails_in_passing_is_asked_again(self, api, client, generation):
+    def test_a_list_that_fails_temporarily_is_repeated(self, api, client, generation):
         error = self.unknown(api, client)
         api.get(URL, status=503)
         self.listed(api, generation(created_at="2026-11-25 04:00:10"))
         assert [one.id for one in client.result_of(error.find_created)] == [ID]
 
-    def test_a_server_without_a_clock_is_allowed_two_minutes(self, api, client, generation):
+    def test_without_a_date_header_two_minutes_of_difference_are_allowed(self, api, client, generation):
         self.listed(api, generation(created_at="2026-11-25 03:58:30"), headers={"X": "y"})
         error = self.unknown(api, client)
         assert [one.id for one in client.result_of(error.find_created)] == [ID]
 
-    def test_it_can_be_looked_for_later_by_the_time_alone(self, api, client, generation):
+    def test_a_search_needs_only_the_time(self, api, client, generation):
         self.listed(api, generation(created_at="2026-11-25 03:00:12"))
         assert [one.id for one in client.find_created(1795575600.0)] == [ID]
 
-    def test_an_error_of_no_client_says_whom_to_ask(self):
+    def test_an_error_without_a_client_says_what_to_call(self):
         error = CreateOutcomeUnknown("x", model="m", config={}, sent_at=0.0)
-        with pytest.raises(LookupError, match=r"ask one: client\.find_created"):
+        with pytest.raises(LookupError, match=r"call client\.find_created"):
             error.find_created()

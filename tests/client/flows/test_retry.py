@@ -1,4 +1,4 @@
-"""Wherever a connection breaks, a create makes at most one job, and none is lost. Over real sockets."""
+"""Wherever a connection breaks, a create creates at most one generation, which can be found. Real sockets."""
 
 import threading
 
@@ -9,6 +9,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from netmind_client import CreateOutcomeUnknown, TransportError
 from netmind_mock import MemoryStore, create_app
+
+pytestmark = pytest.mark.slow
 
 MODEL, CONFIG = "Qwen/Qwen-Image", {"prompt": "A cup of coffee", "padding": "x" * 200}
 
@@ -27,7 +29,7 @@ def store():
 
 @pytest.fixture
 def upstream(store):
-    """The fake, on a socket of its own."""
+    """Start a fake on its own socket, and yield its address."""
     server = make_server(
         "127.0.0.1", 0, create_app(store=store, duration=0), threaded=True, request_handler=Quiet
     )
@@ -60,10 +62,10 @@ def jobs(store):
 @pytest.mark.parametrize("what", [CUT, RESET])
 @pytest.mark.parametrize("phase", PHASES)
 class TestCutConnections:
-    def test_a_create_makes_at_most_one_job_and_says_that_it_may(self, client, proxy, store, phase, what):
+    def test_a_create_creates_at_most_one_generation_and_says_so(self, client, proxy, store, phase, what):
         proxy.fault = Fault(what, *PHASES[phase])
         if PHASES[phase] == ("request", 0.0):
-            # So early that a client may see that it was never connected, and then it tries again.
+            # This is so early that a client may see that it was never connected. Then it tries again.
             with pytest.raises(TransportError):
                 client.create(MODEL, CONFIG)
             assert jobs(store) == []
@@ -86,17 +88,17 @@ class TestCutConnections:
         assert len(jobs(store)) == 1
 
 
-def test_a_whole_answer_is_one_job(client, proxy, store):
+def test_a_complete_response_creates_one_generation(client, proxy, store):
     proxy.fault = Fault(CUT, "response", 2.0)
     assert client.create(MODEL, CONFIG).id == jobs(store)[0].id
 
 
-def test_information_before_the_answer_is_no_answer(client, proxy, store):
+def test_an_informational_response_is_skipped(client, proxy, store):
     proxy.fault = Fault(HINT, "response", 0.0)
     assert client.create(MODEL, CONFIG).id == jobs(store)[0].id
 
 
-def test_a_redirect_to_nowhere_leaves_one_job_that_can_be_found(client, proxy, store):
+def test_an_invalid_redirect_leaves_one_generation_that_can_be_found(client, proxy, store):
     proxy.fault = Fault(NOWHERE, "response", 0.0)
     with pytest.raises(CreateOutcomeUnknown) as caught:
         client.create(MODEL, CONFIG)

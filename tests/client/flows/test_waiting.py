@@ -1,4 +1,4 @@
-"""Waits end right for every status, and always in time."""
+"""A wait ends correctly for every status, and always within its timeout."""
 
 import json
 
@@ -39,14 +39,14 @@ class TestWait:
         assert (done.status, seen) == ("completed", ["pending", "processing", "completed"])
         assert time.pauses == [1.0, 1.0]
 
-    def test_takes_a_generation_as_well(self, api, client, generation):
+    def test_accepts_a_generation_instead_of_its_id(self, api, client, generation):
         self.response(api, generation("completed"))
         created = client.wait(ID)
         self.response(api, generation("completed"))
         assert client.wait(created) == created
 
     @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
-    def test_a_job_that_ends_otherwise_raises_with_its_last_log_line(self, api, client, generation, status):
+    def test_a_generation_that_fails_raises_with_its_last_log_line(self, api, client, generation, status):
         self.response(api, generation(status, logs=[{"text": "one"}, {"text": "out of memory"}]))
         with pytest.raises(
             GenerationFailed, match=f"generation {ID} ended as {status}: out of memory"
@@ -54,7 +54,7 @@ class TestWait:
             client.wait(ID)
         assert caught.value.generation.status == status
 
-    def test_a_job_that_is_marked_as_deleted_ends_the_wait(self, api, client, generation):
+    def test_a_generation_marked_as_deleted_ends_the_wait(self, api, client, generation):
         self.response(api, generation(is_deleted=True, deleted_at="2025-09-18 09:14:21"))
         with pytest.raises(GenerationFailed, match=f"generation {ID} was deleted"):
             client.wait(ID)
@@ -67,14 +67,14 @@ class TestWait:
     def test_an_unknown_status_is_waited_on_and_named_in_the_timeout(self, api, client, generation, time):
         self.response(api, generation("warming_up"))
         with pytest.raises(
-            WaitTimeout, match=r"had not ended after 60 s \(last status: warming_up\)"
+            WaitTimeout, match=r"did not end within 60 s \(last status: warming_up\)"
         ) as caught:
             client.wait(ID, timeout=60)
         assert (caught.value.last_status, caught.value.generation_id) == ("warming_up", ID)
         assert time.now == 1060.0
 
     @pytest.mark.parametrize(("seconds", "polls"), [(10, 10), (60, 20), (780, 68), (900, 71)])
-    def test_a_job_of_a_minute_is_polled_20_times(self, api, client, generation, time, seconds, polls):
+    def test_a_generation_of_a_minute_is_polled_20_times(self, api, client, generation, time, seconds, polls):
         def response(_):
             done = time.now >= 1000 + seconds
             return 200, {}, json.dumps(generation("completed" if done else "pending"))
@@ -84,20 +84,20 @@ class TestWait:
         assert len(api.calls) <= polls
 
     @pytest.mark.parametrize("settings", [{"poll_interval": 2.5}])
-    def test_a_poll_interval_of_ones_own_is_kept(self, api, client, generation, time):
+    def test_a_given_poll_interval_is_used(self, api, client, generation, time):
         self.response(api, generation(), generation(), generation("completed"))
         client.wait(ID)
         assert time.pauses == [2.5, 2.5]
 
-    def test_a_timeout_deletes_nothing_and_says_how_to_go_on(self, api, client, generation):
+    def test_a_timeout_deletes_nothing_and_says_how_to_continue(self, api, client, generation):
         self.response(api, generation())
         with pytest.raises(WaitTimeout, match=f"netmind-client wait {ID}"):
             client.wait(ID, timeout=1)
         assert {call.method for call in api.calls} == {"GET"}
 
-    @pytest.mark.parametrize("passing", [CUT, 408, 500, 502, 503, 504, 429, "<html>"])
-    def test_a_poll_that_fails_in_passing_is_tried_again(self, api, client, generation, passing):
-        self.response(api, passing, generation("completed"))
+    @pytest.mark.parametrize("failure", [CUT, 408, 500, 502, 503, 504, 429, "<html>"])
+    def test_a_poll_that_fails_temporarily_is_repeated(self, api, client, generation, failure):
+        self.response(api, failure, generation("completed"))
         assert client.wait(ID).is_completed
 
     def test_retry_after_is_honoured(self, api, client, generation, time):
@@ -106,22 +106,22 @@ class TestWait:
         client.wait(ID)
         assert time.pauses == [30.0]
 
-    def test_retry_after_cannot_stretch_the_deadline(self, api, client, time):
+    def test_retry_after_cannot_extend_the_deadline(self, api, client, time):
         api.get(f"{URL}/{ID}", status=429, headers={"Retry-After": "3600"}, json={})
-        with pytest.raises(WaitTimeout, match=r"last status: None"):
+        with pytest.raises(WaitTimeout, match=r"last status: unknown"):
             client.wait(ID, timeout=10)
         assert time.now == 1010.0
 
     @pytest.mark.parametrize(
         ("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (422, InvalidRequestError)]
     )
-    def test_a_refusal_ends_the_wait(self, api, client, status, kind):
+    def test_a_rejected_poll_ends_the_wait(self, api, client, status, kind):
         self.response(api, status)
         with pytest.raises(kind):
             client.wait(ID)
         assert len(api.calls) == 1
 
-    def test_an_empty_result_is_asked_for_again(self, api, client, generation):
+    def test_an_empty_result_is_requested_again(self, api, client, generation):
         self.response(
             api,
             generation("completed", result={}),
@@ -131,11 +131,11 @@ class TestWait:
         assert len(client.wait(ID).results) == 1
 
     @pytest.mark.parametrize("timeout", [float("nan"), float("inf"), 1e10, -1, None, True])
-    def test_a_wait_without_end_is_refused(self, client, timeout):
+    def test_an_invalid_timeout_is_rejected(self, client, timeout):
         with pytest.raises(ConfigurationError, match="expected a timeout in seconds, from 0 to 1e"):
             client.wait(ID, timeout=timeout)
 
-    def test_no_poll_is_given_more_than_what_is_left(self, api, client, generation):
+    def test_no_poll_gets_more_than_the_time_left(self, api, client, generation):
         self.response(api, generation())
         with pytest.raises(WaitTimeout):
             client.wait(ID, timeout=4)
@@ -151,28 +151,28 @@ class TestWait:
         assert caught.value.generation.is_completed
         assert 1015 <= time.now < 1020
 
-    def test_a_job_that_is_gone_is_not_to_be_waited_for(self, api, client):
+    def test_a_deleted_generation_has_no_command_to_wait_for_it(self, api, client):
         self.response(api, 404)
         with pytest.raises(NotFoundError) as caught:
             client.wait(ID)
         assert (caught.value.generation_id, caught.value.attempts) == (ID, 1)
-        assert caught.value.resume is None  # it would come to the same
+        assert caught.value.resume is None  # the command would fail with the same error
 
-    def test_a_stopped_clock_cannot_make_it_wait_for_ever(self, api, client, generation, time):
+    def test_a_stopped_clock_does_not_extend_a_wait(self, api, client, generation, time):
         time.shows = lambda _: 5.0
         self.response(api, generation())
         with pytest.raises(WaitTimeout):
             client.wait(ID, timeout=60)
         assert sum(time.pauses) == pytest.approx(60.0)
 
-    def test_nor_can_one_that_goes_back(self, api, client, generation, time):
+    def test_a_clock_that_goes_back_does_not_extend_a_wait(self, api, client, generation, time):
         time.shows = lambda _: -1000.0 * len(time.pauses)
         self.response(api, generation())
         with pytest.raises(WaitTimeout):
             client.wait(ID, timeout=60)
         assert sum(time.pauses) == pytest.approx(60.0)
 
-    def test_a_clock_that_jumps_ahead_leaves_a_last_look(self, api, client, generation, time):
+    def test_a_clock_that_jumps_ahead_leaves_one_last_poll(self, api, client, generation, time):
         time.passes = lambda _: 3600
         self.response(api, generation(), generation("completed"))
         assert client.wait(ID, timeout=60).is_completed
@@ -182,26 +182,26 @@ class TestWait:
         assert [one.status for one in client.states(ID)] == ["pending", "processing", "completed"]
 
     @pytest.mark.parametrize("library", ["requests"])
-    def test_an_iteration_that_is_left_asks_no_more(self, api, client, generation):
+    def test_an_iteration_that_is_closed_sends_no_more_polls(self, api, client, generation):
         self.response(api, generation())
         states = client.states(ID)
         assert next(states).status == "pending"
         states.close()
         assert (list(states), len(api.calls)) == ([], 1)
 
-    def test_an_iteration_raises_as_a_wait_does(self, api, client, generation):
+    def test_an_iteration_raises_the_errors_of_a_wait(self, api, client, generation):
         self.response(api, generation("failed"))
         with pytest.raises(GenerationFailed):
             list(client.states(ID))
 
 
-def test_the_command_that_goes_on_is_quoted_for_a_shell(api, time):
+def test_the_command_to_continue_is_quoted_for_a_shell(api, time):
     session = requests.Session()
     session.mount("http://", OverRequests(api))
     base_url = "http://h/$(touch x)"
     client = GenerationClient("k", base_url, session=session, sleep=time.sleep, monotonic=time.monotonic)
     api.get("http://h/$(touch x)/v1/generation/a%3Bb", status=401)
-    api._answers["GET", "http://h/$(touch%20x)/v1/generation/a%3Bb"] = api._answers.popitem()[1]
+    api._responses["GET", "http://h/$(touch%20x)/v1/generation/a%3Bb"] = api._responses.popitem()[1]
     with pytest.raises(AuthenticationError) as caught:
         client.wait("a;b")
     assert caught.value.resume == "netmind-client --base-url 'http://h/$(touch x)' wait 'a;b'"
@@ -212,16 +212,14 @@ class TestDeleteOnTimeout:
     def pending(self, api, generation):
         api.get(f"{URL}/{ID}", json=generation())
 
-    def test_the_job_is_deleted_if_that_is_asked_for_within_the_timeout(self, api, client, time):
+    def test_the_generation_is_deleted_within_the_timeout_if_requested(self, api, client, time):
         api.delete(f"{URL}/{ID}", json={"message": "Generation deleted"})
-        with pytest.raises(WaitTimeout, match="It was deleted, as asked") as caught:
+        with pytest.raises(WaitTimeout, match="It was deleted, as requested") as caught:
             client.wait(ID, timeout=60, delete_on_timeout=True)
         assert (caught.value.deleted, caught.value.resume, time.now) == (True, None, 1058.0)
 
-    def test_if_that_fails_it_says_so(self, api, client):
+    def test_a_delete_that_fails_is_reported(self, api, client):
         api.delete(f"{URL}/{ID}", status=500)
-        with pytest.raises(
-            WaitTimeout, match=r"It could not be deleted, and goes on \(DELETE .* answered 500"
-        ) as caught:
+        with pytest.raises(WaitTimeout, match=r"It could not be deleted \(DELETE .* returned 500") as caught:
             client.wait(ID, timeout=60, delete_on_timeout=True)
         assert caught.value.resume == f"netmind-client wait {ID}"

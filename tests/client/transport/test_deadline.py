@@ -1,4 +1,4 @@
-"""Connections that keep the deadline, and those that are left alone."""
+"""Connections that keep the deadline, and connection classes that are not replaced."""
 
 import threading
 
@@ -20,7 +20,7 @@ def test_a_pool_of_urllib3s_own_connections_is_bounded(url):
     assert issubclass(pool_of(deadline.BoundedAdapter(), url).ConnectionCls, deadline._Bounded)
 
 
-def test_connections_that_somebody_records_are_left_alone(monkeypatch):
+def test_connections_of_a_recording_library_are_kept(monkeypatch):
     class Recorded(HTTPConnection):
         pass
 
@@ -28,7 +28,7 @@ def test_connections_that_somebody_records_are_left_alone(monkeypatch):
     assert pool_of(deadline.BoundedAdapter(), "http://h/").ConnectionCls is Recorded
 
 
-def test_a_deadline_is_the_threads_own():
+def test_each_thread_has_its_own_deadline():
     left = []
     with deadline.within(0.0), pytest.raises(TimeoutError):
         deadline.current().left()
@@ -40,7 +40,7 @@ def test_a_deadline_is_the_threads_own():
     assert deadline.current().left() == float("inf")
 
 
-def test_what_is_left_behind_is_closed_when_it_has_ended():
+def test_an_abandoned_function_is_cleaned_up_when_it_has_ended():
     go_on, closed = threading.Event(), threading.Event()
     with pytest.raises(TimeoutError):
         deadline._on_a_thread(lambda: go_on.wait(5), closed.set, 0.01)
@@ -49,7 +49,7 @@ def test_what_is_left_behind_is_closed_when_it_has_ended():
     assert closed.wait(5)
 
 
-def test_what_fails_in_time_is_raised_where_it_is_waited_for():
+def test_an_exception_in_time_is_raised_in_the_caller():
     def fail():
         raise LookupError("mine")
 
@@ -57,7 +57,7 @@ def test_what_fails_in_time_is_raised_where_it_is_waited_for():
         deadline._on_a_thread(fail, lambda: None, 5.0)
 
 
-def test_a_request_that_is_sent_while_another_is_received_leaves_that_its_time():
+def test_a_request_sent_while_another_is_received_keeps_the_outer_deadline():
     with deadline.within(1000.0) as outer:
         with deadline.within(5.0):
             assert deadline.current().left() < 6

@@ -1,7 +1,7 @@
-"""What the client relies on in other libraries that these do not document, or not as a promise.
+"""Undocumented behaviour of other libraries that the client relies on.
 
-Each test names one such thing, says where it is used, and shows that it behaves as is needed there. A release that
-changes one fails here first. pyproject.toml bounds the versions of these libraries.
+Each test checks one such behaviour, and says where it is used. If a release changes one, its test fails first.
+pyproject.toml limits the versions of these libraries.
 """
 
 import http.client
@@ -34,7 +34,7 @@ def server():
 
 
 class TestRequests:
-    def test_an_adapter_asks_for_a_pool_for_each_request(self, server):
+    def test_an_adapter_gets_its_pool_by_a_method_for_each_request(self, server):
         """deadline.BoundedAdapter replaces the connections of the pool there, and forgets pools after a fork."""
 
         class Adapter(HTTPAdapter):
@@ -66,7 +66,7 @@ class TestRequests:
         assert adapter.get_connection_with_tls_context(request, verify=True, proxies=proxies) is not pool
 
     def test_a_hook_that_takes_the_location_away_keeps_a_redirect_from_being_looked_at(self):
-        """by_requests._exchanged: the body stays unread, and no next request is built."""
+        """by_requests._exchange: the body stays unread, and no next request is built."""
         with RawServer(lambda _: raw_response(b"body", "302 Found", Location="mailto:x")) as server:
             session = requests.Session()
             hooks = {"response": lambda response, **_: response.headers.pop("Location") and None}
@@ -75,7 +75,7 @@ class TestRequests:
             response.close()
             session.close()
 
-    def test_a_response_has_urllib3s_which_is_read_as_it_comes(self, server):
+    def test_a_response_has_a_urllib3_body_that_is_read_as_it_arrives(self, server):
         """by_requests._parts."""
         with requests.Session() as session, session.get(server.base_url, stream=True) as response:
             assert response.raw.read1(100, decode_content=False) == b"picture"
@@ -83,7 +83,7 @@ class TestRequests:
             response.raw.release_conn()
 
     def test_a_connection_error_has_the_error_of_urllib3_whose_reason_says_more(self):
-        """by_requests._failures and _words."""
+        """by_requests._failures and _message."""
         with requests.Session() as session, pytest.raises(requests.ConnectionError) as caught:
             session.get("http://127.0.0.1:1")
         assert isinstance(caught.value.args[0], MaxRetryError)
@@ -100,7 +100,7 @@ class TestRequests:
             session.get(server.base_url)
             assert len(session.cookies) == 0
 
-    def test_an_adapter_has_a_policy_of_retries_that_can_be_asked(self):
+    def test_an_adapter_has_a_retry_object_that_can_be_called(self):
         """by_requests._sends_post_again."""
         assert isinstance(HTTPAdapter().max_retries, Retry)
         assert Retry(3, status_forcelist=[500], allowed_methods=["POST"]).is_retry("POST", 500)
@@ -111,7 +111,7 @@ class TestRequests:
 
 
 class Socket:
-    """A socket that notes what is done with it, and answers."""
+    """A socket that records its method calls, and returns a response."""
 
     def __init__(self, received=b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"):
         self.done = []
@@ -135,25 +135,27 @@ class Socket:
 
 
 class TestConnections:
-    def test_a_pool_makes_its_connections_of_the_class_that_it_has(self, server):
+    def test_a_pool_creates_connections_of_its_connection_class(self, server):
         """deadline.BoundedAdapter sets it, where it is urllib3's own."""
         assert urllib3.HTTPConnectionPool.ConnectionCls is HTTPConnection
         assert urllib3.HTTPSConnectionPool.ConnectionCls is HTTPSConnection
-        made = []
+        connected = []
 
         class Connection(HTTPConnection):
             def connect(self):
                 super().connect()
-                made.append((self.host, self.sock.getpeername()))
+                connected.append((self.host, self.sock.getpeername()))
 
         with urllib3.HTTPConnectionPool("localhost", int(server.base_url.rpartition(":")[2])) as pool:
             pool.ConnectionCls = Connection
             pool.request("GET", "/")
-        assert made == [("localhost", ("127.0.0.1", pool.port))]  # and it has its socket once it is connected
+        assert connected == [
+            ("localhost", ("127.0.0.1", pool.port))
+        ]  # and it has its socket once it is connected
 
     @pytest.mark.parametrize("library", [http.client.HTTPConnection, HTTPConnection])
     def test_a_connection_sends_by_sendall_and_reads_from_a_file(self, library):
-        """deadline._Socket stands in the place of a connection's socket."""
+        """deadline._Socket replaces a connection's socket."""
         connection = library("h")
         connection.sock = Socket()
         connection.request("POST", "/", body=b"body")
@@ -162,8 +164,8 @@ class TestConnections:
             ("sendall", b"POST"), ("sendall", b"body"), ("makefile", "rb")
         ]  # fmt: skip
 
-    def test_the_timeout_of_a_read_is_the_sockets_before_a_response_is_read(self):
-        """deadline._Reader keeps it as the time that may pass without a byte."""
+    def test_the_read_timeout_is_set_on_the_socket_before_a_response_is_read(self):
+        """deadline._Reader uses it as the longest time without a byte."""
         connection = HTTPConnection("h", timeout=7)
         connection.sock = Socket()
         connection.request("GET", "/")
@@ -171,8 +173,8 @@ class TestConnections:
         connection.getresponse()
         assert connection.sock.done[-2:] == [("settimeout", 3), ("makefile", "rb")]
 
-    def test_a_connection_makes_its_responses_of_the_class_that_it_has(self):
-        """deadline._Bounded.response_class, for what comes before a response."""
+    def test_a_connection_creates_responses_of_its_response_class(self):
+        """deadline._Bounded.response_class, for informational responses before the response."""
 
         class Response(http.client.HTTPResponse):
             def begin(self):
@@ -188,7 +190,7 @@ class TestConnections:
         assert len(begun) == 1
 
     def test_a_response_reads_the_next_head_once_its_headers_are_none(self):
-        """deadline._Answer.begin: http.client skips 100, and takes other information for the response."""
+        """deadline._Response.begin: http.client skips 100, and takes other information for the response."""
         hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
         response = http.client.HTTPResponse(Socket(hint + b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"))
         response.begin()
@@ -200,23 +202,23 @@ class TestConnections:
 
 
 async def post(url, events, **options):
-    """Note the events of a request's connection, each with the method of the request that it is about."""
+    """Record the events of a request's connection, each with the method of its request."""
 
-    async def note(event, about):
+    async def record(event, about):
         events.append((event, getattr(about.get("request"), "method", None)))
 
     async with httpx.AsyncClient(**options) as client:
-        await client.post(url, content=b"body", extensions={"trace": note})
+        await client.post(url, content=b"body", extensions={"trace": record})
 
 
 def begun(events):
-    """The events that by_httpx._Sending takes for the beginning of a request."""
+    """Return the events that by_httpx._SendingState takes for the start of a request."""
     return [event for event in events if "send_request" in event[0] and event[0].endswith(".started")]
 
 
 class TestHttpx:
-    def test_a_connection_tells_before_it_sends_anything_of_a_request(self, server):
-        """by_httpx._Sending reads off these names whether a request was sent."""
+    def test_a_connection_reports_an_event_before_it_sends_a_request(self, server):
+        """by_httpx._SendingState uses these names to see whether a request was sent."""
         events = []
         anyio.run(post, server.base_url, events)
         headers, body = begun(events)
@@ -225,8 +227,8 @@ class TestHttpx:
         names = [name for name, _ in events]
         assert names.index("connection.connect_tcp.complete") < events.index(headers)
 
-    def test_what_is_sent_to_a_proxy_is_told_as_its_own_request(self, monkeypatch):
-        """by_httpx._Sending does not take a CONNECT for the request."""
+    def test_a_connect_to_a_proxy_is_reported_as_its_own_request(self, monkeypatch):
+        """by_httpx._SendingState does not take a CONNECT for the request."""
         events = []
         with RawServer(lambda _: raw_response(status="502 Bad Gateway")) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
@@ -246,8 +248,8 @@ class TestHttpx:
         assert anyio.run(fetch).cookies.jar is jar
         assert list(jar) == []
 
-    def test_without_connections_to_keep_each_request_has_its_own(self, server):
-        """by_httpx.new_client, for what is left over on a connection."""
+    def test_without_kept_connections_each_request_has_its_own(self, server):
+        """by_httpx.new_client, because of surplus bytes on a connection."""
 
         async def fetch():
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -256,10 +258,10 @@ class TestHttpx:
                     await client.get(server.base_url)
 
         anyio.run(fetch)
-        assert len({asked.connection for asked in server.asked}) == 2
+        assert len({request.connection for request in server.requests}) == 2
 
     def test_a_response_that_is_closed_ends_its_parts(self, server):
-        """by_httpx._hand_on asks for one more part, so that generators of httpx end."""
+        """by_httpx._receive_body reads one more part, so that generators of httpx end."""
 
         async def fetch():
             async with httpx.AsyncClient() as client, client.stream("GET", server.base_url) as response:
@@ -284,7 +286,7 @@ class TestHttpx:
 
 
 class TestClick:
-    def test_a_group_makes_the_object_of_a_context_before_its_options_are_read(self):
+    def test_a_group_can_create_the_object_of_a_context_before_its_options_are_read(self):
         """cli.group: Commands makes the connection, and options put themselves into it, not given or given."""
 
         class Command(click.Command):
@@ -317,7 +319,7 @@ class TestClick:
         assert CliRunner().invoke(main, given).output == f"{kept}\n"
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-    def test_a_shell_has_a_class_that_makes_its_script(self, shell):
+    def test_a_shell_has_a_class_that_creates_its_script(self, shell):
         """cli.commands.completion."""
         kind = get_completion_class(shell)
         assert "_ENV" in kind(click.Group(), {}, "name", "_ENV").source()

@@ -1,4 +1,4 @@
-"""Tasks on threads that hold nobody up at the end."""
+"""Tasks on daemon threads."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 from netmind_client._transport import threads
 
 
-def test_where_a_thread_cannot_be_started_nothing_more_is_created(monkeypatch):
+def test_if_a_thread_cannot_be_started_no_more_tasks_begin(monkeypatch):
     started, done, start = [], [], threading.Thread.start
 
     def limited(thread):

@@ -1,4 +1,4 @@
-"""What sends: every exception of its library becomes one answer to the question whether anything was sent."""
+"""The transports: every exception of the libraries becomes NoResponse, with whether anything was sent."""
 
 import inspect
 import io
@@ -66,7 +66,7 @@ def by_httpx(failure, effect=ASK):
 
 class TestRequests:
     @pytest.mark.parametrize("kind", exceptions_of(requests.exceptions, requests.RequestException))
-    def test_every_exception_is_no_answer(self, kind):
+    def test_every_exception_becomes_no_response(self, kind):
         error = kind("x", "y", 0) if kind is requests.exceptions.JSONDecodeError else kind("x")
         with pytest.raises(NoResponse) as caught:
             by_requests(Failure(error, None))
@@ -81,7 +81,7 @@ class TestRequests:
             (OSError("cut"), True),
         ],
     )
-    def test_a_connection_that_was_not_made_is_certain(self, reason, sent):
+    def test_a_failed_connect_has_certainly_sent_nothing(self, reason, sent):
         error = requests.ConnectionError(type("MaxRetryError", (), {"reason": reason})())
         with pytest.raises(NoResponse) as caught:
             by_requests(Failure(error, None))
@@ -98,19 +98,21 @@ class TestRequests:
             ("https://a.example", {"HTTPS_PROXY": "http://127.0.0.1:1"}, "the proxy: Failed to establish"),
         ],
     )
-    def test_what_is_said_names_no_pools(self, base_url, environment, words, monkeypatch):
+    def test_the_message_contains_no_representations_of_pools(
+        self, base_url, environment, words, monkeypatch
+    ):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         with pytest.raises(NoResponse) as caught:
             requests_transport.send(requests_transport.new_session(), asking(base_url))
         assert str(caught.value).startswith(words)
 
-    def test_a_url_that_no_host_can_have_is_no_answer(self):
+    def test_an_invalid_host_name_becomes_no_response(self):
         effect = asking("http://a..b/")
         with pytest.raises(NoResponse):
             requests_transport.send(requests_transport.new_session(), effect)
 
-    def test_a_body_that_knows_no_read1_is_read_all_the_same(self):
+    def test_a_body_without_read1_is_read(self):
         class Older(io.RawIOBase):
             def readable(self):
                 return True
@@ -120,14 +122,14 @@ class TestRequests:
                 buffer[: len(part)] = part
                 return len(part)
 
-        def answering(*_, **__):
+        def respond(*_, **__):
             response = requests.Response()
             response.status_code, response.raw = 200, HTTPResponse(Older(), preload_content=False)
             return response
 
         parts, actual, session = [b"b", b"a"], [], requests.Session()
         adapter = OverRequests(Api())
-        adapter.send = answering
+        adapter.send = respond
         session.mount("https://", adapter)
         requests_transport.send(session, asking(begin=lambda _: actual.append))
         assert b"".join(actual) == b"ab"
@@ -135,13 +137,13 @@ class TestRequests:
 
 class TestHttpx:
     @pytest.mark.parametrize("kind", exceptions_of(httpx, httpx.RequestError))
-    def test_every_exception_is_no_answer(self, kind):
+    def test_every_exception_becomes_no_response(self, kind):
         with pytest.raises(NoResponse) as caught:
             by_httpx(Failure(None, kind("x")))
         assert caught.value.sent is (kind.__name__ not in HTTPX_CERTAIN)
 
     @pytest.mark.parametrize("url", ["x", "http://h:x/", "ftp://h/"])
-    def test_a_url_that_is_none_is_no_answer(self, url):
+    def test_an_invalid_url_becomes_no_response(self, url):
         async def call():
             async with httpx.AsyncClient() as client:
                 await httpx_transport.send(client, asking(url))
@@ -150,7 +152,7 @@ class TestHttpx:
             anyio.run(call)
         assert not caught.value.sent
 
-    def test_an_exception_without_words_is_told_by_what_caused_it(self):
+    def test_an_exception_without_a_message_has_that_of_its_cause(self):
         error = httpx.ConnectError("")
         error.__cause__ = OSError("no route")
         with pytest.raises(NoResponse, match="no route"):
@@ -159,29 +161,29 @@ class TestHttpx:
 
 @pytest.mark.parametrize("ask", [by_requests, by_httpx])
 class TestBoth:
-    def test_an_error_of_who_takes_the_parts_is_not_the_networks(self, ask):
+    def test_an_exception_of_the_receiver_is_not_converted(self, ask):
         def take(_):
             raise ValueError("mine")
 
         with pytest.raises(ValueError, match="mine"):
             ask(b"x", asking(begin=lambda _: take))
 
-    def test_a_timeout_of_who_takes_the_parts_is_not_the_networks(self, ask):
+    def test_a_timeout_of_the_receiver_is_not_converted(self, ask):
         def take(_):
             raise TimeoutError("mine")
 
         with pytest.raises(TimeoutError, match="mine"):
             ask(b"x", asking(begin=lambda _: take))
 
-    def test_an_answer_that_is_only_information_is_none(self, ask):
+    def test_an_informational_response_alone_becomes_no_response(self, ask):
         api = Api()
         api.get(URL, status=101)
-        with pytest.raises(NoResponse, match="answered 101, and no more") as caught:
+        with pytest.raises(NoResponse, match=r"only an informational response \(101\)") as caught:
             ask(lambda _: (101, {}, []))
         assert caught.value.sent
 
 
-def test_an_async_client_says_that_its_event_loop_is_over():
+def test_an_async_client_rejects_another_event_loop():
     client = AsyncGenerationClient("k", "http://127.0.0.1:1")
 
     async def ask():
@@ -189,5 +191,5 @@ def test_an_async_client_says_that_its_event_loop_is_over():
             await client.list(timeout=0.1)
 
     anyio.run(ask)
-    with pytest.raises(ConfigurationError, match=r"make one in each asyncio\.run"):
+    with pytest.raises(ConfigurationError, match=r"create one in each asyncio\.run"):
         anyio.run(client.list)

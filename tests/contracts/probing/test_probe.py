@@ -1,4 +1,4 @@
-"""The probe: what it sends, spends, records and leaves behind."""
+"""The probe: what it sends, creates, records and deletes."""
 
 import base64
 import email.utils
@@ -11,35 +11,35 @@ from netmind_contracts.checks import judge
 from netmind_contracts.learn import learn, profile_of
 from netmind_contracts.probing import calls
 from netmind_contracts.probing.budget import EndpointError
-from netmind_contracts.probing.transport import NoResponse, Reply
+from netmind_contracts.probing.transport import NoResponse, RawResponse
 from netmind_contracts.redaction import REDACTED
 from netmind_contracts.runs.exchange import Authorization, Scope, save
 
 
 class Scripted:
-    """A transport whose answers a test makes; what it has none for goes to the fake."""
+    """A transport that gets responses from a function of the test. If that returns None, the fake responds."""
 
     def __init__(self, app, response):
-        self.behind = WsgiTransport(app)
+        self.inner = WsgiTransport(app)
         self.response = response
-        self.sent = self.behind.sent
+        self.sent = self.inner.sent
 
     def send(self, method, url, headers, body, **limits):
-        made = self.response(method, url, headers, body)
-        if made is None:
-            return self.behind.send(method, url, headers, body, **limits)
+        response = self.response(method, url, headers, body)
+        if response is None:
+            return self.inner.send(method, url, headers, body, **limits)
         self.sent.append((method, url, body))
-        if isinstance(made, BaseException):
-            raise made
-        return made
+        if isinstance(response, BaseException):
+            raise response
+        return response
 
 
-def always(reply):
-    return lambda *_: reply
+def always(raw):
+    return lambda *_: raw
 
 
 def creates(sent):
-    """The create requests among what was sent."""
+    """The create requests among the sent requests."""
     return [body for method, _, body in sent if method == "POST" and body and b'"model": "' in body]
 
 
@@ -48,13 +48,13 @@ def app_and_clock(request):
     return fake(profile=request.param)
 
 
-class TestMoney:
+class TestBudget:
     def test_a_whole_run_creates_at_most_3(self, app_and_clock):
         transport = WsgiTransport(app_and_clock[0])
         probe_of(*app_and_clock, transport=transport).run()
         assert len(creates(transport.sent)) == 3
 
-    def test_what_is_refused_is_not_counted(self):
+    def test_a_rejected_create_is_not_counted(self):
         app, clock = fake(strict_models=True)
         transport = WsgiTransport(app)
         run = probe_of(app, clock, transport=transport).run()
@@ -63,13 +63,13 @@ class TestMoney:
                    and exchange.response.is_success for exchange in run.exchanges) == 3  # fmt: skip
 
     @pytest.mark.parametrize("budget", [0, 1, 2])
-    def test_no_more_is_sent_than_the_budget(self, app_and_clock, budget):
+    def test_no_more_creates_are_sent_than_the_budget(self, app_and_clock, budget):
         transport = WsgiTransport(app_and_clock[0])
         run = probe_of(*app_and_clock, budget=budget, transport=transport).run()
         assert len(creates(transport.sent)) == budget
         assert run.scope == (Scope.FULL if budget else Scope.FREE)
 
-    def test_a_create_whose_answer_is_lost_counts_and_is_not_sent_again(self):
+    def test_a_create_whose_response_is_lost_counts_and_is_not_sent_again(self):
         app, clock = fake()
 
         def lose_creates(method, _url, _headers, body):
@@ -79,7 +79,7 @@ class TestMoney:
         run = probe_of(app, clock, transport=transport).run()
         bodies = creates(transport.sent)
         assert len(bodies) == len(set(bodies)) == 3
-        assert "It is not known whether the page's image was created (and charged): " in run.notes[0]
+        assert "It is not known whether the documented image was created (and charged): " in run.notes[0]
 
     def test_a_create_that_was_not_sent_does_not_count(self):
         app, clock = fake()
@@ -97,7 +97,7 @@ class TestMoney:
         assert not any("not known" in note for note in run.notes)
 
 
-class TestWhatIsLeft:
+class TestCleanup:
     def test_everything_is_deleted(self, app_and_clock):
         app, clock = app_and_clock
         probe = probe_of(app, clock)
@@ -138,7 +138,7 @@ class TestWhatIsLeft:
             "generation_list": []
         }
 
-    def test_a_second_interrupt_does_not_wait_for_the_create_and_says_what_is_not_known(self):
+    def test_a_second_interrupt_does_not_wait_for_the_create_and_notes_the_unknown_result(self):
         app, clock = fake()
         probe = None
 
@@ -151,47 +151,47 @@ class TestWhatIsLeft:
         with pytest.raises(KeyboardInterrupt):
             probe.run()
         assert probe.notes[0].startswith(
-            "It is not known whether the page's image was created (and charged): interrupted before it was answered."
+            "It is not known whether the documented image was created (and charged): interrupted before it got a response."
         )
 
-    def test_a_result_whose_url_is_none_does_not_end_the_run(self):
+    def test_a_result_with_an_invalid_url_does_not_end_the_run(self):
         app, clock = fake(profile="observed")
-        behind = WsgiTransport(app, clock)
+        inner = WsgiTransport(app, clock)
 
         def misspell(method, url, headers, body):
             if url.startswith("http://[file"):
                 return NoResponse("Invalid IPv6 URL", sent=False)
-            reply = behind.send(method, url, headers, body, within=9, max_bytes=10**8)
-            content = reply.content.replace(f'"url":"{BASE_URL}'.encode(), b'"url":"http://[file')
-            return Reply(reply.status, reply.headers, content)
+            raw = inner.send(method, url, headers, body, within=9, max_bytes=10**8)
+            content = raw.content.replace(f'"url":"{BASE_URL}'.encode(), b'"url":"http://[file')
+            return RawResponse(raw.status, raw.headers, content)
 
         probe = probe_of(app, clock, transport=Scripted(app, misspell))
         run = probe.run()
         failed = next(one for one in run.exchanges if one.failure)
         assert str(failed).startswith("GET http://[file/files/")
-        assert str(failed).endswith(" → no answer (Invalid IPv6 URL)")
+        assert str(failed).endswith(" → no response (Invalid IPv6 URL)")
         assert probe.undeleted == []
         assert {str(verdict.outcome) for verdict in judge(run)}.isdisjoint({"error"})
         assert "result.url_path" not in learn(run)
 
     @pytest.mark.parametrize(
-        ("told", "instead"),
+        ("original", "replacement"),
         [
             (b'{"id":"', b'{"id":[],"was":"'),
             (b'"result":{', b'"x":' + b"[" * 600 + b"]" * 600 + b',"result":{'),
         ],
         ids=["an id that is an array", "arrays within arrays"],
     )
-    def test_odd_json_does_not_end_the_run(self, told, instead):
+    def test_odd_json_does_not_end_the_run(self, original, replacement):
         app, clock = fake()
-        behind = WsgiTransport(app, clock)
+        inner = WsgiTransport(app, clock)
 
         def odd(method, url, headers, body):
-            reply = behind.send(method, url, headers, body, within=9, max_bytes=10**8)
+            raw = inner.send(method, url, headers, body, within=9, max_bytes=10**8)
             return (
                 None
                 if method == "POST"
-                else Reply(reply.status, reply.headers, reply.content.replace(told, instead))
+                else RawResponse(raw.status, raw.headers, raw.content.replace(original, replacement))
             )
 
         probe = probe_of(app, clock, transport=Scripted(app, odd), timeout=300)
@@ -200,26 +200,26 @@ class TestWhatIsLeft:
         assert {str(verdict.outcome) for verdict in judge(run)}.isdisjoint({"error"})
         assert profile_of(run)
 
-    def test_what_cannot_be_deleted_is_named(self):
+    def test_generations_that_cannot_be_deleted_are_listed(self):
         app, clock = fake()
         transport = Scripted(
-            app, lambda method, *_: Reply(500, {}, b'{"message": "no"}') if method == "DELETE" else None
+            app, lambda method, *_: RawResponse(500, {}, b'{"message": "no"}') if method == "DELETE" else None
         )
         probe = probe_of(app, clock, transport=transport)
         run = probe.run()
         assert len(probe.undeleted) == 3
-        assert run.notes[-1] == f"Could not be deleted, and is still there: {', '.join(probe.undeleted)}."
+        assert run.notes[-1] == f"Could not be deleted: {', '.join(probe.undeleted)}."
 
 
-class TestAnEndpointThatCannotBeLookedAt:
+class TestAnEndpointThatCannotBeProbed:
     @pytest.mark.parametrize(
         ("response", "message"),
         [
-            (NoResponse("Connection refused", sent=False), "Connection refused; is the address right, and is it running?"),
-            (Reply(401, {}, b'{"message": "no"}'), 'refuses the key (401: {"message": "no"}); check --api-key'),
-            (Reply(302, {"location": "https://l.example/login?t=1"}, b""), "redirects to https://l.example/login?t=[masked], where the token is not sent"),
-            (Reply(200, {}, b"<html>Welcome"), "answers with a page (200), no JSON; check the base URL"),
-            (Reply(503, {"retry-after": "1"}, b"{}"), "answers 503 again and again; try later"),
+            (NoResponse("Connection refused", sent=False), "Connection refused; check the URL, and that the endpoint is running"),
+            (RawResponse(401, {}, b'{"message": "no"}'), 'rejects the API key (401: {"message": "no"}); check --api-key'),
+            (RawResponse(302, {"location": "https://l.example/login?t=1"}, b""), "redirects to https://l.example/login?t=[redacted], and the API key is not sent there"),
+            (RawResponse(200, {}, b"<html>Welcome"), "returned HTML (200) instead of JSON; check the base URL"),
+            (RawResponse(503, {"retry-after": "1"}, b"{}"), "returned 503 several times; try later"),
         ],
     )  # fmt: skip
     def test_is_named_in_one_sentence(self, response, message):
@@ -235,7 +235,7 @@ def test_a_missing_bearer_form_does_not_stop_the_run():
     transport = Scripted(
         app,
         lambda _method, _url, headers, _body: (
-            Reply(401, {}, b"{}") if "Bearer" in headers.get("Authorization", "") else None
+            RawResponse(401, {}, b"{}") if "Bearer" in headers.get("Authorization", "") else None
         ),
     )
     run = probe_of(app, clock, transport=transport).run()
@@ -245,57 +245,57 @@ def test_a_missing_bearer_form_does_not_stop_the_run():
 
 def test_retry_after_is_honoured():
     app, clock = fake()
-    refusals = iter([Reply(429, {"retry-after": "7"}, b"{}")])
+    refusals = iter([RawResponse(429, {"retry-after": "7"}, b"{}")])
     began = clock.now()
-    asked_at = []
+    sent_at = []
 
     def once(*_):
-        asked_at.append(clock.now() - began)
+        sent_at.append(clock.now() - began)
         return next(refusals, None)
 
     probe_of(app, clock, transport=Scripted(app, once)).run()
-    assert asked_at[:2] == [0, 7]
+    assert sent_at[:2] == [0, 7]
 
 
-def test_no_create_is_sent_when_the_endpoint_wants_to_be_left_alone_for_longer_than_the_time():
+def test_no_create_is_sent_if_retry_after_is_longer_than_the_remaining_time():
     app, clock = fake()
     transport = Scripted(
         app,
         lambda method, _url, _headers, body: (
-            Reply(429, {"retry-after": "3600"}, b"{}") if method == "POST" and b"Qwen" in body else None
+            RawResponse(429, {"retry-after": "3600"}, b"{}") if method == "POST" and b"Qwen" in body else None
         ),
     )
     run = probe_of(app, clock, transport=transport, timeout=60).run()
     assert len(creates(transport.sent)) == 1
     assert run.notes[0] == (
-        "Not created: the page's audio, deleted while it is pending, "
-        "since the endpoint wants to be left alone for longer."
+        "Not created: the documented audio, deleted while it is pending, "
+        "because Retry-After of the endpoint is longer than the remaining time."
     )
 
 
-def test_a_date_in_retry_after_is_read_on_the_runs_own_clock():
+def test_a_date_in_retry_after_is_compared_with_the_clock_of_the_run():
     app, clock = fake()
     began = clock.now()
     date = email.utils.formatdate(began + 9, usegmt=True)
-    refusals = iter([Reply(503, {"retry-after": date}, b"{}")])
-    asked_at = []
+    refusals = iter([RawResponse(503, {"retry-after": date}, b"{}")])
+    sent_at = []
 
     def once(*_):
-        asked_at.append(clock.now() - began)
+        sent_at.append(clock.now() - began)
         return next(refusals, None)
 
     probe_of(app, clock, transport=Scripted(app, once)).run()
-    assert asked_at[:2] == pytest.approx([0, 9], abs=1e-3)
+    assert sent_at[:2] == pytest.approx([0, 9], abs=1e-3)
 
 
-def test_a_job_that_never_ends_ends_with_the_time():
+def test_a_job_that_never_ends_is_polled_until_the_timeout():
     app, clock = fake(duration=10_000)
     run = probe_of(app, clock, timeout=60).run()
     assert clock.now() - run.exchanges[0].at <= 60
-    assert "The time was over while the page's image was pending." in run.notes
+    assert "The timeout was reached while the documented image was pending." in run.notes
 
 
-def test_a_result_is_kept_by_its_first_bytes_and_its_size():
+def test_of_a_result_the_first_bytes_and_the_size_are_recorded():
     run = probe_of(*fake()).run()
     files = [exchange.response for exchange in run.exchanges if "/files/" in exchange.request.url]
     assert files[0].head.startswith(b"\x89PNG")
@@ -303,7 +303,7 @@ def test_a_result_is_kept_by_its_first_bytes_and_its_size():
     assert files[0].size > 1000
 
 
-def test_other_generations_of_the_account_are_veiled():
+def test_other_generations_of_the_account_are_redacted():
     app, clock = fake()
     mine = {"model": "Qwen/Qwen-Image", "config": {"prompt": "a secret of mine"}}
     app.test_client().post("/v1/generation", json=mine, headers={"Authorization": KEY})
@@ -311,35 +311,35 @@ def test_other_generations_of_the_account_are_veiled():
     first = json.loads(probe_of(app, clock).run().exchanges[0].response.body)
     assert first["generation_list"][0]["result"]["data"] == [
         {
-            "url": "http://127.0.0.1:8000/[masked]",
-            "file_id": "[masked]",
+            "url": "http://127.0.0.1:8000/[redacted]",
+            "file_id": "[redacted]",
             "file_name": "",
-            "file_type": "[masked]",
+            "file_type": "[redacted]",
         }
     ]
 
 
-def test_no_byte_of_a_saved_run_tells_the_token(tmp_path, app_and_clock):
+def test_a_saved_run_does_not_contain_the_api_key(tmp_path, app_and_clock):
     app, clock = app_and_clock
 
     def echo(_method, url, headers, _body):
         if "no-such-route" in url:
             token = headers["Authorization"]
             encoded = base64.b64encode(KEY.encode()).decode()
-            return Reply(
+            return RawResponse(
                 500, {"location": f"/login?{token}"}, f"{token} {encoded} {token.encode().hex()}".encode()
             )
         return NoResponse(f"cannot send {headers['Authorization']}") if "0123456789" in url else None
 
     save(probe_of(app, clock, transport=Scripted(app, echo)).run(), tmp_path / "run.json")
     text = (tmp_path / "run.json").read_text()
-    assert "[masked]" in text
+    assert "[redacted]" in text
     for spelling in (KEY, base64.b64encode(KEY.encode()).decode()[:32], KEY.encode().hex()):
         assert spelling not in text
     assert text.count(REDACTED) >= 4
 
 
-def test_a_dry_run_names_every_call_and_the_most_it_could_create():
+def test_a_dry_run_lists_every_request_and_the_maximum_number_of_creates():
     lines = list(calls.dry_run(calls.job_requests(), 3))
     assert sum(" paid: " in line for line in lines) == 4
     assert lines[-1] == "At most 3 generations would be created; nothing was sent."

@@ -1,4 +1,4 @@
-"""Endpoints: which are taken, what may be spent there, and that every request ends."""
+"""Endpoints: valid base URLs, budgets, and requests that always end."""
 
 import contextlib
 import socket
@@ -14,8 +14,8 @@ REAL = "https://api.netmind.ai"
 
 
 @contextlib.contextmanager
-def answering(*parts, pause=0.0):
-    """A server that answers one request with these bytes, waiting before each part; yields its URL."""
+def responding(*parts, pause=0.0):
+    """A server that responds to one request with these bytes, and waits after each part; yields its URL."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -50,7 +50,7 @@ def test_a_base_url_ends_without_a_slash_or_the_version(text):
 @pytest.mark.parametrize(
     "text", ["", "h:1", "ftp://h", "http://", "http://h:0", "http://h:x", "http://[::1", "http://h?a=1"]
 )
-def test_what_is_no_base_url_is_named(text):
+def test_an_invalid_base_url_is_rejected(text):
     with pytest.raises(EndpointError, match=r"expected a base URL such as http://127\.0\.0\.1:8000, got "):
         base_url_of(text)
 
@@ -58,7 +58,7 @@ def test_what_is_no_base_url_is_named(text):
 def test_a_password_in_the_url_is_not_repeated():
     with pytest.raises(EndpointError) as raised:
         base_url_of("http://me:word@h")
-    assert str(raised.value) == "the base URL holds a user or password; give the key as --api-key instead"
+    assert str(raised.value) == "the base URL has a user name or password; use --api-key for the API key"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_password_in_the_url_is_not_repeated():
     [("127.0.0.1", True), ("127.9.9.9", True), ("[::1]", True), ("localhost", True), ("a.localhost", True),
      ("10.0.0.1", False), ("api.netmind.ai", False), ("localhost.example", False), ("127.0.0.1.example", False)],
 )  # fmt: skip
-def test_loopback_is_this_machine_alone(host, loopback):
+def test_loopback_is_only_this_machine(host, loopback):
     assert is_loopback(f"http://{host}:8000") is loopback
 
 
@@ -77,17 +77,17 @@ class TestAllowance:
     def test_free_only_creates_nothing(self):
         assert allowance(REAL, live=True, max_creates=5, free_only=True).limit == 0
 
-    def test_elsewhere_it_is_what_was_said(self):
+    def test_elsewhere_it_is_max_creates(self):
         assert allowance(REAL, live=True, max_creates=2, free_only=False).limit == 2
 
-    def test_elsewhere_somebody_has_to_say_live(self):
+    def test_elsewhere_live_is_required(self):
         with pytest.raises(
-            EndpointError, match="is not on this machine, and may charge for what is created: add --live"
+            EndpointError, match="is not on this machine, and may charge for generations: add --live"
         ):
             allowance(REAL, live=False, max_creates=3, free_only=False)
 
-    def test_elsewhere_somebody_has_to_say_how_many(self):
-        with pytest.raises(EndpointError, match="say how many generations may be created"):
+    def test_elsewhere_a_limit_is_required(self):
+        with pytest.raises(EndpointError, match="set how many generations may be created"):
             allowance(REAL, live=True, max_creates=None, free_only=False)
 
 
@@ -99,57 +99,57 @@ def test_a_budget_reserves_no_more_than_its_limit():
 
 
 class TestOneRequest:
-    def test_is_answered(self):
-        with answering(
+    def test_gets_a_response(self):
+        with responding(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
         ) as url:
-            reply = get(url)
-        assert (reply.status, reply.headers["content-type"], reply.content, reply.complete) == (
+            response = get(url)
+        assert (response.status, response.headers["content-type"], response.content, response.complete) == (
             200, "application/json", b"{}", True,
         )  # fmt: skip
 
-    def test_follows_no_redirect(self):
-        with answering(
+    def test_does_not_follow_redirects(self):
+        with responding(
             b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
         ) as url:
             assert get(url).status == 302
 
     def test_reads_no_more_than_it_may(self):
-        with answering(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 65536] * 200) as url:
-            reply = get(url)
-        assert (len(reply.content), reply.complete) == (1000, False)
+        with responding(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 65536] * 200) as url:
+            response = get(url)
+        assert (len(response.content), response.complete) == (1000, False)
 
     @pytest.mark.parametrize(
         "parts",
         [[b""] * 99, [b"H", b"T", *[b"T"] * 99], [b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 99]],
         ids=["silence", "a head that trickles", "a body that trickles"],
     )
-    def test_ends_in_time_whatever_comes(self, parts):
+    def test_ends_in_time_with_any_response(self, parts):
         began = time.monotonic()
-        with answering(*parts, pause=0.1) as url, pytest.raises(NoResponse) as raised:
+        with responding(*parts, pause=0.1) as url, pytest.raises(NoResponse) as raised:
             get(url, within=0.4)
         assert raised.value.sent
         assert time.monotonic() - began < 5
 
-    def test_was_not_sent_where_nothing_listens(self):
+    def test_was_not_sent_if_the_connection_is_refused(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
         with pytest.raises(NoResponse, match="Connection refused") as raised:
             get(f"http://127.0.0.1:{port}/")
         assert not raised.value.sent
 
-    def test_may_have_been_sent_where_the_connection_breaks(self):
-        with answering() as url, pytest.raises(NoResponse) as raised:
+    def test_may_have_been_sent_if_the_connection_is_closed(self):
+        with responding() as url, pytest.raises(NoResponse) as raised:
             get(url)
         assert raised.value.sent
 
-    def test_names_trouble_with_tls(self):
-        with answering(b"HTTP/1.1 200 OK\r\n\r\n") as url, pytest.raises(NoResponse, match="TLS trouble"):
+    def test_names_a_tls_error(self):
+        with responding(b"HTTP/1.1 200 OK\r\n\r\n") as url, pytest.raises(NoResponse, match="TLS error"):
             get(url.replace("http://", "https://"))
 
-    def test_after_one_that_hung_goes_on(self):
+    def test_works_after_one_that_timed_out(self):
         transport = HttpTransport()
-        with answering(b"", pause=2) as url, pytest.raises(NoResponse):
+        with responding(b"", pause=2) as url, pytest.raises(NoResponse):
             transport.send("GET", url, {}, None, within=0.1, max_bytes=9)
-        with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as url:
+        with responding(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as url:
             assert transport.send("GET", url, {}, None, within=5, max_bytes=9).content == b"{}"

@@ -1,4 +1,4 @@
-"""Verdicts as a page, as JSON and as JUnit XML."""
+"""Reports: HTML, JSON and JUnit XML."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ HOSTILE = [
 
 
 def run_on(claim):
-    """A run over the fake with one claim broken."""
+    """A run over a fake that violates one claim."""
     app, clock = fake(profile="observed", strict_models=True)
     mutant = next(mutant for mutant in MUTANTS if mutant.claim == claim)
     return probe_of(mutant.wrap(app), clock).run()
@@ -43,7 +43,7 @@ def drifted():
 
 
 class Page(HTMLParser):
-    """The elements of a page, and what would make a browser act."""
+    """The elements of a page, and everything that would make a browser run or load something."""
 
     def __init__(self, text):
         super().__init__()
@@ -63,7 +63,7 @@ class Page(HTMLParser):
                 self.fetches.append(value)
 
 
-class TestThePage:
+class TestHtml:
     def test_has_every_claim_and_every_exchange_once(self, drifted):
         verdicts = judge(drifted)
         page = Page(as_html(drifted, verdicts))
@@ -71,23 +71,24 @@ class TestThePage:
         wanted += [f"exchange-{number}" for number in range(len(drifted.exchanges))]
         assert sorted(name for name in page.ids if name.startswith(("claim-", "exchange-"))) == sorted(wanted)
 
-    def test_links_to_places_of_its_own_alone(self, drifted):
+    def test_links_only_within_the_page(self, drifted):
         page = Page(as_html(drifted, judge(drifted)))
         assert {link[0] for link in page.links} == {"#"}
         assert {link[1:] for link in page.links} <= set(page.ids)
         assert (page.fetches, page.handlers, page.tags["script"], page.tags["link"]) == ([], [], 0, 0)
 
-    def test_shows_the_evidence_of_what_is_broken(self, drifted):
+    def test_shows_the_evidence_against_a_failed_claim(self, drifted):
         text = as_html(drifted, judge(drifted))
-        assert '<h1 class="broken">✗ Drift</h1>' in text
+        assert '<h1 class="failed">✗ Drift</h1>' in text
         assert "<dt>expected</dt><dd>the message Generation deleted</dd>" in text
+        assert "<dt>actual</dt><dd>200 {" in text
 
     def test_says_when_there_is_no_drift(self):
         run = probe_of(*fake(profile="observed")).run()
-        assert '<h1 class="held">✓ No drift</h1>' in as_html(run, judge(run))
+        assert '<h1 class="passed">✓ No drift</h1>' in as_html(run, judge(run))
 
     @pytest.mark.parametrize("text", HOSTILE)
-    def test_shows_hostile_text_as_text(self, drifted, text):
+    def test_escapes_hostile_text(self, drifted, text):
         verdicts = judge(drifted)
         harmless = Page(as_html(*hostile(drifted, verdicts, "x"))).tags
         shown = as_html(*hostile(drifted, verdicts, text))
@@ -98,7 +99,7 @@ class TestThePage:
 
 
 def hostile(run, verdicts, text):
-    """The run and its verdicts with a text wherever an endpoint, or a file, may put one."""
+    """The run and its verdicts with this text in every place that an endpoint or a file controls."""
     exchanges = tuple(
         dataclasses.replace(
             exchange,
@@ -117,12 +118,12 @@ def hostile(run, verdicts, text):
         )
         for verdict in verdicts
     )
-    run = dataclasses.replace(run, target=text, started=text, notes=(text,), exchanges=exchanges)
+    run = dataclasses.replace(run, base_url=text, started=text, notes=(text,), exchanges=exchanges)
     return run, changed
 
 
 class TestJUnit:
-    def test_tells_each_outcome_as_ci_reads_it(self, drifted):
+    def test_maps_each_outcome_to_an_element(self, drifted):
         verdicts = judge(drifted)
         suite = ET.fromstring(as_junit(drifted, verdicts)).find("testsuite")  # noqa: S314 - our own text
         outcomes = Counter(str(verdict.outcome) for verdict in verdicts)
@@ -130,11 +131,11 @@ class TestJUnit:
         assert (suite.attrib["failures"], suite.attrib["errors"]) == ("1", "0")
         assert suite.attrib["skipped"] == str(outcomes["not exercised"])
         assert len(suite.findall("testcase/skipped")) == outcomes["not exercised"]
-        broken = next(case for case in suite.findall("testcase") if case.attrib["name"] == "delete.message")
-        assert broken.attrib["classname"] == "netmind_contracts.documented"
-        assert "expected the message Generation deleted, got 200" in broken.find("failure").text
+        failed = next(case for case in suite.findall("testcase") if case.attrib["name"] == "delete.message")
+        assert failed.attrib["classname"] == "netmind_contracts.documented"
+        assert "expected the message Generation deleted, got 200" in failed.find("failure").text
 
-    def test_lets_what_differs_pass_and_tells_it(self):
+    def test_a_claim_that_differs_passes_and_is_reported(self):
         run = probe_of(*fake(duration=2)).run()
         suite = ET.fromstring(as_junit(run, judge(run))).find("testsuite")  # noqa: S314 - our own text
         case = next(one for one in suite.findall("testcase") if one.attrib["name"] == "timing.durations")
@@ -142,22 +143,24 @@ class TestJUnit:
         assert case.find("system-out").text.startswith("differs: ")
 
     @pytest.mark.parametrize("text", HOSTILE)
-    def test_stays_xml_whatever_an_endpoint_says(self, drifted, text):
+    def test_is_valid_xml_for_any_response(self, drifted, text):
         written = as_junit(*hostile(drifted, judge(drifted), text)).encode()
         assert ET.fromstring(written).tag == "testsuites"  # noqa: S314 - our own text
 
 
-def test_json_tells_every_verdict(drifted):
+def test_json_has_every_verdict(drifted):
     verdicts = judge(drifted)
     document = json.loads(as_json(drifted, verdicts))
-    assert (document["format"], document["exit_code"], document["sums"]["broken"]) == (1, 1, 1)
+    assert (document["format"], document["exit_code"], document["sums"]["failed"]) == (1, 1, 1)
     assert document["exit_code"] == exit_code(drifted, verdicts)
-    told = {claim["id"]: (claim["outcome"], len(claim["against"])) for claim in document["claims"]}
-    assert told == {verdict.claim.id: (str(verdict.outcome), len(verdict.against)) for verdict in verdicts}
+    reported = {claim["id"]: (claim["outcome"], len(claim["against"])) for claim in document["claims"]}
+    assert reported == {
+        verdict.claim.id: (str(verdict.outcome), len(verdict.against)) for verdict in verdicts
+    }
 
 
 class TestFiles:
-    def test_are_written_in_every_form_without_the_token(self, drifted, tmp_path):
+    def test_are_written_in_every_format_without_the_api_key(self, drifted, tmp_path):
         save(drifted, tmp_path / "run.json")
         files = {option: tmp_path / f"verdicts{option}" for option in ("--report", "--json", "--junit")}
         options = [word for option, file in files.items() for word in (option, str(file))]
@@ -167,9 +170,9 @@ class TestFiles:
         assert [text[:9] for text in texts] == ["<!doctype", '{\n "forma', "<?xml ver"]
         assert KEY not in "".join(texts)
 
-    def test_that_cannot_be_written_do_not_cost_the_table(self, drifted, tmp_path):
+    def test_that_cannot_be_written_do_not_suppress_the_table(self, drifted, tmp_path):
         save(drifted, tmp_path / "run.json")
         missing = tmp_path / "none" / "a.html"
         result = CliRunner().invoke(main, ["judge", str(tmp_path / "run.json"), "--report", str(missing)])
         assert (result.exit_code, f"{missing}: cannot be written: No such file" in result.output) == (2, True)
-        assert "broken         documented  delete.message" in result.output
+        assert "failed         documented  delete.message" in result.output

@@ -1,4 +1,4 @@
-"""Exchanges are frozen, know their operation, and survive a file."""
+"""Exchanges: they are frozen, know their operation, and can be saved and loaded."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ from netmind_contracts.runs.exchange import (
 )
 
 RUN = Run(
-    target="http://127.0.0.1:8000",
+    base_url="http://127.0.0.1:8000",
     started="2026-11-24T12:00:00Z",
     scope=Scope.FULL,
     exchanges=(
@@ -39,16 +39,16 @@ RUN = Run(
             Request("GET", "http://127.0.0.1:8000/v1/generation"), None, "Connection refused", sent=False
         ),
     ),
-    notes=("Something was otherwise.",),
+    notes=("Something did not go as planned.",),
 )
 
 
-def test_a_run_is_the_same_after_it_was_saved(tmp_path):
+def test_a_saved_run_is_loaded_unchanged(tmp_path):
     save(RUN, tmp_path / "run.json")
     assert load(tmp_path / "run.json") == RUN
 
 
-def test_a_run_that_an_earlier_version_saved_is_read_whole_and_saved_alike(tmp_path):
+def test_a_run_saved_by_an_earlier_version_is_loaded_and_saved_unchanged(tmp_path):
     file = Path(__file__).with_name("saved") / "format-1.json"
     run = load(file)
     created, listed, downloaded, deleted = run.exchanges
@@ -82,29 +82,29 @@ def test_exchanges_are_frozen():
         ("GET", "/files/file-a", Operation.OTHER, ""),
     ],
 )
-def test_a_request_knows_its_operation_by_method_and_path(method, path, operation, generation_id):
+def test_the_operation_follows_from_method_and_path(method, path, operation, generation_id):
     request = Request(method, "http://127.0.0.1:8000" + path)
     assert (request.operation, request.generation_id) == (operation, generation_id)
 
 
-def test_an_exchange_reads_as_one_line():
+def test_an_exchange_is_shown_on_one_line():
     url = "http://127.0.0.1:8000/v1/generation/6347623b2fce4998b0e842f7e935ccb0"
     assert str(Exchange(Request("GET", url), Response(200))) == "GET /v1/generation/6347623b… → 200"
-    assert str(RUN.exchanges[2]) == "GET /v1/generation → no answer (Connection refused)"
+    assert str(RUN.exchanges[2]) == "GET /v1/generation → no response (Connection refused)"
 
 
 @pytest.mark.parametrize(
     "response",
     [None, Response(200, body="{"), Response(200, body="{}", complete=False), Response(200, body="[" * 9**6)],
 )
-def test_what_is_no_whole_json_is_parsed_as_nothing(response):
+def test_invalid_or_incomplete_json_is_parsed_as_none(response):
     assert parse(response) is None
 
 
 def saved(**changes):
     document = {
         "format": 1,
-        "target": "http://a",
+        "base_url": "http://a",
         "started": "",
         "scope": "full",
         "exchanges": [],
@@ -119,16 +119,16 @@ def saved(**changes):
         ("{", "run.json: expected JSON: "),
         ("[]", "run.json: expected a run that netmind-contracts verify --save wrote"),
         (saved(format=2), "run.json: format: expected 1, got 2"),
-        (saved(scope="half"), "run.json: is damaged (Invalid enum value 'half' - at `$.scope`)"),
-        (saved(target=3), "run.json: is damaged (Expected `str`, got `int` - at `$.target`)"),
+        (saved(scope="half"), "run.json: invalid run (Invalid enum value 'half' - at `$.scope`)"),
+        (saved(base_url=3), "run.json: invalid run (Expected `str`, got `int` - at `$.base_url`)"),
         (
             saved(exchanges=[{}]),
-            "run.json: is damaged (Object missing required field `request` - at `$.exchanges[0]`)",
+            "run.json: invalid run (Object missing required field `request` - at `$.exchanges[0]`)",
         ),
-        (saved(exchanges=3), "run.json: is damaged (Expected `array`, got `int` - at `$.exchanges`)"),
+        (saved(exchanges=3), "run.json: invalid run (Expected `array`, got `int` - at `$.exchanges`)"),
     ],
 )
-def test_a_file_that_is_no_run_is_named_with_what_is_wrong(tmp_path, text, message):
+def test_an_invalid_run_is_rejected_with_file_name_and_reason(tmp_path, text, message):
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(InvalidRun) as raised:
         load(tmp_path / "run.json")
@@ -138,21 +138,21 @@ def test_a_file_that_is_no_run_is_named_with_what_is_wrong(tmp_path, text, messa
 @pytest.mark.parametrize(
     "content",
     [b"[" * 100_000, b'{"a":' * 100_000, b'"\xff"', b"9" * 5000, b'{"at": 1e}'],
-    ids=["deep arrays", "deep objects", "no UTF-8", "a long number", "no number"],
+    ids=["deep arrays", "deep objects", "not UTF-8", "a long number", "not a number"],
 )
-def test_what_cannot_be_read_as_json_is_named(tmp_path, content):
+def test_invalid_json_is_rejected_with_the_file_name(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(InvalidRun, match=r"run\.json: expected JSON: "):
         load(tmp_path / "run.json")
 
 
-def test_what_only_python_takes_for_json_is_read(tmp_path):
+def test_nan_is_read_as_a_number(tmp_path):
     document = json.loads(Path(__file__).with_name("saved").joinpath("format-1.json").read_text())
     document["exchanges"][0]["at"] = float("nan")
     (tmp_path / "run.json").write_text(json.dumps(document))
     assert math.isnan(load(tmp_path / "run.json").exchanges[0].at)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InvalidRun, match=r"none\.json: cannot be read: No such file"):
         load(tmp_path / "none.json")

@@ -1,4 +1,4 @@
-"""HAR files, read as runs."""
+"""Reading HAR files as runs."""
 
 import base64
 import json
@@ -13,14 +13,14 @@ from netmind_contracts.runs.har import read_run
 
 
 class Recording:
-    """A transport that writes what it carries as a HAR file's entries."""
+    """A transport that records its requests as entries of a HAR file."""
 
     def __init__(self, app, clock, *, with_token=True):
-        self.behind, self.clock, self.with_token = WsgiTransport(app, clock), clock, with_token
+        self.inner, self.clock, self.with_token = WsgiTransport(app, clock), clock, with_token
         self.entries = []
 
     def send(self, method, url, headers, body, **limits):
-        reply = self.behind.send(method, url, headers, body, **limits)
+        reply = self.inner.send(method, url, headers, body, **limits)
         kept = {name: value for name, value in headers.items() if self.with_token or name != "Authorization"}
         content = {"size": len(reply.content), "mimeType": reply.headers.get("content-type", "")}
         if content["mimeType"].startswith("application/json"):
@@ -52,7 +52,7 @@ def recorded(tmp_path, **options):
     transport = Recording(app, clock, **options)
     probe_of(app, clock, transport=transport).run()
     file = tmp_path / "session.har"
-    # What a client would do, with no request that is there to be refused, and none of the padding.
+    # Only successful requests, as a client would send them.
     entries = [entry for entry in transport.entries if entry["response"]["status"] == 200]
     file.write_text(json.dumps({"log": {"version": "1.2", "entries": entries}}))
     return read_run(file)
@@ -62,32 +62,32 @@ def outcomes(run):
     return {verdict.claim.id: str(verdict.outcome) for verdict in judge(run)}
 
 
-def test_a_recorded_session_is_judged(tmp_path):
+def test_the_claims_are_checked_on_a_recorded_session(tmp_path):
     run = recorded(tmp_path)
-    assert (run.target, run.scope) == (BASE_URL, Scope.RECORDING)
+    assert (run.base_url, run.scope) == (BASE_URL, Scope.RECORDING)
     actual = outcomes(run)
-    assert {outcome for outcome in actual.values() if outcome != "not exercised"} == {"held"}
-    assert actual["create.pending"] == actual["result.kind"] == actual["list.agrees"] == "held"
+    assert {outcome for outcome in actual.values() if outcome != "not exercised"} == {"passed"}
+    assert actual["create.pending"] == actual["result.kind"] == actual["list.agrees"] == "passed"
 
 
-def test_a_session_without_tokens_is_judged_but_for_their_form(tmp_path):
+def test_without_api_keys_only_the_claims_about_them_are_not_exercised(tmp_path):
     run = recorded(tmp_path, with_token=False)
     assert {exchange.request.authorization for exchange in run.exchanges} == {
         Authorization.UNKNOWN,
         Authorization.NONE,
     }
     actual = outcomes(run)
-    assert actual["create.pending"] == "held"
+    assert actual["create.pending"] == "passed"
     assert actual["auth.bearer-token"] == actual["error.token"] == "not exercised"
 
 
-def test_the_token_is_masked(tmp_path):
+def test_the_api_key_is_redacted(tmp_path):
     run = recorded(tmp_path)
     save(run, tmp_path / "run.json")
     assert KEY not in (tmp_path / "run.json").read_text()
 
 
-def test_what_a_tool_left_empty_is_read_as_empty(tmp_path):
+def test_missing_values_are_read_as_empty(tmp_path):
     entry = {
         "startedDateTime": "2026-11-24T12:00:00.000Z",
         "time": None,
@@ -113,13 +113,16 @@ def test_what_a_tool_left_empty_is_read_as_empty(tmp_path):
     ("content", "message"),
     [
         ("{}", "expected a run that netmind-contracts verify --save wrote, or a HAR file"),
-        ('{"log": {}}', "is no HAR file that can be read (KeyError: 'entries')"),
-        ('{"log": {"entries": [7]}}', "is no HAR file that can be read (TypeError: "),
-        ('{"log": {"entries": []}}', "holds no request to /v1/generation; record the calls of your client"),
+        ('{"log": {}}', "invalid HAR file (KeyError: 'entries')"),
+        ('{"log": {"entries": [7]}}', "invalid HAR file (TypeError: "),
+        (
+            '{"log": {"entries": []}}',
+            "no request to /v1/generation found; record the requests of your client",
+        ),
         ("{", "expected JSON"),
     ],
 )
-def test_what_is_no_recording_is_named_in_one_sentence(tmp_path, content, message):
+def test_an_invalid_recording_is_rejected_in_one_sentence(tmp_path, content, message):
     file = tmp_path / "session.har"
     file.write_text(content)
     with pytest.raises(InvalidRun) as raised:

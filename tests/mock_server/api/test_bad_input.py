@@ -1,4 +1,4 @@
-"""Bad input gets a clear JSON error in the API's own shape, and nothing is stored."""
+"""Bad input gets a JSON error in the API's format, and nothing is stored."""
 
 import gzip
 import io
@@ -51,19 +51,19 @@ BODIES = {
     "deep lists": b'{"model": "m", "config": {"a": ' + b"[" * DEEP + b"]" * DEEP + b"}}",
     "deep objects": b'{"model": "m", "config": ' + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"}",
     "unfinished deep lists": b"[" * DEEP,
-    "lists too deep to keep": b'{"model": "m", "config": {"a": ' + b"[" * 500 + b"]" * 500 + b"}}",
+    "lists that are nested too deeply": b'{"model": "m", "config": {"a": ' + b"[" * 500 + b"]" * 500 + b"}}",
 }
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-def test_a_body_that_is_no_create_request_is_422(client, body):
+def test_a_body_that_is_not_a_create_request_gets_422(client, body):
     response = client.post("/v1/generation", data=body, headers=JSON)
     assert response.status_code == 422, response.text
     assert is_error(response)
     assert nothing_stored(client)
 
 
-def test_what_is_wrong_is_named(documented):
+def test_the_response_names_each_error(documented):
     response = documented.post("/v1/generation", data=b'{"model": 7}', headers=JSON)
     assert response.json == {
         "detail": [
@@ -73,18 +73,18 @@ def test_what_is_wrong_is_named(documented):
     }
 
 
-def test_where_the_json_breaks_is_named(documented):
+def test_the_response_has_the_position_of_invalid_json(documented):
     response = documented.post("/v1/generation", data=b'{"model": }', headers=JSON)
     assert response.json["detail"][0]["loc"] == ["body", 10]
     assert response.json["detail"][0]["type"] == "json_invalid"
 
 
-def test_a_large_body_of_too_many_values_is_refused_before_it_is_read(client):
+def test_a_large_body_with_too_many_values_is_refused_before_it_is_decoded(client):
     body = {"model": "m", "config": {"many": ["twelve bytes"] * 100_001}}
     response = client.post("/v1/generation", json=body, headers=AUTHORIZED)
     assert response.status_code == 422
     assert response.json["detail"][0]["msg"].startswith(
-        "Expected at most 100000 values, more than which this fake"
+        "Expected at most 100000 values, the limit of this fake"
     )
 
 
@@ -114,9 +114,9 @@ def test_a_large_body_that_is_nested_too_deeply_is_refused_and_noted(client, dep
     body = b'{"model": "m", "config": {"prompt": "' + b"x" * 70_000 + b'", "a": '
     response = client.post("/v1/generation", data=body + b"[" * depth + b"]" * depth + b"}}", headers=JSON)
     assert response.status_code == (200 if depth == 250 else 422)
-    [noted] = client.get("/__mock/journal").json["entries"]
-    assert noted["status"] == response.status_code
-    assert len(noted["body"]) <= 64 * 1024
+    [entry] = client.get("/__mock/journal").json["entries"]
+    assert entry["status"] == response.status_code
+    assert len(entry["body"]) <= 64 * 1024
 
 
 class TestTooLarge:
@@ -129,14 +129,14 @@ class TestTooLarge:
         )
         assert nothing_stored(client)
 
-    def test_a_body_over_10_mb_is_413(self, client):
+    def test_a_body_over_10_mb_gets_413(self, client):
         self.refused(client, client.post("/v1/generation", data=self.BIG, headers=JSON))
 
-    def test_a_body_of_unknown_length_is_413_as_well(self, client):
+    def test_a_body_of_unknown_length_gets_413(self, client):
         environ = {"wsgi.input": io.BytesIO(self.BIG), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
         self.refused(client, client.post("/v1/generation", headers=JSON, environ_overrides=environ))
 
-    def test_no_more_than_the_limit_is_read_of_an_endless_body(self, client):
+    def test_an_endless_body_is_read_up_to_the_limit(self, client):
         class Endless:
             def __init__(self):
                 self.read_bytes = 0
@@ -150,11 +150,11 @@ class TestTooLarge:
         self.refused(client, client.post("/v1/generation", headers=JSON, environ_overrides=environ))
         assert endless.read_bytes == 10 * 1024 * 1024 + 1
 
-    def test_an_announced_length_over_the_limit_is_not_read(self, client):
+    def test_a_body_whose_content_length_is_over_the_limit_is_not_read(self, client):
         environ = {"wsgi.input": None, "CONTENT_LENGTH": "99999999999"}
         self.refused(client, client.post("/v1/generation", headers=JSON, environ_overrides=environ))
 
-    def test_a_compressed_body_is_not_unpacked(self, client):
+    def test_a_compressed_body_is_not_decompressed(self, client):
         response = client.post(
             "/v1/generation", data=gzip.compress(self.BIG), headers={**JSON, "Content-Encoding": "gzip"}
         )
@@ -165,7 +165,7 @@ class TestTooLarge:
         assert nothing_stored(client)
 
 
-def test_a_body_that_breaks_off_is_422(client):
+def test_a_truncated_body_gets_422(client):
     environ = {"wsgi.input": io.BytesIO(b'{"model"'), "CONTENT_LENGTH": "500"}
     response = client.post("/v1/generation", headers=JSON, environ_overrides=environ)
     assert (response.status_code, response.json["detail"][0]["msg"]) == (
@@ -174,7 +174,7 @@ def test_a_body_that_breaks_off_is_422(client):
     )
 
 
-def test_a_body_whose_end_no_server_marks_counts_as_empty(client):
+def test_a_body_of_unknown_length_counts_as_empty_if_the_server_does_not_mark_its_end(client):
     environ = {"wsgi.input": io.BytesIO(b"{}"), "wsgi.input_terminated": False, "CONTENT_LENGTH": ""}
     assert client.post("/v1/generation", headers=JSON, environ_overrides=environ).status_code == 422
 
@@ -188,7 +188,7 @@ def test_a_body_whose_end_no_server_marks_counts_as_empty(client):
         ("application/jsonp", "application/jsonp"),
     ],
 )
-def test_another_content_type_is_415(client, content_type, actual):
+def test_another_content_type_gets_415(client, content_type, actual):
     response = client.post(
         "/v1/generation", data=json.dumps(PAGE_IMAGE), headers={**AUTHORIZED, "Content-Type": content_type}
     )
@@ -202,23 +202,23 @@ def test_another_content_type_is_415(client, content_type, actual):
 @pytest.mark.parametrize(
     "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"]
 )
-def test_json_by_any_spelling_is_taken(client, content_type):
+def test_every_spelling_of_the_content_type_is_accepted(client, content_type):
     response = client.post(
         "/v1/generation", data=json.dumps(PAGE_IMAGE), headers={**AUTHORIZED, "Content-Type": content_type}
     )
     assert response.status_code == 200
 
 
-class TestTokens:
+class TestApiKeys:
     @pytest.mark.parametrize("header", [None, "", " ", "Bearer", "bearer ", "Bearer  "])
     @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", ""), ("GET", "/x"), ("DELETE", "/x")])
-    def test_none_is_401(self, client, header, method, path):
+    def test_a_missing_api_key_gets_401(self, client, header, method, path):
         headers = {} if header is None else {"Authorization": header}
         response = client.open(f"/v1/generation{path}", method=method, headers=headers, json=PAGE_IMAGE)
         assert (response.status_code, response.json) == (401, {"message": "Missing API key"})
 
     @pytest.mark.parametrize("header", ["Basic dXNlcjpwYXNz", "Bearer a b", "Bearer a, Bearer b", "a b c"])
-    def test_what_is_no_token_is_401(self, client, header):
+    def test_a_malformed_authorization_header_gets_401(self, client, header):
         response = client.get("/v1/generation", headers={"Authorization": header})
         assert (response.status_code, response.json) == (401, {"message": "Invalid API key"})
 
@@ -256,7 +256,7 @@ def test_an_unknown_route_is_refused_as_the_profile_says(make, profile, status, 
         ("TRACE", "/x", "DELETE, GET, HEAD"),
     ],
 )
-def test_a_wrong_method_is_405_and_says_which_are_right(client, method, path, allowed):
+def test_a_wrong_method_gets_405_with_the_allowed_methods(client, method, path, allowed):
     response = client.open(f"/v1/generation{path}", method=method, headers=AUTHORIZED)
     assert (response.status_code, response.json) == (405, {"message": "Method not allowed"})
     assert sorted(response.headers["Allow"].split(", ")) == sorted(allowed.split(", "))
@@ -267,7 +267,7 @@ IDS = ["x", "..", ".", "%2e%2e", "a%2fb", "%00", "a%00b", "%ff", "é", "0" * 31,
 
 @pytest.mark.parametrize("name", IDS, ids=range(len(IDS)))
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_an_id_that_is_none_is_refused(client, create, method, name):
+def test_an_invalid_id_is_refused(client, create, method, name):
     create(client)
     response = client.open(f"/v1/generation/{name}", method=method, headers=AUTHORIZED)
     assert response.status_code in (403, 404)
@@ -277,7 +277,7 @@ def test_an_id_that_is_none_is_refused(client, create, method, name):
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(["documented", "observed"]))
-def test_no_body_is_a_server_error(body, profile):
+def test_no_body_causes_a_server_error(body, profile):
     response = create_app(profile=profile).test_client().post("/v1/generation", data=body, headers=JSON)
     assert response.status_code in (200, 422)
 
@@ -294,23 +294,23 @@ json_documents = st.recursive(
 
 
 @given(json_documents)
-def test_what_is_read_is_exactly_what_the_schema_accepts(document):
+def test_exactly_the_bodies_that_fit_the_schema_are_accepted(document):
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
     try:
-        asked = read_create(body)
+        request = read_create(body)
     except InvalidBody:
         assert violations("create-request", document) != () or "\\ud" in json.dumps(document)
     else:
         assert violations("create-request", document) == ()
-        assert json.loads(pack_config(asked.config)) == document["config"]
+        assert json.loads(pack_config(request.config)) == document["config"]
 
 
-def test_a_number_too_large_for_json_to_carry_is_refused(client):
+def test_a_number_that_is_too_large_for_a_float_is_refused(client):
     response = client.post("/v1/generation", data=b'{"model": "m", "config": {"n": 1e999}}', headers=JSON)
     assert response.status_code == 422
 
 
-def test_a_failure_of_the_fake_itself_is_told_without_a_traceback(monkeypatch, caplog):
+def test_an_internal_error_is_reported_without_details(monkeypatch, caplog):
     def fail(*_):
         raise RuntimeError("secret detail")
 

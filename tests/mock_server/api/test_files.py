@@ -1,4 +1,4 @@
-"""Result files: downloaded without a token, in ranges, and only when the job has them."""
+"""Result files can be downloaded without an API key and in ranges, once their job is completed."""
 
 import hashlib
 import io
@@ -13,17 +13,17 @@ from netmind_mock.jobs.ids import file_id
 
 @pytest.fixture
 def url(client, completed):
-    """The address of the page's own picture, completed."""
+    """The result URL of the vendor documentation's example, completed."""
     return completed(client)["result"]["data"][0]["url"]
 
 
-def test_the_pages_picture_is_a_png_of_1024_by_768(client, url):
+def test_the_documented_image_is_a_png_of_1024_by_768(client, url):
     response = client.get(url)
     with Image.open(io.BytesIO(response.data)) as picture:
         assert (response.status_code, picture.format, picture.size) == (200, "PNG", (1024, 768))
 
 
-def test_the_headers_say_what_it_is(client, url):
+def test_the_headers_describe_the_file(client, url):
     response = client.get(url)
     assert response.headers["Content-Type"] == "image/png"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -44,39 +44,39 @@ def test_two_downloads_are_the_same_bytes(client, url):
 
 
 @pytest.mark.parametrize(
-    ("asked", "content_range", "part"),
+    ("requested", "content_range", "part"),
     [
         ("bytes=0-9", "bytes 0-9/{size}", slice(0, 10)),
         ("bytes=100-", "bytes 100-{last}/{size}", slice(100, None)),
         ("bytes=-7", "bytes {seventh}-{last}/{size}", slice(-7, None)),
     ],
 )
-def test_a_range_is_answered_with_206(client, url, asked, content_range, part):
+def test_a_range_gets_206(client, url, requested, content_range, part):
     whole = client.get(url).data
-    response = client.get(url, headers={"Range": asked})
+    response = client.get(url, headers={"Range": requested})
     sizes = {"size": len(whole), "last": len(whole) - 1, "seventh": len(whole) - 7}
     assert (response.status_code, response.headers["Content-Range"]) == (206, content_range.format(**sizes))
     assert response.data == whole[part]
 
 
-def test_a_range_beyond_the_end_is_416_and_says_the_size(client, url):
+def test_a_range_beyond_the_end_gets_416_with_the_size(client, url):
     size = len(client.get(url).data)
     response = client.get(url, headers={"Range": f"bytes={size}-"})
     assert (response.status_code, response.headers["Content-Range"]) == (416, f"bytes */{size}")
     assert response.json == {"message": "Requested Range Not Satisfiable"}
 
 
-def test_a_range_of_what_has_changed_is_answered_whole(client, url):
+def test_a_range_of_a_changed_file_gets_the_whole_file(client, url):
     response = client.get(url, headers={"Range": "bytes=0-9", "If-Range": '"other"'})
     assert response.status_code == 200
 
 
-def test_what_is_known_already_is_not_sent_again(client, url):
+def test_a_known_etag_gets_304(client, url):
     etag = client.get(url).headers["ETag"]
     assert client.get(url, headers={"If-None-Match": etag}).status_code == 304
 
 
-def test_a_file_of_a_job_that_is_not_completed_is_not_there(client, create):
+def test_a_job_that_is_not_completed_has_no_file(client, create):
     job = create(client)
     for path in (
         f"/files/{file_id(job['id'], 0)}",
@@ -85,19 +85,19 @@ def test_a_file_of_a_job_that_is_not_completed_is_not_there(client, create):
         assert client.get(path).status_code in (403, 404)
 
 
-def test_a_file_of_a_deleted_job_is_not_there(client, completed):
+def test_a_deleted_job_has_no_file(client, completed):
     job = completed(client)
     client.delete(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
     assert client.get(job["result"]["data"][0]["url"]).json == {"message": "File not found"}
 
 
 @pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since", "If-Range"])
-def test_a_date_that_no_calendar_has_is_no_condition(client, url, name):
+def test_a_date_out_of_range_is_ignored(client, url, name):
     response = client.get(url, headers={name: "Sun, 06 Nov 9999999999 08:49:37 GMT", "Range": "bytes=0-"})
     assert response.status_code in (200, 206)
 
 
-def test_who_asks_for_the_same_file_at_once_gets_one_rendering(completed, make, monkeypatch):
+def test_simultaneous_requests_for_a_file_render_it_once(completed, make, monkeypatch):
     client, rendered = make(), []
 
     def render(_job, index):
@@ -119,12 +119,12 @@ def test_who_asks_for_the_same_file_at_once_gets_one_rendering(completed, make, 
     assert (responses, rendered) == ([b"picture"] * 8, [0])
 
 
-def test_a_file_number_beyond_the_jobs_is_not_there(documented, completed):
+def test_a_file_number_beyond_the_jobs_files_gets_404(documented, completed):
     job = completed(documented)
     assert documented.get(f"/files/{file_id(job['id'], 1)}").status_code == 404
 
 
-def test_a_file_has_one_address(observed, completed):
+def test_a_file_has_exactly_one_url(observed, completed):
     url = completed(observed)["result"]["data"][0]["url"]
     for other in (url.replace("output_image", "other"), url.replace("/files/", "/files/0")):
         assert (observed.get(other).status_code, observed.get(other).json) == (
@@ -136,7 +136,7 @@ def test_a_file_has_one_address(observed, completed):
 @pytest.mark.parametrize(
     "name", ["x", "file-zzzzzzzzzzzzzzzz", "..%2f..%2fetc%2fpasswd", "%00", "file-0000000000000000", "%ff%fe"]
 )
-def test_an_address_that_is_none_is_not_there(documented, name):
+def test_an_invalid_file_id_gets_404(documented, name):
     assert documented.get(f"/files/{name}").status_code == 404
 
 
@@ -154,7 +154,7 @@ def test_every_kind_of_file_has_its_content_type(client, completed, body, conten
     assert (client.get(file["url"]).content_type, file["file_type"]) == (content_type, kind)
 
 
-def test_a_text_is_a_file_where_the_profile_has_no_text_results(documented, completed):
+def test_a_text_is_a_file_if_the_profile_has_no_text_results(documented, completed):
     body = {"model": "openai/whisper", "config": {"audio_url": "https://example.org/a.mp3"}}
     file = completed(documented, body)["result"]["data"][0]
     response = documented.get(file["url"])
@@ -190,7 +190,7 @@ class TestUrls:
         )
         assert response.json["result"]["data"][0]["url"].startswith("https://mock.example/files/")
 
-    def test_may_begin_with_a_host_that_was_allowed(self, make, create, clock):
+    def test_may_begin_with_an_allowed_host(self, make, create, clock):
         client = make(allowed_host=["mock.internal"])
         job = create(client)
         clock.advance(2)
@@ -200,12 +200,12 @@ class TestUrls:
         assert response.json["result"]["data"][0]["url"].startswith("http://mock.internal:81/files/")
 
 
-def test_a_file_larger_than_the_cache_is_answered_too(documented, completed, monkeypatch):
+def test_a_file_larger_than_the_cache_is_sent(documented, completed, monkeypatch):
     monkeypatch.setattr("netmind_mock.media.render", lambda *_: bytes(70_000_000))
     url = completed(documented)["result"]["data"][0]["url"]
     assert len(documented.get(url).data) == 70_000_000
 
 
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-3"}])
-def test_a_file_says_once_what_time_it_is(client, url, headers):
+def test_a_file_has_one_date_header(client, url, headers):
     assert len(client.get(url, headers=headers).headers.getlist("Date")) == 1

@@ -13,14 +13,16 @@ from netmind_contracts import examples, violations
 from netmind_mock import MemoryStore, SimulatedClock, create_app
 from netmind_mock.jobs.job import deleted
 
-PAGE = {example.name: example.content for example in examples("positive") if example.name.startswith("page")}
+DOCUMENTED = {
+    example.name: example.content for example in examples("positive") if example.name.startswith("page")
+}
 WHISPER = {"model": "openai/whisper", "config": {"audio_url": "https://example.org/a.mp3"}}
 OTHER = {"Authorization": "Bearer another-token"}
 SYNC = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
 
 
-def as_on_the_page(document):
-    """JSON as the page prints it, with what differs between any two jobs replaced by the page's own."""
+def as_documented(document):
+    """Return JSON formatted as in the vendor documentation, with its values for what differs between jobs."""
     text = json.dumps(document, indent=4)
     for field, value in [
         ("id", "6347623b2fce4998b0e842f7e935ccb0"),
@@ -32,11 +34,11 @@ def as_on_the_page(document):
     return text
 
 
-class TestThePage:
-    """Under the documented profile every answer is, byte for byte, what the page prints."""
+class TestVendorDocumentation:
+    """With the documented profile, each response equals the one in the vendor documentation byte for byte."""
 
     def test_create(self, documented, create):
-        assert as_on_the_page(create(documented)) == textwrap.dedent(
+        assert as_documented(create(documented)) == textwrap.dedent(
             """\
             {
                 "id": "6347623b2fce4998b0e842f7e935ccb0",
@@ -52,11 +54,11 @@ class TestThePage:
 
     def test_get(self, make, create, clock):
         client = make(duration=791)
-        clock.advance(1)  # the page's two examples are a second apart
+        clock.advance(1)  # the two examples in the vendor documentation are a second apart
         job = create(client)
         clock.advance(791)
         response = client.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
-        assert as_on_the_page(response.json) == as_on_the_page(PAGE["page-completed"])
+        assert as_documented(response.json) == as_documented(DOCUMENTED["page-completed"])
 
     def test_list(self, make, create, clock):
         client = make(duration=791)
@@ -64,8 +66,8 @@ class TestThePage:
         create(client)
         clock.advance(791)
         response = client.get("/v1/generation", headers=AUTHORIZED)
-        expected = {"generation_list": [PAGE["page-completed"]]}
-        assert as_on_the_page(response.json) == as_on_the_page(expected)
+        expected = {"generation_list": [DOCUMENTED["page-completed"]]}
+        assert as_documented(response.json) == as_documented(expected)
 
     def test_delete(self, documented, create):
         response = documented.delete(f"/v1/generation/{create(documented)['id']}", headers=AUTHORIZED)
@@ -94,14 +96,14 @@ class TestEveryProfile:
         clock.advance(1.5)
         assert client.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).json["status"] == "completed"
 
-    def test_only_what_has_to_change_changes(self, client, create, completed):
+    def test_only_the_expected_fields_change(self, client, create, completed):
         done = completed(client)
         for field in ("user_id", "deleted_at", "is_deleted"):
             assert done[field] == create(client)[field]
         assert done["updated_at"] == "2025-09-18 09:14:22"
 
     @pytest.mark.parametrize("duration", [0, 0.01, 0.99])
-    def test_updated_at_has_moved_on_even_if_the_job_took_no_second(self, make, create, clock, duration):
+    def test_updated_at_is_later_even_if_the_job_took_less_than_a_second(self, make, create, clock, duration):
         client = make(duration=duration)
         job = create(client)
         clock.advance(duration)
@@ -127,24 +129,24 @@ class TestEveryProfile:
     def test_a_new_account_has_an_empty_list(self, client):
         assert client.get("/v1/generation", headers=AUTHORIZED).json == {"generation_list": []}
 
-    def test_a_deleted_job_is_gone(self, client, create):
+    def test_a_deleted_job_no_longer_exists(self, client, create):
         path = f"/v1/generation/{create(client)['id']}"
         client.delete(path, headers=AUTHORIZED)
         for response in (client.get(path, headers=AUTHORIZED), client.delete(path, headers=AUTHORIZED)):
             assert (response.status_code, response.json) == (404, {"message": "Generation not found"})
         assert client.get("/v1/generation", headers=AUTHORIZED).json == {"generation_list": []}
 
-    def test_a_head_request_answers_as_get_does_without_a_body(self, client, create):
+    def test_a_head_request_gets_the_headers_of_get(self, client, create):
         path = f"/v1/generation/{create(client)['id']}"
         head, got = client.head(path, headers=AUTHORIZED), client.get(path, headers=AUTHORIZED)
         assert (head.status_code, head.data, head.content_length) == (200, b"", got.content_length)
 
 
 class TestObserved:
-    def test_logs_are_empty_while_nothing_goes_wrong(self, observed, create):
+    def test_logs_are_empty_without_a_failure(self, observed, create):
         assert create(observed)["logs"] == []
 
-    def test_statuses_come_in_the_reported_order(self, observed, create, clock):
+    def test_statuses_have_the_reported_order(self, observed, create, clock):
         path = f"/v1/generation/{create(observed)['id']}"
         seen = []
         for _ in range(20):
@@ -152,7 +154,7 @@ class TestObserved:
             clock.advance(0.1)
         assert list(dict.fromkeys(seen)) == ["pending", "initializing", "processing"]
 
-    def test_durations_come_once_completed(self, make, create, clock):
+    def test_a_completed_job_has_durations(self, make, create, clock):
         client = make(profile="observed", duration=20)
         job = create(client)
         clock.advance(20)
@@ -167,7 +169,7 @@ class TestObserved:
             r"http://localhost/files/[0-9a-f]{32}/inference/file-[a-z0-9]{16}/output_image\.png", file["url"]
         )
 
-    def test_a_transcript_is_text_and_no_file(self, observed, completed):
+    def test_a_transcript_is_text_and_not_a_file(self, observed, completed):
         done = completed(observed, WHISPER)
         assert done["result"] == {
             "data": [{"text": f"This is a made-up transcript by openai/whisper for generation {done['id']}."}]
@@ -179,17 +181,17 @@ class TestObserved:
         assert (failed["status"], failed["result"]) == ("failed", {})
         assert "The file could not be fetched" in failed["logs"][-1]["text"]
 
-    def test_sync_mode_blocks_and_answers_the_completed_job(self, make):
+    def test_sync_mode_waits_and_returns_the_completed_job(self, make):
         client = make(profile="observed", clock=None, duration=0.05)
         response = client.post("/v1/generation", json=SYNC, headers=AUTHORIZED)
         assert (response.status_code, response.json["status"]) == (200, "completed")
         assert client.get(response.json["result"]["data"][0]["url"]).status_code == 200
 
-    def test_sync_mode_is_for_the_models_it_was_seen_with(self, observed, create):
+    def test_sync_mode_works_only_for_the_models_of_the_profile(self, observed, create):
         body = {"model": "Qwen/Qwen-Image", "config": {"prompt": "x", "sync_mode": True}}
         assert create(observed, body)["status"] == "pending"
 
-    def test_the_page_knows_no_sync_mode(self, documented, create):
+    def test_the_documented_profile_has_no_sync_mode(self, documented, create):
         assert create(documented, SYNC)["status"] == "pending"
 
 
@@ -199,14 +201,14 @@ class TestObserved:
 @pytest.mark.parametrize(
     ("profile", "schema"), [("documented", "generation"), ("observed", "generation-observed")]
 )
-def test_every_answer_fits_its_schema_with_no_field_too_many(make, create, completed, profile, schema, body):
+def test_every_response_fits_its_schema_without_extra_fields(make, create, completed, profile, schema, body):
     client = make(profile=profile)
     for response in (create(client, body), completed(client, body)):
         assert violations(schema, response, closed=True) == ()
 
 
 class TestLearnedProfiles:
-    """What is assumed can be said in a profile."""
+    """A profile can change every assumption."""
 
     @pytest.fixture
     def learned(self, make, tmp_path):
@@ -217,7 +219,7 @@ class TestLearnedProfiles:
 
         return learned
 
-    def test_a_tombstone_may_be_left(self, learned, create, clock):
+    def test_a_delete_may_leave_a_tombstone(self, learned, create, clock):
         client = learned("delete.leaves", '"tombstone"')
         path = f"/v1/generation/{create(client)['id']}"
         clock.advance(1)
@@ -255,7 +257,7 @@ class TestLearnedProfiles:
         done = completed(make(profile=str(file)))
         assert (done["result"], violations("generation-observed", done, closed=True)) == ({}, ())
 
-    def test_a_status_may_be_spelt_otherwise(self, learned, create):
+    def test_a_status_may_have_another_word(self, learned, create):
         words = '{pending = "QUEUED", initializing = "i", processing = "p", completed = "done", failed = "f"}'
         assert create(learned("statuses.words", words))["status"] == "QUEUED"
 
@@ -275,7 +277,7 @@ class TestLearnedProfiles:
             ("unknown_file", {"method": "GET", "path": "/files/x"}),
         ],
     )
-    def test_every_refusal_can_be_told(self, learned, key, request_):
+    def test_every_refusal_can_be_changed(self, learned, key, request_):
         client = learned(
             f"errors.{key}", '{status = 418, body = {error = {code = "teapot", n = [1, "{model}"]}}}'
         )
@@ -301,7 +303,7 @@ class TestModels:
     def test_an_unknown_model_is_accepted_with_a_warning(self, documented, create, caplog):
         create(documented, {"model": "no/such\nmodel", "config": {}})
         assert caplog.messages == [
-            r"model 'no/such\nmodel' is not in the catalogue: taken for an image model (--strict-models refuses such models)"
+            r"model 'no/such\nmodel' is not in the catalogue: treated as an image model (--strict-models refuses such models)"
         ]
 
     def test_strict_models_refuses_it_and_stores_nothing(self, make):
@@ -315,8 +317,8 @@ class TestModels:
         assert caplog.messages == []
 
 
-class TestTenants:
-    def test_each_token_sees_its_own_jobs_only(self, client, create):
+class TestAccounts:
+    def test_each_api_key_sees_only_its_own_jobs(self, client, create):
         job = create(client)
         assert client.get("/v1/generation", headers=OTHER).json == {"generation_list": []}
         for method in ("get", "delete"):
@@ -324,7 +326,7 @@ class TestTenants:
             assert (response.status_code, response.json) == (404, {"message": "Generation not found"})
         assert client.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED).status_code == 200
 
-    def test_each_token_has_a_user_id_of_its_own(self, client, create):
+    def test_each_api_key_has_its_own_user_id(self, client, create):
         mine, theirs = create(client), create(client, headers=OTHER)
         assert re.fullmatch("[0-9a-f]{32}", mine["user_id"])
         assert mine["user_id"] != theirs["user_id"]
@@ -338,11 +340,11 @@ class TestTenants:
         assert responses == [200, 200, 401]
 
 
-def test_of_two_deletes_at_once_the_second_finds_the_job_gone(make, create):
+def test_the_second_of_two_simultaneous_deletes_gets_404(make, create):
     class Racing(MemoryStore):
         def get(self, job_id):
             job = super().get(job_id)
-            super().change(job_id, lambda before: deleted(before, 1.0))  # somebody else, in between
+            super().change(job_id, lambda before: deleted(before, 1.0))  # by another request, in between
             return job
 
     client = make(store=Racing())
@@ -355,13 +357,13 @@ class TestOptions:
         assert create(make(seed=3))["id"] == create(make(seed=3))["id"] != create(make(seed=4))["id"]
 
     @pytest.mark.parametrize("duration", [-1, float("nan"), float("inf")])
-    def test_a_duration_that_is_none_is_refused(self, duration):
+    def test_an_invalid_duration_is_refused(self, duration):
         with pytest.raises(
             ValueError, match="create_app: duration: expected a number from 0 to 1e\\+09, got"
         ):
             create_app(duration=duration)
 
-    def test_a_host_that_is_none_is_refused(self):
+    def test_an_invalid_host_is_refused(self):
         with pytest.raises(ValueError, match=r"expected a host such as .*, got 'http://x'"):
             create_app(allowed_host=["http://x"])
 
@@ -379,7 +381,7 @@ operations = st.lists(
 @settings(max_examples=50, deadline=None)
 @given(operations, st.sampled_from(["documented", "observed"]))
 def test_the_fake_agrees_with_a_model_of_itself(done, profile):
-    """Whatever several tenants do, each sees exactly its own jobs that it has not deleted."""
+    """After any operations of several accounts, each sees exactly its own jobs that it did not delete."""
     clock = SimulatedClock()
     clock.freeze()
     client = create_app(profile=profile, clock=clock).test_client()

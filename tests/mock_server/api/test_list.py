@@ -1,4 +1,4 @@
-"""A list of jobs that have settled is answered from JSON that was made before, and is never stale."""
+"""Lists use cached JSON for jobs that no longer change, and are never stale."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def listed(client, **headers):
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("profile", ["documented", "observed", "tombstone"])
 @pytest.mark.parametrize("store_url", ["memory", "sqlite"], indirect=True)
-def test_a_list_is_what_get_answers_whatever_has_changed(tmp_path, change, profile, store_url):
+def test_a_list_agrees_with_get_after_every_change(tmp_path, change, profile, store_url):
     if profile == "tombstone":
         (tmp_path / "tombstone.toml").write_text(TOMBSTONE)
         profile = str(tmp_path / "tombstone.toml")
@@ -55,7 +55,7 @@ def test_a_list_is_what_get_answers_whatever_has_changed(tmp_path, change, profi
     store.close()
 
 
-def test_whoever_reaches_the_fake_elsewhere_gets_links_to_there():
+def test_urls_in_a_list_begin_with_the_host_of_the_request():
     client = create_app(duration=0).test_client()
     client.post("/v1/generation", json=BODY, headers=AUTH)
     for host in ("localhost", "127.0.0.1:8000", "localhost"):
@@ -63,8 +63,8 @@ def test_whoever_reaches_the_fake_elsewhere_gets_links_to_there():
         assert shown["result"]["data"][0]["url"].startswith(f"http://{host}/")
 
 
-def test_what_is_kept_of_lists_is_bounded(monkeypatch):
-    monkeypatch.setattr("netmind_mock.api.generation._MAX_LISTED_BYTES", 1000)
+def test_the_cache_of_lists_is_bounded(monkeypatch):
+    monkeypatch.setattr("netmind_mock.api.generation._MAX_CACHE_BYTES", 1000)
     client = create_app(duration=0).test_client()
     for _ in range(20):
         client.post("/v1/generation", json=BODY, headers=AUTH)

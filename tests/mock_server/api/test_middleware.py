@@ -1,4 +1,4 @@
-"""The middleware reads the clock, and every answer says what it shows."""
+"""The middleware reads the clock, and every response has its time as the Date."""
 
 import pytest
 from support import AUTHORIZED
@@ -12,13 +12,13 @@ from support import AUTHORIZED
         (1e15, "Fri, 31 Dec 9999 23:59:59 GMT"),
     ],
 )
-def test_the_date_is_that_of_the_jobs_clock(client, clock, advanced, date):
+def test_the_date_is_that_of_the_accounts_clock(client, clock, advanced, date):
     clock.advance(advanced)
     response = client.get("/v1/generation", headers=AUTHORIZED)
     assert response.headers.getlist("Date") == [date]
 
 
-def test_an_answer_that_a_fault_makes_up_has_one_too(client):
+def test_the_response_of_a_fault_has_one_date(client):
     fault = {"operation": "list", "kind": "status", "code": 503, "times": None}
     assert client.post("/__mock/faults", json=fault).status_code < 300
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The API's JSON, as a job keeps it."""
+"""The config of a job is stored as compact JSON."""
 
 import sys
 import tracemalloc

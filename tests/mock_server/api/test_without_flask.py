@@ -1,4 +1,4 @@
-"""The operations are answered without Flask around them, and as with it."""
+"""The middleware calls operations directly; the responses are the same as through Flask."""
 
 import pytest
 
@@ -20,8 +20,8 @@ def fake(*, through_flask, **options):
     return app
 
 
-def asked(client):
-    """Requests of every kind, and what each was answered."""
+def responses_of(client):
+    """Send requests of every kind. Return the responses."""
     job = client.post("/v1/generation", json=BODY, headers=AUTH)
     one = ONE + job.json["id"]
     return [job] + [
@@ -54,12 +54,14 @@ def asked(client):
 
 
 @pytest.mark.parametrize("profile", ["documented", "observed"])
-def test_every_answer_is_as_through_flask(profile):
-    short, long = (asked(fake(through_flask=flask, profile=profile).test_client()) for flask in (False, True))
-    for ours, flasks in zip(short, long, strict=True):
-        assert (ours.status, ours.data) == (flasks.status, flasks.data)
-        assert sorted(ours.headers) == sorted(flasks.headers)
-    assert {200, 401, 404, 405} <= {response.status_code for response in short}
+def test_every_response_is_the_same_as_through_flask(profile):
+    direct, through_flask = (
+        responses_of(fake(through_flask=flask, profile=profile).test_client()) for flask in (False, True)
+    )
+    for one, other in zip(direct, through_flask, strict=True):
+        assert (one.status, one.data) == (other.status, other.data)
+        assert sorted(one.headers) == sorted(other.headers)
+    assert {200, 401, 404, 405} <= {response.status_code for response in direct}
 
 
 def test_a_hook_of_the_user_is_called():
@@ -76,21 +78,21 @@ def test_a_hook_of_the_user_is_called():
     assert (response.headers["X-Hooked"], seen) == ("yes", [200])
 
 
-def test_a_store_that_is_gone_is_told_as_through_flask(monkeypatch):
-    def gone(*_):
+def test_an_unavailable_store_gets_503_as_through_flask(monkeypatch):
+    def unavailable(*_):
         raise StoreUnavailable("disk full")
 
     responses = []
     for flask in (False, True):
         app = fake(through_flask=flask)
-        monkeypatch.setattr(fake_of(app).store, "page", gone)
+        monkeypatch.setattr(fake_of(app).store, "page", unavailable)
         responses.append(app.test_client().get("/v1/generation", headers=AUTH))
     assert [(response.status_code, response.json) for response in responses] == [
         (503, {"message": "the fake's store cannot be read or written now: disk full"})
     ] * 2
 
 
-def test_a_mistake_of_ours_is_a_500_that_is_logged_as_through_flask(monkeypatch, caplog):
+def test_an_internal_error_is_a_500_and_is_logged_as_through_flask(monkeypatch, caplog):
     def broken(*_):
         raise LookupError("ours")
 
@@ -105,7 +107,7 @@ def test_a_mistake_of_ours_is_a_500_that_is_logged_as_through_flask(monkeypatch,
     assert [record.exc_info[1].args for record in caplog.records] == [("ours",)] * 2
 
 
-def test_while_testing_a_mistake_of_ours_is_raised(monkeypatch):
+def test_in_testing_mode_an_internal_error_is_raised(monkeypatch):
     def broken(*_):
         raise LookupError("ours")
 

@@ -1,4 +1,4 @@
-"""The pages as HTML: what they show and refuse. How they work in a browser is tested in one."""
+"""Tests of the dashboard's HTML. tests/browser tests it in a browser."""
 
 import html
 import re
@@ -19,7 +19,7 @@ def body(prompt="A cup of tea", model="Qwen/Qwen-Image", **config):
 
 
 class Fake:
-    """A fake on a clock that stands, and its pages."""
+    """A fake on a frozen clock, and its dashboard."""
 
     def __init__(self, **options):
         self.clock = SimulatedClock(wall=lambda: 1_800_000_000.0)
@@ -27,8 +27,8 @@ class Fake:
         self.app = create_app(clock=self.clock, duration=10, **options)
         self.client = self.app.test_client()
 
-    def create(self, headers=AUTH, **asked):
-        return self.client.post("/v1/generation", json=body(**asked), headers=headers).json["id"]
+    def create(self, headers=AUTH, **arguments):
+        return self.client.post("/v1/generation", json=body(**arguments), headers=headers).json["id"]
 
     def page(self, path="", status=200, **options):
         with self.client.get(f"/__mock/{path}", **options) as response:
@@ -47,28 +47,28 @@ def fake():
 
 
 def text_in(page):
-    """What a person reads, in one line."""
+    """Return the visible text of a page, in one line."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 class TestJobs:
-    def test_before_there_are_any_it_says_what_to_do(self, fake):
+    def test_without_jobs_it_shows_how_to_create_one(self, fake):
         assert "No jobs yet. Try: curl" in text_in(fake.page())
 
-    def test_a_row_says_what_a_person_wants_to_know(self, fake):
+    def test_a_row_shows_status_id_prompt_model_age_polls_and_price(self, fake):
         job = fake.create(prompt="A cup of tea")
         fake.clock.advance(4)
         fake.client.get(f"/v1/generation/{job}", headers=AUTH)
         shown = text_in(fake.page())
         assert f"○ pending {job[:8]}… A cup of tea Qwen/Qwen-Image 4.0 s 1 1" in shown
 
-    def test_a_completed_job_shows_its_picture(self, fake):
+    def test_a_completed_job_shows_its_image(self, fake):
         fake.create()
         fake.clock.advance(10)
         [picture] = re.findall(r'<img src="([^"]+)"', fake.page())
         assert fake.client.get(picture).content_type == "image/png"
 
-    def test_the_newest_is_first_and_pages_lead_on(self, fake):
+    def test_the_newest_job_is_first_and_pages_are_linked(self, fake):
         for number in range(120):
             fake.create(prompt=f"number {number:03}")
         seen, path = [], ""
@@ -82,10 +82,10 @@ class TestJobs:
             f"{number:03}" for number in reversed(range(120))
         ]
 
-    def test_filters_narrow_it_and_stay_while_paging(self, fake):
-        done = fake.create(prompt="A green door")
+    def test_filters_select_jobs_and_are_kept_while_paging(self, fake):
+        done = fake.create(prompt="A green gate")
         fake.clock.advance(10)
-        other = fake.create(prompt="A red door", headers={"Authorization": "other"})
+        other = fake.create(prompt="A red gate", headers={"Authorization": "other"})
         fake.create(prompt="A window", model="some/other-model")
 
         def found(**query):
@@ -97,15 +97,15 @@ class TestJobs:
         assert len(found(model="qwen")) == 2
         account = fake.client.get("/__mock/jobs").json["jobs"][1]["user_id"]
         assert found(account=account) == [other]
-        assert found(text="door", status="pending") == [other]
-        assert found(text="nothing of the kind") == []
+        assert found(text="gate", status="pending") == [other]
+        assert found(text="no such text") == []
         for number in range(60):
-            fake.create(prompt=f"door {number}")
-        assert "text=door&amp;before=" in fake.client.get("/__mock/?text=door").text
+            fake.create(prompt=f"gate {number}")
+        assert "text=gate&amp;before=" in fake.client.get("/__mock/?text=gate").text
 
 
 class TestJob:
-    def test_it_tells_when_it_was_polled_and_what_is_to_come(self, fake):
+    def test_it_shows_the_polls_and_the_planned_stages(self, fake):
         job = fake.create()
         for _ in range(3):
             fake.clock.advance(2)
@@ -115,7 +115,7 @@ class TestJob:
         assert page.count('<line class="tick"') == 3
         assert "Advance to the next stage" in page
 
-    def test_it_shows_request_answer_and_how_to_do_it_again(self, fake):
+    def test_it_shows_the_request_the_response_and_how_to_reproduce_it(self, fake):
         job = fake.create(prompt="It's <b>bold</b>")
         shown = html.unescape(fake.page(f"pages/jobs/{job}"))
         assert '"prompt": "It\'s <b>bold</b>"' in shown
@@ -126,7 +126,7 @@ class TestJob:
         ("kind", "tag"),
         [("image", "<img"), ("audio", "<audio controls"), ("video", "<video controls"), ("text", "<pre")],
     )
-    def test_each_kind_of_result_is_shown_where_it_is(self, fake, kind, tag):
+    def test_each_kind_of_result_is_shown_with_its_element(self, fake, kind, tag):
         model = next(model for model in catalogue().values() if model.kind == kind)
         job = fake.create(model=model.name, text="Some words", prompt="Some words")
         assert "<h2>Results</h2>" not in fake.page(f"pages/jobs/{job}")
@@ -136,23 +136,23 @@ class TestJob:
         for path in re.findall(r'src="([^"]+)"', shown):
             assert fake.client.get(html.unescape(path)).status_code == 200
 
-    def test_the_test_that_it_offers_runs(self, fake):
+    def test_the_generated_test_runs(self, fake):
         job = fake.create(prompt='It\'s "quoted"\nin two lines')
         code = html.unescape(
             re.search(r'aria-label="pytest">(.*?)</pre>', fake.page(f"pages/jobs/{job}"), re.DOTALL)[1]
         )
-        offered = {}
-        exec(code, offered)  # noqa: S102 - it is what is tested
+        generated = {}
+        exec(code, generated)  # noqa: S102 - this is the code under test
         with netmind_mock.start() as mock:
-            offered["test_it"](mock)
+            generated["test_it"](mock)
             [created] = mock.journal
         assert created.config == {"prompt": 'It\'s "quoted"\nin two lines'}
 
     @pytest.mark.parametrize("path", ["0" * 32, "x", "../jobs", "%00"])
-    def test_one_that_is_not_there_is_said_to_be_so(self, fake, path):
-        assert "nothing is here" in fake.page(f"pages/jobs/{path}", status=404)
+    def test_an_unknown_job_is_not_found(self, fake, path):
+        assert "no such" in fake.page(f"pages/jobs/{path}", status=404)
 
-    def test_buttons_do_what_they_say(self, fake):
+    def test_buttons_run_their_operations(self, fake):
         first, second, third = (fake.create() for _ in range(3))
         back = f"/__mock/pages/jobs/{first}"
         assert fake.press(operation="complete", id=first, back=back).location == back
@@ -167,28 +167,49 @@ class TestJob:
         [picture] = re.findall(r'<img src="([^"]+)"', fake.page(f"pages/jobs/{first}"))
         assert fake.client.get(html.unescape(picture)).status_code == 200
 
-    def test_a_button_that_can_do_no_more_says_why(self, fake):
+    def test_completing_a_job_twice_shows_an_error(self, fake):
         job = fake.create()
         fake.press(operation="complete", id=job)
         response = fake.press(status=422, operation="complete", id=job, back=f"/__mock/pages/jobs/{job}")
-        assert f"job: generation {job} is completed already" in response.text
+        assert f"job: {job} is completed already" in response.text
         assert f'<a href="/__mock/pages/jobs/{job}">Back</a>' in response.text
 
 
 class TestJournal:
-    def test_it_shows_what_breaks_the_contract_and_what_was_paid_twice(self, fake):
-        fake.create()
-        fake.create()
+    def test_it_shows_contract_violations_and_faults(self, fake):
         fake.client.post("/v1/generation", json={"model": 5}, headers=AUTH)
         fake.client.post("/__mock/faults", json={"operation": "list", "kind": "malformed_json"}, headers=AUTH)
         fake.client.get("/v1/generation", headers=AUTH)
         shown = text_in(fake.page("pages/journal"))
-        assert "same request as 1: billed twice" in shown
         assert "request model (type): expected a string, got the integer 5" in shown
         assert "malformed_json of list" in shown
         assert "response (the whole body) (type): expected an object, got null" in shown
 
-    def test_what_is_as_it_should_be_is_not_warned_of(self, fake):
+    def test_a_repeated_create_is_not_billed_twice_if_the_first_response_was_received(self, fake):
+        fake.create()
+        fake.create()
+        shown = text_in(fake.page("pages/journal"))
+        assert "same request as 1" in shown
+        assert "billed twice" not in shown
+        assert fake.client.get("/__mock/spend").json["twice"] == []
+
+    def test_a_create_that_repeats_one_whose_response_was_lost_is_billed_twice(self, fake):
+        fault = {"operation": "create", "kind": "html", "code": 504, "reaches": True}
+        fake.client.post("/__mock/faults", json=fault, headers=AUTH)
+        fake.client.post("/v1/generation", json=body(), headers=AUTH)
+        fake.create()
+        assert "same request as 1: billed twice" in text_in(fake.page("pages/journal"))
+        [twice] = fake.client.get("/__mock/spend").json["twice"]
+        assert (twice["first"], twice["again"]) == (1, 2)
+
+    def test_an_equal_create_of_another_account_is_no_repeat(self, fake):
+        fault = {"operation": "create", "kind": "html", "code": 504, "reaches": True}
+        fake.client.post("/__mock/faults", json=fault, headers=AUTH)
+        fake.client.post("/v1/generation", json=body(), headers=AUTH)
+        fake.create(headers={"Authorization": "other"})
+        assert "same request" not in text_in(fake.page("pages/journal"))
+
+    def test_valid_requests_and_responses_have_no_warning(self, fake):
         for profile in ("documented", "observed"):
             fake = Fake(profile=profile)
             job = fake.create()
@@ -197,7 +218,7 @@ class TestJournal:
                 fake.client.open(f"/v1/generation{path}", method=method, headers=AUTH)
             assert "warned" not in fake.page("pages/journal")
 
-    def test_it_is_filtered_and_paged(self, fake):
+    def test_requests_are_filtered_and_paged(self, fake):
         for number in range(60):
             fake.create(prompt=f"number {number:03}")
         fake.client.get("/v1/generation/" + "0" * 32, headers=AUTH)
@@ -210,8 +231,8 @@ class TestJournal:
         assert "No request matches." in text_in(fake.page("pages/journal?text=nothing"))
 
 
-class TestSteer:
-    def test_its_buttons_steer_clock_and_orders(self, fake):
+class TestSimulation:
+    def test_its_buttons_change_the_clock_scenarios_and_faults(self, fake):
         fake.create()
         before = fake.clock.now()
         fake.press(operation="change_clock", advance="60")
@@ -224,11 +245,11 @@ class TestSteer:
             operation="add_next_job", scenario="failed", arguments='after=3 reason="no GPU"', times="2"
         )
         fake.press(operation="add_fault", fault_of="get", kind="status", arguments="code=429", times="3")
-        page = text_in(fake.page("pages/steer"))
+        page = text_in(fake.page("pages/simulation"))
         assert "2 scenarios queued. failed after=3 reason='no GPU'" in page
         assert "status of get: applied 0 of 3 times" in page
         fake.press(operation="clear_faults")
-        assert "No faults." in fake.page("pages/steer")
+        assert "No faults." in fake.page("pages/simulation")
         fake.press(operation="reset")
         assert fake.client.get("/__mock/jobs").json["jobs"] == []
 
@@ -242,28 +263,41 @@ class TestSteer:
             ({"operation": "add_next_job", "scenario": "faild", "times": "1"}, "did you mean failed?"),
             ({"operation": "add_fault", "fault_of": "get", "kind": "status", "arguments": '"'}, "name=value"),
             ({"operation": "change_clock", "speed": "fast"}, "speed: expected"),
-            ({"operation": "explode"}, "no such operation"),
-            ({"operation": "change_clock", "advance": "1", "account": "x" * 40}, "no such account"),
+            ({"operation": "rest"}, "no such operation as 'rest'; did you mean reset?"),
+            (
+                {"operation": "change_clock", "advance": "1", "account": "x" * 40},
+                "account: expected 32 hexadecimal digits",
+            ),
         ],
     )
-    def test_a_mistake_is_told_on_the_page(self, fake, fields, message):
+    def test_an_invalid_input_is_shown_as_an_error(self, fake, fields, message):
         assert message in html.unescape(fake.press(status=422, **fields).text)
 
-    def test_the_next_event_is_a_button_where_there_is_one(self, fake):
-        assert "To the next event" not in fake.page("pages/steer")
+    def test_it_shows_the_rules_and_the_scenario_of_all_other_jobs(self, fake):
+        assert "No rules." in fake.page("pages/simulation")
+        rule = {"model": "Qwen/*", "prompt": "tea <1>", "scenario": "slow"}
+        fake.client.post("/__mock/rules", json=rule)
+        fake.client.post("/__mock/rules", json={"scenario": "failed after=3", "otherwise": True})
+        page = text_in(fake.page("pages/simulation"))
+        assert "slow for model Qwen/* if the prompt contains tea <1> Otherwise: failed after=3" in page
+        fake.press(operation="clear_rules")
+        assert "No rules." in fake.page("pages/simulation")
+
+    def test_it_has_a_button_to_advance_to_the_next_event_if_one_is_planned(self, fake):
+        assert "To the next event" not in fake.page("pages/simulation")
         fake.create()
-        [advance] = re.findall(r'name="advance" value="(10\.\d+|10)"', fake.page("pages/steer"))
+        [advance] = re.findall(r'name="advance" value="(10\.\d+|10)"', fake.page("pages/simulation"))
         fake.press(operation="change_clock", advance=advance)
         assert fake.client.get("/__mock/jobs").json["jobs"][0]["status"] == "completed"
 
 
 class TestCurl:
-    def test_each_button_has_a_command_that_the_control_plane_takes(self, fake):
+    def test_each_button_has_a_curl_command_that_the_control_api_accepts(self, fake):
         job = fake.create()
-        pages = fake.page(f"pages/jobs/{job}") + fake.page("pages/steer")
+        pages = fake.page(f"pages/jobs/{job}") + fake.page("pages/simulation")
         buttons = re.findall(r"<button(?: class=\"danger\")?>([^<]+)</button>", pages)
         commands = re.findall(r"<pre [^>]*>(curl http://localhost/__mock/[^<]+)</pre>", pages)
-        assert len(commands) == len(buttons) == 14
+        assert len(commands) == len(buttons) == 15
         for command in map(html.unescape, commands):
             found = re.fullmatch(
                 r"curl http://localhost(\S+?)(?: -X (DELETE)| -H '[^']+' -d '(.+)')", command
@@ -271,12 +305,18 @@ class TestCurl:
             sent = {} if found[2] else {"data": found[3], "content_type": "application/json"}
             response = fake.client.open(found[1], method=found[2] or "POST", **sent)
             assert response.status_code in (200, 404, 422), (command, response.text)
-            assert "nothing is here" not in response.text
+            assert "no such path" not in response.text
 
 
 class TestGuards:
-    def test_every_page_forbids_what_is_not_its_own(self, fake):
-        for path in ("", "pages/journal", "pages/steer", "pages/static/page.css", "pages/static/page.js"):
+    def test_every_page_has_security_headers(self, fake):
+        for path in (
+            "",
+            "pages/journal",
+            "pages/simulation",
+            "pages/static/page.css",
+            "pages/static/page.js",
+        ):
             with fake.client.get(f"/__mock/{path}") as response:
                 headers = response.headers
             assert response.status_code == 200
@@ -285,7 +325,7 @@ class TestGuards:
             assert headers["X-Content-Type-Options"] == "nosniff"
 
     @pytest.mark.parametrize("origin", [None, "http://evil.example", "null", "http://localhost:81"])
-    def test_a_form_that_is_not_the_pages_own_does_nothing(self, fake, origin):
+    def test_a_form_of_another_origin_is_refused(self, fake, origin):
         fake.create()
         headers = {} if origin is None else {"Origin": origin}
         response = fake.client.post("/__mock/pages/do", data={"operation": "reset"}, headers=headers)
@@ -296,21 +336,21 @@ class TestGuards:
         "back",
         ["http://evil.example", "//evil.example", "/__mock/\\evil", "/__mock/\rX: y", "javascript:1", ""],
     )
-    def test_no_form_leads_elsewhere(self, fake, back):
+    def test_a_form_redirects_only_to_the_dashboard(self, fake, back):
         assert fake.press(operation="reset", back=back).location == "/__mock/"
 
     def test_a_form_that_is_too_large_is_refused(self, fake):
         response = fake.client.post("/__mock/pages/do", data={"operation": "x" * 100_000}, headers=OWN)
         assert response.status_code == 413
 
-    def test_beyond_loopback_a_person_is_asked_for_the_key_once(self):
+    def test_with_a_control_key_a_browser_asks_for_it_once(self):
         fake = Fake(control_key="the-key")
-        asked = fake.page(status=401, headers={"Accept": "text/html"})
-        assert 'name="key" type="password"' in asked
+        form = fake.page(status=401, headers={"Accept": "text/html"})
+        assert 'name="key" type="password"' in form
         assert fake.client.get("/__mock/jobs").status_code == 401
         assert "--ink" in fake.page("pages/static/page.css")
         wrong = fake.client.post("/__mock/pages/key", data={"key": "other", "back": "/__mock/"}, headers=OWN)
-        assert (wrong.status_code, "That is not the key." in wrong.text) == (401, True)
+        assert (wrong.status_code, "The key is wrong." in wrong.text) == (401, True)
         assert (
             fake.client.post("/__mock/pages/do", data={"operation": "reset"}, headers=OWN).status_code == 401
         )
@@ -325,12 +365,12 @@ class TestGuards:
         assert fake.client.get("/__mock/").status_code == 200
 
     @pytest.mark.parametrize("sent", ["\xe9", "\xc3\xa9", '"\\303\\251"', "\xed\xa0\x80", ""])
-    def test_a_cookie_that_is_no_key_lets_nobody_in(self, sent):
+    def test_a_cookie_with_a_wrong_key_is_refused(self, sent):
         client = create_app(control_key="the-key").test_client(use_cookies=False)
         cookie = {"HTTP_COOKIE": f"netmind_mock_key={sent}"}
         assert client.get("/__mock/jobs", environ_overrides=cookie).status_code == 401
 
-    def test_who_has_not_given_the_key_is_shown_nothing_of_the_fake(self):
+    def test_without_the_key_a_page_shows_nothing_of_the_fake(self):
         fake = Fake(control_key="the-key", profile="observed")
         for path in ("", "jobs", "pages/x"):
             page = fake.page(path, status=401, headers={"Accept": "text/html"})
@@ -338,25 +378,25 @@ class TestGuards:
             assert not re.search("observed|Clock</dt>|Store|NETMIND_BASE_URL|<script", page), path
 
     @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
-    def test_who_comes_from_elsewhere_is_shown_nothing_of_the_fake(self, headers):
+    def test_to_a_foreign_host_or_origin_a_page_shows_nothing_of_the_fake(self, headers):
         fake = Fake(profile="observed")
         for path in ("", "pages/journal", "pages/x"):
             page = fake.page(path, status=403, headers=headers)
             assert not re.search("observed|Clock</dt>|Store|NETMIND_BASE_URL|<script", page), path
 
-    @pytest.mark.parametrize("path", ["", "pages/journal", "pages/steer", "pages/do", "pages/nothing"])
-    def test_a_page_takes_no_method_that_a_browser_does_not_send(self, fake, path):
+    @pytest.mark.parametrize("path", ["", "pages/journal", "pages/simulation", "pages/do", "pages/nothing"])
+    def test_a_method_that_browsers_do_not_send_is_refused(self, fake, path):
         response = fake.client.put(f"/__mock/{path}")
-        assert (response.status_code, "a page takes no PUT" in response.text) == (405, True)
+        assert (response.status_code, "the dashboard does not support PUT" in response.text) == (405, True)
 
-    def test_no_argument_of_a_page_changes_where_its_links_lead(self, fake):
+    def test_no_query_argument_changes_the_target_of_links(self, fake):
         for number in range(60):
-            fake.create(prompt=f"door {number}")
-        page = fake.page("?text=door&_scheme=javascript&_external=1&_anchor=x&_method=POST")
-        assert re.search(r'rel="next" href="([^"]+)"', page)[1].startswith("/__mock/?text=door&amp;before=")
+            fake.create(prompt=f"gate {number}")
+        page = fake.page("?text=gate&_scheme=javascript&_external=1&_anchor=x&_method=POST")
+        assert re.search(r'rel="next" href="([^"]+)"', page)[1].startswith("/__mock/?text=gate&amp;before=")
         assert "javascript:" not in page
 
-    def test_a_picture_that_has_not_changed_is_not_sent_again(self, fake):
+    def test_an_unchanged_image_is_not_sent_again(self, fake):
         fake.create()
         fake.clock.advance(10)
         [picture] = re.findall(r'<img src="([^"]+)"', fake.page())
@@ -365,18 +405,18 @@ class TestGuards:
         again = fake.client.get(picture, headers={"If-None-Match": headers["ETag"]})
         assert again.status_code == 304
 
-    def test_a_page_that_has_not_changed_is_not_sent_again(self, fake):
+    def test_an_unchanged_page_is_not_sent_again(self, fake):
         tag = fake.client.get("/__mock/").headers["ETag"]
         assert fake.client.get("/__mock/", headers={"If-None-Match": tag}).status_code == 304
         fake.create()
         assert fake.client.get("/__mock/", headers={"If-None-Match": tag}).status_code == 200
 
     @pytest.mark.parametrize("name", ["page.css", "page.js"])
-    def test_what_the_pages_bring_along_is_small(self, fake, name):
+    def test_static_files_are_small(self, fake, name):
         assert 1_000 < len(fake.page(f"pages/static/{name}").encode()) <= 10_000
 
 
-def test_what_a_person_looks_at_is_not_in_the_journal(fake):
+def test_requests_of_the_dashboard_are_not_in_the_journal(fake):
     fake.create()
     fake.clock.advance(10)
     [picture] = re.findall(r'<img src="([^"]+)"', fake.page())
@@ -386,8 +426,8 @@ def test_what_a_person_looks_at_is_not_in_the_journal(fake):
     assert [entry["operation"] for entry in entries] == ["create"]
 
 
-def test_all_that_a_form_may_ask_for_is_an_operation(fake):
-    pages = fake.page("pages/steer") + fake.page(f"pages/jobs/{fake.create()}")
-    asked = set(re.findall(r'name="operation" value="(\w+)"', pages))
-    assert asked <= set(OPERATIONS_BY_NAME)
-    assert {"complete", "fail", "delete", "change_clock", "add_next_job", "add_fault", "reset"} <= asked
+def test_every_form_has_an_operation_of_the_control_api(fake):
+    pages = fake.page("pages/simulation") + fake.page(f"pages/jobs/{fake.create()}")
+    operations = set(re.findall(r'name="operation" value="(\w+)"', pages))
+    assert operations <= set(OPERATIONS_BY_NAME)
+    assert {"complete", "fail", "delete", "change_clock", "add_next_job", "add_fault", "reset"} <= operations

@@ -1,4 +1,4 @@
-"""Who may use the control API."""
+"""Tests of the access control of the control API."""
 
 import pytest
 from support import AUTHORIZED
@@ -22,9 +22,9 @@ ROUTES = [
 
 
 class TestGuard:
-    """Who may steer the fake."""
+    """Requests that may use the control API, and requests that may not."""
 
-    def test_every_route_below_the_control_planes_path_is_behind_its_guard(self):
+    def test_every_route_below_the_control_apis_path_is_behind_its_guard(self):
         below = [rule for rule in create_app().url_map.iter_rules() if rule.rule.startswith("/__mock")]
         assert {rule.rule for rule in below} >= {"/__mock/", "/__mock/<path:path>"}
         assert [rule.rule for rule in below if not rule.endpoint.startswith("control.")] == []
@@ -32,15 +32,15 @@ class TestGuard:
     @pytest.mark.parametrize(("method", "path"), ROUTES)
     def test_every_operation_is_served(self, api, method, path):
         response = api.open(path, method=method, json={})
-        assert response.status_code in (200, 422) or "no such generation" in response.json["message"]
+        assert response.status_code in (200, 422) or "no such job" in response.json["message"]
 
-    def test_what_is_not_there_is_guarded_and_not_found(self, api):
+    def test_an_unknown_path_is_guarded_and_not_found(self, api):
         assert api.get("/__mock/nothing").status_code == 404
         assert api.get("/__mock/nothing", headers={"Host": "evil.example"}).status_code == 403
 
-    def test_another_method_is_told_which_ones_there_are(self, api):
+    def test_a_wrong_method_gets_the_supported_ones(self, api):
         refused = api.delete("/__mock/clock")
-        assert (refused.status_code, refused.json["message"]) == (405, "this path takes GET and POST")
+        assert (refused.status_code, refused.json["message"]) == (405, "this path supports GET and POST")
 
     @pytest.mark.parametrize(("method", "path"), ROUTES)
     @pytest.mark.parametrize(
@@ -59,23 +59,23 @@ class TestGuard:
         response = api.open(path, method=method, json={}, headers={"Origin": origin})
         assert (response.status_code, response.json["message"]) == (
             403,
-            "pages of other origins may not steer the fake",
+            "pages of other origins may not use the control API",
         )
 
     @pytest.mark.parametrize(("method", "path"), ROUTES)
-    def test_the_fakes_own_pages_are_let_in(self, api, method, path):
+    def test_the_fakes_own_origin_is_accepted(self, api, method, path):
         headers = {"Origin": "http://127.0.0.1:8000", "Host": "127.0.0.1:8000"}
         assert api.open(path, method=method, json={}, headers=headers).status_code in (200, 404, 422)
 
     @pytest.mark.parametrize(("method", "path"), ROUTES)
     @pytest.mark.parametrize("key", [None, "", "wrong", "k" * 31])
-    def test_without_the_key_nobody_is_let_in_where_there_is_one(self, make, method, path, key):
+    def test_without_the_control_key_a_request_is_refused(self, make, method, path, key):
         headers = {} if key is None else {"X-Mock-Key": key}
         response = make(control_key="k" * 32).open(path, method=method, json={}, headers=headers)
         assert response.status_code == 401
 
     @pytest.mark.parametrize(("method", "path"), ROUTES)
-    def test_with_the_key_one_is_let_in(self, make, method, path):
+    def test_with_the_control_key_a_request_is_accepted(self, make, method, path):
         headers = {"X-Mock-Key": "k" * 32}
         response = make(control_key="k" * 32).open(path, method=method, json={}, headers=headers)
         assert response.status_code in (200, 404, 422)
@@ -84,7 +84,7 @@ class TestGuard:
     @pytest.mark.parametrize(
         "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
     )
-    def test_what_a_form_can_send_is_refused(self, api, method, path, kind):
+    def test_a_content_type_that_forms_can_send_is_refused(self, api, method, path, kind):
         assert api.open(path, method=method, data="{}", headers={"Content-Type": kind}).status_code == 415
 
     def test_a_body_over_the_limit_is_refused(self, api):
@@ -94,19 +94,26 @@ class TestGuard:
         assert (refused.status_code, refused.json["message"]) == (413, wanted)
 
     @pytest.mark.parametrize(("method", "path"), ROUTES)
-    def test_no_browser_runs_frames_or_keeps_what_it_is_sent(self, api, method, path):
+    def test_every_response_has_security_headers(self, api, method, path):
         headers = api.open(path, method=method, json={}).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'self';")
         assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "no-store")
 
     @pytest.mark.parametrize("body", ["", "[]", "{", '"x"', "nul", '{"scenario": ' + "[" * 2000])
-    def test_a_body_that_is_no_object_is_refused(self, api, body):
+    def test_a_body_that_is_not_an_object_is_refused(self, api, body):
         response = api.post("/__mock/next-job", data=body, headers={"Content-Type": "application/json"})
         assert response.status_code == (422 if body == "" else 400)
 
-    def test_a_token_that_is_none_is_refused(self, api):
+    @pytest.mark.parametrize(
+        ("body", "actual"), [("null", "null"), ("[1]", "an array of 1 item"), ("5", "the integer 5")]
+    )
+    def test_the_message_names_the_json_value_and_no_python_type(self, api, body, actual):
+        response = api.post("/__mock/next-job", data=body, content_type="application/json")
+        assert response.json["message"] == f"expected a JSON object, got {actual}"
+
+    def test_an_authorization_header_without_an_api_key_is_refused(self, api):
         assert api.get("/__mock/jobs", headers={"Authorization": "Bearer"}).status_code == 401
 
-    def test_the_imitated_api_takes_any_host_and_origin(self, api):
+    def test_the_imitated_api_accepts_any_host_and_origin(self, api):
         headers = {**AUTHORIZED, "Host": "evil.example", "Origin": "http://evil.example"}
         assert api.get("/v1/generation", headers=headers).status_code == 200

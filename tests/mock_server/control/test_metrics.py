@@ -1,4 +1,4 @@
-"""The metrics, as Prometheus' own parser reads them."""
+"""Tests of the metrics, with the parser of prometheus_client."""
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,7 +18,7 @@ def client():
 
 
 def samples(client):
-    """Each sample's value by its name and labels."""
+    """Return the value of each sample, by its name and labels."""
     response = client.get("/__mock/metrics")
     assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     return {
@@ -41,7 +41,7 @@ def test_requests_are_counted_by_operation_and_status(client):
     assert 0 < read["netmind_mock_request_seconds_sum", "create"] < 60
 
 
-def test_what_is_kept_and_what_was_dropped_is_told(client):
+def test_stored_and_dropped_jobs_and_entries_are_counted(client):
     for _ in range(5):
         client.post("/v1/generation", json=BODY, headers=AUTH)
     read = samples(client)
@@ -52,28 +52,28 @@ def test_what_is_kept_and_what_was_dropped_is_told(client):
     assert read["netmind_mock_journal_bytes",] > 0
 
 
-def test_struck_requests_are_counted(client):
+def test_requests_with_a_fault_are_counted(client):
     client.post("/__mock/faults", json={"operation": "create", "kind": "status", "code": 500, "times": 1})
     for _ in range(2):
         client.post("/v1/generation", json=BODY, headers=AUTH)
     assert samples(client)["netmind_mock_requests_with_fault_total", "create"] == 1
 
 
-def test_a_reset_takes_no_count_away(client):
+def test_a_reset_keeps_the_request_counts(client):
     client.post("/v1/generation", json=BODY, headers=AUTH)
     client.post("/__mock/reset", json={})
     read = samples(client)
     assert (read["netmind_mock_requests_total", "create", "200"], read["netmind_mock_jobs",]) == (1, 0)
 
 
-def test_neither_tokens_nor_prompts_are_told(client):
+def test_api_keys_and_prompts_are_not_in_the_metrics(client):
     client.post("/v1/generation", json=BODY, headers=AUTH)
     text = client.get("/__mock/metrics").text
     assert "key" not in text
     assert "A cup" not in text
 
 
-def test_what_is_served_is_told(client):
+def test_profile_store_and_version_are_in_the_metrics(client):
     assert samples(client)["netmind_mock_info", "documented", "memory", version()] == 1
 
 
@@ -81,7 +81,7 @@ def version():
     return create_app().test_client().get("/__mock/health").json["version"]
 
 
-def test_a_store_that_is_gone_is_503(client, monkeypatch):
+def test_an_unavailable_store_is_503(client, monkeypatch):
     def gone():
         raise StoreUnavailable("disk I/O error")
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the control API: valid, complete, and true of what the API accepts and returns."""
+"""Tests of the OpenAPI document of the control API: it is valid, complete, and matches the API."""
 
 import json
 
@@ -29,7 +29,7 @@ def described(document, one):
 
 
 def strict(schema):
-    """A schema that also refuses what it does not describe."""
+    """Return a schema that also refuses fields that it does not define."""
     if isinstance(schema, list):
         return [strict(one) for one in schema]
     if not isinstance(schema, dict):
@@ -45,21 +45,21 @@ def assert_is(document, name, value):
     jsonschema.Draft202012Validator(schema).validate(value)
 
 
-def test_it_is_valid(document):
+def test_the_document_is_valid(document):
     validate(document)
 
 
-def test_it_is_served(api, document):
+def test_the_document_is_served(api, document):
     assert api.get("/__mock/openapi.json").json == document
 
 
-def test_it_has_every_operation_and_no_other(document):
+def test_the_document_has_every_operation_and_no_other(document):
     found = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     served = {(one.method, f"/__mock/{one.path}") for one in OPERATIONS_BY_NAME.values()}
     assert found == served | {("GET", "/__mock/openapi.json"), ("GET", "/__mock/metrics")}
 
 
-def test_no_schema_and_no_refusal_is_left_over(document):
+def test_every_schema_and_every_response_is_used(document):
     text = json.dumps(document)
     kept = [("schemas", name) for name in document["components"]["schemas"]]
     kept += [("responses", name) for name in document["components"]["responses"]]
@@ -76,7 +76,7 @@ def test_an_operation_is_described_by_its_name_its_docstring_and_its_schemas(doc
 
 
 @pytest.mark.parametrize(("name", "one"), OPERATIONS_OF_CONTROL)
-def test_every_argument_of_an_operation_is_described_where_it_is_sent(document, name, one):
+def test_every_argument_of_an_operation_is_described(document, name, one):
     shown = described(document, one)
     sent = {argument["name"]: argument for argument in shown.get("parameters", [])}
     if one.request is not None:
@@ -88,7 +88,7 @@ def test_every_argument_of_an_operation_is_described_where_it_is_sent(document, 
 
 
 @pytest.mark.parametrize(("name", "one"), OPERATIONS_OF_CONTROL)
-def test_an_operation_names_the_refusals_that_it_can_meet(document, name, one):
+def test_an_operation_lists_its_error_responses(document, name, one):
     expected = {"200", "401", "403", "422"}
     expected |= {"400", "413", "415"} if one.method == "POST" else set()
     expected |= {"404"} if "{id}" in one.path else set()
@@ -96,8 +96,8 @@ def test_an_operation_names_the_refusals_that_it_can_meet(document, name, one):
 
 
 @pytest.mark.parametrize(("name", "one"), OPERATIONS_OF_CONTROL)
-def test_what_an_operation_returns_is_what_its_schema_says(api, create, document, name, one):
-    """The fake has some of everything: jobs, rules, faults, requests, and creates that were paid for twice."""
+def test_the_response_of_an_operation_matches_its_schema(api, create, document, name, one):
+    """Use a fake with jobs, rules, faults, requests, and two equal creates."""
     job, again = create(api), create(api)
     api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
     for path, payload in [
@@ -115,14 +115,14 @@ def test_what_an_operation_returns_is_what_its_schema_says(api, create, document
 
 
 @pytest.mark.parametrize(("name", "one"), [one for one in OPERATIONS_OF_CONTROL if one[1].request])
-def test_an_example_of_a_body_is_accepted_and_fits_its_schema(api, create, document, name, one):
+def test_an_example_body_is_accepted_and_matches_its_schema(api, create, document, name, one):
     path = f"/__mock/{one.path.replace('{id}', create(api)['id'])}"
     assert one.example, name
     assert api.post(path, json=dict(one.example), headers=AUTHORIZED).status_code == 200
     assert_is(document, one.request, dict(one.example))
 
 
-def test_the_operations_of_the_api_are_listed_where_one_is_chosen(document):
+def test_the_operations_of_the_api_are_enumerated(document):
     schemas = document["components"]["schemas"]
     assert schemas["Fault"]["properties"]["operation"]["enum"] == list(OPERATIONS)
     assert schemas["Operation"]["enum"] == [*OPERATIONS, "other"]

@@ -46,7 +46,7 @@ def test_a_deleted_job_stays_as_it_was():
     assert status_at(replace(JOB, deleted_at=1005.0), 5000.0).status == "processing"
 
 
-def test_a_job_is_not_late_by_a_rounding():
+def test_rounding_does_not_delay_a_job():
     job = replace(
         JOB, created_at=1_758_186_860.1, plan=Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 0.3)))
     )
@@ -61,7 +61,7 @@ def test_a_job_never_goes_back(one, other):
 
 
 @given(times)
-def test_looking_at_a_job_changes_nothing(now):
+def test_reading_a_job_does_not_change_it(now):
     assert status_at(JOB, now) == status_at(JOB, now)
     assert replace(JOB) == JOB
 
@@ -87,5 +87,5 @@ def test_only_completed_and_failed_are_final(status):
         ({"prompt": ["x"]}, ""),
     ],
 )
-def test_what_a_person_wrote_is_the_prompt_or_the_text(config, prompt):
+def test_the_prompt_is_the_option_prompt_or_text(config, prompt):
     assert prompt_of(config) == prompt

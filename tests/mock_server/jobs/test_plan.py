@@ -1,4 +1,4 @@
-"""From a request to a plan."""
+"""The plan of a job follows from the request and the profile."""
 
 import json
 
@@ -36,11 +36,11 @@ def plan(model, config, profile=DOCUMENTED, duration=10.0):
     return plan_for(CreateRequest(model, config), profile, duration)
 
 
-def test_the_pages_image_is_one_png_of_1024_by_768():
+def test_the_documented_image_is_one_png_of_1024_by_768():
     assert plan(QWEN, PAGE_IMAGE["config"]).outputs == (Output(MediaKind.IMAGE, "png", 1024, 768),)
 
 
-def test_the_pages_sound_takes_the_asked_100_seconds():
+def test_the_documented_audio_has_the_requested_100_seconds():
     assert plan("hkchengrex/MMAudio", {"prompt": "wind", "duration": 100}).outputs == (
         Output(MediaKind.AUDIO, "wav", duration=100),
     )
@@ -50,12 +50,12 @@ def test_a_documented_job_goes_from_pending_to_completed():
     assert plan(QWEN, {}).stages == (Stage("pending", 0.0), Stage("completed", 10.0))
 
 
-def test_an_observed_job_spends_its_shares():
+def test_the_stages_of_an_observed_job_have_their_shares():
     begins = [(stage.status, round(stage.begins, 9)) for stage in plan(QWEN, {"prompt": ""}, OBSERVED).stages]
     assert begins == [("pending", 0.0), ("initializing", 3.5), ("processing", 4.0), ("completed", 10.0)]
 
 
-def test_like_jobs_share_one_plan():
+def test_similar_jobs_share_one_plan():
     assert plan(QWEN, {"prompt": "a"}) is plan(QWEN, {"prompt": "b"})
 
 
@@ -95,29 +95,29 @@ def test_aspect_ratio_and_resolution_give_a_size(options, size):
         ({"num_images": "two"}, 1),
     ],
 )
-def test_num_images_is_honoured_as_far_as_it_can_be(config, outputs):
+def test_num_images_is_limited_to_valid_numbers(config, outputs):
     assert len(plan(QWEN, config).outputs) == outputs
 
 
 @pytest.mark.parametrize(
-    ("asked", "extension"),
+    ("requested", "extension"),
     [("png", "png"), ("jpeg", "jpg"), ("jpg", "jpg"), ("webp", "webp"), ("gif", "png"), (7, "png")],
 )
-def test_the_output_format_gives_the_files_kind(asked, extension):
-    assert plan(QWEN, {"output_format": asked}).outputs[0].extension == extension
+def test_the_output_format_gives_the_extension(requested, extension):
+    assert plan(QWEN, {"output_format": requested}).outputs[0].extension == extension
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [(3, 3), (-1, 8), ("long", 8), (1e9, 600)])
-def test_a_duration_is_honoured_as_far_as_it_can_be(asked, seconds):
-    assert plan("hkchengrex/MMAudio", {"duration": asked}).outputs[0].duration == seconds
+@pytest.mark.parametrize(("requested", "seconds"), [(3, 3), (-1, 8), ("long", 8), (1e9, 600)])
+def test_a_duration_is_limited_to_valid_numbers(requested, seconds):
+    assert plan("hkchengrex/MMAudio", {"duration": requested}).outputs[0].duration == seconds
 
 
-def test_an_unknown_model_is_taken_for_an_image_model():
-    assert plan("nobody/knows", {}).outputs[0].kind is MediaKind.IMAGE
+def test_an_unknown_model_is_treated_as_an_image_model():
+    assert plan("no/such", {}).outputs[0].kind is MediaKind.IMAGE
 
 
 @pytest.mark.parametrize("name", catalogue())
-def test_every_model_of_the_catalogue_makes_what_it_says(name):
+def test_every_model_of_the_catalogue_has_results_of_its_kind(name):
     model = catalogue()[name]
     assert {output.kind for output in plan(name, {}).outputs} == {model.kind}
 
@@ -130,7 +130,7 @@ def test_every_models_defaults_are_valid_options(name):
 
 
 class TestBadWorkerInput:
-    def test_a_job_fails_late_where_workers_reject_it(self):
+    def test_a_job_fails_late_if_workers_reject_bad_input(self):
         failed = plan(BANANA, {"prompt": "x", "aspect_ratio": "7:5"}, OBSERVED)
         assert failed.stages[-1].status == "failed"
         assert failed.failure.startswith('Something error: 422: {"detail": [{"loc": ["body", "aspect_ratio"]')
@@ -147,30 +147,30 @@ class TestBadWorkerInput:
         )
         assert detail["detail"][0]["msg"] == "'audio_url' is a required property"
 
-    def test_only_the_first_mistake_is_told_cut_short(self):
+    def test_only_the_first_error_is_reported_and_shortened(self):
         failure = plan(BANANA, {"prompt": ["x" * 10_000], "num_images": "two"}, OBSERVED).failure
         assert len(json.loads(failure.removeprefix("Something error: 422: "))["detail"]) == 1
         assert len(failure) < 500
 
-    def test_a_list_without_end_is_not_looked_through(self):
+    def test_a_long_list_is_not_checked_item_by_item(self):
         config = {"prompt": "x", "image_urls": ["https://example.org/a.png"] * 100_000}
         assert '"value_error.maxItems"' in plan(BANANA, config, OBSERVED).failure
 
-    def test_good_input_does_not(self):
+    def test_a_valid_config_does_not_fail(self):
         assert plan("openai/whisper", {"audio_url": "https://example.org/a.mp3"}, OBSERVED).failure is None
 
-    def test_nothing_is_known_of_an_unknown_models_options(self):
-        assert plan("nobody/knows", {"aspect_ratio": "7:5"}, OBSERVED).failure is None
+    def test_the_config_of_an_unknown_model_is_not_checked(self):
+        assert plan("no/such", {"aspect_ratio": "7:5"}, OBSERVED).failure is None
 
-    def test_the_page_knows_no_failure(self):
+    def test_the_documented_profile_does_not_reject_bad_input(self):
         assert plan(BANANA, {"aspect_ratio": "7:5"}, DOCUMENTED).failure is None
 
 
-@given(st.sampled_from([*catalogue(), "nobody/knows"]), configs, st.sampled_from([DOCUMENTED, OBSERVED]))
-def test_whatever_is_asked_for_there_is_a_plan_that_can_be_rendered(model, config, profile):
-    made = plan(model, config, profile)
-    assert made.stages[-1].status.is_final
-    for output in made.outputs:
+@given(st.sampled_from([*catalogue(), "no/such"]), configs, st.sampled_from([DOCUMENTED, OBSERVED]))
+def test_every_request_has_a_plan_that_can_be_rendered(model, config, profile):
+    actual = plan(model, config, profile)
+    assert actual.stages[-1].status.is_final
+    for output in actual.outputs:
         assert 0 <= output.width <= 4096
         assert 0 <= output.height <= 4096
         assert 0 <= output.duration <= 600

@@ -1,4 +1,4 @@
-"""A line a request: what it tells, and what it never does."""
+"""The access log: what each line contains, and what it must not contain."""
 
 import json
 
@@ -24,24 +24,24 @@ def client(request, lines):
     return client
 
 
-def test_a_create_is_a_line(client, lines):
+def test_a_create_is_logged_as_one_line(client, lines):
     job = client.post("/v1/generation", json=BODY, headers={"Authorization": "Bearer s3cret"}).json
     [line] = lines
     if client.form == "json":
-        told = json.loads(line)
-        assert (told["operation"], told["method"], told["path"], told["status"], told["arrived"]) == (
+        fields = json.loads(line)
+        assert [fields[name] for name in ("operation", "method", "path", "status", "arrived")] == [
             "create",
             "POST",
             "/v1/generation",
             200,
             True,
-        )
-        assert (told["generation_id"], told["user_id"]) == (job["id"], job["user_id"])
+        ]
+        assert (fields["generation_id"], fields["user_id"]) == (job["id"], job["user_id"])
     else:
         assert " POST /v1/generation 200 " in line
 
 
-def test_neither_token_nor_prompt_nor_query_is_told(client, lines):
+def test_api_keys_prompts_and_queries_are_not_logged(client, lines):
     client.post("/v1/generation?token=s3cret", json=BODY, headers={"Authorization": "Bearer s3cret"})
     client.get("/v1/generation", headers={"Authorization": "s3cret"})
     assert len(lines) == 2
@@ -50,29 +50,29 @@ def test_neither_token_nor_prompt_nor_query_is_told(client, lines):
 
 
 @pytest.mark.parametrize("path", ["/%0a%1b[2J", "/" + "x" * 5000, "/%ff%00", "/\u202e"])
-def test_a_hostile_path_is_one_short_line(client, lines, path):
+def test_a_path_with_control_characters_is_one_short_printable_line(client, lines, path):
     client.get(path)
     [line] = lines
     assert line.isprintable()
     assert len(line) < 800
 
 
-def test_a_fault_is_told(client, lines):
+def test_a_fault_is_logged(client, lines):
     client.post("/__mock/faults", json={"operation": "list", "kind": "status", "code": 503})
     client.get("/v1/generation")
     assert "503" in lines[0]
     assert "status" in lines[0]
 
 
-def test_nothing_is_logged_unless_it_is_asked_for():
+def test_nothing_is_logged_by_default():
     assert logged(FORMATS[0], print) is None
 
 
 @pytest.mark.slow
-def test_the_served_fake_writes_them_to_stderr(tmp_path):
+def test_the_server_writes_the_log_to_stderr(tmp_path):
     with running_fake(tmp_path, "--log", "json") as (base_url, process):
         requests.post(f"{base_url}/v1/generation", json=BODY, headers={"Authorization": TOKEN}, timeout=10)
         process.terminate()
-        _, told = process.communicate(timeout=20)
-    [line] = [json.loads(line) for line in told.splitlines() if line.startswith("{") and "create" in line]
+        _, errors = process.communicate(timeout=20)
+    [line] = [json.loads(line) for line in errors.splitlines() if line.startswith("{") and "create" in line]
     assert line["status"] == 200

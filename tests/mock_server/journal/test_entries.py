@@ -1,4 +1,4 @@
-"""The journal: bounded, and free of tokens in any spelling."""
+"""The journal in memory: it is limited, and its entries contain no API key in any encoding."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ def raw(number, user_id="u", body=b"", response=b""):
     )  # fmt: skip
 
 
-def test_no_more_than_so_many_requests_are_kept_and_the_others_counted():
+def test_the_oldest_entries_over_the_limit_are_dropped_and_counted():
     journal = Journal(max_entries=3)
     for number in range(5):
         journal.add(raw(number))
@@ -30,7 +30,7 @@ def test_no_more_than_so_many_requests_are_kept_and_the_others_counted():
     assert (journal.dropped(), journal.dropped("u"), journal.dropped("other")) == (2, 2, 0)
 
 
-def test_no_more_than_so_many_bytes_are_kept():
+def test_the_oldest_entries_over_the_limit_of_bytes_are_dropped():
     journal = Journal(max_bytes=10_000)
     for number in range(50):
         journal.add(raw(number, body=b"x" * 900))
@@ -38,13 +38,13 @@ def test_no_more_than_so_many_bytes_are_kept():
     assert journal.dropped() == 44
 
 
-def test_a_journal_of_nothing_keeps_nothing():
+def test_a_journal_with_a_limit_of_0_stores_no_entries():
     journal = Journal(max_entries=0)
     journal.add(raw(1))
     assert (journal.entries(), journal.dropped()) == ([], 1)
 
 
-def test_forgetting_an_account_leaves_the_others():
+def test_forgetting_an_account_does_not_affect_others():
     journal = Journal()
     for user_id in ("one", "other", "one"):
         journal.add(raw(1, user_id))
@@ -54,7 +54,7 @@ def test_forgetting_an_account_leaves_the_others():
     assert journal.entries() == []
 
 
-def test_an_entry_is_the_same_after_json():
+def test_an_entry_can_be_read_back_from_its_json():
     journal = Journal()
     journal.add(raw(1, body=b'{"model": "m"}'))
     entry = journal.entries()[0]
@@ -62,7 +62,7 @@ def test_an_entry_is_the_same_after_json():
     assert entry.model == "m"
 
 
-def spellings():
+def encodings():
     raw = TOKEN.encode()
     return {
         "plain": TOKEN,
@@ -75,17 +75,17 @@ def spellings():
     }
 
 
-@pytest.mark.parametrize("name", spellings())
-def test_no_entry_holds_the_token_that_its_request_carried(name):
-    spelled = spellings()[name]
+@pytest.mark.parametrize("name", encodings())
+def test_no_entry_contains_the_api_key_of_its_request(name):
+    encoded = encodings()[name]
     app = create_app()
     client = app.test_client()
-    headers = {"Authorization": f"Bearer {TOKEN}", "Cookie": TOKEN, "X-Own": spelled, "X-Mock-Key": TOKEN}
+    headers = {"Authorization": f"Bearer {TOKEN}", "Cookie": TOKEN, "X-Own": encoded, "X-Mock-Key": TOKEN}
     body = json.dumps({"model": "m", "config": {"prompt": "PROMPT"}}).replace(
-        "PROMPT", spelled.replace('"', "")
+        "PROMPT", encoded.replace('"', "")
     )
     client.post("/v1/generation", data=body, content_type="application/json", headers=headers)
-    client.get(f"/v1/generation/{quote(spelled, safe='')}", query_string={"key": spelled}, headers=headers)
+    client.get(f"/v1/generation/{quote(encoded, safe='')}", query_string={"key": encoded}, headers=headers)
     entries = fake_of(app).journal.entries()
     assert len(entries) == 2
     for text in (
@@ -94,7 +94,7 @@ def test_no_entry_holds_the_token_that_its_request_carried(name):
         json.dumps(har_of(entries, "0")),
     ):
         assert TOKEN not in text
-        assert spelled.strip('"') not in text
+        assert encoded.strip('"') not in text
         assert raw_base64_core(TOKEN) not in text
 
 
@@ -105,29 +105,29 @@ def raw_base64_core(token):
 @pytest.mark.parametrize("headers", [
     {"Authorization": f"Basic {TOKEN}"}, {"Authorization": f"Token {TOKEN}"}, {"X-Api-Key": TOKEN, "Authorization": TOKEN},
 ])  # fmt: skip
-def test_a_token_of_another_form_is_masked_too(headers):
+def test_an_api_key_in_another_form_is_redacted_too(headers):
     app = create_app()
     app.test_client().get("/v1/generation", query_string={"key": TOKEN}, headers=headers)
     assert TOKEN not in repr(fake_of(app).journal.entries())
 
 
-def test_a_token_that_is_a_word_is_not_cut_out_of_honest_text():
+def test_an_api_key_that_is_a_word_is_not_removed_from_other_text():
     app = create_app()
     body = {"model": "m", "config": {"prompt": "make thumbnails"}}
     app.test_client().post("/v1/generation", json=body, headers={"Authorization": "Bearer thumbnails"})
     (entry,) = fake_of(app).journal.entries()
     assert (entry.config, entry.headers["authorization"]) == (
         {"prompt": "make thumbnails"},
-        "Bearer [masked]",
+        "Bearer [redacted]",
     )
 
 
-def test_a_token_of_thousands_of_characters_is_refused():
+def test_an_api_key_of_thousands_of_characters_is_rejected():
     app = create_app()
     assert app.test_client().get("/v1/generation", headers={"Authorization": "x1" * 2000}).status_code == 401
 
 
-def test_headers_count_and_are_cut():
+def test_headers_are_cut_and_count_against_the_limit_of_bytes():
     app = create_app()
     for _ in range(20):
         app.test_client().get("/v1/generation", headers={"X-Big": "x" * 200_000})
@@ -139,7 +139,7 @@ def test_headers_count_and_are_cut():
     assert len(journal.entries()) == 2
 
 
-def test_long_texts_are_kept_by_their_hash_so_that_requests_are_told_apart():
+def test_long_texts_are_replaced_by_their_hash_so_that_requests_can_be_compared():
     app = create_app()
     for image in ("a" * 200_000, "a" * 200_000 + "b"):
         body = {"model": "m", "config": {"prompt": "x", "image": image}}
@@ -150,7 +150,7 @@ def test_long_texts_are_kept_by_their_hash_so_that_requests_are_told_apart():
     assert not same_request(one, other)
 
 
-def test_an_answer_can_turn_out_to_be_lost():
+def test_a_response_can_be_recorded_as_lost_afterwards():
     journal = Journal()
     first, second = raw(1), raw(1)
     journal.add(first)
@@ -158,19 +158,19 @@ def test_an_answer_can_turn_out_to_be_lost():
     journal.lost(second)
     assert [entry.arrived for entry in journal.entries()] == [True, False]
     journal.forget(None)
-    journal.lost(second)  # what is forgotten is not lost
+    journal.lost(second)  # an entry that was removed is ignored
 
 
-def test_what_form_a_token_had_is_told():
+def test_the_scheme_of_a_redacted_header_is_visible():
     app = create_app()
     client = app.test_client()
     for header in (f"Bearer {TOKEN}", TOKEN, None):
         client.get("/v1/generation", headers={"Authorization": header} if header else {})
-    told = [entry.headers.get("authorization") for entry in fake_of(app).journal.entries()]
-    assert told == ["Bearer [masked]", "[masked]", None]
+    shown = [entry.headers.get("authorization") for entry in fake_of(app).journal.entries()]
+    assert shown == ["Bearer [redacted]", "[redacted]", None]
 
 
-def test_a_huge_body_is_cut_and_a_file_is_not_kept(make, completed):
+def test_a_huge_body_is_cut_and_a_file_is_not_stored(make, completed):
     client = make()
     client.post("/v1/generation", data=b"x" * 3_000_000, headers={"Authorization": "a-token"})
     client.get(completed(client)["result"]["data"][0]["url"].removeprefix("http://localhost"))
@@ -181,7 +181,7 @@ def test_a_huge_body_is_cut_and_a_file_is_not_kept(make, completed):
     assert file.job_id == entries[1].job_id
 
 
-def test_a_long_text_that_is_cut_holds_no_half_of_the_token():
+def test_a_text_that_is_cut_contains_no_part_of_the_api_key():
     client = create_app().test_client()
     for start in range(20, 45):
         prompt = "x" * start + TOKEN + "y" * 70_000
@@ -192,9 +192,9 @@ def test_a_long_text_that_is_cut_holds_no_half_of_the_token():
         assert len(entry.body) < 64 * 1024
 
 
-def test_a_token_of_letters_alone_is_masked_where_it_is_no_word():
+def test_an_api_key_of_letters_only_is_redacted_unless_it_may_be_a_word():
     client = create_app().test_client()
-    for token, is_masked in (("abcdefghijklmnop", True), ("coffee", False)):
+    for token, is_redacted in (("abcdefghijklmnop", True), ("coffee", False)):
         client.get(f"/v1/generation?key={token}", headers={"Authorization": f"Bearer {token}"})
         entry = fake_of(client.application).journal.entries()[-1]
-        assert (token not in entry.path) == is_masked
+        assert (token not in entry.path) == is_redacted

@@ -1,4 +1,4 @@
-"""A token is known as one wherever a client puts it, and nothing that is told of the request holds it."""
+"""An API key is recognised wherever a client sends it, and is redacted in all output about the request."""
 
 import logging
 
@@ -10,19 +10,22 @@ from netmind_mock.journal.redaction import is_secret_header, redactor_of, secret
 TOKEN = "canary-0a1B2c3D"
 BODY = {"model": "m", "config": {}}
 
-# How a client may send its token, rightly and wrongly: headers and a query.
+# How a client may send its API key, correctly or not: headers and a query.
 SENT = {
     "as Bearer": ({"Authorization": f"Bearer {TOKEN}"}, ""),
     "bare": ({"Authorization": TOKEN}, ""),
     "as Basic": ({"Authorization": f"Basic {TOKEN}"}, ""),
     "as Token": ({"Authorization": f'Token token="{TOKEN}"'}, ""),
-    "before something": ({"Authorization": f"Bearer {TOKEN} more"}, ""),
-    "of two": ({"Authorization": f"Bearer {TOKEN}, Bearer another"}, ""),
+    "before other text": ({"Authorization": f"Bearer {TOKEN} more"}, ""),
+    "one of two": ({"Authorization": f"Bearer {TOKEN}, Bearer another"}, ""),
     "as an API key": ({"X-Api-Key": TOKEN}, ""),
-    "as a key of Azure's": ({"Api-Key": TOKEN}, ""),
-    "as a token of its own": ({"X-Auth-Token": TOKEN}, ""),
+    "as a key of Azure": ({"Api-Key": TOKEN}, ""),
+    "as an auth token": ({"X-Auth-Token": TOKEN}, ""),
     "in the query": ({}, f"?api_key={TOKEN}"),
-    "in the query, behind something": ({"Authorization": "Bearer another"}, f"?a=1&access_token={TOKEN}&b=2"),
+    "in the query, after other parameters": (
+        {"Authorization": "Bearer another"},
+        f"?a=1&access_token={TOKEN}&b=2",
+    ),
     "in the query, encoded": ({}, f"?key=%63{TOKEN[1:]}"),
 }
 
@@ -32,18 +35,18 @@ def sent(request):
     return SENT[request.param]
 
 
-def test_no_place_for_a_token_is_told_by_the_journal(make, sent):
+def test_the_journal_shows_no_api_key_wherever_it_was_sent(make, sent):
     headers, query = sent
     client = make()
     client.get(f"/v1/generation/{TOKEN}{query}", headers=headers)
     client.post(f"/v1/generation{query}", json={"note": TOKEN, "model": 5}, headers=headers)
     for path in ("journal", "journal.har", "pages/journal"):
-        told = client.get(f"/__mock/{path}").text
-        assert TOKEN not in told
-        assert told.count("[masked]") >= 2
+        text = client.get(f"/__mock/{path}").text
+        assert TOKEN not in text
+        assert text.count("[redacted]") >= 2
 
 
-def test_no_place_for_a_token_is_told_by_the_access_log(make, sent):
+def test_the_access_log_contains_no_api_key_wherever_it_was_sent(make, sent):
     headers, query = sent
     lines = []
     client = make(log=lambda raw: lines.extend(line_of(raw, form) for form in ("text", "json")))
@@ -51,13 +54,13 @@ def test_no_place_for_a_token_is_told_by_the_access_log(make, sent):
     assert [TOKEN in line for line in lines] == [False, False]
 
 
-def test_a_model_that_is_the_token_is_not_named_by_the_log(make, caplog):
+def test_a_model_name_with_the_api_key_is_redacted_in_the_log(make, caplog):
     with caplog.at_level(logging.WARNING, "netmind_mock"):
         response = make().post(
             "/v1/generation", json={**BODY, "model": f"my/{TOKEN}"}, headers={"Authorization": TOKEN}
         )
     assert response.status_code == 200
-    assert "my/[masked]" in caplog.text
+    assert "my/[redacted]" in caplog.text
     assert TOKEN not in caplog.text
 
 
@@ -81,32 +84,32 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("method", "path", "options", "status"), REFUSALS)
-def test_no_refusal_quotes_a_token(make, method, path, options, status):
+def test_no_error_response_contains_the_api_key(make, method, path, options, status):
     headers = {"Authorization": f"Bearer {TOKEN}", **options.get("headers", {})}
     response = make(strict_models=True).open(path, method=method, **{**options, "headers": headers})
     assert response.status_code == status
     assert TOKEN.lower() not in f"{response.headers}{response.text}".lower()
 
 
-def test_whence_an_order_came_is_told_without_the_token(make):
+def test_the_origin_of_a_queued_scenario_is_redacted(make):
     client, headers = make(), {"Authorization": TOKEN}
     client.post(
         "/__mock/next-job", json={"scenario": "failed", "where": f"test_a.py {TOKEN}"}, headers=headers
     )
-    [told] = client.get("/__mock/next-job", headers=headers).json["next_jobs"]
-    assert told["where"] == "test_a.py [masked]"
+    [queued] = client.get("/__mock/next-job", headers=headers).json["next_jobs"]
+    assert queued["where"] == "test_a.py [redacted]"
 
 
-def test_many_secrets_of_one_request_are_masked_but_not_without_end():
+def test_at_most_eight_secrets_of_one_request_are_redacted():
     secrets = secrets_of(
         {"HTTP_AUTHORIZATION": " ".join(f"secret-number-{number}" for number in range(1000))}
     )
     assert len(secrets.split()) == 8
-    assert redactor_of(secrets).document({"a": ["secret-number-0", 5]}) == {"a": ["[masked]", 5]}
+    assert redactor_of(secrets).document({"a": ["secret-number-0", 5]}) == {"a": ["[redacted]", 5]}
 
 
 @pytest.mark.parametrize(
     "name", ["content-type", "idempotency-key", "host", "accept", "x-mock-scenario", "author"]
 )
-def test_other_headers_are_told_as_they_came(name):
+def test_other_headers_are_not_secret(name):
     assert not is_secret_header(name)

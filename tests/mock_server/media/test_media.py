@@ -1,4 +1,4 @@
-"""Result files open in other programs, are as asked for, and are the same for the same job."""
+"""Result files open in other programs, are as requested, and are the same for the same job."""
 
 import io
 import sys
@@ -28,21 +28,21 @@ def image(extension="png", width=320, height=240):
 
 @pytest.mark.parametrize(("extension", "format_name"), [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP")])
 class TestImages:
-    def test_are_of_the_asked_format_and_size(self, extension, format_name):
+    def test_have_the_requested_format_and_size(self, extension, format_name):
         with Image.open(io.BytesIO(render(job(image(extension)), 0))) as opened:
             opened.load()
             assert (opened.format, opened.size) == (format_name, (320, 240))
 
-    def test_are_not_of_one_colour(self, extension, format_name):
+    def test_have_many_colours(self, extension, format_name):
         with Image.open(io.BytesIO(render(job(image(extension)), 0))) as opened:
             assert opened.format == format_name
             assert len(opened.convert("RGB").getcolors(maxcolors=1 << 24)) > 100
 
     def test_name_the_job_in_their_metadata(self, extension, format_name):
         with Image.open(io.BytesIO(render(job(image(extension)), 0))) as opened:
-            said = opened.info["Comment"] if format_name == "PNG" else opened.getexif()[0x010E]
-        assert said == str(caption(job(image()), 0))
-        assert said.startswith(f"netmind-mock generation={ID} file=1/1 request-sha256=")
+            comment = opened.info["Comment"] if format_name == "PNG" else opened.getexif()[0x010E]
+        assert comment == str(caption(job(image()), 0))
+        assert comment.startswith(f"netmind-mock generation={ID} file=1/1 request-sha256=")
 
     def test_are_the_same_for_the_same_job(self, extension, format_name):
         assert render(job(image(extension)), 0) == render(job(image(extension)), 0), format_name
@@ -61,7 +61,7 @@ def test_two_prompts_look_different():
 @pytest.mark.parametrize(
     "change", [{"prompt": "tea"}, {"model": "another/model"}, {"number": 2}, {"job_id": "b" * 32}]
 )
-def test_a_picture_shows_what_it_is_of(change):
+def test_an_image_shows_its_caption(change):
     words = caption(job(image(width=640, height=480)), 0)
     assert draw(640, 480, words).tobytes() != draw(640, 480, words._replace(**change)).tobytes()
 
@@ -86,7 +86,7 @@ def test_a_prompt_may_be_missing(config):
     assert render(job(image(), config=config), 0).startswith(b"\x89PNG")
 
 
-def test_a_prompt_is_one_line_of_what_can_be_shown():
+def test_a_prompt_is_one_line_of_printable_characters():
     assert printable("a\n\tb\x00\x1b[31m \u202ec" + "d" * 1000) == "a b[31m c" + "d" * 391 + "…"
 
 
@@ -101,40 +101,40 @@ def test_any_prompt_can_be_drawn_at_any_size(prompt, size):
     assert draw(*size, words).size == size
 
 
-class TestSounds:
+class TestAudio:
     @pytest.fixture
     def sound(self):
         return render(job(Output(MediaKind.AUDIO, "wav", duration=3.5)), 0)
 
-    def test_last_as_long_as_asked(self, sound):
+    def test_has_the_requested_duration(self, sound):
         with wave.open(io.BytesIO(sound)) as opened:
             assert opened.getnframes() / opened.getframerate() == 3.5
 
-    def test_can_be_heard(self, sound):
+    def test_is_loud_enough_to_hear(self, sound):
         with wave.open(io.BytesIO(sound)) as opened:
             samples = memoryview(opened.readframes(opened.getnframes())).cast("h")
         assert max(samples) > 8000
         assert sum(abs(sample) > 1000 for sample in samples) > len(samples) // 2
 
-    def test_name_the_job_in_their_metadata(self, sound):
+    def test_names_the_job_in_its_metadata(self, sound):
         assert str(caption(job(image()), 0)).encode() in sound
 
-    def test_are_opened_by_another_program(self, sound):
+    def test_is_opened_by_another_program(self, sound):
         with av.open(io.BytesIO(sound)) as opened:
             assert opened.duration == 3_500_000
             assert opened.metadata["comment"] == str(caption(job(image()), 0))
 
-    def test_differ_between_requests(self, sound):
+    def test_differs_between_requests(self, sound):
         other = job(Output(MediaKind.AUDIO, "wav", duration=3.5), config=b'{"prompt":"tea"}')
         assert render(other, 0)[44:-200] != sound[44:-200]
 
 
-FILM = job(Output(MediaKind.VIDEO, "mp4", 640, 360, 3.0))
+VIDEO = job(Output(MediaKind.VIDEO, "mp4", 640, 360, 3.0))
 
 
-class TestFilms:
-    def opened(self, film):
-        with av.open(io.BytesIO(film)) as opened:
+class TestVideos:
+    def opened(self, content):
+        with av.open(io.BytesIO(content)) as opened:
             frames = list(opened.decode(video=0))
             return (
                 opened.duration / 1_000_000,
@@ -144,26 +144,26 @@ class TestFilms:
                 len(frames),
             )
 
-    def test_last_as_long_as_asked_with_pyav(self):
-        assert self.opened(render(FILM, 0)) == (3.0, str(caption(FILM, 0)), 640, 360, 12)
+    def test_have_the_requested_duration_with_pyav(self):
+        assert self.opened(render(VIDEO, 0)) == (3.0, str(caption(VIDEO, 0)), 640, 360, 12)
 
     def test_are_the_same_for_the_same_job(self):
-        assert render(FILM, 0) == render(FILM, 0)
+        assert render(VIDEO, 0) == render(VIDEO, 0)
 
-    def test_are_the_shipped_one_without_pyav(self, monkeypatch):
+    def test_are_the_shipped_sample_without_pyav(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "av", None)
-        film = render(FILM, 0)
+        content = render(VIDEO, 0)
         monkeypatch.undo()
-        assert self.opened(film) == (2.0, str(caption(FILM, 0)), 640, 360, 8)
+        assert self.opened(content) == (2.0, str(caption(VIDEO, 0)), 640, 360, 8)
 
-    def test_a_comment_replaces_the_one_that_was_there(self):
-        film = video.with_comment(video.with_comment(render(FILM, 0), "one"), "other")
-        assert self.opened(film)[1] == "other"
-        assert film.count(b"udta") == 1
+    def test_a_comment_replaces_an_earlier_one(self):
+        content = video.with_comment(video.with_comment(render(VIDEO, 0), "one"), "other")
+        assert self.opened(content)[1] == "other"
+        assert content.count(b"udta") == 1
 
-    def test_a_film_whose_index_is_not_its_end_is_refused(self):
-        with pytest.raises(ValueError, match="expected moov as the film's last box, got free"):
-            video.with_comment(render(FILM, 0) + b"\x00\x00\x00\x08free", "x")
+    def test_a_video_that_does_not_end_with_its_index_is_refused(self):
+        with pytest.raises(ValueError, match="expected moov as the video's last box, got free"):
+            video.with_comment(render(VIDEO, 0) + b"\x00\x00\x00\x08free", "x")
 
 
 def test_a_text_file_names_its_job():

@@ -1,4 +1,4 @@
-"""Faults of the connection, as a client on a socket meets them."""
+"""Wire faults, as a client on a socket sees them."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def mock(server):
 
 @pytest.fixture
 def line(server):
-    """Opens a connection and sends bytes on it."""
+    """Return a function that opens a connection and sends bytes."""
     with contextlib.ExitStack() as lines:
 
         def line(sent):
@@ -50,7 +50,7 @@ def line(server):
 
 
 def received(line):
-    """Everything until the connection ends, and how it ends."""
+    """Return all bytes until the connection ends, and how it ends."""
     content = b""
     try:
         while part := line.recv(65_536):
@@ -79,7 +79,7 @@ EMPTY = b'{"generation_list":[]}'
         ("hang", {"seconds": 0.05}, b"", "closed"),
     ],
 )
-def test_a_connection_ends_where_the_fault_says(mock, line, kind, arguments, body, end):
+def test_a_connection_ends_as_the_fault_says(mock, line, kind, arguments, body, end):
     mock.fault("list", kind, **arguments)
     content, ended = received(line(GET % mock.api_key.encode()))
     assert (body_of(content), ended) == (body, end)
@@ -87,7 +87,7 @@ def test_a_connection_ends_where_the_fault_says(mock, line, kind, arguments, bod
         assert b"content-length: 22" in content.lower()
 
 
-def test_a_body_that_dribbles_arrives_whole_in_parts(mock, line):
+def test_a_dribbled_body_arrives_completely_in_parts(mock, line):
     mock.fault("list", "dribble", seconds=0.3)
     began, parts = time.monotonic(), []
     dribbling = line(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % mock.api_key.encode())
@@ -108,7 +108,7 @@ def test_a_delay_comes_before_the_response(mock):
     assert response.status_code == 200
 
 
-def test_a_hang_lasts_until_the_client_goes(mock, line):
+def test_a_hang_lasts_until_the_client_disconnects(mock, line):
     mock.fault("list", "hang")
     hanging = line(GET % mock.api_key.encode())
     hanging.settimeout(0.2)
@@ -119,14 +119,14 @@ def test_a_hang_lasts_until_the_client_goes(mock, line):
     assert received(hanging) == (b"", "closed")
 
 
-def test_a_client_that_sends_no_more_gets_its_response(mock, line):
+def test_a_client_that_closes_its_sending_side_gets_its_response(mock, line):
     half_closed = line(GET % mock.api_key.encode())
     half_closed.shutdown(socket.SHUT_WR)
     content, ended = received(half_closed)
     assert (body_of(content), ended) == (EMPTY, "closed")
 
 
-def test_a_connection_without_a_fault_goes_on(mock, line):
+def test_a_connection_without_a_fault_stays_open(mock, line):
     kept = line(GET % mock.api_key.encode() * 2)
     content = b""
     while content.count(EMPTY) < 2:
@@ -135,7 +135,7 @@ def test_a_connection_without_a_fault_goes_on(mock, line):
     assert EMPTY in kept.recv(65_536)
 
 
-def test_a_head_request_meets_a_fault_as_a_get_does(mock):
+def test_a_fault_applies_to_a_head_request_as_to_a_get(mock):
     mock.fault("list", "delay", seconds=0.01)
     response = requests.head(
         f"{mock.base_url}/v1/generation", headers={"Authorization": mock.api_key}, timeout=WITHIN
@@ -153,25 +153,25 @@ def test_a_tag_can_lose_the_response(mock):
 
 
 class TestHeads:
-    def test_a_head_without_end_is_refused(self, line):
+    def test_an_endless_head_is_refused(self, line):
         endless = line(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
-        with contextlib.suppress(OSError):  # the server has had enough, and closes
+        with contextlib.suppress(OSError):  # the server closes the connection at its limit
             for _ in range(40):
                 endless.sendall(b"x" * (MAX_HEAD_BYTES // 4))
         assert b" 431 " in endless.recv(100)
 
-    def test_headers_without_end_are_refused(self, line):
+    def test_endless_headers_are_refused(self, line):
         endless = line(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
         with contextlib.suppress(OSError):
             for _ in range(40):
                 endless.sendall(b"X: y\r\n" * (MAX_HEAD_BYTES // 24))
         assert b" 431 " in endless.recv(100)
 
-    def test_a_head_that_does_not_come_is_given_up(self, line, monkeypatch):
+    def test_a_connection_whose_head_takes_too_long_is_closed(self, line, monkeypatch):
         monkeypatch.setattr(wire_faults, "HEAD_SECONDS", 0.05)
         assert received(line(b"GET / HTTP/1.1\r\nHo")) == (b"", "closed")
 
-    def test_a_large_body_does_not_count(self, mock, line):
+    def test_a_large_body_does_not_count_as_head(self, mock, line):
         body = json.dumps({"model": "m", "config": {"prompt": "x" * 4 * MAX_HEAD_BYTES}}).encode()
         head = (
             f"POST /v1/generation HTTP/1.1\r\nHost: localhost\r\nAuthorization: {mock.api_key}\r\n"
@@ -182,7 +182,7 @@ class TestHeads:
             created.sendall(body[start : start + 10_000])
         assert b" 200 OK" in created.recv(100)
 
-    def test_the_next_request_of_a_connection_is_counted_anew(self, mock, line):
+    def test_the_head_of_each_request_is_counted_separately(self, mock, line):
         padded = GET.replace(b"\r\n\r\n", b"\r\nX: " + b"x" * (MAX_HEAD_BYTES - 1000) + b"\r\n\r\n")
         kept = line(b"")
         for _ in range(3):
@@ -198,40 +198,40 @@ def base_url(tmp_path_factory):
 
 
 class TestServed:
-    """The command, which applies all of them too."""
+    """The command serve supports all wire faults."""
 
-    def test_a_large_body_is_answered_before_it_has_all_come(self, base_url):
-        answered = requests.post(
+    def test_a_large_body_is_refused_before_it_arrived_completely(self, base_url):
+        response = requests.post(
             f"{base_url}/v1/generation", data=b"x" * 20_000_000, headers=AUTHORIZED, timeout=WITHIN
         )
-        assert answered.status_code in (413, 415)
+        assert response.status_code in (413, 415)
 
-    def test_a_reset_is_one(self, base_url):
-        order = {"operation": "list", "kind": "reset"}
-        requests.post(f"{base_url}/__mock/faults", json=order, headers=AUTHORIZED, timeout=WITHIN)
+    def test_a_reset_is_applied(self, base_url):
+        fault = {"operation": "list", "kind": "reset"}
+        requests.post(f"{base_url}/__mock/faults", json=fault, headers=AUTHORIZED, timeout=WITHIN)
         with pytest.raises(requests.ConnectionError):
             requests.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=WITHIN)
         assert (
             requests.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=WITHIN).status_code == 200
         )
 
-    def test_health_says_that_it_can(self, base_url):
+    def test_health_lists_the_supported_faults(self, base_url):
         assert "reset" in requests.get(f"{base_url}/__mock/health", timeout=WITHIN).json()["faults"]
 
 
-def test_clients_that_reset_leave_the_server_up(mock, line):
+def test_the_server_survives_clients_that_reset(mock, line):
     for _ in range(20):
-        gone = line(GET % mock.api_key.encode())
-        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        gone.close()
+        client = line(GET % mock.api_key.encode())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
     response = requests.get(
         f"{mock.base_url}/v1/generation", headers={"Authorization": mock.api_key}, timeout=WITHIN
     )
     assert response.status_code == 200
 
 
-def test_beyond_loopback_a_key_is_printed_and_wanted(tmp_path):
-    with running_fake(tmp_path, "--host", "0.0.0.0") as (base_url, process):  # noqa: S104 - so it is asked
+def test_on_a_non_loopback_address_a_control_key_is_printed_and_required(tmp_path):
+    with running_fake(tmp_path, "--host", "0.0.0.0") as (base_url, process):  # noqa: S104 - which requires a control key
         refused = requests.get(f"{base_url}/__mock/jobs", timeout=5)
         printed = ""
         while "X-Mock-Key" not in printed:

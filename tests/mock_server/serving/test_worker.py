@@ -1,4 +1,4 @@
-"""Requests are answered on the loop, what takes long in threads, and what is to be sent later is awaited."""
+"""Small requests are handled on the event loop, others in threads. Held responses are awaited."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ def scope(method="GET", path=ONE, headers=(), query=b""):
 
 
 class Client:
-    """One request to a worker: sends its body in parts, and keeps what is sent back."""
+    """A request to a worker: sends its body in parts, and stores the messages of the response."""
 
     def __init__(self, worker, method="GET", path=ONE, body=b"", *, headers=(), parts=None):
         self.worker, self.sent = worker, []
@@ -74,14 +74,14 @@ def app(clock):
 
 @pytest.fixture
 def threads(app, monkeypatch):
-    """The thread that each request was answered on, by its path."""
+    """The thread that handled each request, by method and path."""
     seen, response = {}, app.wsgi_app
 
-    def noting(environ, start):
+    def recording(environ, start):
         seen[environ["REQUEST_METHOD"], environ["PATH_INFO"]] = threading.get_ident()
         return response(environ, start)
 
-    monkeypatch.setattr(app, "wsgi_app", noting)
+    monkeypatch.setattr(app, "wsgi_app", recording)
     return seen
 
 
@@ -89,34 +89,34 @@ def post(worker, document=BODY, **options):
     return Client(worker, "POST", body=json.dumps(document).encode(), **options)
 
 
-class TestWhere:
-    def ask(self, app, *requests):
-        async def ask():
+class TestThreads:
+    def send(self, app, *requests):
+        async def send():
             for request in requests:
                 await request(Worker(app))()
 
-        asyncio.run(ask())
+        asyncio.run(send())
 
-    def test_a_create_and_a_get_are_answered_on_the_loop(self, app, threads):
-        self.ask(app, post, lambda worker: Client(worker, path=f"{ONE}/{'0' * 32}"))
+    def test_a_create_and_a_get_are_handled_on_the_loop(self, app, threads):
+        self.send(app, post, lambda worker: Client(worker, path=f"{ONE}/{'0' * 32}"))
         assert set(threads.values()) == {threading.get_ident()}
 
     @pytest.mark.parametrize("path", [ONE, "/__mock/health", "/__mock/", "/files/u/inference/file-x/n"])
-    def test_what_may_take_long_is_answered_in_a_thread(self, app, threads, path):
-        self.ask(app, lambda worker: Client(worker, path=path))
+    def test_requests_that_may_take_long_are_handled_in_a_thread(self, app, threads, path):
+        self.send(app, lambda worker: Client(worker, path=path))
         assert threading.get_ident() not in threads.values()
 
-    def test_a_large_body_is_read_as_json_in_a_thread(self, app, threads):
+    def test_a_large_body_is_decoded_in_a_thread(self, app, threads):
         body = {"model": "m", "config": {"prompt": "x" * SMALL_BODY_BYTES}}
-        self.ask(app, lambda worker: post(worker, body))
+        self.send(app, lambda worker: post(worker, body))
         assert threads[("POST", ONE)] != threading.get_ident()
 
-    def test_over_a_database_everything_is_answered_in_threads(self, tmp_path, monkeypatch):
+    def test_with_a_database_all_requests_are_handled_in_threads(self, tmp_path, monkeypatch):
         app = create_app(store=f"sqlite:///{tmp_path}/jobs.db")
         seen, response = [], app.wsgi_app
-        noting = lambda environ, start: seen.append(threading.get_ident()) or response(environ, start)  # noqa: E731
-        monkeypatch.setattr(app, "wsgi_app", noting)
-        self.ask(app, post)
+        recording = lambda environ, start: seen.append(threading.get_ident()) or response(environ, start)  # noqa: E731
+        monkeypatch.setattr(app, "wsgi_app", recording)
+        self.send(app, post)
         assert threading.get_ident() not in seen
 
 
@@ -127,12 +127,12 @@ class TestBodies:
 
         return asyncio.run(run())
 
-    def test_a_body_in_parts_is_put_together(self, app):
+    def test_the_parts_of_a_body_are_joined(self, app):
         text = json.dumps(BODY).encode()
-        answered = self.run(
+        response = self.run(
             app, parts=[text[:10], text[10:20], text[20:]], headers=[(b"transfer-encoding", b"chunked")]
         )
-        assert (answered.status, answered.json["status"]) == (200, "pending")
+        assert (response.status, response.json["status"]) == (200, "pending")
 
     def test_a_body_over_the_limit_is_refused_unread(self, app):
         length = [(b"content-length", b"%d" % (MAX_BODY_BYTES + 1))]
@@ -144,16 +144,16 @@ class TestBodies:
 
         assert asyncio.run(run()).status == 413
 
-    def test_no_more_than_the_limit_is_read_of_a_body_without_end(self, app):
+    def test_an_endless_body_is_read_up_to_the_limit(self, app):
         async def run():
             client = Client(Worker(app), "POST", parts=[b"x" * 1_000_000] * 30)
             client.scope["headers"] = [*scope()["headers"], (b"transfer-encoding", b"chunked")]
             return await client()
 
-        answered = asyncio.run(run())
-        assert (answered.status, answered.parts.qsize()) == (413, 30 - 11)
+        response = asyncio.run(run())
+        assert (response.status, response.parts.qsize()) == (413, 30 - 11)
 
-    def test_a_client_that_is_gone_before_its_body_creates_nothing(self, app):
+    def test_a_client_that_disconnects_before_its_body_is_complete_creates_nothing(self, app):
         async def run():
             worker = Worker(app)
             client = Client(worker, "POST", parts=[b"{"])
@@ -165,23 +165,23 @@ class TestBodies:
 
         assert asyncio.run(run()) == ([], {"generation_list": []})
 
-    def test_hundreds_of_bodies_that_do_not_come_hold_up_nobody(self, app):
+    def test_hundreds_of_incomplete_bodies_do_not_block_other_clients(self, app):
         async def run():
             worker = Worker(app)
             waiting = [Client(worker, "POST", parts=[]) for _ in range(500)]
             tasks = [asyncio.create_task(client()) for client in waiting]
             await asyncio.sleep(0)
-            answered = await post(worker)()
+            response = await post(worker)()
             for client in waiting:
                 client.disconnect()
             await asyncio.gather(*tasks)
-            return answered.status
+            return response.status
 
         assert asyncio.run(run()) == 200
 
 
-class TestLater:
-    def test_a_create_that_waits_is_answered_once_its_job_is_completed(self, app, clock):
+class TestHeldResponses:
+    def test_a_create_that_waits_gets_its_response_once_the_job_is_completed(self, app, clock):
         async def run():
             worker = Worker(app)
             waiting = asyncio.create_task(post(worker, SYNC)())
@@ -206,7 +206,7 @@ class TestLater:
         )
         assert asyncio.run(run()) >= 0.05
 
-    def test_each_clock_has_its_own_moments_and_equal_ones_keep_their_order(self):
+    def test_each_clock_has_its_own_moments_and_equal_moments_keep_their_order(self):
         one, other, actual = SimulatedClock(), SimulatedClock(), []
         one.freeze()
         other.freeze()
@@ -235,7 +235,7 @@ class TestLater:
         assert actual == ["other", "first", "second", "third"]
 
 
-def test_an_application_that_raises_is_answered_with_500(app, monkeypatch, caplog):
+def test_an_application_that_raises_gets_500(app, monkeypatch, caplog):
     def broken(*_):
         raise RuntimeError("broken")
 
@@ -244,27 +244,27 @@ def test_an_application_that_raises_is_answered_with_500(app, monkeypatch, caplo
     async def run():
         return await post(Worker(app))()
 
-    answered = asyncio.run(run())
-    assert (answered.status, answered.json) == (500, {"message": "Internal error of the fake."})
+    response = asyncio.run(run())
+    assert (response.status, response.json) == (500, {"message": "Internal error of the fake."})
     assert "broken" in caplog.text
 
 
-def test_the_journal_is_written_when_serving_ends(tmp_path):
+def test_the_journal_is_written_when_the_server_ends(tmp_path):
     store = f"sqlite:///{tmp_path}/jobs.db"
     app = create_app(store=store)
 
     async def run():
-        worker, actual, said = Worker(app), asyncio.Queue(), []
+        worker, events, sent = Worker(app), asyncio.Queue(), []
         for kind in ("lifespan.startup", "lifespan.shutdown"):
-            actual.put_nowait({"type": kind})
+            events.put_nowait({"type": kind})
 
         async def send(message):
-            said.append(message["type"])
+            sent.append(message["type"])
             if message["type"] == "lifespan.startup.complete":
                 await Client(worker)()
 
-        await worker({"type": "lifespan"}, actual.get, send)
-        return said
+        await worker({"type": "lifespan"}, events.get, send)
+        return sent
 
     assert asyncio.run(run()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     journal = create_app(store=store).test_client().get("/__mock/journal").json
@@ -272,17 +272,19 @@ def test_the_journal_is_written_when_serving_ends(tmp_path):
 
 
 class TestEnviron:
-    def test_a_path_is_bytes_as_wsgi_has_them(self):
+    def test_a_path_is_decoded_as_wsgi_requires(self):
         assert environ_of(scope(path="/a%2Fb/%C3%A4/%ff"))["PATH_INFO"] == "/a/b/\xc3\xa4/\xff"
 
     def test_headers_of_one_name_are_joined(self):
         environ = environ_of(scope(headers=[(b"x-a", b"1"), (b"x-a", b"2"), (b"x-b", b"caf\xe9")]))
         assert (environ["HTTP_X_A"], environ["HTTP_X_B"]) == ("1,2", "caf\xe9")
 
-    def test_it_says_where_the_request_went_and_came_from(self):
+    def test_it_has_the_addresses_of_the_server_and_the_client(self):
         environ = environ_of(scope(query=b"a=%41"))
-        said = {name: environ[name] for name in ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "QUERY_STRING")}
-        assert said == {
+        actual = {
+            name: environ[name] for name in ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "QUERY_STRING")
+        }
+        assert actual == {
             "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", "REMOTE_ADDR": "127.0.0.1", "QUERY_STRING": "a=%41",
         }  # fmt: skip
         assert (environ["CONTENT_TYPE"], KEY in environ) == ("application/json", False)

@@ -1,4 +1,4 @@
-"""What was ordered comes back from the store as it was ordered."""
+"""The configuration of an account: how it is encoded, used and limited in size."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ from netmind_mock.simulation.faults import KINDS, fault
 from netmind_mock.simulation.rules import Rule
 from netmind_mock.simulation.scenarios import SCENARIOS, make_scenario
 
-orders = st.sampled_from(sorted(SCENARIOS)).map(make_scenario) | st.builds(
+scenarios = st.sampled_from(sorted(SCENARIOS)).map(make_scenario) | st.builds(
     lambda reason, after: make_scenario("failed", reason=reason, after=after),
     st.text(min_size=1).filter(str.strip),
     st.floats(0, 1e6),
@@ -34,11 +34,11 @@ faults = st.sampled_from(
         st.none() | st.just("0" * 32),
     )
 )
-tenants = st.builds(
+accounts = st.builds(
     Account,
-    next_jobs=st.lists(st.builds(QueuedScenario, orders, st.text(), st.integers(1, 10_000)), max_size=3),
-    rules=st.lists(st.builds(Rule, orders, st.none() | st.text(), st.none() | st.text()), max_size=3),
-    otherwise=st.none() | orders,
+    next_jobs=st.lists(st.builds(QueuedScenario, scenarios, st.text(), st.integers(1, 10_000)), max_size=3),
+    rules=st.lists(st.builds(Rule, scenarios, st.none() | st.text(), st.none() | st.text()), max_size=3),
+    otherwise=st.none() | scenarios,
     faults=st.lists(
         st.builds(ActiveFault, faults, st.text(), st.integers(0, 99), st.integers(0, 99)), max_size=3
     ),
@@ -46,16 +46,16 @@ tenants = st.builds(
 )
 
 
-@given(tenants)
-def test_orders_come_back_as_they_were_packed(account):
+@given(accounts)
+def test_a_configuration_is_decoded_as_it_was_encoded(account):
     assert unpacked(packed(account)) == account
 
 
-def test_where_nothing_is_kept_nothing_is_ordered():
+def test_without_a_stored_configuration_it_is_empty():
     assert unpacked(None) == Account()
 
 
-def test_a_next_job_for_several_creates_is_used_up_one_by_one():
+def test_a_scenario_queued_for_several_jobs_is_used_once_per_job():
     account = Account(
         [QueuedScenario(make_scenario("failed"), "here", 2), QueuedScenario(make_scenario("stuck"))]
     )
@@ -63,23 +63,25 @@ def test_a_next_job_for_several_creates_is_used_up_one_by_one():
     assert taken == [make_scenario("failed"), make_scenario("failed"), make_scenario("stuck"), None]
 
 
-def test_more_than_there_is_room_for_is_refused_with_what_to_do():
+def test_a_configuration_over_the_size_limit_is_rejected_with_advice():
     account = Account(rules=[Rule(make_scenario("failed", reason="x" * 300), "m")] * (MAX_BYTES // 300))
-    with pytest.raises(InvalidInput, match=r"expected at most 256 KiB of orders for an account; clear the"):
+    with pytest.raises(
+        InvalidInput, match=r"expected at most 256 KiB per account; clear the rules and faults"
+    ):
         check_size(packed(account))
 
 
-def test_orders_at_the_limit_are_carried_out_though_their_counts_grow():
+def test_faults_at_the_size_limit_are_applied_although_their_counts_grow():
     client = create_app().test_client()
-    for asked in (
+    for added in (
         {"operation": "get", "kind": "status"},
         {"operation": "list", "kind": "status", "times": 2000},
     ):
-        assert client.post("/__mock/faults", json=asked).status_code == 200
+        assert client.post("/__mock/faults", json=added).status_code == 200
     first = client.post("/__mock/rules", json={"scenario": "slow", "prompt": ""})
     assert first.status_code == 200
     store = fake_of(client.application).store
-    room = MAX_BYTES - len(store.facts(0).changed["orders", ""])
+    room = MAX_BYTES - len(store.facts(0).changed["account", ""])
     client.delete("/__mock/rules")
     for prompt, status in (("x" * (room + 1), 422), ("x" * room, 200)):
         response = client.post("/__mock/rules", json={"scenario": "slow", "prompt": prompt})

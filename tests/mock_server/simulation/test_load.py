@@ -1,4 +1,4 @@
-"""Under load as it is told to be: late answers, a queue of jobs, and a limit of requests."""
+"""The simulated load: latency, a queue of jobs, and a rate limit."""
 
 import math
 import random
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netmind_mock import MemoryStore, SimulatedClock, create_app
 from netmind_mock.api.request import KEY, RequestContext
 from netmind_mock.fake import fake_of
-from netmind_mock.simulation.load import Latency, RateLimit, begun
+from netmind_mock.simulation.load import Latency, RateLimit, next_start
 from netmind_mock.stores import Limits, StoreUnavailable, open_store
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
@@ -21,7 +21,7 @@ OTHER = {"Authorization": "Bearer two"}
 
 
 class Fake:
-    """A fake on a clock that stands, and what a client does with it."""
+    """A fake on a frozen clock, with the requests of a client."""
 
     def __init__(self, **options):
         self.clock = SimulatedClock()
@@ -36,8 +36,8 @@ class Fake:
         shown = [self.client.get(f"/v1/generation/{job['id']}", headers=headers).json for job in jobs]
         return " ".join(one["status"] for one in shown)
 
-    def order(self, path, **asked):
-        response = self.client.post(f"/__mock/{path}", json=asked)
+    def control(self, path, **arguments):
+        response = self.client.post(f"/__mock/{path}", json=arguments)
         assert response.status_code == 200, response.json
 
 
@@ -50,7 +50,7 @@ class Fake:
         ("lognormal:0.3,0.5", Latency(0.3, 0.3, 0.5)),
     ],
 )
-def test_a_latency_is_read_as_it_is_written(text, latency):
+def test_a_latency_is_parsed(text, latency):
     assert Latency.parsed(text) == latency
 
 
@@ -68,13 +68,13 @@ def test_a_latency_is_read_as_it_is_written(text, latency):
         ("lognormal:1,99", "a sigma of at most 10"),
     ],
 )
-def test_what_is_no_latency_is_refused_with_what_is(text, message):
+def test_an_invalid_latency_is_rejected_with_what_was_expected(text, message):
     with pytest.raises(ValueError, match="latency: ") as refused:
         create_app(latency=text)
     assert message in str(refused.value)
 
 
-def test_a_range_is_drawn_from_evenly_and_a_log_normal_one_around_its_median():
+def test_a_range_is_uniform_and_a_log_normal_latency_is_around_its_median():
     chance = random.Random(1)  # noqa: S311 - not a secret
     even = [Latency.parsed("0.1-0.5").drawn(chance) for _ in range(2000)]
     assert 0.1 <= min(even) < 0.11
@@ -86,7 +86,7 @@ def test_a_range_is_drawn_from_evenly_and_a_log_normal_one_around_its_median():
 
 class TestLatency:
     def held(self, app, path="/v1/generation", **extra):
-        """By how much the answer is held back, and the answer."""
+        """Return for how many seconds the response is held, and the response."""
         context = RequestContext(sends_later=True)
         response = app.test_client().get(path, headers=AUTH, environ_overrides={KEY: context, **extra})
         if context.held_until is None:
@@ -94,9 +94,9 @@ class TestLatency:
         moment, clock = context.held_until
         return [moment - clock.now()], response
 
-    def test_an_answer_is_held_back_on_the_clock_of_the_jobs(self):
-        standing = SimulatedClock(monotonic=lambda: 5.0)
-        moments, response = self.held(create_app(latency="0.2", clock=standing))
+    def test_a_response_is_held_on_the_clock_of_the_account(self):
+        clock = SimulatedClock(monotonic=lambda: 5.0)
+        moments, response = self.held(create_app(latency="0.2", clock=clock))
         assert moments == [pytest.approx(0.2)]
         assert response.status_code == 200
 
@@ -109,11 +109,11 @@ class TestLatency:
         assert drawn(1) != drawn(2)
         assert all(1 <= latency <= 2 for latency in drawn(1))
 
-    def test_while_the_clock_stands_answers_come_at_once(self):
+    def test_on_a_frozen_clock_responses_are_not_delayed(self):
         fake = Fake(latency="60")
         assert self.held(fake.client.application)[0] == []
 
-    def test_where_nobody_holds_answers_back_the_clock_is_waited_for(self):
+    def test_without_a_server_that_holds_responses_the_clock_waits(self):
         class Waiting(SimulatedClock):
             def wait_until(self, moment):
                 self.advance(moment - self.now())
@@ -123,7 +123,7 @@ class TestLatency:
         create_app(latency="30", clock=clock).test_client().get("/v1/generation", headers=AUTH)
         assert clock.now() == pytest.approx(before + 30)
 
-    def test_the_control_plane_is_never_late(self):
+    def test_the_control_api_is_never_delayed(self):
         app = create_app(latency="60", clock=SimulatedClock(monotonic=lambda: 5.0))
         assert self.held(app, "/__mock/health")[0] == []
 
@@ -132,22 +132,22 @@ class TestLatency:
     st.lists(st.tuples(st.floats(0, 5), st.floats(0, 20) | st.just(math.inf)), max_size=30),
     st.integers(1, 4),
 )
-def test_no_more_jobs_run_at_once_than_there_are_places_and_none_waits_for_a_free_one(steps, capacity):
+def test_no_more_jobs_run_at_once_than_slots_and_no_job_waits_while_a_slot_is_free(steps, capacity):
     now, ends, running, before = 0.0, [], [], 0.0
     for pause, lasts in steps:
         now += pause
-        begins, ends = begun(ends, capacity, now, lasts)
-        assert begins >= max(now, before)  # in the order of creation
-        at_once = [end for _, end in running if end > begins]
-        assert len(at_once) < capacity or begins == math.inf
-        if begins > now:  # it waits for the first place that is free
+        starts, ends = next_start(ends, capacity, now, lasts)
+        assert starts >= max(now, before)  # in the order of creation
+        at_once = [end for _, end in running if end > starts]
+        assert len(at_once) < capacity or starts == math.inf
+        if starts > now:  # it waits for the first free slot
             assert len([end for _, end in running if end > now]) >= capacity
-        running.append((begins, begins + lasts))
-        before = begins
+        running.append((starts, starts + lasts))
+        before = starts
 
 
 class TestCapacity:
-    def test_jobs_beyond_it_stay_pending_until_a_place_is_free(self):
+    def test_jobs_over_the_capacity_stay_pending_until_a_slot_is_free(self):
         fake = Fake(capacity=2)
         jobs = [fake.create() for _ in range(5)]
         seen = []
@@ -156,7 +156,7 @@ class TestCapacity:
             fake.clock.advance(10)
         assert seen == [0, 2, 4, 5]
 
-    def test_a_job_that_waited_takes_as_long_as_any(self):
+    def test_a_job_that_waited_takes_as_long_as_others_once_it_starts(self):
         fake = Fake(capacity=1)
         fake.create()
         second = fake.create()
@@ -165,21 +165,21 @@ class TestCapacity:
         fake.clock.advance(0.2)
         assert fake.statuses([second]) == "completed"
 
-    def test_each_account_has_its_own_places(self):
+    def test_each_account_has_its_own_slots(self):
         fake = Fake(capacity=1)
         ours, theirs = fake.create(), fake.create(OTHER)
         fake.clock.advance(10)
         assert (fake.statuses([ours]), fake.statuses([theirs], OTHER)) == ("completed", "completed")
 
     @pytest.mark.parametrize("how", ["delete", "complete", "fail"])
-    def test_when_a_job_ends_before_its_time_those_behind_it_move_up(self, how):
+    def test_when_a_job_ends_early_the_jobs_behind_it_move_up(self, how):
         fake = Fake(capacity=1)
         first, second, third = (fake.create() for _ in range(3))
         fake.clock.advance(4)
         if how == "delete":
             fake.client.delete(f"/v1/generation/{first['id']}", headers=AUTH)
         else:
-            fake.order(f"jobs/{first['id']}/{how}")
+            fake.control(f"jobs/{first['id']}/{how}")
         fake.clock.advance(10)
         assert fake.statuses([second, third]) == "completed pending"
         fake.clock.advance(10)
@@ -188,14 +188,14 @@ class TestCapacity:
         fake.clock.advance(10)
         assert fake.statuses([fourth]) == "completed"
 
-    def test_a_job_that_waits_may_be_deleted_and_leaves_its_place_to_the_next(self):
+    def test_a_waiting_job_that_is_deleted_leaves_its_slot_to_the_next_job(self):
         fake = Fake(capacity=1)
         _, second, third = (fake.create() for _ in range(3))
         fake.client.delete(f"/v1/generation/{second['id']}", headers=AUTH)
         fake.clock.advance(20)
         assert fake.statuses([third]) == "completed"
 
-    def test_a_job_that_never_ends_keeps_its_place_until_it_is_deleted(self):
+    def test_a_job_that_never_ends_keeps_its_slot_until_it_is_deleted(self):
         fake = Fake(capacity=1)
         stuck = fake.client.post(
             "/v1/generation", json=BODY, headers={**AUTH, "X-Mock-Scenario": "stuck"}
@@ -207,7 +207,7 @@ class TestCapacity:
         fake.clock.advance(10)
         assert fake.statuses([second]) == "completed"
 
-    def test_a_job_that_polls_complete_gives_its_place_away(self):
+    def test_a_job_that_a_poll_completes_frees_its_slot(self):
         fake = Fake(capacity=1)
         polled = fake.client.post(
             "/v1/generation", json=BODY, headers={**AUTH, "X-Mock-Scenario": "after_polls polls=2"}
@@ -217,15 +217,15 @@ class TestCapacity:
         fake.clock.advance(10)
         assert fake.statuses([second]) == "completed"
 
-    def test_a_reset_frees_all_places(self):
+    def test_a_reset_frees_all_slots(self):
         fake = Fake(capacity=1)
         fake.create()
-        fake.order("reset")
+        fake.control("reset")
         job = fake.create()
         fake.clock.advance(10)
         assert fake.statuses([job]) == "completed"
 
-    def test_a_place_of_a_job_that_was_never_put_is_free_again(self, monkeypatch):
+    def test_the_slot_of_a_job_that_was_not_stored_is_freed(self, monkeypatch):
         fake = Fake(capacity=1)
         store = fake_of(fake.client.application).store
 
@@ -239,7 +239,7 @@ class TestCapacity:
         fake.clock.advance(10)
         assert fake.statuses([job]) == "completed"
 
-    def test_a_place_of_a_job_that_was_evicted_is_free_again(self):
+    def test_the_slot_of_an_evicted_job_is_freed(self):
         fake = Fake(capacity=1, store=MemoryStore(Limits(max_jobs=2)))
         fake.client.post("/v1/generation", json=BODY, headers={**AUTH, "X-Mock-Scenario": "stuck"})
         for _ in range(2):
@@ -248,7 +248,7 @@ class TestCapacity:
         fake.clock.advance(10)
         assert fake.statuses([job]) == "completed"
 
-    def test_what_cannot_move_up_now_does_with_the_next_create(self, monkeypatch):
+    def test_jobs_that_cannot_move_up_now_do_with_the_next_create(self, monkeypatch):
         fake = Fake(capacity=1)
         first, second = fake.create(), fake.create()
         queue = fake_of(fake.client.application).queue
@@ -257,7 +257,7 @@ class TestCapacity:
             raise StoreUnavailable("gone")
 
         with monkeypatch.context() as patched:
-            patched.setattr(queue, "_moved_up", gone)
+            patched.setattr(queue, "_try_move_up", gone)
             assert fake.client.delete(f"/v1/generation/{first['id']}", headers=AUTH).status_code == 200
         fake.create()
         fake.clock.advance(10)
@@ -272,66 +272,70 @@ class TestCapacity:
         def before_the_other(user_id):
             jobs = page(user_id)
             monkeypatch.setattr(store, "page", page)
-            fake.order(f"jobs/{second['id']}/complete")
+            fake.control(f"jobs/{second['id']}/complete")
             return jobs
 
         monkeypatch.setattr(store, "page", before_the_other)
         fake.client.delete(f"/v1/generation/{first['id']}", headers=AUTH)
         assert fake.statuses([second]) == "completed"
 
-    def test_what_is_no_capacity_is_refused(self):
+    def test_an_invalid_capacity_is_rejected(self):
         with pytest.raises(ValueError, match="capacity: expected a whole number from 1 to 100000, got 0"):
             create_app(capacity=0)
 
 
 @given(st.integers(1, 20), st.lists(st.floats(0, 3), max_size=60))
-def test_whoever_waits_as_long_as_told_is_let_through_and_nobody_gets_more_than_the_limit(most, pauses):
-    limit, now, unused_at, passed = RateLimit(most, 10.0), 1e9, 0.0, []
+def test_a_client_that_waits_as_required_is_served_and_no_client_exceeds_the_limit(most, pauses):
+    limit, now, full_at, passed = RateLimit(most, 10.0), 1e9, 0.0, []
     for pause in pauses:
         now += pause
-        unused_at, wait = limit.taken(unused_at, now)
+        full_at, wait = limit.taken(full_at, now)
         if wait:
-            assert limit.taken(unused_at, now + wait + 1e-5)[1] == 0
+            assert limit.taken(full_at, now + wait + 1e-5)[1] == 0
         else:
             passed.append(now)
-    for began in passed:
-        # A bucket of so many, that is filled as fast: at most twice the limit in any period.
-        assert len([at for at in passed if began <= at < began + 10]) <= 2 * most
+    for start in passed:
+        # The limit is a token bucket: in any period at most a full bucket, and what is refilled meanwhile.
+        assert len([at for at in passed if start <= at < start + 10]) <= 2 * most
 
 
 @pytest.mark.parametrize("text", ["fast", "0/s", "10", "10/d", "-1/s", "1.5/s"])
-def test_what_is_no_rate_limit_is_refused_with_what_is(text):
-    with pytest.raises(ValueError, match="rate limit: expected one such as 10/s, 60/m or 1000/h, got"):
+def test_an_invalid_rate_limit_is_rejected_with_what_was_expected(text):
+    with pytest.raises(ValueError, match="rate limit: expected a number of at least 1 and a period"):
         create_app(rate_limit=text)
 
 
 class TestRateLimit:
-    def ask(self, fake, headers=AUTH):
+    def get_list(self, fake, headers=AUTH):
         return fake.client.get("/v1/generation", headers=headers)
 
-    def test_beyond_it_requests_are_refused_with_when_to_come_again(self):
+    def test_requests_over_the_limit_get_429_with_retry_after(self):
         fake = Fake(rate_limit="3/m")
-        assert [self.ask(fake).status_code for _ in range(4)] == [200, 200, 200, 429]
-        response = self.ask(fake)
+        assert [self.get_list(fake).status_code for _ in range(4)] == [200, 200, 200, 429]
+        response = self.get_list(fake)
         assert response.headers["Retry-After"] == "20"
         assert response.json == {"message": "Too Many Requests"}
         assert "rate limit" in response.headers["X-Mock-Hint"]
         fake.clock.advance(19)
-        assert self.ask(fake).status_code == 429
+        assert self.get_list(fake).status_code == 429
         fake.clock.advance(1)
-        assert [self.ask(fake).status_code for _ in range(2)] == [200, 429]
+        assert [self.get_list(fake).status_code for _ in range(2)] == [200, 429]
 
-    def test_who_comes_again_waits_in_real_time_however_fast_the_clock_is(self):
+    def test_retry_after_is_in_real_time_at_any_speed_of_the_clock(self):
         clock = SimulatedClock(speed=60, monotonic=lambda: 5.0)
         client = create_app(rate_limit="1/h", clock=clock).test_client()
         client.get("/v1/generation", headers=AUTH)
         assert client.get("/v1/generation", headers=AUTH).headers["Retry-After"] == "60"
 
-    def test_each_account_has_its_own(self):
+    def test_each_account_has_its_own_limit(self):
         fake = Fake(rate_limit="1/m")
-        assert [self.ask(fake, who).status_code for who in (AUTH, OTHER, AUTH)] == [200, 200, 429]
+        assert [self.get_list(fake, account).status_code for account in (AUTH, OTHER, AUTH)] == [
+            200,
+            200,
+            429,
+        ]
 
-    def test_a_create_that_is_refused_made_no_job(self):
+    def test_a_rejected_create_creates_no_job(self):
         fake = Fake(rate_limit="1/m")
         fake.create()
         fake.create()
@@ -339,7 +343,7 @@ class TestRateLimit:
         [_, refused] = fake.client.get("/__mock/journal").json["entries"]
         assert (refused["status"], refused["fault"], refused["reached"]) == (429, "rate limit", False)
 
-    def test_files_and_the_control_plane_are_not_limited(self):
+    def test_files_and_the_control_api_are_not_limited(self):
         fake = Fake(rate_limit="2/h")
         job = fake.create()
         fake.clock.advance(10)
@@ -347,11 +351,11 @@ class TestRateLimit:
         assert [fake.client.get(url).status_code for _ in range(3)] == [200, 200, 200]
         assert fake.client.get("/__mock/jobs").status_code == 200
 
-    def test_a_reset_begins_anew(self):
+    def test_a_reset_restores_the_full_limit(self):
         fake = Fake(rate_limit="1/h")
-        self.ask(fake)
-        fake.order("reset")
-        assert self.ask(fake).status_code == 200
+        self.get_list(fake)
+        fake.control("reset")
+        assert self.get_list(fake).status_code == 200
 
 
 @pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
@@ -370,7 +374,7 @@ class TestShared:
 
             yield start(), start()
 
-    def test_places_and_limits_are_those_of_all_processes(self, two):
+    def test_slots_and_limits_are_shared_by_all_processes(self, two):
         one, other = two
         first, second = (client.post("/v1/generation", json=BODY, headers=AUTH).json for client in two)
         one.post("/__mock/clock", json={"advance": 10})

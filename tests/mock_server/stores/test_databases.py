@@ -1,4 +1,4 @@
-"""Databases: what outlives a process, how they are opened, and what their connections go through."""
+"""Databases: several stores on one database, connections, opening a database, and its failures."""
 
 import sqlite3
 import sys
@@ -21,6 +21,8 @@ from netmind_mock.stores import InvalidStore, StoreUnavailable, open_store
 from netmind_mock.stores.sql import open_database
 from netmind_mock.stores.tables import facts
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 2.0)))
 
 
@@ -34,7 +36,7 @@ def pytest_generate_tests(metafunc):
 
 
 class TestDurable:
-    def test_what_one_has_kept_another_finds(self, store_url):
+    def test_a_store_reads_what_another_one_has_written(self, store_url):
         with closing(open_store(store_url)) as first, closing(open_store(store_url)) as second:
             first.put(job(1))
             assert second.get(job(1).id) == job(1)
@@ -42,7 +44,7 @@ class TestDurable:
             assert first.get(job(1).id) == replace(job(1), deleted_at=50.0)
             assert second.put(job(1)) is False
 
-    def test_changes_through_two_do_not_come_in_between(self, store_url):
+    def test_changes_by_two_stores_at_once_are_not_lost(self, store_url):
         with closing(open_store(store_url)) as first, closing(open_store(store_url)) as second:
             first.put(replace(job(1), plan=replace(PLAN, counts_polls=1000)))
 
@@ -65,7 +67,7 @@ def database(store_url):
 
 
 class TestConnections:
-    def test_a_reader_waits_for_no_writer_however_many_wait(self, database, store_url):
+    def test_a_reader_does_not_wait_for_any_number_of_writers(self, database, store_url):
         waiting = threading.Barrier(11)
 
         def put(number):
@@ -91,7 +93,7 @@ class TestConnections:
 
     @pytest.mark.parametrize("kind", ["reading", "writing"])
     @pytest.mark.parametrize("error", [KeyboardInterrupt, sqlite3.OperationalError, psycopg.OperationalError])
-    def test_a_connection_is_not_used_again_after_what_may_have_left_it_half_used(
+    def test_a_connection_is_not_used_again_after_an_error_that_may_leave_it_in_a_statement(
         self, database, kind, error
     ):
         used, begin = [], getattr(database, kind)
@@ -112,11 +114,13 @@ class TestConnections:
     def test_evicting_facts_and_a_reset_do_not_wait_for_each_other(self, store_url, monkeypatch):
         monkeypatch.setattr("netmind_mock.stores.sql._AMENDMENTS_BETWEEN_EVICTIONS", 1)
         with closing(open_store(store_url)) as store, ThreadPoolExecutor() as pool:
-            amend = partial(store.amend, "rate", "u", lambda kept: ((kept or b"") + b".", None), told=False)
+            amend = partial(
+                store.amend, "rate", "u", lambda kept: ((kept or b"") + b".", None), followed=False
+            )
             done = [pool.submit(call) for _ in range(50) for call in (amend, partial(store.forget, "u"))]
             assert [one.exception() for one in done] == [None] * 100
 
-    def test_nothing_is_left_of_a_transaction_that_was_broken_off(self, store_url):
+    def test_an_interrupted_transaction_is_rolled_back(self, store_url):
         with closing(open_store(store_url)) as store, closing(open_store(store_url)) as other:
             store.put(job(1))
             for error in (KeyboardInterrupt, LookupError):
@@ -130,7 +134,7 @@ class TestConnections:
                 assert other.change(job(1).id, lambda _, change=change: change) is not None
                 assert store.change(job(1).id, lambda _: job(1)) == change
 
-    def test_closing_closes_those_that_are_in_use_as_well(self, store_url):
+    def test_closing_also_closes_connections_in_use(self, store_url):
         store = open_store(store_url)
         store.put(job(1))
         threads = [threading.Thread(target=_work_until_closed, args=(store,)) for _ in range(8)]
@@ -152,11 +156,11 @@ def _work_until_closed(store):
     with pytest.raises(StoreUnavailable, match="it is closed"):  # noqa: PT012 - it may be any call
         while True:
             assert store.get(job(1).id) == job(1)
-            store.amend("orders", "u", lambda _: (b"1", None))
+            store.amend("account", "u", lambda _: (b"1", None))
 
 
 def _connections(store_url):
-    """How many connections there are, to a database that nobody else uses."""
+    """Return the number of open connections to a database that only this test uses."""
     if store_url.startswith("sqlite"):
         path = store_url.removeprefix("sqlite:///")
         return sum(file.path.startswith(path) for file in psutil.Process().open_files())
@@ -174,27 +178,27 @@ class TestSqlite:
     def url(self, tmp_path):
         return f"sqlite:///{tmp_path}/jobs.db"
 
-    def test_as_many_threads_read_at_once_as_there_are(self, url):
+    def test_any_number_of_threads_can_read_at_once(self, url):
         with closing(open_database(url)) as database, ExitStack() as stack:
             sessions = [stack.enter_context(database.reading()) for _ in range(100)]
             assert {
                 session.run(sa.select(facts.c.revision)).fetchall() == [(0,)] for session in sessions
             } == {True}
 
-    @pytest.mark.parametrize("who", ["a thread", "a process"])
-    def test_a_writer_waits_for_another_one_and_then_gives_up(self, url, monkeypatch, who):
+    @pytest.mark.parametrize("writer", ["a thread", "a process"])
+    def test_a_writer_waits_for_another_one_up_to_a_timeout(self, url, monkeypatch, writer):
         monkeypatch.setattr("netmind_mock.stores.sqlite._BUSY_SECONDS", 0.1)
         with closing(open_store(url)) as store, closing(open_database(url)) as other, ExitStack() as stack:
-            stack.enter_context((store._database if who == "a thread" else other).writing())
-            begun = time.monotonic()
+            stack.enter_context((store._database if writer == "a thread" else other).writing())
+            started = time.monotonic()
             with pytest.raises(StoreUnavailable, match="database is locked"):
                 store.put(job(1))
-            assert 0.1 <= time.monotonic() - begun < 3
+            assert 0.1 <= time.monotonic() - started < 3
             assert store.get(job(1).id) is None
             stack.close()
             assert store.put(job(1))
 
-    def test_another_process_is_waited_for_in_pauses_that_begin_short(self, url, monkeypatch):
+    def test_pauses_while_waiting_for_another_process_begin_short(self, url, monkeypatch):
         with closing(open_store(url)) as store, closing(open_database(url)) as other, ExitStack() as stack:
             stack.enter_context(other.writing())
             pauses = []
@@ -210,7 +214,7 @@ class TestSqlite:
 
 
 class TestPostgresql:
-    def test_only_so_many_read_at_once_and_the_next_one_waits(self, postgresql, monkeypatch):
+    def test_the_number_of_readers_is_limited_and_the_next_one_waits(self, postgresql, monkeypatch):
         monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.2)
         with closing(open_database(postgresql)) as database:
             with ExitStack() as stack:
@@ -227,7 +231,7 @@ class TestPostgresql:
                 pass
 
     @pytest.mark.parametrize(("idle", "failures"), [(True, 0), (False, 1)])
-    def test_a_server_that_was_started_again_costs_one_failure_at_most(
+    def test_a_restart_of_the_server_causes_one_failure_at_most(
         self, postgresql, monkeypatch, idle, failures
     ):
         with closing(open_store(postgresql)) as store:
@@ -245,7 +249,7 @@ class TestPostgresql:
             for _ in range(20):
                 try:
                     assert store.get(job(1).id) == job(1)
-                    store.amend("orders", "u", lambda kept: ((kept or b"") + b".", None))
+                    store.amend("account", "u", lambda kept: ((kept or b"") + b".", None))
                 except StoreUnavailable:
                     failed += 1
             assert failed <= failures
@@ -256,7 +260,7 @@ class TestOpening:
         ("url", "reason"),
         [
             ("mongodb://h/d", "expected memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE, got"),
-            ("mysql://u:s3cret@h/d?password=s3cret", "got one of 'mysql'"),
+            ("mysql://u:s3cret@h/d?password=s3cret", "got a URL that starts with 'mysql'"),
             ("sqlite://", "expected memory, sqlite:///FILE"),
             ("sqlite:///:memory:", "expected a file, such as sqlite:///jobs.db"),
             ("sqlite:///file:a?mode=memory&uri=true", "expected a file, such as sqlite:///jobs.db"),
@@ -267,28 +271,34 @@ class TestOpening:
                 "postgresql://me:s3cret@127.0.0.1:1/d?sslmode=x",
                 r"postgresql://me:\*\*\*@127.0.0.1:1/d cannot be opened: ",
             ),
-            ("postgresql://me:s3cret@h:port/d", "none that can be read"),
-            ("postgresql://me:s3cret@h/d?port=x", "none that can be read"),
+            (
+                "postgresql://me:s3cret@h:port/d",
+                "this is not a valid URL; expected one such as sqlite:///jobs.db",
+            ),
+            (
+                "postgresql://me:s3cret@h/d?port=x",
+                "this is not a valid URL; expected one such as sqlite:///jobs.db",
+            ),
             ("postgresql://me:s3cret@127.0.0.1:1/d", "d cannot be opened: "),
         ],
     )
-    def test_what_cannot_be_opened_is_told_without_the_password(self, url, reason):
+    def test_the_error_of_a_url_that_cannot_be_opened_has_no_password(self, url, reason):
         with pytest.raises(InvalidStore, match=reason) as caught:
             open_store(url)
         assert "s3cret" not in str(caught.value)
 
     @pytest.mark.parametrize("option", ["prepare_threshold=x", "row_factory=x", "nothing=x"])
-    def test_an_option_that_the_driver_cannot_use_is_told(self, postgresql, option):
+    def test_an_invalid_option_of_the_driver_is_reported(self, postgresql, option):
         with pytest.raises(InvalidStore, match="cannot be opened: "):
             open_store(f"{postgresql}&{option}")
 
-    def test_a_file_that_is_no_database_is_told(self, tmp_path):
-        (tmp_path / "notes.txt").write_text("not a database, though long enough to be looked at" * 9)
+    def test_a_file_that_is_not_a_database_is_reported_and_not_changed(self, tmp_path):
+        (tmp_path / "text.txt").write_text("not a database, though long enough to be looked at" * 9)
         with pytest.raises(InvalidStore, match="file is not a database"):
-            open_store(f"sqlite:///{tmp_path}/notes.txt")
-        assert (tmp_path / "notes.txt").read_text().startswith("not a database")
+            open_store(f"sqlite:///{tmp_path}/text.txt")
+        assert (tmp_path / "text.txt").read_text().startswith("not a database")
 
-    def test_a_database_of_another_version_is_told_and_left_alone(self, store_url):
+    def test_a_database_of_another_version_is_reported_and_not_changed(self, store_url):
         with closing(open_database(store_url)) as database:
             for change in (
                 "ALTER TABLE netmind_jobs RENAME packed_plan TO plan",
@@ -296,16 +306,16 @@ class TestOpening:
             ):
                 with database.writing() as session:
                     session.run(sa.text(change))
-        with pytest.raises(InvalidStore, match="holds netmind_jobs of another version of netmind-testkit"):
+        with pytest.raises(InvalidStore, match="has netmind_jobs of another version of netmind-testkit"):
             open_store(store_url)
-        with pytest.raises(InvalidStore, match="holds netmind_jobs of another version of netmind-testkit"):
+        with pytest.raises(InvalidStore, match="has netmind_jobs of another version of netmind-testkit"):
             open_store(store_url)
 
     @pytest.mark.parametrize(("module", "url", "extra"), [
         ("sqlalchemy", "sqlite:///jobs.db", "netmind-testkit\\[sql\\]"),
         ("psycopg", "postgresql://h/d", "netmind-testkit\\[postgresql\\]"),
     ])  # fmt: skip
-    def test_what_is_not_installed_is_named(self, monkeypatch, module, url, extra):
+    def test_a_package_that_is_not_installed_is_named(self, monkeypatch, module, url, extra):
         monkeypatch.delattr("netmind_mock.stores.sql", raising=False)
         monkeypatch.delitem(sys.modules, "netmind_mock.stores.sql", raising=False)
         monkeypatch.setitem(sys.modules, module, None)
@@ -314,7 +324,7 @@ class TestOpening:
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced"])
-def test_a_file_that_is_removed_or_replaced_is_not_written_to_any_more(tmp_path, monkeypatch, how):
+def test_a_file_that_was_removed_or_replaced_is_not_written_to(tmp_path, monkeypatch, how):
     monkeypatch.setattr("netmind_mock.stores.sqlite._CHECKED_SECONDS", 0)
     path = tmp_path / "jobs.db"
     with closing(open_store(f"sqlite:///{path}")) as store:
@@ -329,18 +339,18 @@ def test_a_file_that_is_removed_or_replaced_is_not_written_to_any_more(tmp_path,
         assert store.put(job(2))
 
 
-def test_servers_that_open_a_new_database_at_once_all_do(postgresql):
+def test_several_servers_can_open_a_new_database_at_once(postgresql):
     start, failed = threading.Barrier(6), []
 
-    def open_and_keep():
+    def open_and_amend():
         start.wait()
         try:
             with closing(open_store(postgresql)) as store:
                 store.amend("clock", None, lambda _: (b"[]", None))
-        except Exception as error:  # noqa: BLE001 - told by the assertion
+        except Exception as error:  # noqa: BLE001 - the assertion shows it
             failed.append(error)
 
-    threads = [threading.Thread(target=open_and_keep) for _ in range(6)]
+    threads = [threading.Thread(target=open_and_amend) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -348,7 +358,7 @@ def test_servers_that_open_a_new_database_at_once_all_do(postgresql):
     assert failed == []
 
 
-def test_a_table_that_somebody_locks_is_waited_for_and_then_told(postgresql, monkeypatch):
+def test_a_locked_table_is_waited_for_and_then_reported(postgresql, monkeypatch):
     monkeypatch.setattr("netmind_mock.stores.postgresql._BUSY_SECONDS", 1)
     with closing(open_store(postgresql)) as store, closing(open_store(postgresql)) as other:
         with other._database.writing() as session:
@@ -359,7 +369,7 @@ def test_a_table_that_somebody_locks_is_waited_for_and_then_told(postgresql, mon
 
 
 @pytest.mark.parametrize("call", ["get", "put"])
-def test_a_server_that_does_not_answer_at_all_is_given_up_and_may_come_back(postgresql, monkeypatch, call):
+def test_a_server_that_does_not_respond_is_a_timeout_and_may_recover(postgresql, monkeypatch, call):
     monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
     folder = Path(parse_qs(urlsplit(postgresql).query)["host"][0])
     main = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
@@ -370,17 +380,17 @@ def test_a_server_that_does_not_answer_at_all_is_given_up_and_may_come_back(post
         for process in processes:
             process.suspend()
         try:
-            begun = time.monotonic()
+            started = time.monotonic()
             with pytest.raises(StoreUnavailable, match="wait timeout"):
                 store.get(job(1).id) if call == "get" else store.put(job(2))
-            assert 0.3 <= time.monotonic() - begun < 3
+            assert 0.3 <= time.monotonic() - started < 3
         finally:
             for process in processes:
                 process.resume()
         assert store.get(job(1).id) == job(1)
 
 
-def test_a_database_that_is_gone_is_told_and_may_come_back(tmp_path):
+def test_a_missing_table_is_reported_and_may_return(tmp_path):
     path = tmp_path / "jobs.db"
     with closing(open_store(f"sqlite:///{path}")) as store:
         store.put(job(1))

@@ -1,4 +1,4 @@
-"""What the stores rely on that the libraries below do not promise; pyproject.toml bounds their versions."""
+"""Behaviour of libraries that the stores rely on and that is not documented. pyproject.toml bounds the versions."""
 
 import contextlib
 import inspect
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def engine(postgresql):
-    """The engine that reads, of a database that is open."""
+    """Return the engine for reading of an open database."""
     with contextlib.closing(open_database(postgresql)) as database:
         yield database._engines[0]
 
@@ -39,26 +39,26 @@ def test_the_versions_are_bounded(package):
 
 class TestSqlalchemy:
     @pytest.mark.parametrize(
-        ("dialect", "spelled"),
-        [(sqlite.dialect(paramstyle="named"), ":whose"), (dialects.dialect(), "%(whose)s::VARCHAR")],
+        ("dialect", "parameter"),
+        [(sqlite.dialect(paramstyle="named"), ":account"), (dialects.dialect(), "%(account)s::VARCHAR")],
     )
-    def test_a_statement_is_rendered_with_names_and_has_its_own_values_in_params(self, dialect, spelled):
-        statement = sa.select(facts.c.fact).where(facts.c.user_id == given("whose"), facts.c.kind == "k")
+    def test_a_statement_is_rendered_with_names_and_has_its_own_values_in_params(self, dialect, parameter):
+        statement = sa.select(facts.c.fact).where(facts.c.user_id == given("account"), facts.c.kind == "k")
         compiled = statement.compile(dialect=dialect)
-        assert spelled in compiled.string
-        assert compiled.params == {"whose": None, "kind_1": "k"}
+        assert parameter in compiled.string
+        assert compiled.params == {"account": None, "kind_1": "k"}
 
-    def test_a_statement_is_a_key_of_a_dictionary_by_its_identity(self):
+    def test_a_statement_can_be_a_dictionary_key_by_its_identity(self):
         one, other = sa.select(facts), sa.select(facts)
         assert {one: 1, other: 2}[one] == 1
 
-    def test_do_connect_decides_what_a_connection_is_and_it_commits_by_itself(self, engine):
+    def test_do_connect_decides_the_class_of_a_connection_and_it_is_in_autocommit_mode(self, engine):
         with contextlib.closing(engine.raw_connection()) as connection:
             assert type(connection.driver_connection) is ours._Connection
             assert connection.driver_connection.autocommit is True
             assert connection.cursor().connection is connection.driver_connection
 
-    def test_what_is_noted_in_info_is_there_until_the_connection_is_replaced(self, engine):
+    def test_info_is_kept_until_the_connection_is_replaced(self, engine):
         with contextlib.closing(engine.raw_connection()) as connection:
             connection.info["idle_since"] = 1.0
         connection = engine.raw_connection()
@@ -67,9 +67,7 @@ class TestSqlalchemy:
         with contextlib.closing(engine.raw_connection()) as connection:
             assert "idle_since" not in connection.info
 
-    def test_a_pool_that_was_disposed_of_takes_back_what_was_in_use_and_may_be_disposed_of_again(
-        self, engine
-    ):
+    def test_a_disposed_pool_takes_back_connections_in_use_and_can_be_disposed_of_again(self, engine):
         pool, connection = engine.pool, engine.raw_connection()
         driver = connection.driver_connection
         pool.dispose()
@@ -106,14 +104,14 @@ class TestPsycopg:
                 end()
         assert len(waits) == 4
 
-    def test_what_takes_longer_than_the_timeout_raises_an_error_of_the_driver(self, engine, monkeypatch):
+    def test_a_statement_over_the_timeout_raises_an_error_of_the_driver(self, engine, monkeypatch):
         monkeypatch.setattr(ours, "_RESPONSE_SECONDS", 0.1)
         connection = engine.raw_connection()
         with pytest.raises(psycopg.Error, match="timeout"):
             connection.cursor().execute("SELECT pg_sleep(10)")
         connection.invalidate()
 
-    def test_bytes_come_back_as_bytes_and_a_row_as_a_tuple(self, engine):
+    def test_bytes_are_returned_as_bytes_and_a_row_as_a_tuple(self, engine):
         with contextlib.closing(engine.raw_connection()) as connection:
             [row] = connection.cursor().execute("SELECT %(one)s::bytea", {"one": b"\x00a"}).fetchall()
             assert (type(row), type(row[0]), row) == (tuple, bytes, (b"\x00a",))
@@ -129,14 +127,14 @@ class TestSqlite:
         with contextlib.closing(sqlite3.connect(":memory:")) as connection:
             assert connection.execute("SELECT :one", {"one": 1, "other": 2}).fetchone() == (1,)
 
-    def test_a_transaction_that_was_begun_by_hand_is_committed_and_rolled_back(self):
+    def test_a_transaction_from_an_explicit_begin_can_be_committed_and_rolled_back(self):
         with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
             for end in (connection.commit, connection.rollback):
                 connection.execute("BEGIN IMMEDIATE")
                 end()
                 assert not connection.in_transaction
 
-    def test_who_waits_for_a_writer_is_told_that_it_is_locked(self, tmp_path):
+    def test_waiting_for_a_writer_raises_an_error_with_the_word_locked(self, tmp_path):
         path = tmp_path / "jobs.db"
         with (
             contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer,
@@ -147,6 +145,6 @@ class TestSqlite:
                 other.execute("BEGIN IMMEDIATE")
 
 
-def test_msgspec_reads_a_status_as_a_word_and_infinity_as_it_is():
+def test_msgspec_decodes_a_status_as_text_and_infinity_as_a_float():
     stage = msgspec.msgpack.decode(msgspec.msgpack.encode(Stage(Status.PENDING, math.inf)), type=Stage)
     assert (type(stage.status), stage.status, stage.begins) == (str, "pending", math.inf)

@@ -1,4 +1,4 @@
-"""What survives a restart: jobs with their timing, clocks, and the order of ids."""
+"""What a restart preserves: jobs with their timing, clocks, and the sequence of ids."""
 
 import base64
 import contextlib
@@ -14,7 +14,7 @@ AUTH = {"Authorization": "Bearer key"}
 
 
 class System:
-    """The time of the machine, which no restart changes."""
+    """The system clock, which a restart does not change."""
 
     def __init__(self):
         self.now = 1_800_000_000.0
@@ -30,7 +30,7 @@ def system():
 
 @pytest.fixture
 def started(tmp_path, system):
-    """Starts the fake on the same store, as another process would."""
+    """Return a function that starts the fake on the same store, as another process would."""
     with contextlib.ExitStack() as stack:
 
         def start(speed=1.0, **options):
@@ -50,7 +50,7 @@ def status(client, job):
 
 
 @pytest.mark.parametrize("speed", [1.0, 60.0])
-def test_a_job_that_was_half_done_is_half_done(started, system, speed):
+def test_a_job_continues_after_a_restart(started, system, speed):
     first = started(speed)
     job = create(first)
     system.now += 300 / speed
@@ -61,7 +61,7 @@ def test_a_job_that_was_half_done_is_half_done(started, system, speed):
     assert status(second, job) == "completed"
 
 
-def test_a_clock_that_was_steered_goes_on_as_it_stood(started, system):
+def test_a_changed_clock_continues_with_its_state(started, system):
     first = started()
     job = create(first)
     first.post("/__mock/clock", json={"freeze": True, "advance": 599})
@@ -73,7 +73,7 @@ def test_a_clock_that_was_steered_goes_on_as_it_stood(started, system):
     assert status(second, job) == "completed"
 
 
-def test_a_tenants_own_clock_is_its_own_after_a_restart_too(started, system):
+def test_an_account_still_has_its_own_clock_after_a_restart(started, system):
     first = started()
     job = create(first)
     first.post("/__mock/clock", json={"advance": 600}, headers=AUTH)
@@ -82,28 +82,28 @@ def test_a_tenants_own_clock_is_its_own_after_a_restart_too(started, system):
     assert second.get("/__mock/clock").json["now"] == system.now
 
 
-def test_a_clock_that_a_reset_took_away_stays_away(started, system):
+def test_a_clock_that_a_reset_removed_does_not_return(started, system):
     first = started()
     first.post("/__mock/clock", json={"advance": 600}, headers=AUTH)
     first.post("/__mock/reset", json={}, headers=AUTH)
     assert started().get("/__mock/clock", headers=AUTH).json["now"] == system.now
 
 
-def test_a_system_clock_that_went_back_sends_no_job_back(started, system):
+def test_a_system_clock_that_was_set_back_does_not_set_the_clock_back(started, system):
     first = started()
     create(first)
     system.now -= 1000
     assert started().get("/__mock/clock").json["now"] == 1_800_000_000.0
 
 
-def test_the_ids_of_a_seed_go_on_where_they_were(started):
+def test_the_ids_of_a_seed_continue_after_a_restart(started):
     ids = [create(started(seed=7))["id"] for _ in range(3)]
     assert len(set(ids)) == 3
     fresh = create_app(seed=7).test_client()
     assert [create(fresh)["id"] for _ in range(3)] == ids
 
 
-def test_no_token_is_in_the_file(started, tmp_path):
+def test_no_api_key_is_in_the_file(started, tmp_path):
     client = started()
     client.post("/v1/generation", json=BODY, headers={"Authorization": "Bearer canary-s3cret"})
     client.post("/__mock/clock", json={"advance": 1}, headers={"Authorization": "canary-s3cret"})
@@ -124,11 +124,11 @@ class TestUnavailable:
             "url"
         ]
 
-        def gone(*_, **__):
+        def unavailable(*_, **__):
             raise StoreUnavailable("disk I/O error")
 
         for name in ("put", "get", "page", "change", "forget", "facts", "amend"):
-            monkeypatch.setattr(store, name, gone)
+            monkeypatch.setattr(store, name, unavailable)
         return client
 
     @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ class TestUnavailable:
             ("GET", "/__mock/jobs"),
         ],
     )
-    def test_it_is_said_with_503_and_what_is_wrong(self, client, method, path):
+    def test_the_response_is_503_with_the_reason(self, client, method, path):
         response = client.open(
             client.file if path == "FILE" else path, method=method, json=BODY, headers=AUTH
         )
@@ -155,49 +155,49 @@ class TestUnavailable:
         assert "Retry-After" not in response.headers
 
 
-def test_a_clock_that_could_not_be_kept_was_not_steered(monkeypatch):
+def test_a_clock_that_could_not_be_stored_is_not_changed(monkeypatch):
     app = create_app()
     client, store = app.test_client(), fake_of(app).store
 
-    def gone(*_):
+    def unavailable(*_):
         raise StoreUnavailable("disk I/O error")
 
     before = client.get("/__mock/clock").json["now"]
     with monkeypatch.context() as full:
-        full.setattr(store, "amend", gone)
+        full.setattr(store, "amend", unavailable)
         assert client.post("/__mock/clock", json={"advance": 86_400, "freeze": True}).status_code == 503
     after = client.get("/__mock/clock").json
     assert (after["now"] - before < 60, after["frozen"]) == (True, False)
 
 
-def test_a_reset_that_could_not_be_done_took_nothing_away(monkeypatch):
+def test_a_failed_reset_removes_nothing(monkeypatch):
     app = create_app()
     client, store = app.test_client(), fake_of(app).store
     client.post("/__mock/rules", json={"scenario": "failed", "model": "*"})
 
-    def gone(*_, **__):
+    def unavailable(*_, **__):
         raise StoreUnavailable("disk I/O error")
 
-    monkeypatch.setattr(store, "forget", gone)
+    monkeypatch.setattr(store, "forget", unavailable)
     assert client.post("/__mock/reset", json={}).status_code == 503
     assert len(client.get("/__mock/rules").json["rules"]) == 1
 
 
-def test_a_store_that_can_only_be_read_is_served(monkeypatch):
+def test_a_read_only_store_can_be_served(monkeypatch):
     store = open_store("memory")
 
-    def gone(*_):
+    def unavailable(*_):
         raise StoreUnavailable("attempt to write a readonly database")
 
-    monkeypatch.setattr(store, "amend", gone)
+    monkeypatch.setattr(store, "amend", unavailable)
     assert create_app(store=store).test_client().get("/v1/generation", headers=AUTH).status_code == 200
 
 
-def test_a_clock_that_cannot_be_steered_is_not_kept():
-    class Still:
+def test_a_clock_that_cannot_be_changed_is_not_stored():
+    class FixedClock:
         def now(self):
             return 5.0
 
     store = open_store("memory")
-    create_app(store=store, clock=Still())
+    create_app(store=store, clock=FixedClock())
     assert store.facts(0) is None

@@ -1,4 +1,4 @@
-"""One suite for every store."""
+"""Tests of the store protocol, run for each store."""
 
 import math
 import threading
@@ -29,43 +29,43 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("store_url", ["memory", "sqlite", "postgresql"], indirect=True)
 
 
-def test_a_job_is_got_as_it_was_put(store):
+def test_a_job_is_read_as_it_was_stored(store):
     store.put(job(1))
     assert store.get(job(1).id) == job(1)
 
 
-def test_a_job_that_is_not_there_is_none(store):
+def test_an_unknown_job_is_none(store):
     assert store.get(job(1).id) is None
 
 
-def test_a_page_has_the_tenants_own_jobs_in_the_order_of_creation(store):
+def test_a_page_has_the_jobs_of_the_account_in_the_order_of_creation(store):
     for one in (job(3), job(1), job(2, "other")):
         store.put(one)
     assert store.page("u") == [job(3), job(1)]
 
 
-def test_a_tenant_without_jobs_has_an_empty_page(store):
-    assert store.page("nobody") == []
+def test_an_account_without_jobs_has_an_empty_page(store):
+    assert store.page("unknown") == []
 
 
-def test_a_change_takes_the_jobs_place_and_the_job_as_it_was_comes_back(store):
+def test_a_change_replaces_the_job_and_returns_it_as_it_was(store):
     store.put(job(1))
     assert store.change(job(1).id, lambda before: deleted(before, 50.0)) == job(1)
     assert store.get(job(1).id) == replace(job(1), deleted_at=50.0)
     assert store.page("u") == [replace(job(1), deleted_at=50.0)]
 
 
-def test_changing_what_is_not_there_is_none(store):
+def test_changing_an_unknown_job_returns_none(store):
     assert store.change(job(1).id, lambda before: before) is None
 
 
-def test_everybodys_page_has_all_jobs(store):
+def test_the_page_of_all_accounts_has_all_jobs(store):
     for one in (job(3), job(1, "other")):
         store.put(one)
     assert store.page(None) == [job(3), job(1, "other")]
 
 
-def test_forgetting_a_tenant_leaves_the_others(store):
+def test_forgetting_an_account_does_not_affect_others(store):
     for one in (job(1), job(2, "other"), job(3)):
         store.put(one)
     store.forget("u")
@@ -73,18 +73,18 @@ def test_forgetting_a_tenant_leaves_the_others(store):
     assert store.page(None) == [job(2, "other")]
 
 
-def test_forgetting_everybody_leaves_an_empty_store(store):
+def test_forgetting_all_accounts_leaves_an_empty_store(store):
     store.put(job(1))
     store.forget(None)
     assert (store.page(None), store.get(job(1).id)) == ([], None)
 
 
-def test_forgetting_whom_nobody_knows_does_nothing(store):
-    store.forget("nobody")
+def test_forgetting_an_unknown_account_changes_nothing(store):
+    store.forget("unknown")
     assert store.page(None) == []
 
 
-def test_of_many_changes_at_once_none_is_lost(store):
+def test_no_change_is_lost_if_many_are_made_at_once(store):
     store.put(replace(job(1), plan=replace(PLAN, counts_polls=1000)))
     start = threading.Barrier(8)
 
@@ -101,84 +101,84 @@ def test_of_many_changes_at_once_none_is_lost(store):
     assert len(store.get(job(1).id).polled_at) == 160
 
 
-def test_an_id_is_given_once(store):
+def test_an_id_can_be_used_once(store):
     assert store.put(job(1)) is True
     assert store.put(job(1, "other")) is False
     assert (store.get(job(1).id), store.page(None)) == (job(1), [job(1)])
 
 
 class TestFacts:
-    def test_nothing_is_kept_at_first(self, store):
+    def test_a_new_store_has_no_facts(self, store):
         assert store.facts(0) is None
 
-    def test_what_was_kept_last_is_there_to_whoever_has_not_seen_it(self, store):
-        store.amend("orders", "u", lambda _: (b"\x00a", None))
-        store.amend("orders", "u", lambda kept: (kept + b"b", None))
+    def test_facts_returns_the_changes_after_a_revision(self, store):
+        store.amend("account", "u", lambda _: (b"\x00a", None))
+        store.amend("account", "u", lambda kept: (kept + b"b", None))
         store.amend("clock", None, lambda kept: (b"c" if kept is None else b"", None))
         first = store.facts(0)
-        assert first.changed == {("orders", "u"): b"\x00ab", ("clock", ""): b"c"}
+        assert first.changed == {("account", "u"): b"\x00ab", ("clock", ""): b"c"}
         assert store.facts(first.revision) is None
         store.amend("clock", None, lambda _: (b"d", None))
         assert store.facts(first.revision).changed == {("clock", ""): b"d"}
 
-    def test_a_reset_of_one_drops_what_is_its_own(self, store):
+    def test_forgetting_an_account_removes_its_facts(self, store):
         for user in ("u", "other", None):
-            store.amend("orders", user, lambda _: (b"a", None))
+            store.amend("account", user, lambda _: (b"a", None))
         seen = store.facts(0).revision
         store.forget("u")
-        assert store.facts(seen).changed == {("orders", "u"): None}
-        store.amend("orders", "u", lambda kept: (b"new" if kept is None else kept, None))
-        assert store.facts(seen).changed == {("orders", "u"): b"new"}
+        assert store.facts(seen).changed == {("account", "u"): None}
+        store.amend("account", "u", lambda kept: (b"new" if kept is None else kept, None))
+        assert store.facts(seen).changed == {("account", "u"): b"new"}
 
-    def test_a_reset_of_all_drops_everything(self, store):
+    def test_forgetting_all_accounts_removes_all_facts(self, store):
         for user in ("u", None):
-            store.amend("orders", user, lambda _: (b"a", None))
+            store.amend("account", user, lambda _: (b"a", None))
         seen = store.facts(0).revision
         store.forget(None)
-        assert store.facts(seen).changed == {("orders", "u"): None, ("orders", ""): None}
+        assert store.facts(seen).changed == {("account", "u"): None, ("account", ""): None}
 
-    def test_an_amendment_that_fails_changes_nothing(self, store):
-        store.amend("orders", "u", lambda _: (b"a", None))
+    def test_a_failed_amendment_changes_nothing(self, store):
+        store.amend("account", "u", lambda _: (b"a", None))
         seen = store.facts(0).revision
 
         def fail(_):
-            raise LookupError("mine")
+            raise LookupError("from the test")
 
-        with pytest.raises(LookupError, match="mine"):
-            store.amend("orders", "u", fail)
+        with pytest.raises(LookupError, match="from the test"):
+            store.amend("account", "u", fail)
         after = store.facts(seen)
         assert after is None or after.changed == {}
-        store.amend("orders", "u", lambda kept: (kept + b"b", None))
-        assert store.facts(seen).changed == {("orders", "u"): b"ab"}
+        store.amend("account", "u", lambda kept: (kept + b"b", None))
+        assert store.facts(seen).changed == {("account", "u"): b"ab"}
 
-    def test_no_amendment_comes_in_between_another(self, store):
+    def test_no_amendment_is_lost_if_many_are_made_at_once(self, store):
         start = threading.Barrier(8)
 
         def amend():
             start.wait()
             for _ in range(20):
-                store.amend("orders", "u", lambda kept: ((kept or b"") + b".", None))
+                store.amend("account", "u", lambda kept: ((kept or b"") + b".", None))
 
         threads = [threading.Thread(target=amend) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert store.facts(0).changed == {("orders", "u"): b"." * 160}
+        assert store.facts(0).changed == {("account", "u"): b"." * 160}
 
 
-def test_a_change_that_fails_changes_nothing(store):
+def test_a_failed_change_changes_nothing(store):
     store.put(job(1))
 
     def fail(_):
-        raise LookupError("mine")
+        raise LookupError("from the test")
 
-    with pytest.raises(LookupError, match="mine"):
+    with pytest.raises(LookupError, match="from the test"):
         store.change(job(1).id, fail)
     assert store.change(job(1).id, lambda before: deleted(before, 50.0)) == job(1)
 
 
-def test_of_many_creates_at_once_none_is_lost(store):
+def test_no_job_is_lost_if_many_are_stored_at_once(store):
     start = threading.Barrier(8)
 
     def create(first):
@@ -194,7 +194,7 @@ def test_of_many_creates_at_once_none_is_lost(store):
     assert {one.id for one in store.page("u")} == {job(number).id for number in range(200)}
 
 
-text = st.text()  # NUL among it; half a surrogate pair is refused before it comes here
+text = st.text()  # includes NUL; lone surrogates are rejected before a job is created
 seconds = st.floats(0, 1e9) | st.just(math.inf)
 plans = st.builds(
     Plan,
@@ -239,38 +239,38 @@ jobs = st.builds(
     deadline=None,
     max_examples=50,
 )
-def test_whatever_a_job_holds_it_comes_back_as_it_was(store, one):
+def test_any_job_is_read_as_it_was_stored(store, one):
     store.forget(None)
     store.put(one)
     actual = store.get(one.id)
     assert actual == one
-    assert repr(actual) == repr(one)  # a status that equals another is not yet the same
+    assert repr(actual) == repr(one)  # a Status is equal to its text, but must not be read as text
     store.change(one.id, lambda job: polled(deleted(job, 1.5), 2.5))
     assert store.get(one.id) == polled(deleted(one, 1.5), 2.5)
 
 
 class TestLimits:
-    def test_of_too_many_facts_those_go_that_were_changed_longest_ago(self, limited, monkeypatch):
+    def test_the_facts_with_the_oldest_changes_are_evicted(self, limited, monkeypatch):
         monkeypatch.setattr("netmind_mock.stores.sql._AMENDMENTS_BETWEEN_EVICTIONS", 1)
         store, now = limited(max_facts=3)
-        for who in (None, "b", "a"):
+        for user in (None, "b", "a"):
             now[0] += 1
-            store.amend("orders", who, lambda _: (b"1", None))
-            store.amend("rate", who, lambda _: (b"2", None), told=False)
+            store.amend("account", user, lambda _: (b"1", None))
+            store.amend("rate", user, lambda _: (b"2", None), followed=False)
         seen = store.facts(0).revision
-        for who in ("c", "d", "e"):
+        for user in ("c", "d", "e"):
             now[0] += 1
-            store.amend("orders", who, lambda _: (b"1", None))
-            store.amend("rate", who, lambda _: (b"2", None), told=False)
+            store.amend("account", user, lambda _: (b"1", None))
+            store.amend("rate", user, lambda _: (b"2", None), followed=False)
         changed = store.facts(seen).changed
-        assert changed[("orders", "b")] is None
-        assert {who for (_, who), fact in store.facts(0).changed.items() if fact} >= {"d", "e", ""}
+        assert changed[("account", "b")] is None
+        assert {user for (_, user), fact in store.facts(0).changed.items() if fact} >= {"d", "e", ""}
         left = []
-        for who in ("b", "e"):
-            store.amend("rate", who, lambda kept: (b"3", left.append(kept)), told=False)
+        for user in ("b", "e"):
+            store.amend("rate", user, lambda kept: (b"3", left.append(kept)), followed=False)
         assert left == [None, b"2"]
 
-    def test_facts_that_are_not_told_are_kept_and_go_with_a_reset(self, limited):
+    def test_unfollowed_facts_are_stored_and_removed_with_their_account(self, limited):
         store, _ = limited()
         seen = []
 
@@ -278,17 +278,17 @@ class TestLimits:
             seen.append(kept)
             return b"kept", len(seen)
 
-        for who in ("a", "a", "b"):
-            assert store.amend("rate", who, look, told=False) == len(seen)
+        for user in ("a", "a", "b"):
+            assert store.amend("rate", user, look, followed=False) == len(seen)
         assert (seen, store.facts(0)) == ([None, b"kept", None], None)
         store.forget("a")
-        for who in ("a", "b"):
-            store.amend("rate", who, look, told=False)
+        for user in ("a", "b"):
+            store.amend("rate", user, look, followed=False)
         assert seen[3:] == [None, b"kept"]
 
     @pytest.fixture
     def limited(self, store_url):
-        """Opens the store with limits, and a clock that stands until it is moved."""
+        """Return a function that opens the store with limits and a clock that the test sets."""
         now = [1000.0]
         with ExitStack() as stack:
 
@@ -298,7 +298,7 @@ class TestLimits:
 
             yield opened
 
-    def test_beyond_so_many_the_oldest_go(self, limited):
+    def test_the_oldest_jobs_over_the_limit_are_evicted(self, limited):
         store, _ = limited(max_jobs=3)
         for number, user in enumerate(["u", "other", "u", "u", "other"]):
             assert store.put(job(number, user))
@@ -307,7 +307,7 @@ class TestLimits:
         assert (store.page("u"), store.page("other")) == ([job(2), job(3)], [job(4, "other")])
         assert (store.get(job(0).id), store.get(job(2).id)) == (None, job(2))
 
-    def test_what_is_older_than_it_is_to_be_retained_goes(self, limited):
+    def test_jobs_are_evicted_after_the_time_to_retain_them(self, limited):
         store, now = limited(retain=60.0)
         store.put(job(1))
         now[0] += 59.0
@@ -319,7 +319,7 @@ class TestLimits:
         now[0] += 59.0
         assert (store.get(job(2).id), store.page(None), store.counts()) == (None, [], (0, 2))
 
-    def test_what_was_forgotten_was_not_evicted(self, limited):
+    def test_forgotten_jobs_do_not_count_as_evicted(self, limited):
         store, now = limited(retain=60.0, max_jobs=2)
         store.put(job(1))
         store.put(job(2, "other"))
@@ -329,7 +329,7 @@ class TestLimits:
         store.put(job(1))
         assert (store.page("u"), store.counts()) == ([job(1)], (1, 1))
 
-    def test_a_long_run_holds_no_more_than_it_may(self, limited):
+    def test_a_long_run_does_not_exceed_the_limit(self, limited):
         store, _ = limited(max_jobs=5)
         for number in range(500):
             store.put(job(number, f"user {number % 7}"))

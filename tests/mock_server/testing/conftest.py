@@ -1,4 +1,4 @@
-"""A fake in process whose jobs take thirteen minutes, and the libraries that may ask it."""
+"""A fake in process whose jobs take 13 minutes, and the HTTP libraries that it intercepts."""
 
 import pytest
 from asking import by_httpx, by_httpx_async, by_requests

@@ -1,4 +1,4 @@
-"""What goes wrong in process: met as each library meets it, exact in virtual time, and never without an end."""
+"""Faults in process: each library raises its usual exception, waits are exact, and no test hangs."""
 
 import asyncio
 import contextlib
@@ -16,16 +16,16 @@ from netmind_mock.testing.poll_limit import PollLimitReached
 from netmind_mock.testing.transport import WouldHang
 
 
-class TestWhoLearnsOfAJob:
-    """In process it is known which answers a client received."""
+class TestLostResponses:
+    """In process, the fake knows which responses a client received."""
 
-    def test_a_timeout_without_a_fault_is_a_loss(self, mock):
+    def test_a_response_after_the_timeout_is_lost(self, mock):
         body = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
         for _ in range(2):
             with pytest.raises(requests.ReadTimeout):
                 by_requests("POST", URL, json=body, timeout=30)
         with pytest.raises(
-            AssertionError, match=r"paid for twice: request 2 .* \(its client's timeout was over\)"
+            AssertionError, match=r"billed twice: request 2 .* \(its client's timeout was over\)"
         ):
             mock.assert_billed_once()
         assert [entry.arrived for entry in mock.journal] == [False, False]
@@ -33,17 +33,17 @@ class TestWhoLearnsOfAJob:
     @pytest.mark.parametrize(
         ("kind", "arguments"), [("delay", {"seconds": 1}), ("dribble", {}), ("content_type", {})]
     )
-    def test_an_answer_that_came_is_none(self, mock, ask, kind, arguments):
+    def test_a_response_that_arrived_is_not_lost(self, mock, ask, kind, arguments):
         mock.fault("create", kind, **arguments)
         for _ in range(2):
             assert ask("POST", URL, json=BODY)[0] == 200
         mock.assert_billed_once()
 
-    def test_what_the_journal_dropped_is_not_vouched_for(self):
+    def test_double_billing_is_unknown_if_entries_were_dropped(self):
         with netmind_mock.start(journal=2) as mock:
             for _ in range(3):
                 by_requests("POST", URL, json=BODY)
-            with pytest.raises(AssertionError, match="nobody knows whether anything was paid for twice"):
+            with pytest.raises(AssertionError, match="unknown whether anything was billed twice"):
                 mock.assert_billed_once()
 
     def test_two_delays_at_once_take_the_time_of_one(self, mock):
@@ -107,7 +107,7 @@ RAISED[by_httpx_async] = RAISED[by_httpx]
 
 class TestFaults:
     @pytest.mark.parametrize(("kind", "arguments", "outcome"), FAULTS)
-    def test_each_fault_is_met_as_the_library_would_meet_it(self, mock, ask, kind, arguments, outcome):
+    def test_each_fault_raises_the_usual_exception_of_the_library(self, mock, ask, kind, arguments, outcome):
         mock.fault("list", kind, **arguments)
         if isinstance(outcome, int):
             assert ask("GET", URL)[0] == outcome
@@ -129,12 +129,12 @@ class TestFaults:
                 ask("GET", URL)
             assert mock.clock.elapsed - before == pytest.approx(seconds)
 
-    def test_without_a_timeout_a_hang_ends_the_test_with_a_sentence(self, mock, ask):
+    def test_a_hang_without_a_timeout_raises_would_hang(self, mock, ask):
         mock.fault("list", "hang")
-        with pytest.raises(WouldHang, match="has no timeout, and its answer never comes"):
+        with pytest.raises(WouldHang, match="has no timeout and never gets a response"):
             ask("GET", URL, timeout=None)
 
-    def test_a_corrupted_file_is_as_long_and_another(self, mock, ask):
+    def test_a_corrupted_file_has_the_same_length_and_other_bytes(self, mock, ask):
         requests.post(URL, json=BODY, headers=AUTHORIZED, timeout=5)
         mock.clock.advance(780)
         url = requests.get(URL, headers=AUTHORIZED, timeout=5).json()["generation_list"][0]["result"]["data"][
@@ -146,7 +146,7 @@ class TestFaults:
         assert len(corrupt) == len(whole) != len(short)
         assert corrupt != whole
 
-    def test_a_stream_breaks_off_where_it_was_cut(self, mock):
+    def test_a_truncated_stream_raises_after_its_last_byte(self, mock):
         mock.fault("list", "truncate", share=0.5)
         parts = []
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
@@ -163,27 +163,27 @@ class TestFaults:
         assert run(1) == run(1) != run(2)
 
 
-class TestPatience:
-    """A client that never stops does not stop its tests."""
+class TestPollLimit:
+    """A client that polls without end does not hang its test."""
 
-    def test_polling_for_ever_ends_with_a_sentence(self, mock):
+    def test_polling_forever_ends_the_test(self, mock):
         mock.next_job("stuck")
         client = GenerationClient()
         job = client.create(**BODY)
 
-        def poll_for_ever():
+        def poll_forever():
             while True:
                 client.get(job.id)
                 mock.clock.sleep(5)
 
         with pytest.raises(
             PollLimitReached,
-            match="polled 1001 times, and the client goes on; its status is pending, and the client has no",
+            match="polled 1001 times without end: its status is pending, and the client has no deadline",
         ):
-            poll_for_ever()
+            poll_forever()
 
     @pytest.mark.usefixtures("mock")
-    def test_not_even_except_exception_goes_on(self):
+    def test_except_exception_does_not_catch_it(self):
         job = GenerationClient().create(**BODY)
 
         def stubborn():
@@ -191,29 +191,29 @@ class TestPatience:
                 with contextlib.suppress(Exception):
                     GenerationClient().get(job.id)
 
-        with pytest.raises(PollLimitReached, match="while the virtual clock stood still"):
+        with pytest.raises(PollLimitReached, match="while the virtual clock did not advance"):
             stubborn()
 
-    def test_a_client_that_takes_no_notice_of_the_end_is_told_so(self, mock):
+    def test_the_message_says_that_the_client_ignores_a_final_status(self, mock):
         job = GenerationClient().create(**BODY)
         mock.clock.advance(780)
 
-        def poll_for_ever():
+        def poll_forever():
             while True:
                 GenerationClient().get(job.id)
 
         with pytest.raises(
-            PollLimitReached, match="its status is completed, which is final, and the client takes no"
+            PollLimitReached, match="its status is completed, which is final, but the client ignores it"
         ):
-            poll_for_ever()
+            poll_forever()
 
-    def test_polls_that_are_lost_count_too(self, mock):
+    def test_lost_polls_are_counted(self, mock):
         job = GenerationClient().create(**BODY)
         mock.fault("get", "reset", times=None)
-        with pytest.raises(PollLimitReached, match="answered with errors or not at all"):
+        with pytest.raises(PollLimitReached, match="its polls get errors or no response"):
             GenerationClient(poll_interval=1).wait(job, timeout=1e8)
 
-    def test_any_number_can_be_allowed(self):
+    def test_the_limit_can_be_removed(self):
         with netmind_mock.start(max_polls=0) as mock:
             job = GenerationClient().create(**BODY)
             for _ in range(1200):
@@ -222,13 +222,13 @@ class TestPatience:
 
 
 class TestRetries:
-    """urllib3 retries statuses by itself; ``responses`` has it ask again at once, and the fake lets the time pass."""
+    """``responses`` retries at once where urllib3 would wait. The fake advances the clock by that time."""
 
     @pytest.mark.parametrize(
         ("retry_after", "backoff", "elapsed"),
         [(3, 1, 6.0), (None, 1, 0.0 + 2.0), (None, 0, 0.0)],
     )
-    def test_the_time_between_its_tries_passes(self, mock, retry_after, backoff, elapsed):
+    def test_the_clock_advances_between_retries(self, mock, retry_after, backoff, elapsed):
         mock.fault("list", "status", code=429, retry_after=retry_after, times=2)
         with requests.Session() as session:
             session.mount(
@@ -238,7 +238,7 @@ class TestRetries:
             assert session.get(URL, headers=AUTHORIZED, timeout=5).status_code == 200
         assert mock.clock.elapsed == elapsed
 
-    def test_the_same_request_sent_again_by_the_client_takes_no_time(self, mock):
+    def test_the_clock_does_not_advance_if_the_client_sends_a_request_again(self, mock):
         mock.fault("list", "status", code=429, retry_after=3, times=1)
         with requests.Session() as session:
             prepared = session.prepare_request(requests.Request("GET", URL, headers=AUTHORIZED))

@@ -1,4 +1,4 @@
-"""The served fake: a tenant for each test, and the same orders and verdicts as in process."""
+"""The fake as a server: a new account for each test, and the same methods as in process."""
 
 import contextlib
 import gc
@@ -22,7 +22,7 @@ from netmind_mock import InvalidInput, LiveServer
 
 pytestmark = pytest.mark.slow
 
-REAL_MONOTONIC = (time.monotonic,)  # in a tuple, where no virtual clock finds it
+REAL_MONOTONIC = (time.monotonic,)  # in a tuple, so that patch_sleep does not replace it
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup of coffee"}}
 
@@ -39,7 +39,7 @@ def mock(server):
         yield mock
 
 
-def test_a_job_of_thirteen_minutes_is_made_in_no_time(mock, tmp_path):
+def test_a_job_of_13_minutes_takes_no_time(mock, tmp_path):
     client = GenerationClient()
     job = client.create(**BODY)
     mock.clock.advance(780)
@@ -62,7 +62,7 @@ def test_the_clock_can_be_sped_up_frozen_and_read(mock):
         mock.clock.advance(-1)
 
 
-def test_orders_are_the_tenants_own(server, mock):
+def test_a_scenario_applies_to_its_account_only(server, mock):
     mock.next_job("failed after=0")
     with server.account() as other:
         client = GenerationClient()
@@ -75,7 +75,7 @@ def test_orders_are_the_tenants_own(server, mock):
         GenerationClient().wait(GenerationClient().create(**BODY))
 
 
-def test_two_clients_one_lost_answer_and_a_bill(mock):
+def test_a_create_sent_again_after_a_lost_response_is_billed_twice(mock):
     mock.fault("create", "reset")
     for attempt in (requests.post, httpx.post):
         try:
@@ -87,22 +87,22 @@ def test_two_clients_one_lost_answer_and_a_bill(mock):
             )
         except requests.ConnectionError:
             continue
-    with pytest.raises(AssertionError, match="paid for twice: request 2 created Qwen/Qwen-Image again"):
+    with pytest.raises(AssertionError, match="billed twice: request 2 created Qwen/Qwen-Image again"):
         mock.assert_billed_once()
 
 
-def test_the_journal_is_told_whole(mock):
+def test_the_journal_has_the_whole_request_without_the_api_key(mock):
     GenerationClient().create(**BODY)
     (entry,) = mock.journal
     assert (entry.operation, entry.json, entry.headers["authorization"]) == (
         "create",
         BODY,
-        "Bearer [masked]",
+        "Bearer [redacted]",
     )
     assert mock.api_key not in repr(entry)
 
 
-def test_a_job_is_ended_by_hand(mock):
+def test_a_job_is_completed_by_hand(mock):
     mock.next_job("by_hand")
     client = GenerationClient()
     job = client.create(**BODY)
@@ -123,7 +123,7 @@ def test_faults_rules_and_reset(mock):
     assert (mock.jobs, mock.journal) == ([], [])
 
 
-def test_a_tenant_that_is_done_leaves_nothing(server):
+def test_an_account_leaves_nothing_behind(server):
     with server.account() as mock:
         GenerationClient().create(**BODY)
     with server.account() as other:
@@ -132,17 +132,17 @@ def test_a_tenant_that_is_done_leaves_nothing(server):
     assert "NETMIND_API_KEY" not in os.environ
 
 
-def test_a_leftover_order_fails_the_block(server):
-    with pytest.raises(AssertionError, match="What came: no request"), server.account() as mock:
+def test_an_unused_scenario_fails_the_block(server):
+    with pytest.raises(AssertionError, match="Requests your client sent: none"), server.account() as mock:
         mock.next_job("failed")
 
 
-def test_a_server_that_cannot_start_says_why():
+def test_a_profile_that_does_not_exist_is_rejected():
     with pytest.raises(ValueError, match="nowhere: no such profile; give documented or observed"):
         LiveServer(profile="nowhere").start()
 
 
-def test_an_option_that_does_not_exist_is_refused_with_the_nearest():
+def test_a_misspelt_option_is_rejected_with_a_suggestion():
     with pytest.raises(ValueError, match=r"LiveServer: duraton: no such key; did you mean duration\?"):
         LiveServer(duraton=3)
 
@@ -163,8 +163,8 @@ def test_a_server_outlives_an_interrupt_of_the_test(server):
     assert requests.get(f"{server.base_url}/__mock/health", timeout=5).json()["status"] == "ok"
 
 
-def test_a_virtual_clock_does_not_reach_a_server(server):
-    """Its thread keeps real time while another test's clock stands."""
+def test_a_server_is_not_affected_by_a_virtual_clock(server):
+    """Its thread keeps real time while sleeps and clocks are replaced."""
     with netmind_mock.start(patch_sleep=True) as virtual, server.account() as mock:
         mock.next_job("completed after=0.3")
         job = post(mock)
@@ -175,7 +175,7 @@ def test_a_virtual_clock_does_not_reach_a_server(server):
         assert virtual.clock.elapsed == 0
 
 
-def test_the_garbage_collector_of_the_tests_process_is_left_alone():
+def test_the_garbage_collector_of_the_process_is_not_changed():
     before = gc.get_threshold(), gc.get_freeze_count(), len(gc.callbacks)
     with LiveServer() as server, server.account() as mock:
         requests.get(f"{mock.base_url}/v1/generation", headers={"Authorization": mock.api_key}, timeout=10)
@@ -192,7 +192,7 @@ def test_a_thousand_accounts_in_a_row_leave_nothing():
         assert threading.active_count() < before + 30
 
 
-def test_servers_that_are_stopped_leave_no_thread():
+def test_stopped_servers_leave_no_threads():
     before = threading.active_count()
     for _ in range(3):
         with LiveServer() as server:
@@ -201,7 +201,7 @@ def test_servers_that_are_stopped_leave_no_thread():
 
 
 def post(mock):
-    """Create a job past whatever intercepts libraries."""
+    """Create a job with http.client, which no fake intercepts."""
     connection = http.client.HTTPConnection(mock.base_url.removeprefix("http://"), timeout=10)
     with contextlib.closing(connection):
         headers = {"Authorization": mock.api_key, "Content-Type": "application/json"}
@@ -210,7 +210,7 @@ def post(mock):
 
 
 def get(mock, job):
-    """Get a job, likewise."""
+    """Get a job with http.client, which no fake intercepts."""
     connection = http.client.HTTPConnection(mock.base_url.removeprefix("http://"), timeout=10)
     with contextlib.closing(connection):
         connection.request("GET", f"/v1/generation/{job}", headers={"Authorization": mock.api_key})
@@ -231,7 +231,7 @@ LOST = [
 
 @pytest.mark.parametrize("ask", [by_requests, by_httpx, by_httpx_async], ids=lambda ask: ask.__name__)
 @pytest.mark.parametrize(("kind", "arguments"), LOST)
-def test_a_fault_raises_over_a_socket_what_it_raises_in_process(server, ask, kind, arguments):
+def test_a_fault_raises_the_same_exception_over_a_socket_and_in_process(server, ask, kind, arguments):
     raised = []
     for fake in (netmind_mock.start(), server.account()):
         with fake as mock:

@@ -1,4 +1,4 @@
-"""The fake in process: what a client meets, with which library it may, and how it ends."""
+"""The fake in process: its responses, its effect on other requests, and starting and stopping it."""
 
 import asyncio
 import io
@@ -16,8 +16,8 @@ from netmind_mock import InvalidInput
 from netmind_mock.journal.spend import spend_from_json
 
 
-class TestAnswering:
-    def test_a_job_of_thirteen_minutes_is_created_completed_and_downloaded(self, mock, ask):
+class TestResponses:
+    def test_a_job_of_13_minutes_is_created_completed_and_downloaded(self, mock, ask):
         status, created = ask("POST", URL, json=BODY)
         job = requests.models.complexjson.loads(created)
         mock.clock.advance(780)
@@ -32,13 +32,13 @@ class TestAnswering:
         assert ask("GET", f"{URL}/{job['id']}")[0] == 404
         assert mock.jobs[0].deleted
 
-    def test_the_kits_own_client_waits_in_no_time(self, mock, tmp_path):
-        made = GenerationClient().generate(BODY["model"], BODY["config"], tmp_path)
-        assert made.generation.is_completed
+    def test_the_client_of_this_kit_waits_in_no_time(self, mock, tmp_path):
+        generated = GenerationClient().generate(BODY["model"], BODY["config"], tmp_path)
+        assert generated.generation.is_completed
         assert 780 <= mock.clock.elapsed <= 1.05 * 780
         mock.polling().assert_polite()
 
-    def test_a_client_that_was_made_before_waits_in_no_time_too(self, tmp_path):
+    def test_a_client_that_was_created_before_the_fake_waits_in_no_time(self, tmp_path):
         client = GenerationClient("any", "https://api.netmind.ai")
         with netmind_mock.start(duration=780) as mock:
             assert client.generate(BODY["model"], BODY["config"], tmp_path).generation.is_completed
@@ -59,11 +59,11 @@ class TestAnswering:
         )
         assert [entry.model for entry in mock.requests("create")][-1] == "n"
 
-    def test_a_wsgi_client_is_answered_too(self, mock):
+    def test_a_wsgi_client_gets_responses(self, mock):
         response = mock.wsgi_app.test_client().post("/v1/generation", json=BODY, headers=AUTHORIZED)
         assert (response.status_code, len(mock.jobs)) == (200, 1)
 
-    def test_a_wsgi_client_meets_faults_of_the_connection_as_exceptions(self, mock):
+    def test_a_wsgi_client_gets_connection_level_faults_as_exceptions(self, mock):
         client = mock.wsgi_app.test_client()
         mock.fault("list", "reset")
         with pytest.raises(ConnectionResetError):
@@ -74,28 +74,28 @@ class TestAnswering:
         mock.fault("list", "truncate")
         assert len(client.get("/v1/generation", headers=AUTHORIZED).data) == 11
 
-    def test_another_base_url_is_answered_for(self, tmp_path):
+    def test_the_base_url_can_be_set(self, tmp_path):
         with netmind_mock.start(base_url="https://gateway.example/netmind/") as mock:
             client = GenerationClient()
-            made = client.generate(BODY["model"], BODY["config"], tmp_path)
+            generated = client.generate(BODY["model"], BODY["config"], tmp_path)
             assert client.base_url == mock.base_url == "https://gateway.example/netmind"
-        assert made.generation.results[0].url.startswith("https://gateway.example/netmind/files/")
+        assert generated.generation.results[0].url.startswith("https://gateway.example/netmind/files/")
 
-    def test_a_token_that_is_not_accepted_is_refused(self):
+    def test_an_unknown_api_key_is_rejected(self):
         with netmind_mock.start(api_key=["the-key"]) as mock:
             assert os.environ["NETMIND_API_KEY"] == mock.api_key == "the-key"
-            refused = requests.get(URL, headers=AUTHORIZED, timeout=5)
-        assert refused.status_code == 401
-        assert refused.headers["X-Mock-Hint"].startswith("this token is not accepted")
+            rejected = requests.get(URL, headers=AUTHORIZED, timeout=5)
+        assert rejected.status_code == 401
+        assert rejected.headers["X-Mock-Hint"].startswith("this API key is not accepted")
 
-    def test_sync_mode_takes_the_jobs_time(self, mock, ask):
+    def test_sync_mode_takes_as_long_as_the_job(self, mock, ask):
         body = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
         status, response = ask("POST", URL, json=body, timeout=1000)
         assert (status, b'"completed"' in response, mock.clock.elapsed) == (200, True, 780.0)
 
 
 class TestEnvironment:
-    def test_the_variables_lead_to_the_fake_and_are_put_back(self, monkeypatch):
+    def test_the_variables_point_to_the_fake_and_are_restored(self, monkeypatch):
         monkeypatch.setenv("NETMIND_BASE_URL", "before")
         with netmind_mock.start() as mock:
             assert os.environ["NETMIND_BASE_URL"] == mock.base_url == "https://api.netmind.ai"
@@ -110,7 +110,7 @@ class TestEnvironment:
         assert (requests.adapters.HTTPAdapter.send, httpx.HTTPTransport.handle_request) == before
         assert (responses.mock.registered(), len(responses.calls)) == ([], 0)
 
-    def test_what_fails_at_the_start_leaves_nothing_patched(self, monkeypatch):
+    def test_a_start_that_fails_leaves_nothing_patched(self, monkeypatch):
         monkeypatch.setattr("netmind_mock.testing.for_httpx.start", lambda _: 1 / 0)
         before = requests.adapters.HTTPAdapter.send
         with pytest.raises(ZeroDivisionError):
@@ -119,20 +119,20 @@ class TestEnvironment:
         assert "NETMIND_BASE_URL" not in os.environ
 
 
-class TestBesideOthers:
-    """What else the code under test calls is left to the rules of ``responses``."""
+class TestOtherRequests:
+    """Requests to other URLs are handled by ``responses``, or by httpx as usual."""
 
     @pytest.mark.usefixtures("mock")
-    def test_a_response_of_the_tests_own_comes_first(self):
+    def test_a_response_that_the_test_registered_takes_precedence(self):
         responses.add("POST", URL, status=418)
         assert by_requests("POST", URL, json=BODY)[0] == 418
         assert by_requests("GET", URL)[0] == 200
         responses.reset()
 
     @pytest.mark.usefixtures("mock")
-    def test_other_hosts_are_for_responses(self):
-        responses.add("GET", "https://other.example/", body=b"theirs")
-        assert by_requests("GET", "https://other.example/") == (200, b"theirs")
+    def test_other_hosts_are_handled_by_responses(self):
+        responses.add("GET", "https://other.example/", body=b"other")
+        assert by_requests("GET", "https://other.example/") == (200, b"other")
         with pytest.raises(requests.ConnectionError, match="Connection refused by Responses"):
             by_requests("GET", "https://unknown.example/")
         responses.reset()
@@ -142,35 +142,35 @@ class TestBesideOthers:
         "https://api.netmind.ai:444/v1/generation", "https://api.netmind.ai@evil.example/v1/generation",
     ])  # fmt: skip
     @pytest.mark.usefixtures("mock")
-    def test_urls_that_resemble_the_apis_are_not_answered(self, url):
+    def test_urls_similar_to_the_apis_are_not_intercepted(self, url):
         with pytest.raises(requests.ConnectionError, match="Connection refused by Responses"):
             by_requests("GET", url)
 
     @responses.activate
     def test_it_works_within_activate(self):
-        responses.add("GET", "https://other.example/", body=b"theirs")
+        responses.add("GET", "https://other.example/", body=b"other")
         with netmind_mock.start():
             assert by_requests("GET", URL)[0] == 200
-        assert by_requests("GET", "https://other.example/")[1] == b"theirs"
+        assert by_requests("GET", "https://other.example/")[1] == b"other"
 
     @pytest.mark.usefixtures("mock")
     def test_activate_works_within_it(self):
         @responses.activate
-        def theirs():
-            responses.add("GET", "https://other.example/", body=b"theirs")
+        def other():
+            responses.add("GET", "https://other.example/", body=b"other")
             return by_requests("GET", "https://other.example/")[1], by_requests("GET", URL)[0]
 
-        assert theirs() == (b"theirs", 200)
+        assert other() == (b"other", 200)
 
-    def test_a_mock_of_the_tests_own_can_be_used(self):
+    def test_another_requests_mock_can_be_used(self):
         with responses.RequestsMock() as registry, netmind_mock.start(requests_mock=registry):
             assert by_requests("GET", URL)[0] == 200
 
-    def test_a_fake_that_nobody_called_is_no_mistake_to_responses(self):
+    def test_responses_does_not_complain_about_a_fake_without_requests(self):
         with responses.RequestsMock(assert_all_requests_are_fired=True) as registry:
             netmind_mock.start(requests_mock=registry).start().stop()
 
-    def test_the_inner_of_two_fakes_answers(self, mock, ask):
+    def test_the_inner_of_two_fakes_is_used(self, mock, ask):
         with netmind_mock.start() as inner:
             ask("POST", URL, json=BODY)
             assert (len(inner.jobs), len(mock.jobs)) == (1, 0)
@@ -178,16 +178,16 @@ class TestBesideOthers:
         assert (len(inner.jobs), len(mock.jobs)) == (1, 1)
 
     @pytest.mark.usefixtures("mock")
-    def test_httpx_goes_elsewhere_as_before(self):
+    def test_httpx_sends_requests_to_other_hosts(self):
         with pytest.raises(httpx.ConnectError):
             httpx.get("http://127.0.0.1:9/")
 
 
 class TestNothingLeavesTheMachine:
-    """What is meant for the API is answered here while a fake is started, or it would be paid for."""
+    """While a fake is started, no request to the API's URLs is sent for real: it would be billed."""
 
     @pytest.mark.usefixtures("mock")
-    def test_whatever_is_done_to_responses(self):
+    def test_if_responses_is_stopped_or_reset(self):
         with responses.mock:
             assert by_requests("GET", URL)[0] == 200
         assert by_requests("GET", URL)[0] == 200
@@ -195,22 +195,22 @@ class TestNothingLeavesTheMachine:
         assert by_requests("GET", URL)[0] == 200
 
     @pytest.mark.usefixtures("mock")
-    def test_a_mock_that_passes_it_through(self):
-        with responses.RequestsMock() as theirs:
-            theirs.add_passthru("https://api.netmind.ai")
+    def test_if_another_mock_passes_it_through(self):
+        with responses.RequestsMock() as other:
+            other.add_passthru("https://api.netmind.ai")
             assert by_requests("GET", URL)[0] == 200
 
     @responses.activate
-    def test_within_activate_after_a_reset(self):
+    def test_if_responses_is_reset_within_activate(self):
         with netmind_mock.start():
             responses.reset()
             assert by_requests("GET", URL)[0] == 200
 
     @pytest.mark.usefixtures("mock")
-    def test_without_the_s_of_https(self, ask):
+    def test_if_the_client_uses_http_by_mistake(self, ask):
         assert ask("GET", URL.replace("https:", "http:"))[0] == 200
 
-    def test_a_mock_of_httpx_that_was_there_before_is_there_again(self, monkeypatch):
+    def test_an_earlier_mock_of_httpx_is_restored(self, monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr(httpx.HTTPTransport, "handle_request", lambda *_: httpx.Response(299))
             with netmind_mock.start():
@@ -221,20 +221,20 @@ class TestNothingLeavesTheMachine:
             httpx.get("http://127.0.0.1:9/")
 
 
-class TestOrders:
-    def test_the_next_job_goes_as_ordered(self, mock, tmp_path):
+class TestScenariosAndFaults:
+    def test_a_scenario_for_the_next_job(self, mock, tmp_path):
         mock.next_job("failed", reason="no GPU")
         with pytest.raises(GenerationFailed, match="no GPU"):
             GenerationClient().generate(BODY["model"], BODY["config"], tmp_path)
 
-    def test_every_job_goes_as_ordered(self, mock):
+    def test_a_scenario_for_every_job(self, mock):
         mock.every_job("stuck", model="Qwen/*")
         client = GenerationClient()
         with pytest.raises(WaitTimeout):
             client.wait(client.create(**BODY), timeout=900)
         assert client.wait(client.create("google/nano-banana", {"prompt": "x"})).is_completed
 
-    def test_a_job_is_ended_by_hand(self, mock):
+    def test_a_job_is_completed_or_made_to_fail_by_hand(self, mock):
         mock.next_job("by_hand", times=2)
         client = GenerationClient()
         one, other = client.create(**BODY), client.create(**BODY)
@@ -254,28 +254,28 @@ class TestOrders:
                 client.wait(client.create("Qwen/Qwen-Image", {"prompt": "green tea"}))
             assert mock.spend.total == pytest.approx(0.04)
 
-    def test_the_control_api_knows_as_well_what_a_client_received(self):
+    def test_the_control_api_reports_the_same_spend(self):
         with netmind_mock.start() as mock:
             mock.fault("create", "delay", seconds=1)
             url, headers = f"{mock.base_url}/v1/generation", {"Authorization": mock.api_key}
-            for _ in range(2):  # received, though late: asked for twice on purpose
+            for _ in range(2):  # both responses were received, so nothing was billed twice by mistake
                 requests.post(url, json=BODY, headers=headers, timeout=5)
             with httpx.Client(transport=httpx.WSGITransport(mock.wsgi_app)) as control:
-                told = control.get("http://localhost/__mock/spend").json()
-            assert spend_from_json(told) == mock.spend
+                response = control.get("http://localhost/__mock/spend").json()
+            assert spend_from_json(response) == mock.spend
             assert mock.spend.twice == ()
 
-    def test_an_order_that_nobody_used_fails_where_it_was_written(self):
+    def test_an_unused_scenario_fails_and_names_its_line(self):
         with pytest.raises(AssertionError) as failed, netmind_mock.start() as mock:
             mock.next_job("failed")
-        assert f"next_job('failed'), written in {__file__}:" in str(failed.value)
-        assert "What came: no request." in str(failed.value)
+        assert f"next_job('failed') at {__file__}:" in str(failed.value)
+        assert "Requests your client sent: none." in str(failed.value)
 
-    def test_that_can_be_switched_off(self):
+    def test_unused_scenarios_can_be_allowed(self):
         with netmind_mock.start(unused="ignore") as mock:
             mock.next_job("failed")
 
-    def test_a_failure_of_the_tests_own_is_not_hidden_by_it(self):
+    def test_an_unused_scenario_does_not_hide_another_failure(self):
         def failing():
             with netmind_mock.start() as mock:
                 mock.next_job("failed")
@@ -284,54 +284,54 @@ class TestOrders:
         with pytest.raises(ZeroDivisionError):
             failing()
 
-    def test_reset_forgets_everything(self, mock):
+    def test_reset_deletes_everything(self, mock):
         mock.next_job("failed")
         GenerationClient().create(**BODY)
         mock.reset()
         assert (mock.jobs, mock.journal, mock.unused()) == ([], [], [])
 
-    def test_what_was_ordered_for_every_job_can_be_taken_away(self, mock):
+    def test_rules_can_be_removed(self, mock):
         mock.every_job("failed")
         mock.clear_rules()
         mock.every_job("slow", after=5)
         client = GenerationClient()
         assert client.wait(client.create(**BODY)).is_completed
 
-    def test_faults_can_be_taken_away(self, mock):
+    def test_faults_can_be_removed(self, mock):
         mock.fault("list", "status", times=None)
         mock.clear_faults()
         assert by_requests("GET", URL)[0] == 200
 
 
 class TestUnstarted:
-    def test_one_that_is_started_is_not_started_again(self):
+    def test_a_started_fake_cannot_be_started_again(self):
         mock = netmind_mock.start().start()
-        with pytest.raises(RuntimeError, match="this fake is started already"):
+        with pytest.raises(RuntimeError, match="this fake is already started"):
             mock.start()
         mock.stop()
         assert "NETMIND_BASE_URL" not in os.environ
         with mock:
             assert os.environ["NETMIND_BASE_URL"] == mock.base_url
 
-    def test_orders_to_a_fake_that_was_never_started_are_refused(self):
+    def test_a_fake_that_was_never_started_cannot_be_used(self):
         with pytest.raises(RuntimeError, match="this fake was never started"):
             netmind_mock.start().next_job("failed")
         with pytest.raises(RuntimeError, match="this fake was never started"):
             _ = netmind_mock.start().journal
 
-    def test_one_that_is_used_as_a_wsgi_application_needs_no_start(self):
+    def test_a_wsgi_application_needs_no_start(self):
         mock = netmind_mock.start()
         mock.wsgi_app.test_client().post("/v1/generation", json=BODY, headers=AUTHORIZED)
         assert len(mock.jobs) == 1
 
-    def test_verdicts_can_be_had_after_the_end(self):
+    def test_assertions_work_after_the_end(self):
         with netmind_mock.start() as mock:
             by_requests("POST", URL, json=BODY)
         mock.assert_created()
 
 
 class TestDecorator:
-    def test_each_call_has_a_fake_of_its_own(self):
+    def test_each_call_gets_a_new_fake(self):
         @netmind_mock.start(profile="observed")
         def make(name, mock, *, prompt):
             by_requests("POST", URL, json={"model": name, "config": {"prompt": prompt}})
@@ -342,7 +342,7 @@ class TestDecorator:
         assert make.__name__ == "make"
 
     @pytest.mark.parametrize("wrong", [lambda: None, type("C", (), {}), (lambda mock: (yield mock))])
-    def test_what_cannot_be_handed_a_fake_is_refused(self, wrong):
+    def test_other_callables_are_rejected(self, wrong):
         with pytest.raises(TypeError, match=r"netmind_mock\.start\(\)"):
             netmind_mock.start()(wrong)
 
@@ -367,13 +367,13 @@ class TestDecorator:
         ({"rules": "nowhere.toml"}, "rules: expected a file that exists, got 'nowhere.toml'"),
     ],
 )
-def test_a_fake_that_cannot_be_is_refused(arguments, message):
+def test_invalid_options_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         netmind_mock.start(**arguments)
 
 
-def test_polling_of_no_job_in_particular_needs_a_single_one(mock):
-    with pytest.raises(InvalidInput, match="there are 0 jobs; say which"):
+def test_polling_without_a_job_needs_exactly_one_job(mock):
+    with pytest.raises(InvalidInput, match="there are 0 jobs; pass one of them"):
         mock.polling()
     with pytest.raises(InvalidInput, match="expected a generation or its id, got int"):
         mock.complete(3)

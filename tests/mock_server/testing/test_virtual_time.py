@@ -1,4 +1,4 @@
-"""Virtual time: it passes when somebody sleeps, and nobody else's time changes."""
+"""The virtual clock: it advances when code sleeps, and does not affect Python's own modules."""
 
 import asyncio
 import datetime
@@ -23,9 +23,9 @@ def clock():
 
 @pytest.fixture
 def module():
-    """A module that took its own names from ``time`` and ``asyncio``, as code under test does."""
+    """A module that imported names from ``time`` and ``asyncio``, as code under test may do."""
     module = types.ModuleType("code_under_test")
-    exec(  # noqa: S102 - a module of our own
+    exec(  # noqa: S102 - the code is above
         "import time, asyncio\nfrom time import sleep, monotonic as now\nfrom asyncio import sleep as nap\n"
         "def through_names():\n    began = now(); sleep(3); return now() - began\n"
         "def through_modules():\n    began = time.monotonic(); time.sleep(4); return time.monotonic() - began\n"
@@ -38,7 +38,7 @@ def module():
     del sys.modules["code_under_test"]
 
 
-def test_it_stands_until_somebody_sleeps(clock):
+def test_it_advances_only_when_code_sleeps(clock):
     assert (clock.now(), clock.elapsed) == (NOON, 0.0)
     clock.sleep(1200)
     assert (clock.now(), clock.elapsed, clock.monotonic(), clock.time()) == (
@@ -49,7 +49,7 @@ def test_it_stands_until_somebody_sleeps(clock):
     )
 
 
-def test_it_can_be_put_back_to_where_it_was(clock):
+def test_it_can_be_set_to_a_saved_state(clock):
     clock.advance(0.000_001)
     before = clock.state()
     clock.advance(100)
@@ -57,18 +57,18 @@ def test_it_can_be_put_back_to_where_it_was(clock):
     assert clock.elapsed == 0.000_001
 
 
-def test_nobody_sleeps_backwards(clock):
+def test_a_negative_sleep_raises(clock):
     with pytest.raises(ValueError, match="sleep length must be non-negative"):
         clock.sleep(-1)
 
 
-def test_waiting_for_a_moment_sends_it_there(clock):
+def test_waiting_for_a_moment_advances_it_to_this_moment(clock):
     clock.wait_until(NOON + 60)
     clock.wait_until(NOON + 30)
     assert clock.elapsed == 60
 
 
-def test_code_that_sleeps_is_coupled_by_the_names_that_it_took(clock, module):
+def test_imported_names_are_replaced(clock, module):
     clock.patch_sleep()
     began = time.perf_counter
     assert (module.through_names(), module.through_modules()) == (3.0, 4.0)
@@ -76,19 +76,19 @@ def test_code_that_sleeps_is_coupled_by_the_names_that_it_took(clock, module):
     assert began is time.perf_counter
 
 
-def test_all_clocks_of_the_code_agree(clock, module):
+def test_all_clocks_are_replaced(clock, module):
     clock.patch_sleep()
     clock.sleep(2)
     assert module.clocks() == (NOON + 2, (int(NOON) + 2) * 10**9, 2.0, 2 * 10**9, 2 * 10**9)
 
 
-def test_async_code_that_sleeps_is_coupled_too(clock, module):
+def test_asyncio_sleep_is_replaced(clock, module):
     clock.patch_sleep()
     asyncio.run(module.napping())
     assert clock.elapsed == 11.0
 
 
-def test_tasks_that_sleep_at_once_sleep_at_once(clock):
+def test_concurrent_tasks_share_virtual_time(clock):
     order = []
 
     async def sleeper(name, *pauses):
@@ -103,7 +103,7 @@ def test_tasks_that_sleep_at_once_sleep_at_once(clock):
     assert order == [("b", 3.0), ("b", 6.0), ("a", 10.0), ("a", 20.0), ("b", 21.0)]
 
 
-def test_a_task_that_does_something_between_its_sleeps_is_not_overtaken(clock):
+def test_the_clock_waits_for_a_task_that_works_between_its_sleeps(clock):
     ticks = []
 
     async def nothing():
@@ -122,10 +122,10 @@ def test_a_task_that_does_something_between_its_sleeps_is_not_overtaken(clock):
     assert (ticks, clock.elapsed) == ([1.0, 2.0, 3.0, 4.0, 5.0], 10.0)
 
 
-def test_a_module_that_is_imported_meanwhile_gets_real_time_back(clock, module):
+def test_a_name_that_was_imported_while_patched_uses_real_time_later(clock, module):
     clock.patch_sleep()
     late = types.ModuleType("late")
-    exec("from time import sleep, monotonic", late.__dict__)  # noqa: S102 - a module of our own
+    exec("from time import sleep, monotonic", late.__dict__)  # noqa: S102 - the code is above
     clock.unpatch_sleep()
     assert late.monotonic() == pytest.approx(time.monotonic(), abs=5)
     other = VirtualClock()
@@ -135,7 +135,7 @@ def test_a_module_that_is_imported_meanwhile_gets_real_time_back(clock, module):
     assert (clock.elapsed, other.elapsed) == (0.0, 9.0)
 
 
-def test_of_two_clocks_the_last_counts_whatever_ends_first(clock, module):
+def test_of_two_clocks_the_last_one_is_used(clock, module):
     other = VirtualClock()
     clock.patch_sleep()
     other.patch_sleep()
@@ -149,7 +149,7 @@ def test_of_two_clocks_the_last_counts_whatever_ends_first(clock, module):
     assert not hasattr(time.sleep, "__wrapped__")
 
 
-def test_who_sleeps_for_ever_is_left_to_it(clock):
+def test_an_infinite_sleep_does_not_advance_the_clock(clock):
     async def main():
         forever = asyncio.create_task(clock.async_sleep(float("inf")))
         await clock.async_sleep(5)
@@ -159,7 +159,7 @@ def test_who_sleeps_for_ever_is_left_to_it(clock):
     assert clock.elapsed == 5.0
 
 
-def test_a_task_that_is_cancelled_holds_up_nobody(clock):
+def test_a_cancelled_task_does_not_delay_others(clock):
     async def main():
         sleeper = asyncio.create_task(clock.async_sleep(1))
         other = asyncio.create_task(clock.async_sleep(5))
@@ -171,7 +171,7 @@ def test_a_task_that_is_cancelled_holds_up_nobody(clock):
     assert clock.elapsed == 5.0
 
 
-def test_a_result_is_returned_as_asyncio_does(clock):
+def test_async_sleep_returns_the_result(clock):
     assert asyncio.run(clock.async_sleep(1, "done")) == "done"
 
 
@@ -188,7 +188,7 @@ def test_pythons_own_modules_keep_real_time(clock):
     assert clock.elapsed == 0.0
 
 
-def test_everything_is_put_back(clock, module):
+def test_everything_is_restored(clock, module):
     before = (time.sleep, time.monotonic, time.time, asyncio.sleep, module.sleep, module.nap)
     clock.patch_sleep()
     assert module.sleep is not before[4]
@@ -196,19 +196,19 @@ def test_everything_is_put_back(clock, module):
     assert (time.sleep, time.monotonic, time.time, asyncio.sleep, module.sleep, module.nap) == before
 
 
-def test_it_can_hold_within_a_block_alone(clock, module):
+def test_it_can_be_limited_to_a_with_block(clock, module):
     with clock.patch_sleep():
         module.through_names()
     assert module.sleep is time.sleep
     assert clock.elapsed == 3.0
 
 
-def test_coupling_twice_is_coupling_once(clock, module):
+def test_patching_twice_has_no_effect(clock, module):
     assert clock.patch_sleep() is clock.patch_sleep()
     clock.unpatch_sleep()
     assert module.sleep is time.sleep
 
 
-def test_dates_are_left_alone(clock):
+def test_datetime_keeps_real_time(clock):
     clock.patch_sleep()
     assert abs(datetime.datetime.now(datetime.UTC).timestamp() - NOON) > 86_400

@@ -1,5 +1,5 @@
-"""The dashboard: pages over the operations of the control API.
+"""The dashboard: HTML pages that show and call the operations of the control API.
 
-``routes`` has one view per page, ``forms`` reads what a form sends, ``views`` and ``journal`` compute what
-the pages show, as values, and ``commands`` the shell commands that a user can copy.
+``routes`` has one view per page, ``forms`` parses form fields, ``views`` and ``journal`` compute the values
+that the templates show, and ``commands`` creates the shell commands and the tests that a user can copy.
 """

@@ -1,4 +1,4 @@
-"""What a person can copy from a page: a curl command for each button, a request and a test for each job."""
+"""Commands to copy from the dashboard: curl for each button, a create request and a test for each job."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _JSON = "-H 'Content-Type: application/json'"
 
 
 def curl_of(base_url: str, operation: str, payload: Mapping[str, Any]) -> str:
-    """Return the command that does an operation, as a button with these fields does."""
+    """Return the curl command that runs an operation, as a button with these fields does."""
     one = OPERATIONS_BY_NAME[operation]
     body = dict(payload)
     path = one.path.replace("{id}", str(body.pop("id", "")))
     command = f"curl {base_url}/__mock/{path}"
-    if body.pop("account", ""):  # only its account can change it
+    if body.pop("account", ""):  # a clock of its own is changed with its API key only
         command += ' -H "Authorization: Bearer $NETMIND_API_KEY"'
     if one.method != "POST":
         return f"{command} -X {one.method}"
@@ -32,13 +32,13 @@ def curl_of(base_url: str, operation: str, payload: Mapping[str, Any]) -> str:
 
 
 def create_of(request: str = _EXAMPLE) -> str:
-    """Return the command that sends a create request."""
+    """Return the curl command that sends a create request."""
     where = '"$NETMIND_BASE_URL/v1/generation" -H "Authorization: Bearer $NETMIND_API_KEY"'
     return f"curl {where} {_JSON} -d {shlex.quote(request)}"
 
 
 def pytest_of(shown: Shown) -> str:
-    """Return a test that creates the same job, and lets it go the same way."""
+    """Return the source of a pytest test that creates the same job with the same scenario."""
     scenario = f"    netmind_mock.next_job({shown.scenario!r})\n" if shown.scenario else ""
     return (
         "import requests\n\n\n"

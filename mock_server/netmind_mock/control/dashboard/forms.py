@@ -1,4 +1,4 @@
-"""From the fields of a form to the arguments of an operation."""
+"""Convert the fields of a form to the arguments of an operation."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ from netmind_mock.validation import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# All other fields are text.
+# Fields with numbers and booleans. All other fields are text.
 _VALUES = ("advance", "speed", "times", "freeze")
-# A form's own field ``operation`` says which operation of the control API it asks for.
+# A form's field ``operation`` is the operation of the control API, so a fault's operation has another name.
 _NAMES = {"fault_of": "operation"}
 
 
 def arguments_of(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Return a form's fields as the arguments of an operation.
+    """Return the arguments of an operation from a form's fields.
+
+    The field ``arguments`` contains further arguments, such as ``code=503 message="no GPU"``.
 
     Raises:
-        InvalidInput: The field ``arguments`` is not of the form ``code=503 message="no GPU"``.
+        InvalidInput: The field ``arguments`` cannot be parsed.
     """
     chosen = {
         _NAMES.get(name, name): _value(value) if name in _VALUES else value
         for name, value in fields.items()
         if name != "arguments"
     }
-    return {**_written(fields.get("arguments", "")), **chosen}
+    return {**_parsed(fields.get("arguments", "")), **chosen}
 
 
-def _written(text: str) -> dict[str, Any]:
+def _parsed(text: str) -> dict[str, Any]:
     try:
         words = shlex.split(text)
     except ValueError:
@@ -42,7 +44,7 @@ def _written(text: str) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """Return a number, true or false, where a text is one."""
+    """Return a number or a boolean if the text is one; otherwise the text."""
     if text in ("true", "false"):
         return text == "true"
     for kind in (int, float):

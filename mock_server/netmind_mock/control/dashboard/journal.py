@@ -1,11 +1,13 @@
-"""The journal on its page: each request, what of it breaks the contract, and what was created twice."""
+"""The values of the journal page: requests, violations of the API contract, and repeated creates."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netmind_contracts import library
 from netmind_mock.control.dashboard.views import PAGE_LENGTH, moment, shortened
+from netmind_mock.journal.spend import spend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +26,7 @@ _RESPONSES = {
 
 
 class Violation(NamedTuple):
-    """A violation of the contract: in which message, where, which rule, the expected and the actual value."""
+    """A violation of the contract: the message, the place in it, the rule, the expected and actual value."""
 
     message: str
     where: str
@@ -34,7 +36,12 @@ class Violation(NamedTuple):
 
 
 class ShownRequest(NamedTuple):
-    """A request in the table."""
+    """A row of the table of requests.
+
+    Attributes:
+        same_as: The number of the account's earlier create that this one repeats; 0 if it is no repeat.
+        billed_twice: Whether the response to the earlier one was lost, as ``spend`` reports.
+    """
 
     number: int
     at: str
@@ -45,40 +52,56 @@ class ShownRequest(NamedTuple):
     milliseconds: str
     job_id: str
     fault: str
-    broken: list[Violation]
+    violations: list[Violation]
     same_as: int
+    billed_twice: bool
     body: str
     response: str
 
 
 class Requests(NamedTuple):
-    """A page of the journal, newest first; ``before`` is the last one's number, if there are more."""
+    """A page of the journal, newest first.
 
-    asked: list[ShownRequest]
+    Attributes:
+        shown: The requests on this page.
+        matching: The number of requests that match the filters, from this page on.
+        dropped: The number of requests that the journal dropped because it was full.
+        before: The number of the last request on this page if more follow; otherwise 0.
+    """
+
+    shown: list[ShownRequest]
     matching: int
     dropped: int
     before: int
 
 
 def requests_of(fake: Fake, query: Mapping[str, str]) -> Requests:
-    """The requests that fit ``operation``, ``status`` (such as 4 for 4xx) and ``text``, before ``before``."""
+    """Return a page of the requests that match a query.
+
+    Args:
+        fake: The fake whose journal it is.
+        query: The filters ``operation``, ``status`` (``4`` for 4xx) and ``text``. With ``before``, only
+            requests with a lower number.
+    """
     operation = query.get("operation") or None
-    everything = fake.journal.entries(operation=operation)
-    same = _duplicates(everything)
-    fitting = [entry for entry in reversed(everything) if _fits(entry, query)]
+    entries = fake.journal.entries(operation=operation)
+    same_as = _duplicates(entries)
+    billed_twice = _billed_twice(fake, entries)
+    same_as |= billed_twice
+    matching = [entry for entry in reversed(entries) if _matches(entry, query)]
     before = query.get("before", "")
     if before.isdecimal():
-        fitting = [entry for entry in fitting if entry.number < int(before)]
-    page = fitting[:PAGE_LENGTH]
+        matching = [entry for entry in matching if entry.number < int(before)]
+    page = matching[:PAGE_LENGTH]
     return Requests(
-        [_asked(entry, same.get(entry.number, 0)) for entry in page],
-        len(fitting),
+        [_shown(entry, same_as.get(entry.number, 0), entry.number in billed_twice) for entry in page],
+        len(matching),
         fake.journal.dropped(),
-        page[-1].number if len(fitting) > PAGE_LENGTH else 0,
+        page[-1].number if len(matching) > PAGE_LENGTH else 0,
     )
 
 
-def _fits(entry: Entry, query: Mapping[str, str]) -> bool:
+def _matches(entry: Entry, query: Mapping[str, str]) -> bool:
     status, text = query.get("status", ""), query.get("text", "").lower()
     if status and not str(entry.status).startswith(status):
         return False
@@ -86,19 +109,32 @@ def _fits(entry: Entry, query: Mapping[str, str]) -> bool:
 
 
 def _duplicates(entries: Iterable[Entry]) -> dict[int, int]:
-    """Creates of an account that ask for what an earlier one did, and the number of that one."""
+    """Return the creates that repeat an earlier one of their account: their numbers, with the first one's."""
     first: dict[tuple[str | None, str], int] = {}
-    same = {}
+    same_as = {}
     for entry in entries:
         if not entry.created:
             continue
         earlier = first.setdefault((entry.user_id, entry.body), entry.number)
         if earlier != entry.number:
-            same[entry.number] = earlier
-    return same
+            same_as[entry.number] = earlier
+    return same_as
 
 
-def _asked(entry: Entry, same_as: int) -> ShownRequest:
+def _billed_twice(fake: Fake, entries: Iterable[Entry]) -> dict[int, int]:
+    """Return the creates that ``spend`` reports as billed twice: their numbers, with the first one's.
+
+    A create that repeats one whose response was received is not among them: the client may want two results.
+    """
+    creates: dict[str | None, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.operation == "create":
+            creates[entry.user_id].append(entry)
+    spends = [spend(of_account, fake.prices, sure=fake.knows_losses) for of_account in creates.values()]
+    return {twice.again: twice.first for one in spends for twice in one.twice}
+
+
+def _shown(entry: Entry, same_as: int, billed_twice: bool) -> ShownRequest:
     return ShownRequest(
         entry.number,
         moment(entry.at),
@@ -109,15 +145,16 @@ def _asked(entry: Entry, same_as: int) -> ShownRequest:
         f"{entry.seconds * 1000:.1f}",
         entry.job_id,
         entry.fault,
-        list(_broken(entry)),
+        list(_violations_of(entry)),
         same_as,
+        billed_twice,
         entry.body,
         entry.response,
     )
 
 
-def _broken(entry: Entry) -> Iterable[Violation]:
-    """What of the request and of a successful response violates its schema."""
+def _violations_of(entry: Entry) -> Iterable[Violation]:
+    """Yield the violations of the request's schema, and of a successful response's schema."""
     if entry.operation == "create":
         yield from _violations("request", "create-request", entry.json)
     schema = _RESPONSES.get(entry.operation)

@@ -1,4 +1,4 @@
-"""What the pages show, as plain values. Pure but for reading the fake."""
+"""The values that the templates show. These functions read the fake and do not change it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ICONS = {
 
 
 class Mode(NamedTuple):
-    """How the fake runs, for the head of each page."""
+    """The configuration of the fake, shown at the top of each page."""
 
     profile: str
     clock: str
@@ -42,7 +42,7 @@ class Mode(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A job in the table; ages in words, prices in the currency of the prices."""
+    """A row of the table of jobs. The price is in the currency of the configured prices."""
 
     id: str
     model: str
@@ -57,14 +57,14 @@ class Row(NamedTuple):
 
 
 class Jobs(NamedTuple):
-    """A page of the table, newest first.
+    """A page of the table of jobs, newest first.
 
     Attributes:
-        rows: The jobs.
-        matching: How many jobs fit the filters, on all pages.
-        of: How many jobs there are.
-        before: The last row's id, if there are more.
-        accounts: Whose jobs there are.
+        rows: The jobs on this page.
+        matching: The number of jobs that match the filters, on all pages.
+        of: The number of all jobs.
+        before: The id of the last job on this page if more follow; otherwise empty.
+        accounts: The accounts that have jobs.
     """
 
     rows: list[Row]
@@ -75,7 +75,7 @@ class Jobs(NamedTuple):
 
 
 class TimelineStep(NamedTuple):
-    """A stage on the timeline: positions from 0 to 1000, and when it begins, in seconds from creation."""
+    """A stage on the timeline. It begins after creation; ``left`` and ``width`` are from 0 to 1000."""
 
     status: str
     icon: str
@@ -86,7 +86,7 @@ class TimelineStep(NamedTuple):
 
 
 class ShownResult(NamedTuple):
-    """A result to be shown: its kind and its path on this server, or its text."""
+    """A result: its kind, and its path on this server or its text."""
 
     kind: str
     path: str
@@ -111,15 +111,15 @@ class Shown(NamedTuple):
 
 
 def mode_of(fake: Fake) -> Mode:
-    """Return how the fake runs."""
+    """Return the configuration of the fake."""
     return Mode(fake.profile.name, clock_in_words(fake), fake.store.name)
 
 
 def clock_in_words(fake: Fake) -> str:
-    """Whether everybody's clock runs, and how fast."""
+    """Return the state of the clock of all accounts: its time, its speed, or that it is frozen."""
     clock = fake.accounts.clock(None)
     if not isinstance(clock, SimulatedClock):
-        return "a clock of its own"
+        return "custom clock"
     shown = moment(clock.now())
     if clock.frozen:
         return f"frozen at {shown}"
@@ -127,45 +127,51 @@ def clock_in_words(fake: Fake) -> str:
 
 
 def jobs_of(fake: Fake, query: Mapping[str, str]) -> Jobs:
-    """The jobs that fit the filters ``status``, ``model``, ``account`` and ``text``, after ``before``."""
-    everybody = fake.store.page(None)
-    accounts = list(dict.fromkeys(job.user_id for job in reversed(everybody)))[:PAGE_LENGTH]
-    fitting = everybody[::-1]
+    """Return a page of the jobs that match a query.
+
+    Args:
+        fake: The fake whose jobs they are.
+        query: The filters ``status``, ``model``, ``account`` and ``text``. With ``before``, the jobs after
+            the job of this id.
+    """
+    all_jobs = fake.store.page(None)
+    accounts = list(dict.fromkeys(job.user_id for job in reversed(all_jobs)))[:PAGE_LENGTH]
+    matching = all_jobs[::-1]
     if any(query.get(name) for name in FILTERS):
-        fitting = [job for job in fitting if _fits(fake, job, query)]
+        matching = [job for job in matching if _matches(fake, job, query)]
     before = query.get("before", "")
-    first = next((number for number, job in enumerate(fitting, 1) if job.id == before), 0) if before else 0
-    page = fitting[first : first + PAGE_LENGTH]
+    first = next((number for number, job in enumerate(matching, 1) if job.id == before), 0) if before else 0
+    page = matching[first : first + PAGE_LENGTH]
     polls = fake.journal.polls([job.id for job in page])
-    more = first + PAGE_LENGTH < len(fitting)
+    more = first + PAGE_LENGTH < len(matching)
     return Jobs(
         [row_of(fake, job, polls[job.id]) for job in page],
-        len(fitting),
-        len(everybody),
+        len(matching),
+        len(all_jobs),
         page[-1].id if more else "",
         accounts,
     )
 
 
-def _fits(fake: Fake, job: Job, query: Mapping[str, str]) -> bool:
+def _matches(fake: Fake, job: Job, query: Mapping[str, str]) -> bool:
     account, model, text, status = (query.get(name, "") for name in ("account", "model", "text", "status"))
     if (account and job.user_id != account) or (model and model.lower() not in job.model.lower()):
         return False
     if text:
-        looked_through = f"{job.id} {job.model} {job.config.decode(errors='replace')}"
-        if text.lower() not in looked_through.lower():
+        searched = f"{job.id} {job.model} {job.config.decode(errors='replace')}"
+        if text.lower() not in searched.lower():
             return False
     return not status or status_of(fake, job) == status
 
 
 def status_of(fake: Fake, job: Job) -> str:
-    """A job's status in our words; a deleted one's is ``deleted``."""
+    """Return the status of a job as ``Status`` names it (a profile may differ), or ``deleted``."""
     now = fake.accounts.clock(job.user_id).now()
     return "deleted" if job.is_deleted(now) else str(status_at(job, now).status)
 
 
 def row_of(fake: Fake, job: Job, polls: int) -> Row:
-    """A job as a row."""
+    """Return the row of a job."""
     now = fake.accounts.clock(job.user_id).now()
     status = status_of(fake, job)
     results = results_of(fake, job, now)
@@ -210,7 +216,7 @@ def shown_job(fake: Fake, job: Job, base_url: str) -> Shown:
 
 
 def results_of(fake: Fake, job: Job, now: float) -> list[ShownResult]:
-    """What a completed job resulted in; nothing of others."""
+    """Return the results of a completed job; an empty list for other jobs."""
     if job.is_deleted(now) or status_at(job, now).status is not Status.COMPLETED:
         return []
     data = wire.generation(job, now, fake.profile, "")["result"].get("data", [])
@@ -223,7 +229,7 @@ def results_of(fake: Fake, job: Job, now: float) -> list[ShownResult]:
 
 
 def _path_of(result: Mapping[str, str]) -> str:
-    """Where a page gets a result file: not as a client does, since a look is nothing for the journal."""
+    """Return the path of a result file for the dashboard, whose requests are not in the journal."""
     if "file_id" not in result:
         return ""
     _, mark, query = result["url"].partition("?")
@@ -231,7 +237,7 @@ def _path_of(result: Mapping[str, str]) -> str:
 
 
 def next_event(jobs: Iterable[Job], now: float) -> float | None:
-    """Seconds until the first of these jobs changes by itself; None if none does."""
+    """Return the seconds until the first stage change of these jobs; None if no stage is to come."""
     first = math.inf
     for job in jobs:
         if job.deleted_at is not None:
@@ -244,7 +250,7 @@ def next_event(jobs: Iterable[Job], now: float) -> float | None:
 
 
 def _steps(job: Job, now: float) -> list[TimelineStep]:
-    """The stages that were, and those that are to come."""
+    """Return the past and the planned stages of a job."""
     span = _span(job, now)
     reached = stages_until(job, now)
     coming = [] if job.deleted_at is not None else job.plan.stages[len(reached) :]
@@ -266,12 +272,13 @@ def _steps(job: Job, now: float) -> list[TimelineStep]:
 
 
 def _span(job: Job, now: float) -> float:
-    """The seconds that the timeline shows."""
+    """Return the length of the timeline in seconds."""
     ends = [stage.begins + job.plan.queued_for for stage in job.plan.stages if stage.begins < math.inf]
     return max(*ends, now - job.created_at if not has_ended(job, now) else 0.0, 0.001) * 1.05
 
 
 def _place(seconds: float, span: float) -> float:
+    """Return the position on the timeline, from 0 to 1000."""
     return round(min(max(seconds / span, 0.0), 1.0) * 1000, 1)
 
 
@@ -284,7 +291,7 @@ def _prompt_of(job: Job) -> str:
 
 
 def pretty(document: Any) -> str:
-    """JSON for people, cut if it is long."""
+    """Return indented JSON, truncated if it is long."""
     text = json.dumps(document, indent=2, ensure_ascii=False)
     if len(text) <= _MAX_JSON_CHARACTERS:
         return text
@@ -292,17 +299,17 @@ def pretty(document: Any) -> str:
 
 
 def shortened(text: str) -> str:
-    """Text for a table."""
+    """Return text for a table, truncated if it is long."""
     return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}…"
 
 
 def moment(at: float) -> str:
-    """A time in UTC."""
+    """Return a time in UTC, such as ``2025-09-18 09:14:20``."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words, such as ``3 min 20 s``."""
+    """Return a duration in words, such as ``3 min 20 s``."""
     if seconds < 10:
         return f"{max(seconds, 0):.1f} s"
     whole = int(seconds)

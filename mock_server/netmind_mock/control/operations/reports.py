@@ -1,4 +1,4 @@
-"""What is read of the fake: what it serves, what it was asked, and what that says of the client."""
+"""Operations that read: the server's configuration, the request journal, and the verdicts on the client."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from netmind_mock.journal.entries import Entry
 
 _ENTRIES = {
-    "operation": Parameter(optional(text), None, "Only requests of this operation of the API."),
-    "limit": Parameter(in_query(optional(integer(1, 1_000_000))), None, "Only the last so many."),
+    "operation": Parameter(optional(text), None, "Return only requests of this API operation."),
+    "limit": Parameter(
+        in_query(optional(integer(1, 1_000_000))), None, "Return only the last so many requests."
+    ),
 }
 
 
 @operation("GET", "health", response="Health")
-def health(fake: Fake, _user_id: str | None, _asked: Arguments) -> Any:
-    """Return what is served."""
+def health(fake: Fake, _user_id: str | None, _arguments: Arguments) -> Any:
+    """Return the version, the profile, the store and the supported faults."""
     jobs, evicted = fake.store.counts()
     return {
         "status": "ok",
@@ -43,7 +45,7 @@ def health(fake: Fake, _user_id: str | None, _asked: Arguments) -> Any:
 
 
 @operation("GET", "scenarios", response="Scenarios")
-def scenarios(_fake: Fake, _user_id: str | None, _asked: Arguments) -> Any:
+def scenarios(_fake: Fake, _user_id: str | None, _arguments: Arguments) -> Any:
     """Return the scenarios and the kinds of faults, with their arguments."""
     return {
         "scenarios": [
@@ -72,38 +74,38 @@ def _described(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
 
 
 @operation("GET", "journal", response="Journal", parameters=_ENTRIES)
-def journal(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
+def journal(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
     """Return the last requests and their responses, oldest first."""
-    entries = [entry.as_json() for entry in _entries(fake, user_id, asked)]
+    entries = [entry.as_json() for entry in _entries(fake, user_id, arguments)]
     return {"dropped": fake.journal.dropped(user_id), "entries": entries}
 
 
 @operation("GET", "journal.har", response="Har", parameters=_ENTRIES)
-def har(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
+def har(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
     """Return the last requests and their responses as HAR 1.2."""
-    return har_of(_entries(fake, user_id, asked), version("netmind-testkit"))
+    return har_of(_entries(fake, user_id, arguments), version("netmind-testkit"))
 
 
-def _entries(fake: Fake, user_id: str | None, asked: Arguments) -> list[Entry]:
-    wanted = asked["operation"]
+def _entries(fake: Fake, user_id: str | None, arguments: Arguments) -> list[Entry]:
+    wanted = arguments["operation"]
     known = dict.fromkeys((*OPERATIONS, "other"))
     if wanted is not None and wanted not in known:
         raise InvalidInput(f"journal: no such operation as {wanted[:60]!r}; {nearest(wanted, known)}")
-    return fake.journal.entries(user_id, operation=wanted, last=asked["limit"])
+    return fake.journal.entries(user_id, operation=wanted, last=arguments["limit"])
 
 
 @operation("GET", "spend", response="Spend")
-def spend(fake: Fake, user_id: str | None, _asked: Arguments) -> Any:
-    """Return what the creates would have cost, and what was paid for twice."""
+def spend(fake: Fake, user_id: str | None, _arguments: Arguments) -> Any:
+    """Return what the creates would have cost, and which jobs were billed twice."""
     creates = fake.journal.entries(user_id, operation="create")
     dropped = fake.journal.dropped(user_id)
     return spending.spend(creates, fake.prices, dropped=dropped, sure=fake.knows_losses).as_json()
 
 
 @operation("GET", "polling/{id}", response="Polling", parameters={"id": JOB_ID})
-def polling(fake: Fake, user_id: str | None, asked: Arguments) -> Any:
-    """Return how a job was polled, and whether politely."""
-    job = find_job(fake, user_id, asked["id"])
+def polling(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
+    """Return how a job was polled, and whether the client polled politely."""
+    job = find_job(fake, user_id, arguments["id"])
     entries = fake.journal.entries(job.user_id, job_id=job.id)
     words = {status.value: word for status, word in fake.profile.words.items()}
     return judge_polling(job.id, entries, words, dropped=fake.journal.dropped(job.user_id)).as_json()

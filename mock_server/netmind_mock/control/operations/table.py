@@ -1,8 +1,8 @@
-"""The table of operations, over HTTP and in Python alike.
+"""The table of operations, used over HTTP and from Python.
 
-An operation is a function of the fake, an account (None for all accounts) and its checked arguments that
-returns JSON. The decorator ``operation`` puts it into the table, with everything that the OpenAPI document
-says of it. ``control.routes`` serves the table under ``/__mock/``; the fixtures call it without HTTP.
+An operation is a function that takes the fake, an account (None for all accounts) and its checked arguments,
+and returns JSON. The decorator ``operation`` adds it to the table, with its description for the OpenAPI
+document. ``control.routes`` serves the table under ``/__mock/``; the fixtures call it without HTTP.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ Run = Callable[["Fake", str | None, Arguments], Any]
 
 
 class NotThere(InvalidInput):
-    """What an operation is about does not exist, such as a generation."""
+    """The object of an operation does not exist, for example a job."""
 
 
 @dataclass(frozen=True, slots=True)
 class ControlOperation:
-    """Something that can be done to the fake.
+    """An operation of the control API.
 
     Attributes:
         method: The HTTP method.
-        path: The path below ``/__mock/``. ``{id}`` in it is the argument of that name.
+        path: The path below ``/__mock/``. ``{id}`` in it is the argument ``id``.
         about: What it does, in one sentence.
-        parameters: Its arguments: in the path, in a POST's body, else in the query.
-        response: The name of the schema of what it returns, in ``schemas.json``.
-        request: The name of the schema of a POST's body; None if it has no arguments there.
+        parameters: Its arguments. They are in the path, in the body of a POST, or otherwise in the query.
+        response: The name of the response's schema in ``schemas.json``.
+        request: The name of the schema of a POST's body; None if the body has no arguments.
         example: An example of such a body.
-        takes_more: Whether the function checks further arguments itself: those of a scenario or a fault.
+        takes_more: Whether the function accepts and checks further arguments: those of a scenario or a fault.
         run: The function.
     """
 
@@ -52,14 +52,14 @@ class ControlOperation:
     run: Run
 
     def checked(self, payload: Arguments) -> Arguments:
-        """Return the arguments in a payload, checked, and with the defaults of those that it leaves out.
+        """Return the checked arguments of a payload, with defaults for missing ones.
 
         Raises:
             InvalidInput: The operation has no such argument, or the value is not valid.
         """
         label = [part for part in self.path.split("/") if not part.startswith("{")][-1]
         if payload and not self.parameters:
-            raise InvalidInput(f"{label}: {next(iter(payload))[:60]}: {self.method} takes no arguments")
+            raise InvalidInput(f"{label}: {next(iter(payload))[:60]}: {self.method} has no arguments")
         if not self.takes_more:
             return complete(label, payload, self.parameters)
         known = {name: value for name, value in payload.items() if name in self.parameters}
@@ -79,7 +79,7 @@ def operation(
     parameters: Mapping[str, Parameter] = MappingProxyType({}),
     takes_more: bool = False,
 ) -> Callable[[Run], Run]:
-    """Put a function into the table, under its own name and described by its docstring's first line."""
+    """Return a decorator that adds a function to the table. Its docstring's first line is the description."""
 
     def register(run: Run) -> Run:
         about = (run.__doc__ or "").partition("\n")[0]
@@ -92,29 +92,30 @@ def operation(
 
 
 def call(fake: Fake, user_id: str | None, name: str, payload: Arguments) -> Any:
-    """Do an operation, and return its JSON.
+    """Run an operation, and return its JSON.
 
     Args:
-        fake: What it is done to.
-        user_id: The account that it is about; None for all accounts.
+        fake: The fake to run it on.
+        user_id: The account that it applies to; None for all accounts.
         name: The operation's name.
-        payload: Its arguments, as they were sent.
+        payload: Its arguments, unchecked.
 
     Raises:
-        InvalidInput: It cannot be done; the message says what can. ``NotThere`` if its object does not exist.
+        InvalidInput: An argument is not valid; the message suggests a valid one.
+        NotThere: The object of the operation does not exist.
     """
     fake.accounts.follow()
     found = OPERATIONS_BY_NAME[name]
     return found.run(fake, user_id, found.checked(payload))
 
 
-def whom(user_id: str | None) -> str:
-    """Return whom an operation was about, for people who forgot to send their API key."""
+def scope_of(user_id: str | None) -> str:
+    """Return which accounts an operation applied to. It reveals a forgotten Authorization header."""
     return "every account" if user_id is None else "this account"
 
 
 def in_query(check: Check) -> Check:
-    """Return a check that also takes a whole number as the text that it is in a query."""
+    """Return a check that also accepts a whole number as text, as in a query string."""
 
     def either(value: Any) -> Any:
         is_number = isinstance(value, str) and value.isdecimal() and len(value) < 10

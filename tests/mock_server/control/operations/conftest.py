@@ -1,4 +1,4 @@
-"""The control API of a fake, as a test asks for it."""
+"""Fixtures that call the control API."""
 
 import pytest
 from support import AUTHORIZED
@@ -13,7 +13,7 @@ def api(make):
 
 @pytest.fixture
 def post(api):
-    """Posts to the control API, for the tests' own account unless told otherwise."""
+    """Return a function that posts to the control API, for the account of ``AUTHORIZED`` by default."""
 
     def post(path, payload=None, headers=AUTHORIZED, status=200):
         response = api.post(f"/__mock/{path}", json=payload or {}, headers=headers)

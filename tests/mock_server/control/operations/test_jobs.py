@@ -1,4 +1,4 @@
-"""Jobs are told, and ended, deleted and let expire by hand."""
+"""Tests of the operations on jobs: list, complete, fail, delete, expire links."""
 
 from support import AUTHORIZED
 
@@ -10,20 +10,20 @@ def urls(api, job):
     return [one["url"].removeprefix("http://localhost") for one in response["result"]["data"]]
 
 
-def test_links_that_are_let_expire_are_refused_and_get_gives_new_ones(api, post, create, clock):
+def test_expired_links_are_refused_and_get_returns_new_ones(api, post, create, clock):
     job = create(api)
     clock.advance(2)
     [old] = urls(api, job)
     assert api.get(old).status_code == 200
     links = [old]
-    for _ in range(2):  # also in the same second, and twice
+    for _ in range(2):  # twice in the same second
         post(f"jobs/{job['id']}/expire-links")
         [new] = urls(api, job)
         assert [api.get(link).status_code for link in (*links, new)] == [403] * len(links) + [200]
         links.append(new)
 
 
-def test_a_job_can_be_deleted_by_hand_as_its_account_does(api, create, get):
+def test_a_job_is_deleted_by_hand(api, create, get):
     job = create(api)
     response = api.delete(f"/__mock/jobs/{job['id']}", headers=AUTHORIZED)
     assert (response.status_code, response.json["deleted_at"] is not None) == (200, True)
@@ -47,12 +47,12 @@ def test_a_job_is_failed_by_hand_with_a_reason(api, post, create):
     assert (failed["status"], failed["logs"]) == ("failed", [{"text": "because"}])
 
 
-def test_another_accounts_job_is_not_there_to_be_steered(api, post, create):
+def test_a_job_of_another_account_is_not_found(api, post, create):
     job = create(api)
-    assert "no such generation" in post(f"jobs/{job['id']}/complete", headers=OTHER, status=404)["message"]
+    assert "no such job" in post(f"jobs/{job['id']}/complete", headers=OTHER, status=404)["message"]
 
 
-def test_jobs_are_told_newest_first_with_their_scenario(api, post, get, create):
+def test_jobs_are_listed_newest_first_with_their_scenario(api, post, get, create):
     create(api)
     post("next-job", {"scenario": "stuck"})
     create(api, headers=AUTHORIZED)
@@ -61,7 +61,7 @@ def test_jobs_are_told_newest_first_with_their_scenario(api, post, get, create):
     assert len(get("jobs", headers={})["jobs"]) == 3
 
 
-def test_a_job_that_was_to_fail_can_be_completed_by_hand_with_its_result(api, post, create):
+def test_a_job_with_a_failure_scenario_can_be_completed_by_hand(api, post, create):
     post("next-job", {"scenario": "failed", "after": 600})
     job = create(api)
     post(f"jobs/{job['id']}/complete")

@@ -1,4 +1,4 @@
-"""What happened is told: the journal, what was spent, how was polled."""
+"""Tests of the operations that read: health, journal, spend, polling."""
 
 import json
 
@@ -9,7 +9,7 @@ from netmind_contracts.runs.har import run_of_har
 OTHER = {"Authorization": "another-token"}
 
 
-def test_health_says_what_is_served(get):
+def test_health_returns_profile_and_faults(get):
     health = get("health")
     assert (health["status"], health["profile"]) == ("ok", "observed")
     assert "reset" in health["faults"]
@@ -27,7 +27,7 @@ def test_the_journal_has_each_request_of_the_account(api, get, create):
     assert json.loads(entries[0]["body"]) == PAGE_IMAGE
 
 
-def test_the_journal_can_be_asked_for_the_last_of_an_operation(api, get, create):
+def test_the_journal_can_be_filtered_by_operation_and_limited(api, get, create):
     for _ in range(3):
         create(api)
         api.get("/v1/generation", headers=AUTHORIZED)
@@ -36,7 +36,7 @@ def test_the_journal_can_be_asked_for_the_last_of_an_operation(api, get, create)
     assert "limit" in get("journal?limit=none", status=422)["message"]
 
 
-def test_the_journal_as_har_is_read_by_the_contract_kit(api, get, create, clock):
+def test_the_journal_as_har_can_be_read_by_the_contracts(api, get, create, clock):
     job = create(api)
     clock.advance(2)
     api.get(f"/v1/generation/{job['id']}", headers=AUTHORIZED)
@@ -48,7 +48,7 @@ def test_the_journal_as_har_is_read_by_the_contract_kit(api, get, create, clock)
     assert {exchange.request.authorization for exchange in run.exchanges} == {"bearer"}
 
 
-def test_the_spend_is_told(api, get, create):
+def test_spend_returns_total_and_creates(api, get, create):
     create(api)
     create(api)
     spent = get("spend")
@@ -63,6 +63,6 @@ def test_polling_is_judged(api, get, create):
     assert (verdict["polite"], [one["rule"] for one in verdict["findings"]]) == (False, ["interval"])
 
 
-def test_a_path_that_is_no_url_does_not_break_the_har(api, get):
+def test_a_path_that_is_not_a_url_does_not_break_the_har(api, get):
     api.get("/", headers=AUTHORIZED, environ_overrides={"PATH_INFO": "//["})
     assert len(get("journal.har")["log"]["entries"]) == 1

@@ -1,4 +1,4 @@
-"""Every operation refuses what it does not take."""
+"""Tests of the table of operations: unknown arguments and invalid payloads are refused."""
 
 import json
 
@@ -13,7 +13,7 @@ from netmind_mock.control.operations import OPERATIONS_BY_NAME
 
 @pytest.mark.parametrize(("name", "one"), OPERATIONS_BY_NAME.items())
 def test_an_argument_that_an_operation_does_not_have_is_refused(api, create, post, get, name, one):
-    """A DELETE of one fault would else have cleared all of them."""
+    """Otherwise a DELETE of one fault would remove all of them."""
     path = one.path.replace("{id}", create(api)["id"])
     post("faults", {"operation": "get", "kind": "status"})
     sent = {"json": {"numbr": 1}} if one.method == "POST" else {"query_string": {"numbr": 1}}
@@ -53,7 +53,7 @@ KEYS = [
     st.sampled_from(POSTS),
     st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), json_values, max_size=5),
 )
-def test_no_payload_breaks_the_control_plane(path, payload):
+def test_no_payload_breaks_the_control_api(path, payload):
     body = json.dumps(payload).replace("NaN", "0").replace("-Infinity", "0").replace("Infinity", "0")
     response = create_app().test_client().post(f"/__mock/{path}", data=body, content_type="application/json")
     assert response.status_code in (200, 404, 422), response.text

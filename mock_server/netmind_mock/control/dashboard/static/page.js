@@ -1,4 +1,4 @@
-// Updates a page without a reload, sends its forms without one, and copies. Without this script, all but copying works.
+// Updates a page and sends its forms without a reload, and copies text. Without this script, only copying does not work.
 const PAUSE_MS = 700;
 const pause = document.querySelector("#pause");
 const live = document.querySelector("#live");
@@ -6,7 +6,7 @@ const outcome = document.querySelector("#outcome");
 let paused = false;
 let etag = "";
 
-// A part that is in use is not replaced: one with the focus in a field, or with open details.
+// A part that is in use is not replaced: one with open details, or with the focus in a field.
 const isInUse = (part) =>
   part.querySelector("details[open]") !== null ||
   (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
@@ -66,7 +66,7 @@ const copy = async (button) => {
 };
 
 const prepare = (part) => {
-  // Browsers let a page copy only on this machine, or over TLS.
+  // Browsers offer the clipboard only to pages from this machine, or over TLS.
   if (navigator.clipboard) for (const button of part.querySelectorAll("[data-copy]")) button.hidden = false;
 };
 
