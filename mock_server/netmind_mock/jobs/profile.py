@@ -1,8 +1,7 @@
 """Profiles: how the API behaves, as data. Each fact has a level and a source.
 
 A profile is a TOML file. Each fact is a table ``{value, level, source}``. A file inherits other facts from
-the
-profile that it ``extends``. The profiles ``documented`` and ``observed`` are shipped.
+the profile that it ``extends``. The profiles ``documented`` and ``observed`` are shipped.
 """
 
 from __future__ import annotations

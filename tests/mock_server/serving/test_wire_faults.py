@@ -34,26 +34,26 @@ def mock(server):
 
 
 @pytest.fixture
-def line(server):
+def connect(server):
     """Return a function that opens a connection and sends bytes."""
-    with contextlib.ExitStack() as lines:
+    with contextlib.ExitStack() as connections:
 
-        def line(sent):
+        def connect(sent):
             address = server.base_url.removeprefix("http://").split(":")
-            opened = lines.enter_context(
+            opened = connections.enter_context(
                 socket.create_connection((address[0], int(address[1])), timeout=WITHIN)
             )
             opened.sendall(sent)
             return opened
 
-        yield line
+        yield connect
 
 
-def received(line):
+def received(connection):
     """Return all bytes until the connection ends, and how it ends."""
     content = b""
     try:
-        while part := line.recv(65_536):
+        while part := connection.recv(65_536):
             content += part
     except ConnectionResetError:
         return content, "reset"
@@ -79,18 +79,18 @@ EMPTY = b'{"generation_list":[]}'
         ("hang", {"seconds": 0.05}, b"", "closed"),
     ],
 )
-def test_a_connection_ends_as_the_fault_says(mock, line, kind, arguments, body, end):
+def test_a_connection_ends_as_the_fault_says(mock, connect, kind, arguments, body, end):
     mock.fault("list", kind, **arguments)
-    content, ended = received(line(GET % mock.api_key.encode()))
+    content, ended = received(connect(GET % mock.api_key.encode()))
     assert (body_of(content), ended) == (body, end)
     if body:
         assert b"content-length: 22" in content.lower()
 
 
-def test_a_dribbled_body_arrives_completely_in_parts(mock, line):
+def test_a_dribbled_body_arrives_completely_in_parts(mock, connect):
     mock.fault("list", "dribble", seconds=0.3)
     began, parts = time.monotonic(), []
-    dribbling = line(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % mock.api_key.encode())
+    dribbling = connect(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % mock.api_key.encode())
     while part := dribbling.recv(65_536):
         parts.append(part)
     assert (body_of(b"".join(parts)), time.monotonic() - began >= 0.25) == (EMPTY, True)
@@ -108,9 +108,9 @@ def test_a_delay_comes_before_the_response(mock):
     assert response.status_code == 200
 
 
-def test_a_hang_lasts_until_the_client_disconnects(mock, line):
+def test_a_hang_lasts_until_the_client_disconnects(mock, connect):
     mock.fault("list", "hang")
-    hanging = line(GET % mock.api_key.encode())
+    hanging = connect(GET % mock.api_key.encode())
     hanging.settimeout(0.2)
     with pytest.raises(TimeoutError):
         hanging.recv(1)
@@ -119,20 +119,20 @@ def test_a_hang_lasts_until_the_client_disconnects(mock, line):
     assert received(hanging) == (b"", "closed")
 
 
-def test_a_client_that_closes_its_sending_side_gets_its_response(mock, line):
-    half_closed = line(GET % mock.api_key.encode())
+def test_a_client_that_closes_its_sending_side_gets_its_response(mock, connect):
+    half_closed = connect(GET % mock.api_key.encode())
     half_closed.shutdown(socket.SHUT_WR)
     content, ended = received(half_closed)
     assert (body_of(content), ended) == (EMPTY, "closed")
 
 
-def test_a_connection_without_a_fault_stays_open(mock, line):
-    kept = line(GET % mock.api_key.encode() * 2)
+def test_a_connection_without_a_fault_stays_open(mock, connect):
+    connection = connect(GET % mock.api_key.encode() * 2)
     content = b""
     while content.count(EMPTY) < 2:
-        content += kept.recv(65_536)
-    kept.sendall(GET % mock.api_key.encode())
-    assert EMPTY in kept.recv(65_536)
+        content += connection.recv(65_536)
+    connection.sendall(GET % mock.api_key.encode())
+    assert EMPTY in connection.recv(65_536)
 
 
 def test_a_fault_applies_to_a_head_request_as_to_a_get(mock):
@@ -153,41 +153,41 @@ def test_a_tag_can_lose_the_response(mock):
 
 
 class TestHeads:
-    def test_an_endless_head_is_refused(self, line):
-        endless = line(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
+    def test_an_endless_head_is_refused(self, connect):
+        endless = connect(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
         with contextlib.suppress(OSError):  # the server closes the connection at its limit
             for _ in range(40):
                 endless.sendall(b"x" * (MAX_HEAD_BYTES // 4))
         assert b" 431 " in endless.recv(100)
 
-    def test_endless_headers_are_refused(self, line):
-        endless = line(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+    def test_endless_headers_are_refused(self, connect):
+        endless = connect(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
         with contextlib.suppress(OSError):
             for _ in range(40):
                 endless.sendall(b"X: y\r\n" * (MAX_HEAD_BYTES // 24))
         assert b" 431 " in endless.recv(100)
 
-    def test_a_connection_whose_head_takes_too_long_is_closed(self, line, monkeypatch):
+    def test_a_connection_whose_head_takes_too_long_is_closed(self, connect, monkeypatch):
         monkeypatch.setattr(wire_faults, "HEAD_SECONDS", 0.05)
-        assert received(line(b"GET / HTTP/1.1\r\nHo")) == (b"", "closed")
+        assert received(connect(b"GET / HTTP/1.1\r\nHo")) == (b"", "closed")
 
-    def test_a_large_body_does_not_count_as_head(self, mock, line):
+    def test_a_large_body_does_not_count_as_head(self, mock, connect):
         body = json.dumps({"model": "m", "config": {"prompt": "x" * 4 * MAX_HEAD_BYTES}}).encode()
         head = (
             f"POST /v1/generation HTTP/1.1\r\nHost: localhost\r\nAuthorization: {mock.api_key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        created = line(head.encode())
+        created = connect(head.encode())
         for start in range(0, len(body), 10_000):
             created.sendall(body[start : start + 10_000])
         assert b" 200 OK" in created.recv(100)
 
-    def test_the_head_of_each_request_is_counted_separately(self, mock, line):
+    def test_the_head_of_each_request_is_counted_separately(self, mock, connect):
         padded = GET.replace(b"\r\n\r\n", b"\r\nX: " + b"x" * (MAX_HEAD_BYTES - 1000) + b"\r\n\r\n")
-        kept = line(b"")
+        connection = connect(b"")
         for _ in range(3):
-            kept.sendall(padded % mock.api_key.encode())
-            assert b" 200 OK" in kept.recv(100_000)
+            connection.sendall(padded % mock.api_key.encode())
+            assert b" 200 OK" in connection.recv(100_000)
 
 
 @pytest.fixture(scope="module")
@@ -219,9 +219,9 @@ class TestServed:
         assert "reset" in requests.get(f"{base_url}/__mock/health", timeout=WITHIN).json()["faults"]
 
 
-def test_the_server_survives_clients_that_reset(mock, line):
+def test_the_server_survives_clients_that_reset(mock, connect):
     for _ in range(20):
-        client = line(GET % mock.api_key.encode())
+        client = connect(GET % mock.api_key.encode())
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
     response = requests.get(
