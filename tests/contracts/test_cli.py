@@ -13,6 +13,8 @@ from support import running_fake
 from netmind_contracts.cli import main
 from netmind_mock.jobs.profile import load_profile
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run():

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from netmind_contracts.redaction import REDACTED, Redactor, redact_path, redact_url
 
+pytestmark = pytest.mark.slow
+
 KEY = 'nm-K3y/with+odd="chars'
 
 ENCODINGS = {

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from netmind_client._models import read_generation
 from netmind_contracts import strategies, violations
 
+pytestmark = pytest.mark.slow
+
 ANY = ["pending", "initializing", "processing", "completed", "failed"]
 
 

@@ -17,6 +17,8 @@ from linearizability import (
 from netmind_mock import create_app
 from netmind_mock.stores import open_store
 
+pytestmark = pytest.mark.slow
+
 AUTH = {"Authorization": "Bearer of-eight-clients"}
 ONE = ("create", "")
 

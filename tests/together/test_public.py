@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PACKAGES = ["netmind_client", "netmind_contracts", "netmind_mock"]
 
 

@@ -11,6 +11,8 @@ import pytest
 import netmind_mock
 from netmind_client import GenerationClient
 
+pytestmark = pytest.mark.slow
+
 MISTAKES = {
     "a wrong model": (
         'mock.assert_created(model="Qwen/Qwen-Imag")',

@@ -13,6 +13,8 @@ from netmind_contracts.reports.text import exit_code, table
 from netmind_contracts.runs.exchange import Operation, load, save
 from netmind_mock.stores import open_store
 
+pytestmark = pytest.mark.slow
+
 
 def outcomes(run):
     return {verdict.claim.id: verdict.outcome for verdict in judge(run)}

@@ -15,6 +15,8 @@ from netmind_contracts.probing.transport import NoResponse, RawResponse
 from netmind_contracts.redaction import REDACTED
 from netmind_contracts.runs.exchange import Authorization, Scope, save
 
+pytestmark = pytest.mark.slow
+
 
 class Scripted:
     """A transport that gets responses from a function of the test. If that returns None, the fake responds."""

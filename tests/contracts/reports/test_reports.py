@@ -17,6 +17,8 @@ from netmind_contracts.reports import as_html, as_json, as_junit
 from netmind_contracts.reports.text import exit_code
 from netmind_contracts.runs.exchange import save
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',

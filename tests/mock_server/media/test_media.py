@@ -15,6 +15,8 @@ from netmind_mock.jobs.job import Job, MediaKind, Output, Plan, Stage, Status
 from netmind_mock.media import caption, render, video
 from netmind_mock.media.images import draw, printable
 
+pytestmark = pytest.mark.slow
+
 ID = "6347623b2fce4998b0e842f7e935ccb0"
 
 

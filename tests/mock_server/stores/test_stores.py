@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from netmind_mock.jobs.job import Job, MediaKind, Output, Plan, Stage, Status, deleted, polled
 from netmind_mock.stores import Limits, open_store
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan((Stage(Status.PENDING, 0.0), Stage(Status.COMPLETED, 2.0)))
 
 

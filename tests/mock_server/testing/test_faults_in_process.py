@@ -15,6 +15,8 @@ from netmind_client import GenerationClient
 from netmind_mock.testing.poll_limit import PollLimitReached
 from netmind_mock.testing.transport import WouldHang
 
+pytestmark = pytest.mark.slow
+
 
 class TestLostResponses:
     """In process, the fake knows which responses a client received."""

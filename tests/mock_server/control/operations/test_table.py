@@ -10,6 +10,8 @@ from support import AUTHORIZED
 from netmind_mock import create_app
 from netmind_mock.control.operations import OPERATIONS_BY_NAME
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("name", "one"), OPERATIONS_BY_NAME.items())
 def test_an_argument_that_an_operation_does_not_have_is_refused(api, create, post, get, name, one):
