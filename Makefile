@@ -43,7 +43,7 @@ serve: $(STAMP) ## start the fake on http://127.0.0.1:8000 (options: make serve 
 test: $(STAMP) ## run all tests, in random order (ARGS="--cov --cov-report=term" measures branch coverage)
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
-quick: $(STAMP) ## run the tests that take milliseconds (40 seconds), for the loop while working
+quick: $(STAMP) ## run the tests that take milliseconds (30 seconds), for the loop while working
 	@$(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
 
 check: $(STAMP) ## format, lint, terms, types, layers, wheel

@@ -53,7 +53,7 @@ class NetMindError(Exception):
     def __str__(self) -> str:
         message = super().__str__()
         if self._shows_attempts and self.attempts > 1:
-            message += f" (after {self.attempts} requests)"
+            message += f" (after {self.attempts} attempts)"
         return f"{message}\nTo continue: {self.resume}" if self.resume else message
 
 

@@ -49,7 +49,7 @@ class TestErrors:
     def test_a_temporary_error_is_retried_twice(self, api, client, time, status, kind, call):
         for method, url in (("GET", URL), ("GET", f"{URL}/{ID}"), ("DELETE", f"{URL}/{ID}")):
             api.add(method, url, status=status, json={"message": "No."})
-        with pytest.raises(kind, match=rf"returned {status}: No\. \(after 3 requests\)") as caught:
+        with pytest.raises(kind, match=rf"returned {status}: No\. \(after 3 attempts\)") as caught:
             getattr(client, call)(*() if call == "list" else (ID,))
         assert (caught.value.attempts, len(api.calls), time.pauses) == (3, 3, [0.5, 1.0])
 

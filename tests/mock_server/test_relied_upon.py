@@ -1,5 +1,6 @@
 """The private interfaces of other libraries that the fake uses. Each library has an upper bound."""
 
+import asyncio
 import inspect
 import tomllib
 
@@ -87,3 +88,14 @@ class TestResponses:
     def test_the_argument_for_retries_has_this_name(self):
         """``testing/for_requests.Interception._wait_as_urllib3_would``."""
         assert "retries" in inspect.signature(responses.RequestsMock._on_request).parameters
+
+
+def test_an_event_loop_lists_the_callbacks_that_are_due():
+    """For testing.virtual_time: time advances only if no task is due. A loop without the list is allowed."""
+    loop = asyncio.new_event_loop()
+    try:
+        assert len(loop._ready) == 0
+        loop.call_soon(print)
+        assert len(loop._ready) == 1
+    finally:
+        loop.close()

@@ -25,6 +25,12 @@ def base_url(request, tmp_path_factory):
         yield base_url
 
 
+@pytest.fixture(scope="module")
+def session():
+    with requests.Session() as session:
+        yield session
+
+
 schema = schemathesis.openapi.from_dict(openapi())
 tried = itertools.count()
 
@@ -44,17 +50,17 @@ def enough():
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_every_response_matches_the_document(case, base_url):
+def test_every_response_matches_the_document(case, base_url, session):
     assume(case.path_parameters.get("generation_id") not in (".", ".."))  # requests normalises these paths
     number = next(tried)
     if case.path_parameters and number % 3 == 0:  # a job that exists, or that the case before deleted
-        case.path_parameters["generation_id"] = a_job(base_url)
+        case.path_parameters["generation_id"] = a_job(base_url, session)
     # These belong to the connection. The server refuses invalid ones before the application sees a request.
     case.headers = {
         name: value for name, value in (case.headers or {}).items() if name.lower() not in FRAMING
     }
     headers = {} if number % 5 == 0 else AUTHORIZED
-    response = case.call(base_url=base_url, headers=headers, timeout=10)
+    response = case.call(base_url=base_url, headers=headers, timeout=10, session=session)
     case.validate_response(
         response,
         checks=[
@@ -66,16 +72,14 @@ def test_every_response_matches_the_document(case, base_url):
     )
 
 
-def a_job(base_url):
+def a_job(base_url, session):
     """Return the id of an existing job, or create one."""
-    listed = requests.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=10).json()[
+    listed = session.get(f"{base_url}/v1/generation", headers=AUTHORIZED, timeout=10).json()[
         "generation_list"
     ]
     job = (
         listed[0]
         if listed
-        else requests.post(
-            f"{base_url}/v1/generation", json=PAGE_IMAGE, headers=AUTHORIZED, timeout=10
-        ).json()
+        else session.post(f"{base_url}/v1/generation", json=PAGE_IMAGE, headers=AUTHORIZED, timeout=10).json()
     )
     return job["id"]

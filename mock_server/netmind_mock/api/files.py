@@ -32,19 +32,40 @@ class _File(NamedTuple):
     etag: str  # the MD5 of the content, as most object stores have it (assumed)
 
 
+class _RenderedFiles:
+    """The last rendered files. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._cache: LRUCache[tuple[str, int, int], _File] = LRUCache(
+            _CACHE_BYTES, getsizeof=lambda file: len(file.content) + 1
+        )
+        self._cache_lock = threading.Lock()
+        # Each file belongs to one of these locks, by its hash, and is rendered under it. So two requests for
+        # one file render it once: the second one waits, and finds it in the cache. It also limits how many
+        # files are rendered at a time.
+        self._rendering = [threading.Lock() for _ in range(_RENDERED_AT_ONCE)]
+
+    def get(self, job: Job, index: int) -> _File:
+        """Return a result file of a job, rendered now if it is not cached."""
+        # With a seed another job may have the same id after a reset.
+        key = job.id, index, hash((job.model, job.config, job.plan.outputs))
+        with self._rendering[hash(key) % len(self._rendering)]:
+            with self._cache_lock:
+                file = self._cache.get(key)
+            if file is None:
+                content = media.render(job, index)
+                file = _File(content, hashlib.md5(content, usedforsecurity=False).hexdigest())
+                if len(content) < _CACHE_BYTES:
+                    with self._cache_lock:
+                        self._cache[key] = file
+            return file
+
+
 def files_routes(fake: Fake) -> Blueprint:
     """Return the route that serves result files, at the path in the profile."""
     routes = Blueprint("files", __name__)
     rule = fake.profile.url_path.replace("{", "<").replace("}", ">")
-    cache: LRUCache[tuple[str, int, int], _File] = LRUCache(
-        _CACHE_BYTES, getsizeof=lambda file: len(file.content) + 1
-    )
-
-    cache_lock = threading.Lock()
-    # Each file belongs to one of these locks, by its hash, and is rendered under it. So two requests for one
-    # file render it once: the second one waits, and finds it in the cache. It also limits how many files are
-    # rendered at a time.
-    rendering = [threading.Lock() for _ in range(_RENDERED_AT_ONCE)]
+    rendered = _RenderedFiles()
 
     @routes.get(rule)
     def download(file_id: str, user_id: str | None = None, file_name: str | None = None) -> Response:
@@ -58,7 +79,7 @@ def files_routes(fake: Fake) -> Blueprint:
             raise UnknownFile
         if not _is_fresh(request.args.get(wire.EXPIRES, ""), job, now):
             raise ExpiredLink
-        file = rendered(job, index)
+        file = rendered.get(job, index)
         response = Response(file.content, content_type=media.CONTENT_TYPES[output.extension])
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.set_etag(file.etag)
@@ -79,20 +100,6 @@ def files_routes(fake: Fake) -> Blueprint:
         ):
             raise UnknownFile
         return job, index
-
-    def rendered(job: Job, index: int) -> _File:
-        # With a seed another job may have the same id after a reset.
-        key = job.id, index, hash((job.model, job.config, job.plan.outputs))
-        with rendering[hash(key) % len(rendering)]:
-            with cache_lock:
-                file = cache.get(key)
-            if file is None:
-                content = media.render(job, index)
-                file = _File(content, hashlib.md5(content, usedforsecurity=False).hexdigest())
-                if len(content) < _CACHE_BYTES:
-                    with cache_lock:
-                        cache[key] = file
-            return file
 
     return routes
 

@@ -118,7 +118,7 @@ def _twice(paid: Sequence[Entry], *, sure: bool) -> Iterator[DoubleBilling]:
     """
     lost: list[Entry] = []
     for entry in paid:
-        first = next((one for one in lost if same_request(one, entry)), None)
+        first = next((one for one in lost if one.user_id == entry.user_id and same_request(one, entry)), None)
         if first is not None:
             lost.remove(first)
             why = first.fault or "its client's timeout was over"

@@ -13,9 +13,9 @@ import hashlib
 import inspect
 import math
 import random
-import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -129,9 +129,7 @@ def kind(
 
     def register(change: Change) -> Change:
         about = inspect.getdoc(change) or ""
-        KINDS[change.__name__] = FaultKind(
-            about, operations, types.MappingProxyType(parameters), change, wire
-        )
+        KINDS[change.__name__] = FaultKind(about, operations, MappingProxyType(parameters), change, wire)
         return change
 
     return register
@@ -194,7 +192,7 @@ def _share(value: Any) -> float:
     return float(value)
 
 
-_OPTIONS: Mapping[str, Parameter] = types.MappingProxyType(
+_OPTIONS: Mapping[str, Parameter] = MappingProxyType(
     {
         "times": Parameter(
             optional(integer(1, 1_000_000)), None, "how many requests it applies to; none for all"

@@ -169,6 +169,10 @@ class TestSpend:
         assert (twice.first, twice.again) == (1, 2)
         assert "the response to request 1 was lost (fault 1: reset of create)" in str(twice)
 
+    def test_the_same_create_of_another_account_after_a_lost_response_is_not_reported(self):
+        requests = Requests().create(arrives=False, user_id="u").create(job="1" * 32, user_id="other")
+        assert self.spent(requests).twice == ()
+
     def test_the_same_create_twice_on_purpose_is_not_reported(self):
         assert self.spent(Requests().create().create()).twice == ()
 
