@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import httpx2
 import requests
 
 from netmind_client import AsyncGenerationClient, GenerationClient
@@ -43,7 +43,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     rows = [
         ("import", *imports("requests", "netmind_client", rounds // 10), "at most 30 ms more"),
-        ("import, async", *imports("httpx", "netmind_client._async_client", rounds // 10), ""),
+        ("import, async", *imports("httpx2", "netmind_client._async_client", rounds // 10), ""),
     ]
     with server() as base_url, tempfile.TemporaryDirectory() as folder:
         rows.append(
@@ -56,7 +56,7 @@ def main() -> None:
                 "at most 3 ms more",
             )
         )
-    print("| | bare `requests` or `httpx` | the client | more | aim |\n|---|---|---|---|---|")
+    print("| | bare `requests` or `httpx2` | the client | more | aim |\n|---|---|---|---|---|")
     for name, bare, ours, aim in rows:
         cells = [f"{bare * 1000:.1f} ms", f"{ours * 1000:.1f} ms", f"{(ours - bare) * 1000:+.1f} ms", aim]
         print(f"| {' | '.join([name, *cells])} |")
@@ -94,7 +94,7 @@ def sync_calls(base_url: str, folder: Path, rounds: int) -> tuple[float, float]:
 
 
 async def async_calls(base_url: str, folder: Path, rounds: int) -> tuple[float, float]:
-    """Return the seconds from create to the saved file: with bare httpx, and with the async client."""
+    """Return the seconds from create to the saved file: with bare httpx2, and with the async client."""
     headers = {"Authorization": "Bearer key"}
     url = f"{base_url}/v1/generation"
     taken: list[list[float]] = [[], []]
@@ -103,7 +103,7 @@ async def async_calls(base_url: str, folder: Path, rounds: int) -> tuple[float, 
         pass
 
     async with (
-        httpx.AsyncClient() as http_client,
+        httpx2.AsyncClient() as http_client,
         AsyncGenerationClient("key", base_url, sleep=no_time) as client,
     ):
 

@@ -1,9 +1,9 @@
-"""Responses that a test defines, for clients over requests and over httpx."""
+"""Responses that a test defines, for clients over requests and over httpx2."""
 
 import json as json_
 from typing import NamedTuple
 
-import httpx
+import httpx2
 import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
@@ -20,12 +20,14 @@ class Failure(NamedTuple):
 
 REFUSED = Failure(
     requests.ConnectionError(type("MaxRetries", (), {"reason": NewConnectionError(None, "refused")})()),
-    httpx.ConnectError("refused"),
+    httpx2.ConnectError("refused"),
 )
-CONNECTING_TIMED_OUT = Failure(requests.ConnectTimeout("timed out"), httpx.ConnectTimeout("timed out"))
-CUT = Failure(requests.ConnectionError("gone"), httpx.ReadError("gone"))
-CUT_IN_BODY = Failure(requests.exceptions.ChunkedEncodingError("broken"), httpx.RemoteProtocolError("broken"))
-TIMED_OUT = Failure(requests.ReadTimeout("timed out"), httpx.ReadTimeout("timed out"))
+CONNECTING_TIMED_OUT = Failure(requests.ConnectTimeout("timed out"), httpx2.ConnectTimeout("timed out"))
+CUT = Failure(requests.ConnectionError("gone"), httpx2.ReadError("gone"))
+CUT_IN_BODY = Failure(
+    requests.exceptions.ChunkedEncodingError("broken"), httpx2.RemoteProtocolError("broken")
+)
+TIMED_OUT = Failure(requests.ReadTimeout("timed out"), httpx2.ReadTimeout("timed out"))
 
 
 class ReceivedRequest(NamedTuple):
@@ -103,7 +105,7 @@ class OverRequests(BaseAdapter):
         pass
 
 
-class OverHttpx(httpx.AsyncBaseTransport):
+class OverHttpx(httpx2.AsyncBaseTransport):
     def __init__(self, api):
         self._api = api
 
@@ -114,10 +116,10 @@ class OverHttpx(httpx.AsyncBaseTransport):
         status, headers, parts = self._api.response(received)
         if isinstance(parts, Failure):
             raise parts.by_httpx
-        return httpx.Response(status, headers=headers, stream=_Stream(parts))
+        return httpx2.Response(status, headers=headers, stream=_Stream(parts))
 
 
-class _Stream(httpx.AsyncByteStream):
+class _Stream(httpx2.AsyncByteStream):
     def __init__(self, parts):
         self._parts = parts
 

@@ -71,8 +71,8 @@ __all__ = [
     "use_clock",
 ]
 
-if _util.find_spec("httpx") is None:
-    globals()["__all__"].remove("AsyncGenerationClient")  # so that ``import *`` works without httpx
+if _util.find_spec("httpx2") is None:
+    globals()["__all__"].remove("AsyncGenerationClient")  # so that ``import *`` works without httpx2
 
 
 def __dir__() -> list[str]:
@@ -80,14 +80,14 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> _typing.Any:
-    """Import ``AsyncGenerationClient``, which needs httpx, on first use."""
+    """Import ``AsyncGenerationClient``, which needs httpx2, on first use."""
     if name != "AsyncGenerationClient":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from netmind_client._async_client import AsyncGenerationClient  # noqa: PLC0415 - imports httpx
+        from netmind_client._async_client import AsyncGenerationClient  # noqa: PLC0415 - imports httpx2
     except ModuleNotFoundError as error:
-        if error.name not in ("httpx", "anyio"):
+        if error.name not in ("httpx2", "anyio"):
             raise
-        message = "AsyncGenerationClient needs httpx: pip install 'netmind-testkit[async]'"
+        message = "AsyncGenerationClient needs httpx2: pip install 'netmind-testkit[async]'"
         raise ModuleNotFoundError(message, name=error.name) from error
     return AsyncGenerationClient

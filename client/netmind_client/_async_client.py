@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     import httpx
+    import httpx2
 
     from netmind_client._flows.batch import BatchOutcome, GenerationRequest, ManyProgress
     from netmind_client._flows.effects import Effect, Flow
@@ -39,7 +40,7 @@ _DISK_THREADS = 40  # per client, because the application may be using all of an
 
 
 class AsyncGenerationClient(BaseClient):
-    """An asynchronous :class:`netmind_client.GenerationClient` for asyncio and trio. It uses ``httpx``.
+    """An asynchronous :class:`netmind_client.GenerationClient` for asyncio and trio. It uses ``httpx2``.
 
     Both clients run the same code for polling, retries, downloads and errors. Only sending and sleeping
     differ. If a task is cancelled during a create, a generation may exist, as after a lost response. Tasks
@@ -53,7 +54,7 @@ class AsyncGenerationClient(BaseClient):
         *,
         request_timeout: float = DEFAULT_REQUEST_SECONDS,
         poll_interval: float | None = None,
-        http_client: httpx.AsyncClient | None = None,
+        http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
         sleep: Callable[[float], Awaitable[object]] | None = None,
         monotonic: Callable[[], float] = _clock.monotonic,
     ) -> None:
@@ -64,13 +65,17 @@ class AsyncGenerationClient(BaseClient):
             base_url: The API's URL, as for :class:`netmind_client.GenerationClient`.
             request_timeout: The most seconds for one request, as for the synchronous client.
             poll_interval: Seconds between polls. By default the interval grows with the time waited.
-            http_client: Sends the requests, for example with your own proxies or certificates.
+            http_client: Sends the requests, for example with your own proxies or certificates. A client of
+                httpx2 or of httpx.
             sleep: An async function that sleeps for a number of seconds. Pass one to use a virtual clock.
             monotonic: A function that returns the time in seconds and never goes back.
 
         Raises:
-            ConfigurationError: There is no API key, or the base URL is not an HTTP URL.
+            ConfigurationError: There is no API key, the base URL is not an HTTP URL, or ``http_client`` is
+                not an asynchronous client of httpx2 or httpx.
         """
+        if http_client is not None:
+            by_httpx.check_client(http_client)
         self._core = Core(
             self._run,
             api_key,
@@ -270,7 +275,7 @@ class AsyncGenerationClient(BaseClient):
         if self._sleep is not None:
             await self._sleep(seconds)
         elif _clock.is_virtual():
-            _clock.sleep(seconds)
+            await _clock.async_sleep(seconds)
             await anyio.sleep(0)  # let other tasks run, as a real sleep would
         else:
             await anyio.sleep(seconds)

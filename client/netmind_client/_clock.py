@@ -7,33 +7,49 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from importlib.machinery import BuiltinImporter
+from importlib.util import module_from_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
 
 class _Timing(NamedTuple):
     sleep: Callable[[float], None]
     monotonic: Callable[[], float]
+    async_sleep: Callable[[float], Awaitable[object]] | None = None
 
 
 # The functions are looked up at each call, so that patches of the module time take effect.
 _real = _Timing(lambda seconds: time.sleep(seconds), lambda: time.monotonic())  # noqa: PLW0108 - see above
 _stack = [_real]
 
-# In a tuple, because libraries that fake time replace the module attributes that refer to time.monotonic.
-_system = (time.monotonic,)
+# A second instance of the built-in module. freezegun replaces the functions of the first one wherever they
+# were imported, so a client that is first imported in a frozen test would keep a deadline that never ends.
+_builtin: Any = BuiltinImporter
+_system_time: Any = module_from_spec(_builtin.find_spec("time"))
+_builtin.exec_module(_system_time)
 
 
 def real() -> float:
-    """Return the system's monotonic time in seconds, even while a virtual clock is in use."""
-    return _system[0]()
+    """Return the system's monotonic time in seconds, whatever a test has done to the module ``time``."""
+    seconds: float = _system_time.monotonic()
+    return seconds
 
 
 def sleep(seconds: float) -> None:
     """Sleep on the current clock."""
     _stack[-1].sleep(seconds)
+
+
+async def async_sleep(seconds: float) -> None:
+    """Sleep on the current clock, in an event loop."""
+    timing = _stack[-1]
+    if timing.async_sleep is None:
+        timing.sleep(seconds)
+    else:
+        await timing.async_sleep(seconds)
 
 
 def monotonic() -> float:
@@ -52,7 +68,12 @@ def is_virtual() -> bool:
 
 
 @contextlib.contextmanager
-def use_clock(*, sleep: Callable[[float], None], monotonic: Callable[[], float]) -> Iterator[None]:
+def use_clock(
+    *,
+    sleep: Callable[[float], None],
+    monotonic: Callable[[], float],
+    async_sleep: Callable[[float], Awaitable[object]] | None = None,
+) -> Iterator[None]:
     """Replace the default clock within a ``with`` block, in all threads.
 
     It affects all clients that were created without a clock of their own.
@@ -60,8 +81,10 @@ def use_clock(*, sleep: Callable[[float], None], monotonic: Callable[[], float])
     Args:
         sleep: A function that sleeps for a number of seconds.
         monotonic: A function that returns the time in seconds and never goes back.
+        async_sleep: An async function that sleeps for a number of seconds. Without it, each asynchronous
+            client calls ``sleep``, so that the sleeps of several add up.
     """
-    timing = _Timing(sleep, monotonic)
+    timing = _Timing(sleep, monotonic, async_sleep)
     _stack.append(timing)
     try:
         yield

@@ -1,6 +1,6 @@
 """A client in virtual time whose responses are defined by the test. Each test runs with all three clients."""
 
-import httpx
+import httpx2
 import pytest
 import requests
 from client_kinds import KINDS, on
@@ -59,7 +59,7 @@ def client(library, api, time, settings):
         return GenerationClient("k3y", BASE, session=session, **options)
 
     async def make_async():
-        http_client = httpx.AsyncClient(transport=OverHttpx(api))
+        http_client = httpx2.AsyncClient(transport=OverHttpx(api))
         options = {"sleep": time.async_sleep, "monotonic": time.monotonic, **settings}
         return AsyncGenerationClient("k3y", BASE, http_client=http_client, **options)
 

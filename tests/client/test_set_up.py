@@ -1,11 +1,18 @@
 """Creating a client: arguments, environment variables, and invalid values."""
 
 import httpx
+import httpx2
 import pytest
 import requests
 from scripted import OverHttpx, OverRequests
 
-from netmind_client import DEFAULT_BASE_URL, AsyncGenerationClient, ConfigurationError, GenerationClient
+from netmind_client import (
+    DEFAULT_BASE_URL,
+    AsyncGenerationClient,
+    ConfigurationError,
+    GenerationClient,
+    TransportError,
+)
 
 BASE = "https://api.netmind.ai"
 URL = f"{BASE}/v1/generation"
@@ -27,10 +34,23 @@ class TestSetUp:
         monkeypatch.setenv("NETMIND_API_KEY", "from-env")
         monkeypatch.setenv("NETMIND_BASE_URL", "http://127.0.0.1:8000/v1/")
         api.get("http://127.0.0.1:8000/v1/generation", json={"generation_list": []})
-        opened = httpx.AsyncClient(transport=OverHttpx(api))
+        opened = httpx2.AsyncClient(transport=OverHttpx(api))
         async with AsyncGenerationClient(http_client=opened) as client:
             assert await client.list() == []
         assert api.calls[0].headers["Authorization"] == "Bearer from-env"
+
+    @pytest.mark.parametrize("library", [httpx, httpx2])
+    @pytest.mark.anyio
+    async def test_a_client_of_httpx_or_httpx2_can_be_passed(self, library):
+        async with library.AsyncClient() as opened:
+            client = AsyncGenerationClient("k", "http://127.0.0.1:1", http_client=opened)
+            with pytest.raises(TransportError, match=r"not sent: (?i:all .*attempts .*failed)"):
+                await client.create("m", {"prompt": "x"})
+
+    @pytest.mark.parametrize("wrong", [requests.Session(), httpx2.Client(), "http://h"])
+    def test_another_http_client_is_rejected(self, wrong):
+        with pytest.raises(ConfigurationError, match=r"http_client: expected a httpx2\.AsyncClient or httpx"):
+            AsyncGenerationClient("k", http_client=wrong)
 
     @BOTH
     @pytest.mark.parametrize("url", ["http://h", "http://h/", "http://h/v1", "http://h/v1/", " http://h/v1 "])

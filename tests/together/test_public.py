@@ -46,7 +46,7 @@ def test_every_public_object_has_a_docstring(name):
     [
         (
             "netmind_client",
-            ["flask", "jsonschema", "PIL", "netmind_contracts", "netmind_mock", "click", "httpx", "anyio"],
+            ["flask", "jsonschema", "PIL", "netmind_contracts", "netmind_mock", "click", "httpx2", "anyio"],
         ),
         ("netmind_contracts", ["flask", "jsonschema", "requests", "netmind_client", "netmind_mock"]),
         (
@@ -56,7 +56,7 @@ def test_every_public_object_has_a_docstring(name):
         ("netmind_mock.cli", ["uvicorn", "jsonschema", "PIL", "av"]),
         (
             "netmind_mock.pytest_plugin",
-            ["flask", "requests", "responses", "httpx", "msgspec", "netmind_mock.app"],
+            ["flask", "requests", "responses", "httpx", "httpx2", "msgspec", "netmind_mock.app"],
         ),
     ],
 )
@@ -66,18 +66,18 @@ def test_an_import_loads_no_heavy_module(module, not_imported):
     assert ended.stdout == "[]\n", ended.stderr
 
 
-def test_the_async_client_without_httpx_names_the_extra_to_install():
-    script = "import sys; sys.modules['httpx'] = None\nfrom netmind_client import AsyncGenerationClient"
+def test_the_async_client_without_httpx2_names_the_extra_to_install():
+    script = "import sys; sys.modules['httpx2'] = None\nfrom netmind_client import AsyncGenerationClient"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
-    needed = "ModuleNotFoundError: AsyncGenerationClient needs httpx: pip install 'netmind-testkit[async]'"
+    needed = "ModuleNotFoundError: AsyncGenerationClient needs httpx2: pip install 'netmind-testkit[async]'"
     assert ended.stderr.splitlines()[-1] == needed
 
 
-def test_a_star_import_does_not_need_httpx():
-    """Simulate that httpx is not installed."""
+def test_a_star_import_does_not_need_httpx2():
+    """Simulate that httpx2 is not installed."""
     script = """if True:
         import importlib.util, sys
-        sys.modules["httpx"], importlib.util.find_spec = None, lambda name: None
+        sys.modules["httpx2"], importlib.util.find_spec = None, lambda name: None
         from netmind_client import *
         print(GenerationClient.__name__, "AsyncGenerationClient" in dir())
     """

@@ -2,7 +2,7 @@
 
 An operation is a generator. It yields what it needs (``effects``: send a request, pause, call a function),
 and receives the result, or an exception, from the shell that runs it. So each operation is written once,
-knows no HTTP library, and is tested over requests and over httpx.
+knows no HTTP library, and is tested over requests and over httpx2.
 
 ``operations`` has create, get, list and delete, ``call`` the deadline of one call, ``retry`` what may be
 sent again and when, ``waiting`` the polls until a generation ends, ``download`` one file and ``saving`` all

@@ -2,7 +2,7 @@
 
 An operation of this client is a *flow*: a generator that makes the decisions. When it needs I/O, it yields an
 *effect*, a value that describes what to do. The synchronous client performs the effect with ``requests``, the
-asynchronous client with ``httpx``, and sends the result back into the generator. A flow therefore knows
+asynchronous client with ``httpx2``, and sends the result back into the generator. A flow therefore knows
 nothing of either library, or of ``await``.
 """
 

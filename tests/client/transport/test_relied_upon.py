@@ -11,7 +11,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import anyio
 import anyio.lowlevel
 import click
-import httpx
+import httpx2
 import pytest
 import requests
 import urllib3
@@ -207,7 +207,7 @@ async def post(url, events, **options):
     async def record(event, about):
         events.append((event, getattr(about.get("request"), "method", None)))
 
-    async with httpx.AsyncClient(**options) as client:
+    async with httpx2.AsyncClient(**options) as client:
         await client.post(url, content=b"body", extensions={"trace": record})
 
 
@@ -232,7 +232,7 @@ class TestHttpx:
         events = []
         with RawServer(lambda _: raw_response(status="502 Bad Gateway")) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
-            with pytest.raises(httpx.ProxyError):
+            with pytest.raises(httpx2.ProxyError):
                 anyio.run(post, "https://h.invalid", events)
         assert {method for _, method in begun(events)} == {b"CONNECT"}
 
@@ -241,7 +241,7 @@ class TestHttpx:
         jar = CookieJar(NO_COOKIES)
 
         async def fetch():
-            async with httpx.AsyncClient(cookies=jar) as client:
+            async with httpx2.AsyncClient(cookies=jar) as client:
                 await client.get(server.base_url)
                 return client
 
@@ -252,8 +252,8 @@ class TestHttpx:
         """by_httpx.new_client, because of surplus bytes on a connection."""
 
         async def fetch():
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-            async with httpx.AsyncClient(limits=limits) as client:
+            limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+            async with httpx2.AsyncClient(limits=limits) as client:
                 for _ in range(2):
                     await client.get(server.base_url)
 
@@ -264,11 +264,11 @@ class TestHttpx:
         """by_httpx._receive_body reads one more part, so that generators of httpx end."""
 
         async def fetch():
-            async with httpx.AsyncClient() as client, client.stream("GET", server.base_url) as response:
+            async with httpx2.AsyncClient() as client, client.stream("GET", server.base_url) as response:
                 parts = response.aiter_raw()
                 assert await anext(parts) == b"picture"
                 await response.aclose()
-                with pytest.raises((httpx.StreamError, StopAsyncIteration)):
+                with pytest.raises((httpx2.StreamError, StopAsyncIteration)):
                     await anext(parts)
 
         anyio.run(fetch)

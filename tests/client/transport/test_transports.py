@@ -4,7 +4,7 @@ import inspect
 import io
 
 import anyio
-import httpx
+import httpx2
 import pytest
 import requests
 from scripted import Api, Failure, OverHttpx, OverRequests
@@ -58,7 +58,7 @@ def by_httpx(failure, effect=ASK):
     async def call():
         api = Api()
         api.get(URL, body=failure)
-        async with httpx.AsyncClient(transport=OverHttpx(api)) as client:
+        async with httpx2.AsyncClient(transport=OverHttpx(api)) as client:
             return await httpx_transport.send(client, effect)
 
     return anyio.run(call)
@@ -136,7 +136,7 @@ class TestRequests:
 
 
 class TestHttpx:
-    @pytest.mark.parametrize("kind", exceptions_of(httpx, httpx.RequestError))
+    @pytest.mark.parametrize("kind", exceptions_of(httpx2, httpx2.RequestError))
     def test_every_exception_becomes_no_response(self, kind):
         with pytest.raises(NoResponse) as caught:
             by_httpx(Failure(None, kind("x")))
@@ -145,7 +145,7 @@ class TestHttpx:
     @pytest.mark.parametrize("url", ["x", "http://h:x/", "ftp://h/"])
     def test_an_invalid_url_becomes_no_response(self, url):
         async def call():
-            async with httpx.AsyncClient() as client:
+            async with httpx2.AsyncClient() as client:
                 await httpx_transport.send(client, asking(url))
 
         with pytest.raises(NoResponse) as caught:
@@ -153,7 +153,7 @@ class TestHttpx:
         assert not caught.value.sent
 
     def test_an_exception_without_a_message_has_that_of_its_cause(self):
-        error = httpx.ConnectError("")
+        error = httpx2.ConnectError("")
         error.__cause__ = OSError("no route")
         with pytest.raises(NoResponse, match="no route"):
             by_httpx(Failure(None, error))
