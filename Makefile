@@ -6,6 +6,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 STAMP := .venv/.installed
 DEMO_STAMP := .venv/.installed-for-demo
+# One worker more than there are processors, since some tests wait. The long tests are spread over the workers.
+WORKERS = -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal
 # pip's output as one line per package, so that there is progress to see
 PROGRESS := sed -nu 's/^Collecting \([^ ;(]*\).*/  \1/p; /^ERROR/p'
 
@@ -41,7 +43,7 @@ serve: $(STAMP) ## start the fake on http://127.0.0.1:8000 (options: make serve 
 	@$(BIN)/netmind-mock serve $(ARGS)
 
 test: $(STAMP) ## run all tests, in random order (ARGS="--cov --cov-report=term" measures branch coverage)
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 quick: $(STAMP) ## run the tests that take milliseconds (30 seconds), for the loop while working
 	@$(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
