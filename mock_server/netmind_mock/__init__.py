@@ -27,6 +27,7 @@ if _typing.TYPE_CHECKING:
     from netmind_mock.simulation.rules import rules_from
     from netmind_mock.stores import JobStore
     from netmind_mock.stores.memory import MemoryStore
+    from netmind_mock.testing.guard import RealRequestRefused, allow_real_api
     from netmind_mock.testing.handle import Handle
     from netmind_mock.testing.live import LiveMock, LiveServer
     from netmind_mock.testing.mock import Mock
@@ -50,9 +51,11 @@ __all__ = [
     "Mock",
     "PollLimitReached",
     "Profile",
+    "RealRequestRefused",
     "SimulatedClock",
     "VirtualClock",
     "WouldHang",
+    "allow_real_api",
     "create_app",
     "load_profile",
     "prices_from",
@@ -74,9 +77,11 @@ _MODULES = {
     "Mock": "testing.mock",
     "PollLimitReached": "testing.poll_limit",
     "Profile": "jobs.profile",
+    "RealRequestRefused": "testing.guard",
     "SimulatedClock": "clock",
     "VirtualClock": "testing.virtual_time",
     "WouldHang": "testing.transport",
+    "allow_real_api": "testing.guard",
     "create_app": "app",
     "load_profile": "jobs.profile",
     "prices_from": "journal.spend",

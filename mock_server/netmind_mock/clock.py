@@ -11,9 +11,10 @@ import functools
 import math
 import os
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,20 +71,22 @@ class SimulatedClock:
         self,
         *,
         speed: float = 1.0,
-        wall: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        start: float | None = None,
+        wall: Callable[[], float] = system_time.time,
+        monotonic: Callable[[], float] = system_time.monotonic,
     ) -> None:
-        """Start at the system clock's time.
+        """Start at a time, in seconds since the epoch; by default at the system clock's.
 
         Raises:
             ValueError: ``speed`` is not a positive number.
         """
         self._monotonic = monotonic
         self._wall = wall
-        self._source = boot() if monotonic is time.monotonic else f"{os.getpid()} {id(monotonic)}"
+        self._source = boot() if monotonic is system_time.monotonic else f"{os.getpid()} {id(monotonic)}"
         self._changed = threading.Condition()
         # One immutable value, which is replaced as a whole, so that no lock is needed to read it.
-        self._reading = _Reading(wall(), monotonic(), _positive(speed), frozen=False)
+        shown = wall() if start is None else start
+        self._reading = _Reading(shown, monotonic(), _positive(speed), frozen=False)
 
     def now(self) -> float:
         """Return the time, in seconds since the epoch."""

@@ -11,6 +11,7 @@ import math
 import os
 import types
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -41,6 +42,8 @@ START: Final = "netmind_mock.start"
 LIVE: Final = "netmind_mock.LiveServer"
 APP: Final = "create_app"
 _EVERYWHERE: Final = (SERVE, PYTEST, START, LIVE, APP)
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000  # so that simulated years can pass before a date cannot be shown
 
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
@@ -172,6 +175,20 @@ def _url(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+def _date(value: Any) -> str:
+    """Return a date and time in UTC as the API writes them, such as ``2025-09-18 09:14:20``."""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        moment = datetime.min.replace(tzinfo=UTC)
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise Expected(
+            f"a date and time in UTC such as 2025-09-18 09:14:20, from the year {_FIRST_YEAR} to {_LAST_YEAR}"
+        )
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
 _TEXT, _FLAG, _FILE, _URL = _Kind(text, str), _Kind(boolean, bool), _Kind(_file, str), _Kind(_url, str)
 _HOSTS = _Kind(_host, str)
 
@@ -231,6 +248,13 @@ class Options:
     duration: float = _option(2.0, _number(0, 1e9), "how long a job takes, in seconds", _EVERYWHERE)
     speed: float = _option(
         1.0, _number(0, 1e6, above=True), "simulated seconds per real second", (SERVE, LIVE)
+    )
+    now: str | None = _option(
+        None,
+        _Kind(_date, str),
+        "simulated date and time (UTC) at the start, such as 2025-09-18 09:14:20",
+        (SERVE, PYTEST, START, LIVE),
+        shown="the time of the system",
     )
     seed: int | None = _option(
         None,
@@ -327,6 +351,11 @@ class Options:
         """Check all values."""
         for name, option in OPTIONS.items():
             object.__setattr__(self, name, option.checked("options", getattr(self, name)))
+
+    @property
+    def start(self) -> float | None:
+        """Return the time of ``now`` in seconds since the epoch; None if it is not set."""
+        return None if self.now is None else datetime.fromisoformat(f"{self.now}+00:00").timestamp()
 
 
 OPTIONS: Final[Mapping[str, Option]] = types.MappingProxyType(

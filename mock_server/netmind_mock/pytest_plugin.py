@@ -11,6 +11,7 @@ values.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from netmind_mock.testing.virtual_time import VirtualClock
 
 
+_FAKES = ("netmind_mock", "netmind_server")
 _MARKER = (
-    "netmind(scenario=None, sleep=False, **arguments): the scenario of the test's jobs and its arguments, "
-    "for netmind_mock and netmind_server; sleep=True makes time.sleep and asyncio.sleep use the virtual clock"
+    "netmind(scenario=None, sleep=False, now=None, **arguments): the scenario of the test's jobs and its "
+    "arguments, for netmind_mock and netmind_server; sleep=True makes time.sleep, asyncio.sleep and the "
+    "timeouts of event loops use the virtual clock, and now='2025-09-18 09:14:20' sets its date (UTC)"
 )
 
 
@@ -46,13 +49,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def netmind_mock(request: pytest.FixtureRequest) -> Iterator[Mock]:
-    """Return a fake in this process that intercepts ``requests`` and ``httpx``. No sockets, no waiting."""
+def netmind_mock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mock]:
+    """Return a fake in this process for ``requests``, ``httpx``, ``httpx2`` and ``aiohttp``.
+
+    It uses no sockets, and waits take no time. Other requests to the real API are refused.
+    """
     from netmind_mock.testing.mock import Mock  # noqa: PLC0415 - see the module docstring
 
-    _check_alone(request)
-    mock = _checked(lambda: Mock(**_options(request.config)))
+    _check_alone(request, "netmind_mock")
     marker, arguments = _from_markers(request)
+    given = {"now": marker["now"]} if "now" in marker else {}
+    mock = _checked(lambda: Mock(**{**_options(request.config), **given}))
+    for name, value in mock.environment.items():  # so that it also undoes what the test sets meanwhile
+        monkeypatch.setenv(name, value)
     mock.start()
     try:
         request.node.stash[_HANDLE] = mock
@@ -85,27 +94,31 @@ def _netmind_live_server(pytestconfig: pytest.Config) -> Iterator[LiveServer]:
 
 
 @pytest.fixture
-def netmind_server(request: pytest.FixtureRequest, _netmind_live_server: LiveServer) -> Iterator[LiveMock]:
+def netmind_server(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _netmind_live_server: LiveServer
+) -> Iterator[LiveMock]:
     """Return a new account on a real HTTP server, for any HTTP library and clients in any language."""
-    _check_alone(request)
-    account = _netmind_live_server.account()
+    _check_alone(request, "netmind_server")
+    account = _checked(_netmind_live_server.account)
     marker, arguments = _from_markers(request)
-    if marker.get("sleep"):
-        message = "netmind(sleep=True) works with netmind_mock only: netmind_server keeps real time"
+    for name in {"sleep", "now"} & set(marker):
+        message = f"netmind({name}=…) works with netmind_mock only: netmind_server keeps real time"
         raise _failure(f"{request.node.nodeid}: {message}")
-    with account.in_environment():
-        request.node.stash[_HANDLE] = account
-        _set_scenario(request, account, marker, arguments)
-        yield account
+    for name, value in account.environment.items():
+        monkeypatch.setenv(name, value)
+    request.node.stash[_HANDLE] = account
+    _set_scenario(request, account, marker, arguments)
+    yield account
     try:
         _check_unused(request, account)
     finally:
         account.reset()
 
 
-def _check_alone(request: pytest.FixtureRequest) -> None:
+def _check_alone(request: pytest.FixtureRequest, fake: str) -> None:
     """Fail a test that uses both fakes: each of them sets ``NETMIND_BASE_URL``."""
-    if {"netmind_mock", "netmind_server"} <= set(request.fixturenames):
+    used = {name for name in _FAKES if name in request.fixturenames} | {fake}
+    if _HANDLE in request.node.stash or len(used) > 1:
         advice = (
             "use one of them (netmind_clock belongs to netmind_mock; use netmind_server.clock with a server)"
         )
@@ -113,13 +126,30 @@ def _check_alone(request: pytest.FixtureRequest) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fail a test with the marker but no fake, since it would send billable requests to the real API."""
-    used = set(getattr(item, "fixturenames", ()))
-    if item.get_closest_marker("netmind") and not used & {"netmind_mock", "netmind_server"}:
+    """Fail a test with its own marker but no fake, since it would send billable requests to the real API.
+
+    A marker of a module or class is for those of its tests that use a fake. A test can also get a fake from a
+    fixture that calls ``getfixturevalue``, which only the end of the test shows.
+    """
+    names = getattr(item, "fixturenames", ())
+    if "request" not in names and not set(names) & set(_FAKES):
+        _check_marker(item)
+
+
+def _check_marker(item: pytest.Item) -> None:
+    if any(marker.name == "netmind" for marker in item.own_markers):
         advice = (
             "add the argument netmind_mock or netmind_server, or @pytest.mark.usefixtures('netmind_mock')"
         )
         raise _failure(f"{item.nodeid}: has the marker netmind but uses no fake; {advice}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Fail a test with its own marker that no fixture has given a fake."""
+    if _HANDLE not in item.stash:
+        _check_marker(item)
+    yield
 
 
 def _failure(message: str) -> BaseException:
@@ -162,7 +192,7 @@ def _checked(create: Callable[[], Any]) -> Any:
 
 
 def _from_markers(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return ``sleep`` and ``scenario`` of the test's markers, and the scenario's arguments.
+    """Return ``sleep``, ``now`` and ``scenario`` of the test's markers, and the scenario's arguments.
 
     Markers of module, class and test are merged; the closest one wins.
     """
@@ -173,8 +203,9 @@ def _from_markers(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[
             example = "netmind(scenario='failed')"
             raise _failure(f"{request.node.nodeid}: netmind takes keyword arguments only, such as {example}")
         options = dict(marker.kwargs)
-        if "sleep" in options:
-            merged.setdefault("sleep", options.pop("sleep"))
+        for name in ("sleep", "now"):
+            if name in options:
+                merged.setdefault(name, options.pop(name))
         if options and "scenario" not in merged:
             merged["scenario"], arguments = options.pop("scenario", None), options
     return merged, arguments
@@ -188,8 +219,8 @@ def _set_scenario(
         import difflib  # noqa: PLC0415 - see the module docstring
 
         name = next(iter(arguments))
-        near = difflib.get_close_matches(name, ["scenario", "sleep"], n=1)
-        advice = f"did you mean {near[0]}?" if near else "expected sleep, or scenario and its arguments"
+        near = difflib.get_close_matches(name, ["scenario", "sleep", "now"], n=1)
+        advice = f"did you mean {near[0]}?" if near else "expected sleep, now, or scenario and its arguments"
         if name in options_of(PYTEST):
             advice = f"set it with the option netmind_mock_{name}, or pass it to netmind_mock.start()"
         raise _failure(f"{request.node.nodeid}: netmind({name}=…): {advice}")
@@ -214,6 +245,13 @@ _HANDLE = pytest.StashKey[Any]()
 _SHOWN_REQUESTS = 12
 
 
+_FIXTURE_SCOPE = (
+    "netmind_mock and netmind_server are fixtures of one test. In a fixture with a wider scope, use\n"
+    "`with netmind_mock.start() as mock:` or `with netmind_mock.LiveServer() as server, "
+    "server.account() as mock:`"
+)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -221,14 +259,28 @@ def pytest_runtest_makereport(
     """Record whether a test has passed, and show the requests of one that failed."""
     report = yield
     item.stash[_PASSED] = report.passed and (call.when != "setup")
+    if call.excinfo is None:
+        return report
     handle = item.stash.get(_HANDLE, None)
-    if handle is not None and call.when == "call" and call.excinfo is not None:
-        report.sections.append(("Requests your client sent", _requests_of(handle)))
+    if handle is not None and call.when == "call":
+        report.sections.append(("Requests your client sent", _requests_of(handle, item.nodeid)))
+    elif (
+        call.when == "setup"
+        and "ScopeMismatch" in str(report.longrepr)
+        and "netmind_" in str(report.longrepr)
+    ):
+        report.sections.append(("netmind_mock", _FIXTURE_SCOPE))
     return report
 
 
-def _requests_of(handle: Any) -> str:
-    """Return the last requests, one per line, and the hints of error responses."""
+def _is_scope_mismatch(failure: str) -> bool:
+    return "ScopeMismatch" in failure and any(name in failure for name in _FAKES)
+
+
+def _requests_of(handle: Any, test: str) -> str:
+    """Return the last requests, one per line, the hints of error responses, and what was refused."""
+    from netmind_mock.testing.guard import refusals  # noqa: PLC0415 - see the module docstring
+
     try:
         entries = handle.journal
     except Exception as error:  # noqa: BLE001 - it must not hide the failure of the test
@@ -239,4 +291,16 @@ def _requests_of(handle: Any) -> str:
         lines.append(str(entry))
         if hint := entry.response_headers.get("x-mock-hint"):
             lines.append(f"   {hint}")
-    return "\n".join(lines) or "none"
+    lines = lines or ["none"]
+    lines += [refusal.message for refusal in refusals(test)[-_SHOWN_REQUESTS:]]
+    return "\n".join(lines)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the connections to the real API that were refused after the test that started them."""
+    guard = sys.modules.get("netmind_mock.testing.guard")
+    late = dict.fromkeys(one.message for one in guard.late_refusals()) if guard is not None else ()
+    if late:
+        terminalreporter.section("netmind_mock: requests to the real API that were refused")
+        for message in late:
+            terminalreporter.line(message)

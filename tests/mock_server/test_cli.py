@@ -25,6 +25,7 @@ VALUES = {
     "profile": ("observed", '"observed"'),
     "duration": ("7.5", "7.5"),
     "speed": ("60.0", "60"),
+    "now": ("2025-09-18 09:14:20", "2025-09-18T09:14:20Z"),
     "seed": ("11", "11"),
     "api_key": ("key-1", '["key-1"]'),
     "strict_models": ("true", "true"),

@@ -223,7 +223,7 @@ class TestOptions:
             "scenario='failed', resaon='x'",
             "netmind: rule: resaon: no such key; did you mean reason?",
         ),
-        ("reason='x'", "netmind(reason=…): expected sleep, or scenario and its arguments"),
+        ("reason='x'", "netmind(reason=…): expected sleep, now, or scenario and its arguments"),
         ("senario='failed'", "netmind(senario=…): did you mean scenario?"),
         (
             "profile='observed'",
@@ -318,9 +318,7 @@ def test_the_decorator_can_be_used_on_a_test(project):
 
 def test_sleep_does_not_work_with_netmind_server(project):
     project.run("import pytest\n@pytest.mark.netmind(sleep=True)\ndef test_it(netmind_server): pass\n")
-    assert (
-        "netmind(sleep=True) works with netmind_mock only: netmind_server keeps real time" in project.output
-    )
+    assert "netmind(sleep=…) works with netmind_mock only: netmind_server keeps real time" in project.output
 
 
 def test_a_client_that_polls_without_end_fails_only_its_test(project):

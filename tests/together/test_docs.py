@@ -171,6 +171,10 @@ def test_the_tables_match_the_code(document):
     assert docs_tables.with_tables(text) == text
 
 
+def test_the_types_of_names_are_those_of_the_code():
+    assert docs_tables.NAMES.read_text(encoding="utf-8") == docs_tables.names()
+
+
 def test_every_scenario_and_every_kind_of_fault_is_in_a_table():
     tables = "".join(document.read_text(encoding="utf-8") for document in docs_tables.DOCUMENTS)
     assert [name for name in (*SCENARIOS, *KINDS) if f"| `{name}` |" not in tables] == []

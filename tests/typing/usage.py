@@ -89,6 +89,32 @@ def testing(fixture: Mock, served: LiveMock) -> None:
         assert_type(handle.spend.total, float)
         assert_type(handle.polling(handle.jobs[0]).intervals, tuple[float, ...])
         handle.assert_created(times=1, model="m", prompt="x")
+        # A wrong name is an error: otherwise these comments would be, as unused.
+        handle.next_job("faild")  # type: ignore[arg-type]
+        handle.next_job("failed", aftr=3)  # type: ignore[call-arg]
+        handle.next_job("failed", after="3")  # type: ignore[arg-type]
+        handle.every_job("slw")  # type: ignore[arg-type]
+        handle.fault("lst", "reset")  # type: ignore[arg-type]
+        handle.fault("list", "rest")  # type: ignore[arg-type]
+        handle.fault("list", "status", cod=503)  # type: ignore[call-arg]
+        handle.requests("creat")  # type: ignore[arg-type]
+        handle.assert_requested("creat")  # type: ignore[arg-type]
+
+
+@start()
+def decorated(mock: Mock) -> int:
+    return len(mock.jobs)
+
+
+@start(patch_sleep=True)
+async def decorated_coroutine(name: str, mock: Mock) -> str:
+    return name + mock.base_url
+
+
+async def decorators() -> None:
+    assert_type(decorated(), int)
+    assert_type(await decorated_coroutine("x"), str)
+    decorated(1)  # type: ignore[call-arg]
 
 
 async def virtual(clock: VirtualClock) -> None:

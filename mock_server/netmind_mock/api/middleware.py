@@ -6,7 +6,6 @@ The operations do not depend on any of that. Requests to the control API are pas
 from __future__ import annotations
 
 import math
-import time
 from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -22,6 +21,7 @@ from netmind_mock.simulation.accounts import AppliedFault
 from netmind_mock.simulation.faults import Delivery, fault_of
 from netmind_mock.simulation.faults import fault as new_fault
 from netmind_mock.stores import StoreUnavailable
+from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -82,7 +82,7 @@ class Middleware:
         path = environ.get("PATH_INFO", "")
         if path.startswith(CONTROL):
             return self._application(environ, start_response)
-        began = time.monotonic()
+        began = system_time.monotonic()
         context = RequestContext.of(environ)
         context.operation, context.job_id = self._operation(environ["REQUEST_METHOD"], path)
         context.user_id = _user_id(_token(environ.get("HTTP_AUTHORIZATION")))
@@ -193,7 +193,7 @@ class Middleware:
         context.raw = raw = RawEntry(
             context.user_id,
             context.now,
-            time.monotonic() - began,
+            system_time.monotonic() - began,
             context.operation,
             environ["REQUEST_METHOD"],
             f"{path}?{query}" if query else path,

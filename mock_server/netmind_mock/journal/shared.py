@@ -23,7 +23,6 @@ import os
 import secrets
 import socket
 import threading
-import time
 from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -40,6 +39,7 @@ from netmind_mock.journal.entries import (
     weight,
 )
 from netmind_mock.stores import StoredEntry, StoreUnavailable
+from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -69,7 +69,7 @@ class SharedJournal:
         max_bytes: int = MAX_BYTES,
         *,
         after_write: Callable[[], object] = lambda: None,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] = system_time.time,
     ) -> None:
         """Create a journal with an empty queue.
 
@@ -235,12 +235,12 @@ class SharedJournal:
         if not self._behind(self._entries.called() + 1):  # there is no other writer
             return
         number = self._entries.call()
-        until = time.monotonic() + _FLUSH_TIMEOUT_SECONDS
+        until = system_time.monotonic() + _FLUSH_TIMEOUT_SECONDS
         self.write()  # acknowledges the call for this process, for other readers
         pause = threading.Event()
         while behind := self._behind(number):
             for writer in behind:
-                if _has_ended(writer) or time.monotonic() > until:
+                if _has_ended(writer) or system_time.monotonic() > until:
                     self._entries.drop_writer(writer)
             pause.wait(_POLL_SECONDS)
 

@@ -158,7 +158,7 @@ def served_app(options: Options) -> Flask:
         )
     app = app_of(
         options,
-        clock=SimulatedClock(speed=options.speed),
+        clock=SimulatedClock(speed=options.speed, start=options.start),
         wire_faults=KINDS,
         log=access_log.logged(options.log, lambda line: print(line, file=sys.stderr, flush=True)),  # noqa: T201
     )

@@ -20,8 +20,9 @@ that no process has in memory, such as rate limits, are not ``followed``: they g
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+
+from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +200,7 @@ def open_store(
     url: str,
     limits: Limits = Limits(),  # noqa: B008 - it is frozen
     *,
-    wall: Callable[[], float] = time.time,
+    wall: Callable[[], float] = system_time.time,
 ) -> JobStore:
     """Open the store that a URL names.
 

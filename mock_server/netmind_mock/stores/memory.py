@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from netmind_mock.stores import MEMORY, Counts, Facts, Limits
+from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ class MemoryStore:
         self,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         *,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] = system_time.time,
     ) -> None:
         """Create an empty store.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from netmind_mock.stores import StoreUnavailable
 from netmind_mock.stores.database import Database, Session
 from netmind_mock.stores.tables import given
+from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection
@@ -65,7 +65,7 @@ class PostgresqlDatabase(Database):
         It is tested if it was not used for some time, or if another connection failed since then.
         """
         idle_since = connection.info.get("idle_since", math.inf)  # a new connection works
-        if idle_since < max(self._failed_at, time.monotonic() - _IDLE_SECONDS):
+        if idle_since < max(self._failed_at, system_time.monotonic() - _IDLE_SECONDS):
             try:
                 connection.execute("SELECT 1")
             except psycopg.Error:
@@ -74,10 +74,10 @@ class PostgresqlDatabase(Database):
 
     def _release(self, connection: PoolProxiedConnection, _writes: bool, is_intact: bool) -> None:
         if is_intact:
-            connection.info["idle_since"] = time.monotonic()
+            connection.info["idle_since"] = system_time.monotonic()
             connection.close()
         else:
-            self._failed_at = time.monotonic()
+            self._failed_at = system_time.monotonic()
             connection.invalidate()
 
     def _close_idle(self) -> None:

@@ -8,7 +8,6 @@ transactions may be lost, but only as a whole.
 from __future__ import annotations
 
 import itertools
-import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from netmind_mock.stores import Counts, Facts, InvalidStore, Limits
 from netmind_mock.stores.entries import EntryStore
 from netmind_mock.stores.sqlite import SqliteDatabase
 from netmind_mock.stores.tables import facts, given, inserted, jobs, upserted
+from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,7 +122,7 @@ class SqlStore:
         database: Database,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         *,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] = system_time.time,
     ) -> None:
         """Create a store over an open database.
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects import sqlite
 
 from netmind_mock.stores import InvalidStore, StoreUnavailable
 from netmind_mock.stores.database import Database, Session
+from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,12 +88,12 @@ class SqliteDatabase(Database):
         return connection
 
     def _begin(self, cursor: sqlite3.Cursor) -> None:
-        until, pause = time.monotonic() + _BUSY_SECONDS, _FIRST_PAUSE_SECONDS
+        until, pause = system_time.monotonic() + _BUSY_SECONDS, _FIRST_PAUSE_SECONDS
         while True:
             try:
                 cursor.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
+                if "locked" not in str(error) or system_time.monotonic() > until:
                     raise
             else:
                 return
@@ -117,7 +118,7 @@ class SqliteDatabase(Database):
         Raises:
             StoreUnavailable: It was.
         """
-        now = time.monotonic()
+        now = system_time.monotonic()
         if self._file is None or now - self._checked_at < _CHECKED_SECONDS:
             return
         try:

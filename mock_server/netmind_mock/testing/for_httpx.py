@@ -1,95 +1,91 @@
-"""Intercept the requests of ``httpx`` to the fake, sync and async. Other requests are sent as usual."""
+"""Respond to the requests of ``httpx`` and ``httpx2`` to the fake, whatever transport a client has.
+
+Both libraries have the same interface. Requests to other URLs are sent as usual.
+"""
 
 from __future__ import annotations
 
-import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
+from netmind_mock.testing import active
+from netmind_mock.testing.patching import wrap
 from netmind_mock.testing.transport import ConnectionBroken, TimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from types import ModuleType
 
     from netmind_mock.testing.transport import Arrival, BodyPart, InProcessTransport
 
-_active: list[InProcessTransport] = []
-_changing = threading.Lock()
-_before: dict[str, Any] = {}  # the methods of httpx that the first interception replaced
+
+def install(library: ModuleType) -> None:
+    """Replace the method that chooses the transport of a request: other mocks replace what is below it.
+
+    The method is private to both libraries; there is no public one for all clients.
+    """
+
+    def choose(function: Callable[..., Any], client: Any, url: Any) -> Any:
+        transport = active.transport_for(str(url))
+        return function(client, url) if transport is None else _adapter(library)(transport)
+
+    wrap(library.Client, "_transport_for_url", choose)
+    wrap(library.AsyncClient, "_transport_for_url", choose)
 
 
-def start(transport: InProcessTransport) -> None:
-    """Intercept requests to this transport's URLs. If several transports match, the last one is used."""
-    with _changing:
-        if not _active:
-            _before["sync"] = httpx.HTTPTransport.handle_request
-            _before["async"] = httpx.AsyncHTTPTransport.handle_async_request
-        _active.append(transport)
-        httpx.HTTPTransport.handle_request = _handle  # type: ignore[method-assign]
-        httpx.AsyncHTTPTransport.handle_async_request = _handle_async  # type: ignore[method-assign]
+@cache
+def _adapter(library: Any) -> Callable[[InProcessTransport], Any]:
+    """Return the class of transports for this library's clients, sync and async."""
+
+    class Adapter(library.BaseTransport, library.AsyncBaseTransport):  # type: ignore[misc]
+        def __init__(self, transport: InProcessTransport) -> None:
+            self._transport = transport
+
+        def handle_request(self, request: Any) -> Any:
+            arrival = _send(self._transport, request, request.read())
+            self._transport.advance(arrival.wait)
+            return respond(arrival, self._transport, request)
+
+        async def handle_async_request(self, request: Any) -> Any:
+            arrival = _send(self._transport, request, await request.aread())
+            if arrival.wait:
+                await self._transport.clock.async_sleep(arrival.wait)
+            return respond(arrival, self._transport, request)
+
+    class Stream(_Body, library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
+        pass
+
+    def respond(arrival: Arrival, transport: InProcessTransport, request: Any) -> Any:
+        if arrival.failure is not None:
+            closed = "Server disconnected without sending a response."
+            raise _translated(library, arrival.failure, request, closed)
+        stream = Stream(library, arrival, transport, request)
+        return library.Response(arrival.status, headers=list(arrival.headers), stream=stream)
+
+    return Adapter
 
 
-def stop(transport: InProcessTransport) -> None:
-    """Stop intercepting requests for this transport."""
-    with _changing:
-        _active.remove(transport)
-        if not _active:
-            httpx.HTTPTransport.handle_request = _before["sync"]  # type: ignore[method-assign]
-            httpx.AsyncHTTPTransport.handle_async_request = _before["async"]  # type: ignore[method-assign]
-
-
-def _handle(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-    transport = _transport_of(request)
-    if transport is None:
-        response: httpx.Response = _before["sync"](self, request)
-        return response
-    arrival = _send(transport, request, request.read())
-    transport.advance(arrival.wait)
-    return _response(arrival, transport, request)
-
-
-async def _handle_async(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-    transport = _transport_of(request)
-    if transport is None:
-        async_response: httpx.Response = await _before["async"](self, request)
-        return async_response
-    arrival = _send(transport, request, await request.aread())
-    if arrival.wait:
-        await transport.clock.async_sleep(arrival.wait)
-    return _response(arrival, transport, request)
-
-
-def _transport_of(request: httpx.Request) -> InProcessTransport | None:
-    url = str(request.url)
-    return next((transport for transport in reversed(_active) if transport.handles(url)), None)
-
-
-def _send(transport: InProcessTransport, request: httpx.Request, body: bytes) -> Arrival:
+def _send(transport: InProcessTransport, request: Any, body: bytes) -> Arrival:
     timeout = request.extensions.get("timeout", {}).get("read")
     return transport.send(request.method, str(request.url), request.headers.multi_items(), body, timeout)
 
 
-def _response(arrival: Arrival, transport: InProcessTransport, request: httpx.Request) -> httpx.Response:
-    if arrival.failure is not None:
-        raise _translated(arrival.failure, request, "Server disconnected without sending a response.")
-    return httpx.Response(
-        arrival.status, headers=list(arrival.headers), stream=_Stream(arrival, transport, request)
-    )
-
-
-def _translated(failure: Exception, request: httpx.Request, closed_message: str) -> httpx.TransportError:
+def _translated(library: Any, failure: Exception, request: Any, closed_message: str) -> Exception:
+    error: Exception
     if isinstance(failure, TimedOut):
-        return httpx.ReadTimeout("The read operation timed out", request=request)
-    if isinstance(failure, ConnectionBroken) and failure.reset:
-        return httpx.ReadError("[Errno 104] Connection reset by peer", request=request)
-    return httpx.RemoteProtocolError(closed_message, request=request)
+        error = library.ReadTimeout("The read operation timed out", request=request)
+    elif isinstance(failure, ConnectionBroken) and failure.reset:
+        error = library.ReadError("[Errno 104] Connection reset by peer", request=request)
+    else:
+        error = library.RemoteProtocolError(closed_message, request=request)
+    return error
 
 
-class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
+class _Body:
     """The body of a response. Its parts arrive on the virtual clock."""
 
-    def __init__(self, arrival: Arrival, transport: InProcessTransport, request: httpx.Request) -> None:
+    def __init__(self, library: Any, arrival: Arrival, transport: InProcessTransport, request: Any) -> None:
+        self._library = library
         self._arrival = arrival
         self._transport = transport
         self._request = request
@@ -114,4 +110,4 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
             "peer closed connection without sending complete message body "
             f"(received {received} bytes, expected {announced})"
         )
-        raise _translated(step.failure, self._request, message)
+        raise _translated(self._library, step.failure, self._request, message)

@@ -1,172 +1,203 @@
-"""Intercept the requests of ``requests`` to the fake with ``responses``, which handles all other URLs."""
+"""Respond to the requests of ``requests`` to the fake. Its other requests are handled by ``responses``."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
-import responses
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPHeaderDict, HTTPResponse, Retry
-from urllib3.exceptions import ProtocolError
+from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool, Timeout
+from urllib3.exceptions import (
+    MaxRetryError,
+    ProtocolError,
+    ReadTimeoutError,
+    ResponseError,
+    TimeoutStateError,
+)
 
+from netmind_mock.hosts import is_loopback
+from netmind_mock.testing import active
+from netmind_mock.testing.patching import wrap
 from netmind_mock.testing.transport import ConnectionBroken, TimedOut
 
+try:
+    _responses: Any = import_module("responses")
+except ImportError:  # then requests to other URLs are sent as usual
+    _responses = None
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    import responses
+    from urllib3 import Retry
+
     from netmind_mock.testing.transport import BodyPart, InProcessTransport
 
 _SEND_ARGUMENTS = ("stream", "timeout", "verify", "cert", "proxies")
 RESET = (104, "Connection reset by peer")
 
 
-class Interception(responses.BaseResponse):
-    """A response registered with ``responses`` for all URLs of the fake.
+def install() -> None:
+    """Replace ``HTTPAdapter.send``, which sends each request, and a method of each mock that replaces it."""
+    wrap(HTTPAdapter, "send", _send)
+    if _responses is not None:
+        wrap(_responses.RequestsMock, "_on_request", _send_by_responses)
 
-    Responses that the test registered for these URLs take precedence.
+
+def install_for_requests_mock(library: ModuleType) -> None:
+    """Replace the method by which ``requests_mock`` responds."""
+    wrap(library.Adapter, "send", _send_by_requests_mock)
+
+
+@contextlib.contextmanager
+def other_requests(mock: responses.RequestsMock | None) -> Iterator[responses.RequestsMock | None]:
+    """Yield the mock that handles all other URLs of ``requests``, and remove what a test registers with it.
+
+    Args:
+        mock: The mock; by default ``responses.mock``. If ``responses`` is not installed, or a mock is active
+            already, None is yielded: the active one handles all other URLs.
     """
-
-    def __init__(self, transport: InProcessTransport, registry: responses.RequestsMock) -> None:
-        super().__init__("any method", transport.base_url + "/")
-        self._transport = transport
-        self._registry = registry
-        self._last: tuple[requests.PreparedRequest | None, HTTPResponse | None] = (None, None)
-
-    def matches(self, request: requests.PreparedRequest) -> tuple[bool, str]:
-        """Return whether this response is used for the request, and if not, why."""
-        if not self._transport.handles(str(request.url)):
-            return False, f"the fake only handles URLs below {self._transport.base_url}"
-        registered = self._registry.registered()
-        later = registered[registered.index(self) + 1 :] if self in registered else []
-        for other in registered:
-            if isinstance(other, Interception):
-                if other is not self and any(one is other for one in later) and other.handles(request):
-                    return False, "a fake that was started later handles this URL"
-            elif other.matches(request)[0]:
-                return False, "the test registered a response for this URL"
-        return True, ""
-
-    def is_registered_with(self, mock: responses.RequestsMock) -> bool:
-        """Return whether it is registered with this mock."""
-        return mock is self._registry and self in mock.registered()
-
-    def is_reached_by(self, send: Any) -> bool:
-        """Return whether ``send`` is the one of ``responses``, which then uses this response."""
-        return send.__module__ == responses.__name__ and self in self._registry.registered()
-
-    def handles(self, request: requests.PreparedRequest) -> bool:
-        """Return whether the request is for a URL of the fake."""
-        return self._transport.handles(str(request.url))
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    @property
-    def call_count(self) -> int:
-        """Return at least 1, so that ``assert_all_requests_are_fired`` ignores a fake without requests."""
-        return max(super().call_count, 1)
-
-    def get_response(self, request: requests.PreparedRequest) -> HTTPResponse:
-        """Return the fake's response, or raise the exception of ``requests`` for a lost one."""
-        self._wait_as_urllib3_would(request)
-        timeout = _read_timeout(getattr(request, "req_kwargs", {}).get("timeout"))
-        body, url = _whole(request.body), str(request.url)
-        arrival = self._transport.send(str(request.method), url, request.headers.items(), body, timeout)
-        self._transport.advance(arrival.wait)
-        if isinstance(arrival.failure, TimedOut):
-            message = f"{urlsplit(url).netloc}: Read timed out. (read timeout={arrival.failure.seconds:g})"
-            raise requests.exceptions.ReadTimeout(message, request=request)
-        if isinstance(arrival.failure, ConnectionBroken):
-            cause: Exception = ConnectionResetError(*RESET)
-            if not arrival.failure.reset:
-                cause = http.client.RemoteDisconnected("Remote end closed connection without response")
-            raise requests.exceptions.ConnectionError(
-                ProtocolError("Connection aborted.", cause), request=request
-            )
-        parts = _Body(arrival.steps, self._transport)
-        response = _response(arrival.status, arrival.headers, parts, request.method)
-        self._last = request, response
-        return response
-
-    def _wait_as_urllib3_would(self, request: requests.PreparedRequest) -> None:
-        """Advance the clock by the time that urllib3's ``Retry`` would wait before this request.
-
-        ``responses`` retries at once, with the same request object, and does not pass the ``Retry`` to us. So
-        it is read from the local variables of its ``_on_request``.
-        """
-        before, response = self._last
-        retries: Any = sys._getframe(2).f_locals.get("retries")
-        if before is not request or response is None or not isinstance(retries, Retry):
-            return
-        seconds = retries.get_retry_after(response) if retries.respect_retry_after_header else None
-        self._transport.advance(seconds or retries.get_backoff_time())
+    # An active mock has replaced our replacement of HTTPAdapter.send.
+    if _responses is None or getattr(HTTPAdapter.send, "__module__", "") == _responses.__name__:
+        yield None
+        return
+    registry: responses.RequestsMock = mock or _responses.mock
+    registered, passthru = list(registry.registered()), registry.passthru_prefixes
+    try:
+        yield registry
+    finally:
+        registry.reset()
+        for one in registered:
+            registry.add(one)
+        registry.passthru_prefixes = passthru
 
 
-class Guard:
-    """Keeps requests to the fake's URLs from reaching the real API, where they would be billed.
+def _send(send: Callable[..., Any], adapter: HTTPAdapter, request: Any, *given: Any, **options: Any) -> Any:
+    fake = active.last_started()
+    if fake is None:
+        return send(adapter, request, *given, **options)
+    mock = fake.other_requests
+    options = {**dict(zip(_SEND_ARGUMENTS, given, strict=False)), **options}
+    url = str(request.url)
+    transport = active.transport_for(url)
+    if mock is not None:
+        is_elsewhere = transport is None and not is_loopback(urlsplit(url).hostname or "")
+        if is_elsewhere or _has_response(mock, request, options):
+            return mock._on_request(adapter, request, **options)
+    if transport is not None:
+        return _respond(transport, adapter, request, options)
+    return send(adapter, request, **options)
 
-    A test may stop or reset ``responses``, or start a second ``RequestsMock``. So the guard replaces two
-    methods: ``HTTPAdapter.send``, which is called if ``responses`` is stopped, and
-    ``RequestsMock._on_request``, for a mock that has no response for the URL and may pass it through.
-    """
 
-    def __init__(self, interception: Interception) -> None:
-        """Replace the two methods until ``undo`` is called."""
-        self._interception = interception
-        self._is_active = True
-        self._adapters = cast("Any", HTTPAdapter)
-        self._mocks = cast("Any", responses.RequestsMock)
-        self._real_send = self._adapters.send
-        self._real_on_request = self._mocks._on_request
-        guard, send, on_request = self, self._real_send, self._real_on_request
+def _send_by_responses(
+    send: Callable[..., Any],
+    mock: responses.RequestsMock,
+    adapter: HTTPAdapter,
+    request: Any,
+    **options: Any,
+) -> Any:
+    transport = active.transport_for(str(request.url))
+    if transport is None or _has_response(mock, request, options):
+        return send(mock, adapter, request, **options)
+    return _respond(transport, adapter, request, options)
 
-        def guarded_send(adapter: HTTPAdapter, request: Any, *arguments: Any, **options: Any) -> Any:
-            if not guard._is_active or not interception.handles(request) or interception.is_reached_by(send):
-                return send(adapter, request, *arguments, **options)
-            options = {**dict(zip(_SEND_ARGUMENTS, arguments, strict=False)), **options}
-            return guard._respond(adapter, request, options)
 
-        def guarded_on_request(
-            mock: responses.RequestsMock, adapter: Any, request: Any, **options: Any
-        ) -> Any:
-            if (
-                not guard._is_active
-                or interception.is_registered_with(mock)
-                or not interception.handles(request)
-            ):
-                return on_request(mock, adapter, request, **options)
-            request.params = mock._parse_request_params(request.path_url)
-            request.req_kwargs = options
-            if any(one.matches(request)[0] for one in mock.registered()):
-                return on_request(mock, adapter, request, **options)
-            return guard._respond(adapter, request, options)
+def _send_by_requests_mock(send: Callable[..., Any], adapter: Any, request: Any, **options: Any) -> Any:
+    transport = active.transport_for(str(request.url))
+    if transport is None:
+        return send(adapter, request, **options)
+    try:
+        return send(adapter, request, **options)
+    except sys.modules["requests_mock"].NoMockAddress:
+        return _respond(transport, HTTPAdapter(), request, options)
 
-        self._send, self._on_request = guarded_send, guarded_on_request
-        self._adapters.send = guarded_send
-        self._mocks._on_request = guarded_on_request
 
-    @property
-    def is_outermost(self) -> bool:
-        """Return whether ``HTTPAdapter.send`` is still the guard's, not a replacement made after it."""
-        return bool(self._adapters.send is self._send)
-
-    def undo(self) -> None:
-        """Restore the two methods. A replacement that other code made later is kept."""
-        self._is_active = False
-        if self._adapters.send is self._send:
-            self._adapters.send = self._real_send
-        if self._mocks._on_request is self._on_request:
-            self._mocks._on_request = self._real_on_request
-
-    def _respond(self, adapter: HTTPAdapter, request: Any, options: dict[str, Any]) -> Any:
+def _has_response(mock: responses.RequestsMock, request: Any, options: dict[str, Any]) -> bool:
+    """Return whether the test registered a response for this request."""
+    registered = mock.registered()
+    if registered:  # with the attributes that its matchers read
+        request.params = mock._parse_request_params(request.path_url)
         request.req_kwargs = options
-        return adapter.build_response(request, self._interception.get_response(request))
+    return any(one.matches(request)[0] for one in registered)
+
+
+def _respond(
+    transport: InProcessTransport, adapter: HTTPAdapter, request: Any, options: dict[str, Any]
+) -> requests.Response:
+    """Return the fake's response as ``HTTPAdapter.send`` does, with its retries and exceptions."""
+    try:
+        response = _with_retries(transport, adapter, request, _read_seconds(options.get("timeout")))
+    except ProtocolError as error:
+        raise requests.ConnectionError(error, request=request) from error
+    except ReadTimeoutError as error:
+        raise requests.ReadTimeout(error, request=request) from error
+    except MaxRetryError as error:
+        if isinstance(error.reason, ResponseError):
+            raise requests.exceptions.RetryError(error, request=request) from error
+        raise requests.ConnectionError(error, request=request) from error
+    return adapter.build_response(request, response)
+
+
+def _with_retries(
+    transport: InProcessTransport, adapter: HTTPAdapter, request: Any, timeout: float | None
+) -> HTTPResponse:
+    """Send a request, and again as the adapter's ``Retry`` decides. Its pauses advance the virtual clock."""
+    method, url, retries, body = request.method, request.url, adapter.max_retries, _whole(request.body)
+    while True:
+        try:
+            response = _sent_once(transport, request, body, timeout)
+        except (ProtocolError, ReadTimeoutError) as error:
+            pool, trace = _pool(url), error.__traceback__
+            retries = retries.increment(method, url, error=error, _pool=pool, _stacktrace=trace)
+            transport.advance(retries.get_backoff_time())
+            continue
+        if not retries.is_retry(method, response.status, "Retry-After" in response.headers):
+            return response
+        try:
+            retries = retries.increment(method, url, response=response, _pool=_pool(url))
+        except MaxRetryError:
+            if retries.raise_on_status:
+                raise
+            return response
+        transport.advance(_pause(retries, response))
+
+
+def _sent_once(
+    transport: InProcessTransport, request: Any, body: bytes, timeout: float | None
+) -> HTTPResponse:
+    """Send a request once, and return the response or raise the exception of urllib3."""
+    arrival = transport.send(str(request.method), str(request.url), request.headers.items(), body, timeout)
+    transport.advance(arrival.wait)
+    if isinstance(arrival.failure, TimedOut):
+        message = f"Read timed out. (read timeout={arrival.failure.seconds:g})"
+        raise ReadTimeoutError(_pool(request.url), request.url, message)
+    if isinstance(arrival.failure, ConnectionBroken):
+        cause: Exception = ConnectionResetError(*RESET)
+        if not arrival.failure.reset:
+            cause = http.client.RemoteDisconnected("Remote end closed connection without response")
+        raise ProtocolError("Connection aborted.", cause)
+    length = next((value for name, value in arrival.headers if name.lower() == "content-length"), "0")
+    received = _Body(arrival.steps, int(length), transport)
+    return _response(arrival.status, arrival.headers, received, request.method)
+
+
+def _pause(retries: Retry, response: HTTPResponse) -> float:
+    seconds = retries.get_retry_after(response) if retries.respect_retry_after_header else None
+    return seconds or retries.get_backoff_time()
+
+
+def _pool(url: str) -> HTTPConnectionPool:
+    """Return a pool without connections, which exceptions of urllib3 show."""
+    parts = urlsplit(url)
+    kind = HTTPSConnectionPool if parts.scheme == "https" else HTTPConnectionPool
+    return kind(str(parts.hostname), parts.port)
 
 
 def _whole(body: Any) -> bytes:
@@ -176,11 +207,29 @@ def _whole(body: Any) -> bytes:
     return bytes(body) if isinstance(body, bytes | bytearray) else b"".join(body or ())
 
 
-def _read_timeout(timeout: Any) -> float | None:
+def _read_seconds(timeout: Any) -> float | None:
+    """Return the seconds to wait for each part of a response; None without a limit.
+
+    Args:
+        timeout: As for ``requests``: a number, a tuple, an ``urllib3.Timeout`` or None.
+
+    Raises:
+        ValueError: It is a tuple of another length.
+    """
     if isinstance(timeout, tuple):
+        if len(timeout) != 2:
+            raise ValueError(
+                f"Invalid timeout {timeout}. Pass a (connect, read) timeout tuple, or a single number."
+            )
         timeout = timeout[1]
-    read = getattr(timeout, "read_timeout", timeout)
-    return float(read) if isinstance(read, int | float) else None
+    if not isinstance(timeout, Timeout):
+        timeout = Timeout(read=timeout)  # checks the value, as requests does
+    try:
+        read = timeout.read_timeout
+    except TimeoutStateError:  # it is what the connection leaves of the total, and connecting takes no time
+        read = None
+    limits = [one for one in (read, timeout.total) if isinstance(one, int | float)]
+    return float(min(limits)) if limits else None
 
 
 def _response(
@@ -214,33 +263,44 @@ _MAX_READ_BYTES = 64 * 1024
 class _Body(io.RawIOBase):
     """The body of a response, read part by part as from a socket. It raises the exceptions of a socket."""
 
-    def __init__(self, steps: tuple[BodyPart, ...], transport: InProcessTransport) -> None:
-        self._steps = iter(steps)
+    def __init__(self, steps: tuple[BodyPart, ...], length: int, transport: InProcessTransport) -> None:
+        self._steps = list(reversed(steps))
+        self._length = length
+        self._is_cut = False
         self._transport = transport
         self._left = b""
 
     def readable(self) -> bool:
         return True
 
+    def isclosed(self) -> bool:
+        """Return whether there is no more to read. urllib3 calls this method of http.client's responses."""
+        return self.closed or not (self._steps or self._left)
+
     def read1(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes. urllib3 calls this method of ``http.client.HTTPResponse``."""
         return self.read(size if size > 0 else _MAX_READ_BYTES) or b""
 
+    def readall(self) -> bytes:
+        """Return the rest of the body, or raise as ``http.client`` does if the connection ends before it."""
+        part = super().readall() or b""
+        if self._is_cut:
+            raise http.client.IncompleteRead(part, self._length - len(part))
+        return part
+
     def readinto(self, buffer: Any) -> int:
-        if not self._left:
-            self._left = self._next()
+        while not self._left and self._steps:
+            self._left = self._next(self._steps.pop())
         part = self._left[: len(buffer)]
         self._left = self._left[len(part) :]
         buffer[: len(part)] = part
         return len(part)
 
-    def _next(self) -> bytes:
-        step = next(self._steps, None)
-        if step is None:
-            return b""
+    def _next(self, step: BodyPart) -> bytes:
         self._transport.advance(step.pause)
         if isinstance(step.failure, TimedOut):
             raise TimeoutError("timed out")
         if isinstance(step.failure, ConnectionBroken) and step.failure.reset:
             raise ConnectionResetError(*RESET)
+        self._is_cut = step.failure is not None
         return step.part

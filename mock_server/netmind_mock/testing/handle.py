@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from netmind_mock.control.operations import call
 from netmind_mock.journal.polling import Polling, polling_from_json
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
     from netmind_mock.fake import Fake
     from netmind_mock.journal.entries import Entry
+    from netmind_mock.testing.names import (
+        FaultArguments,
+        FaultKind,
+        FaultOperation,
+        Operation,
+        ScenarioArguments,
+        ScenarioName,
+    )
 
 
 _EVERY_OPERATION = dict.fromkeys((*OPERATIONS, "other"))
@@ -84,12 +92,24 @@ class Handle:
     def _check_used(self) -> None:
         """Raise if no client can have called the fake."""
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that lead a client to the fake."""
+        return {"NETMIND_BASE_URL": self.base_url, "NETMIND_API_KEY": self.api_key}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.base_url!r})"
 
     # Setup
 
-    def next_job(self, scenario: str = "completed", /, *, times: int = 1, **arguments: Any) -> None:
+    def next_job(
+        self,
+        scenario: ScenarioName = "completed",
+        /,
+        *,
+        times: int = 1,
+        **arguments: Unpack[ScenarioArguments],
+    ) -> None:
         """Queue a scenario for the next job that is created, or for the next ``times`` jobs.
 
         Args:
@@ -104,7 +124,13 @@ class Handle:
         self._call("add_next_job", {**arguments, "scenario": scenario, "times": times, "where": _caller()})
 
     def every_job(
-        self, scenario: str, /, *, model: str | None = None, prompt: str | None = None, **arguments: Any
+        self,
+        scenario: ScenarioName,
+        /,
+        *,
+        model: str | None = None,
+        prompt: str | None = None,
+        **arguments: Unpack[ScenarioArguments],
     ) -> None:
         """Set the scenario of all jobs, or only of those that match.
 
@@ -122,7 +148,7 @@ class Handle:
         given = {name: value for name, value in conditions.items() if value is not None}
         self._call("add_rule", {**given, **arguments, "scenario": scenario})
 
-    def otherwise(self, scenario: str, /, **arguments: Any) -> None:
+    def otherwise(self, scenario: ScenarioName, /, **arguments: Unpack[ScenarioArguments]) -> None:
         """Set the scenario of all jobs without another one, as the marker of a test does.
 
         Raises:
@@ -135,7 +161,9 @@ class Handle:
         """Remove the scenario and rules for all jobs."""
         self._call("clear_rules")
 
-    def fault(self, operation: str, kind: str = "status", /, **arguments: Any) -> None:
+    def fault(
+        self, operation: FaultOperation, kind: FaultKind = "status", /, **arguments: Unpack[FaultArguments]
+    ) -> None:
         """Add a fault to the responses of an operation; by default to the next one.
 
         Args:
@@ -191,7 +219,7 @@ class Handle:
         """Return every request with its response, oldest first."""
         return self._entries()
 
-    def requests(self, operation: str) -> Sequence[Entry]:
+    def requests(self, operation: Operation) -> Sequence[Entry]:
         """Return the requests of an operation, oldest first.
 
         Raises:
@@ -262,7 +290,7 @@ class Handle:
         __tracebackhide__ = True
         assert_created(self._received(), times=times, model=model, config=config, options=options)
 
-    def assert_requested(self, operation: str, *, times: int | None = None) -> None:
+    def assert_requested(self, operation: Operation, *, times: int | None = None) -> None:
         """Fail unless ``times`` requests of an operation were sent; None for at least one.
 
         Raises:

@@ -18,12 +18,19 @@ from netmind_mock.testing.mock import environment
 from netmind_mock.validation import InvalidInput
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from types import TracebackType
+
+    import uvicorn
 
     from netmind_mock.fake import Fake
 
 _END_WITHIN_SECONDS = 5.0
+
+
+class ServerNotRunning(ValueError):
+    """The server in this process was not started, was stopped, or has ended by an error."""
 
 
 class LiveServer:
@@ -48,6 +55,7 @@ class LiveServer:
         self._options = options_from(LIVE, **options)
         self._undo = contextlib.ExitStack()
         self._fake: Fake
+        self._end = "it was not started"
 
     def start(self) -> LiveServer:
         """Start the server. It listens when this returns.
@@ -60,21 +68,38 @@ class LiveServer:
         from netmind_mock.serving.server import config_of, listen  # noqa: PLC0415 - imports uvicorn
         from netmind_mock.serving.worker import Worker  # noqa: PLC0415
 
-        app = app_of(self._options, clock=SimulatedClock(speed=self._options.speed), wire_faults=KINDS)
+        app = app_of(
+            self._options,
+            clock=SimulatedClock(speed=self._options.speed, start=self._options.start),
+            wire_faults=KINDS,
+        )
         self._fake = fake_of(app)
         listener = listen("127.0.0.1", 0)
         host, port = listener.getsockname()
         self.base_url = f"http://{host}:{port}"
         server = uvicorn.Server(config_of(self._options, Worker(app)))
-        thread = threading.Thread(target=server.run, args=([listener],), name="netmind-mock", daemon=True)
+        thread = threading.Thread(
+            target=self._serve, args=(server, listener), name="netmind-mock", daemon=True
+        )
         thread.start()
 
         def stop() -> None:
             server.should_exit = True
             thread.join(_END_WITHIN_SECONDS)
+            server.force_exit = True
+            self._end = "it was stopped"
 
         self._undo.callback(stop)
+        self._end = ""
         return self
+
+    def _serve(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        try:
+            server.run([listener])
+        except BaseException as error:
+            self._end = f"{type(error).__name__}: {error}"
+            raise
+        self._end = self._end or "it stopped by itself"
 
     def stop(self) -> None:
         """Stop the server."""
@@ -89,7 +114,13 @@ class LiveServer:
         self.stop()
 
     def account(self) -> LiveMock:
-        """Return a new account, with its own jobs, scenarios, faults, clock and journal."""
+        """Return a new account, with its own jobs, scenarios, faults, clock and journal.
+
+        Raises:
+            ServerNotRunning: The server does not run.
+        """
+        if self._end:
+            raise ServerNotRunning(f"the server at {self.base_url} does not run any more: {self._end}")
         return LiveMock(
             self._fake, self.base_url, f"netmind-mock-{secrets.token_hex(12)}", unused=self._options.unused
         )
@@ -161,7 +192,7 @@ class LiveMock(Handle):
 
     def in_environment(self) -> contextlib.AbstractContextManager[None]:
         """Return a context manager that sets ``NETMIND_BASE_URL`` and ``NETMIND_API_KEY`` to this account."""
-        return environment(NETMIND_BASE_URL=self.base_url, NETMIND_API_KEY=self.api_key)
+        return environment(**self.environment)
 
     def __enter__(self) -> LiveMock:
         self._undo.enter_context(self.in_environment())

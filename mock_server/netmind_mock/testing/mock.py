@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import inspect
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from netmind_mock.app import app_of
 from netmind_mock.fake import fake_of
@@ -16,6 +15,7 @@ from netmind_mock.jobs.profile import Profile
 from netmind_mock.options import START, options_from
 from netmind_mock.simulation.faults import KINDS
 from netmind_mock.testing.handle import Handle
+from netmind_mock.testing.interception import intercepted
 from netmind_mock.testing.poll_limit import PollLimit
 from netmind_mock.testing.transport import InProcessTransport
 from netmind_mock.testing.virtual_time import VirtualClock
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     import responses
     from flask import Flask
 
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_R = TypeVar("_R")
 
 API_KEY = "netmind-mock-token"
 
@@ -69,7 +73,7 @@ class Mock(Handle):
         if isinstance(profile, str):
             options["profile"] = profile
         checked = options_from(START, **{"seed": 0, **options})
-        self.clock = VirtualClock()
+        self.clock = VirtualClock(checked.start)
         self.app: Flask = app_of(
             replace(checked, public_url=checked.base_url),
             profile=profile if isinstance(profile, Profile) else None,
@@ -81,7 +85,7 @@ class Mock(Handle):
         fake = fake_of(self.app)
         keys = checked.api_key
         super().__init__(fake, None, checked.base_url, keys[0] if keys else API_KEY)
-        poll_limit = PollLimit(checked.max_polls)
+        poll_limit = PollLimit(checked.max_polls, self.clock)
         self._transport = InProcessTransport(self.app, self.clock, poll_limit, fake.journal, self.base_url)
         self._unused = checked.unused
         self._patch_sleep = checked.patch_sleep
@@ -108,13 +112,10 @@ class Mock(Handle):
         if self._is_started:
             raise RuntimeError("this fake is already started: stop it first, or create another one")
         with contextlib.ExitStack() as undo:
-            undo.enter_context(environment(NETMIND_BASE_URL=self.base_url, NETMIND_API_KEY=self.api_key))
+            undo.enter_context(environment(**self.environment))
             undo.enter_context(_our_clients_use(self.clock))
             undo.callback(self.clock.unpatch_sleep)
-            if _is_installed("responses") and _is_installed("requests"):
-                undo.enter_context(_intercepting_requests(self._transport, self._requests_mock))
-            if _is_installed("httpx"):
-                undo.enter_context(_intercepting_httpx(self._transport))
+            undo.enter_context(intercepted(self._transport, self._requests_mock))
             if self._patch_sleep:
                 self.clock.patch_sleep()
             self._undo = undo.pop_all()
@@ -136,6 +137,14 @@ class Mock(Handle):
         if error is None and self._unused == "fail":
             self.assert_all_used()
 
+    @overload
+    def __call__(self, function: Callable[[Mock], _R]) -> Callable[[], _R]: ...
+    @overload
+    def __call__(self, function: Callable[[_A, Mock], _R]) -> Callable[[_A], _R]: ...
+    @overload
+    def __call__(self, function: Callable[[_A, _B, Mock], _R]) -> Callable[[_A, _B], _R]: ...
+    @overload
+    def __call__(self, function: Callable[..., _R]) -> Callable[..., _R]: ...
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorate a function, sync or async. Each call gets a new fake with the same options.
 
@@ -181,65 +190,40 @@ def _without_last_argument(function: Callable[..., Any]) -> tuple[inspect.Signat
     return signature.replace(parameters=kept), last[0].name
 
 
-@functools.cache
-def _is_installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
+_environment: dict[str, list[tuple[object, str]]] = {}  # the values that fakes have set, the last one is used
+_original: dict[str, str | None] = {}  # the value of each of these variables before
 
 
 @contextlib.contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """Set environment variables in a ``with`` block."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    """Set environment variables in a ``with`` block. Several blocks may end in any order."""
+    owner = object()
+    for name, value in variables.items():
+        values = _environment.setdefault(name, [])
+        if not values:
+            _original[name] = os.environ.get(name)
+        values.append((owner, value))
+        os.environ[name] = value
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in variables:
+            values = _environment[name]
+            is_ours = os.environ.get(name) == values[-1][1]
+            values[:] = [entry for entry in values if entry[0] is not owner]
+            if is_ours:  # otherwise the test has set it, and that value stays
+                _set_variable(name, values[-1][1] if values else _original[name])
+
+
+def _set_variable(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
 def _our_clients_use(clock: VirtualClock) -> contextlib.AbstractContextManager[None]:
     """Make this kit's clients use this clock, unless they were created with another one."""
     from netmind_client import use_clock  # noqa: PLC0415 - imports requests
 
-    return use_clock(sleep=clock.sleep, monotonic=clock.monotonic)
-
-
-@contextlib.contextmanager
-def _intercepting_requests(
-    transport: InProcessTransport, requests_mock: responses.RequestsMock | None
-) -> Iterator[None]:
-    import responses  # noqa: PLC0415 - an optional library
-
-    from netmind_mock.testing.for_requests import Guard, Interception  # noqa: PLC0415 - imports responses
-
-    registry = requests_mock or responses.mock
-    interception = Interception(transport, registry)
-    guard = Guard(interception)
-    registry.add(interception)
-    registry.start()
-    # start() replaces HTTPAdapter.send only if the registry is not active yet. If it was, its owner stops it.
-    was_active = guard.is_outermost
-    try:
-        yield
-    finally:
-        if not was_active:
-            registry.stop(allow_assert=False)
-            registry.calls.reset()
-        guard.undo()
-        if interception in registry.registered():
-            registry.remove(interception)
-
-
-@contextlib.contextmanager
-def _intercepting_httpx(transport: InProcessTransport) -> Iterator[None]:
-    from netmind_mock.testing import for_httpx  # noqa: PLC0415 - an optional library
-
-    for_httpx.start(transport)
-    try:
-        yield
-    finally:
-        for_httpx.stop(transport)
+    return use_clock(sleep=clock.sleep, monotonic=clock.monotonic, async_sleep=clock.async_sleep)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime
 import json
 import re
-import time
-from typing import NamedTuple
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from netmind_mock.system_time import system_time
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from netmind_mock.testing.virtual_time import VirtualClock
 
 _POLL = re.compile(r"/v1/generation/([0-9a-f]{32})")
 
@@ -14,6 +23,8 @@ _POLL = re.compile(r"/v1/generation/([0-9a-f]{32})")
 _MAX_POLLS = 100
 _MAX_PAUSES = 3
 _PAUSE_SECONDS = 0.5
+
+_CONNECT = "@pytest.mark.netmind(sleep=True) or netmind_clock.patch_sleep()"
 
 
 class PollLimitReached(BaseException):
@@ -44,19 +55,19 @@ class _Moment(NamedTuple):
 class PollLimit:
     """Counts the polls of each job, and ends the test at too many."""
 
-    def __init__(self, max_polls: int) -> None:
-        """Allow ``max_polls`` of each job; 0 for any number."""
+    def __init__(self, max_polls: int, clock: VirtualClock) -> None:
+        """Allow ``max_polls`` of each job; 0 for any number. ``clock`` is the clock of the fake."""
         self._max_polls = max_polls
+        self._clock = clock
         self._polls: dict[str, int] = {}
         self._moments: dict[str, _Moment] = {}
 
-    def count(self, method: str, path: str, now: float, response: bytes) -> None:
+    def count(self, method: str, path: str, response: bytes) -> None:
         """Count a request, if it is a poll.
 
         Args:
             method: Its method.
             path: Its path.
-            now: Its time on the virtual clock, in seconds.
             response: The body of its response.
 
         Raises:
@@ -68,19 +79,45 @@ class PollLimit:
             return
         job = found[1]
         self._polls[job] = polls = self._polls.get(job, 0) + 1
-        moment = self._moments[job] = _next(self._moments.get(job), now, time.monotonic())
+        real_now = system_time.monotonic()
+        moment = self._moments[job] = _next(self._moments.get(job), self._clock.elapsed, real_now)
         if polls > self._max_polls:
             raise PollLimitReached(
-                f"generation {job} was polled {polls} times without end: {_why(response)}. "
+                f"generation {job} was polled {polls} times without end: {self._why(response)}. "
                 "(The option netmind_mock_max_polls sets the limit; 0 removes it.)"
             )
         if moment.polls > _MAX_POLLS or moment.pauses >= _MAX_PAUSES:
             raise PollLimitReached(
                 f"generation {job} was polled {moment.polls} times while the virtual clock did not advance. "
-                "If the client uses time.sleep or asyncio.sleep, connect them to the virtual clock with "
-                "@pytest.mark.netmind(sleep=True) or netmind_clock.patch_sleep(). "
-                f"If it does not sleep, it polls in a busy loop: {_why(response)}."
+                f"{self._advice(moment)}"
+                f"If it does not wait at all, it polls in a busy loop: {self._why(response)}."
             )
+
+    def _advice(self, moment: _Moment) -> str:
+        if not self._clock.is_patched:
+            return (
+                "If the client uses time.sleep or asyncio.sleep, connect them to the virtual clock with "
+                f"{_CONNECT}. "
+            )
+        if moment.pauses:
+            return (
+                "time.sleep and asyncio.sleep use the virtual clock, but the client waits in real time, for "
+                "example with threading.Event.wait, a queue's get or uvloop. Make it sleep with time.sleep "
+                "in tests, or use netmind_server and its clock. "
+            )
+        return ""
+
+    def _why(self, response: bytes) -> str:
+        """Return why the client does not stop, as far as the last response and its code show it."""
+        try:
+            document = json.loads(response)
+        except ValueError:
+            document = None
+        status = document.get("status") if isinstance(document, dict) else None
+        if status in ("completed", "failed"):
+            return f"its status is {status}, which is final, but the client ignores it"
+        polls = "its polls get errors or no response" if status is None else f"its status is {status}"
+        return f"{polls}, and {_deadline()}"
 
 
 def _next(before: _Moment | None, now: float, real: float) -> _Moment:
@@ -90,14 +127,30 @@ def _next(before: _Moment | None, now: float, real: float) -> _Moment:
     return _Moment(now, before.polls + 1, real, before.pauses + paused)
 
 
-def _why(response: bytes) -> str:
-    """Return why the client does not stop, as far as the last response shows it."""
+def _deadline() -> str:
+    """Return which deadline the code that polls seems to have, and why it does not end."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        is_users = package not in sys.stdlib_module_names and package not in ("netmind_mock", "_pytest")
+        if is_users and any(isinstance(value, datetime.datetime) for value in frame.f_locals.values()):
+            return (
+                f"its deadline is a datetime ({frame.f_code.co_filename}:{frame.f_lineno}), which keeps real "
+                "time: use time.monotonic() for it, or move the date with time-machine"
+            )
+        frame = frame.f_back
+    if _has_timers():
+        return (
+            "its deadline is one of the event loop, which keeps real time without "
+            f"{_CONNECT} (and always with uvloop and trio)"
+        )
+    return "the client has no deadline"
+
+
+def _has_timers() -> bool:
+    """Return whether the running event loop has timers; false if it does not show them."""
     try:
-        document = json.loads(response)
-    except ValueError:
-        document = None
-    status = document.get("status") if isinstance(document, dict) else None
-    if status in ("completed", "failed"):
-        return f"its status is {status}, which is final, but the client ignores it"
-    polls = "its polls get errors or no response" if status is None else f"its status is {status}"
-    return f"{polls}, and the client has no deadline (or one of the event loop, which keeps real time)"
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return any(not timer.cancelled() for timer in getattr(loop, "_scheduled", ()))

@@ -10,13 +10,15 @@ import math
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from netmind_mock.api.request import KEY, RequestContext, whole_response
 from netmind_mock.simulation.faults import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    import responses
 
     from netmind_mock.api.request import Application
     from netmind_mock.journal.shared import AnyJournal
@@ -89,7 +91,13 @@ class Arrival:
 
 
 class InProcessTransport:
-    """Sends requests to a WSGI application, on a virtual clock."""
+    """Sends requests to a WSGI application, on a virtual clock.
+
+    Attributes:
+        clock: The clock.
+        base_url: The URL of the API.
+        other_requests: Handles the other URLs of ``requests``; None if they are sent as usual.
+    """
 
     def __init__(
         self,
@@ -104,29 +112,32 @@ class InProcessTransport:
         self._poll_limit = poll_limit
         self._journal = journal
         self.base_url = base_url
+        self.other_requests: responses.RequestsMock | None = None
         parts = urlsplit(base_url)
-        self._origin = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
+        self._origin = _origin(parts)
         self._prefix = parts.path.rstrip("/")
+        self._usual_start = base_url + "/"  # of almost all URLs, without parsing them
         # A client that uses http: by mistake must not reach the real host, either.
         self._is_default_port = self._origin[2] == _PORTS.get(parts.scheme)
 
     def handles(self, url: str) -> bool:
         """Return whether a URL belongs to the fake."""
+        if url.startswith(self._usual_start):
+            return True
         try:
             parts = urlsplit(url)
-            origin = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
+            origin = _origin(parts)
         except ValueError:
             return False
         same = origin == self._origin or (
-            self._is_default_port
-            and parts.hostname == self._origin[1]
-            and origin[2] == _PORTS.get(parts.scheme)
+            self._is_default_port and origin[1] == self._origin[1] and origin[2] == _PORTS.get(parts.scheme)
         )
         return same and (not self._prefix or parts.path.startswith(self._prefix + "/"))
 
     def advance(self, seconds: float) -> None:
         """Advance the virtual clock."""
-        self.clock.advance(seconds)
+        if seconds:
+            self.clock.advance(seconds)
 
     def send(self, method: str, url: str, headers: Headers, body: bytes, timeout: float | None) -> Arrival:
         """Send a request. The caller advances the clock as the parts of the response arrive.
@@ -147,7 +158,7 @@ class InProcessTransport:
         status, response_headers, content = whole_response(self._application, environ)
         delivery = context.delivery or Delivery(int(status[:3]), response_headers, content)
         received = content if delivery.arrives else b""
-        self._poll_limit.count(method, environ["PATH_INFO"], self.clock.now(), received)
+        self._poll_limit.count(method, environ["PATH_INFO"], received)
         wait = delivery.wait
         if context.held_until is not None:
             moment, clock = context.held_until
@@ -200,6 +211,11 @@ class InProcessTransport:
             elif key not in ("CONTENT_LENGTH", "TRANSFER_ENCODING", "HOST"):
                 environ[f"HTTP_{key}"] = value
         return environ
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
+    host = (parts.hostname or "").rstrip(".")
+    return parts.scheme, host, parts.port or _PORTS.get(parts.scheme)
 
 
 def _steps(delivery: Delivery, timeout: float | None) -> Iterator[BodyPart]:

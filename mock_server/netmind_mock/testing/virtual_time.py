@@ -1,7 +1,7 @@
 """The virtual clock: it advances only when code sleeps on it or a test advances it.
 
 ``patch_sleep`` replaces functions of ``time`` and ``asyncio``, for all callers except Python's own modules
-and pytest. The event loop, for example, needs real time to run.
+and pytest, and makes the event loops of asyncio show virtual time (see ``virtual_loop``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netmind_mock.clock import SimulatedClock
+from netmind_mock.testing import virtual_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,24 +53,39 @@ class VirtualClock(SimulatedClock):
     ``sleep``, ``monotonic`` and ``time`` replace those of the module ``time``.
     """
 
-    def __init__(self, *, wall: Callable[[], float] = time.time) -> None:
-        """Start at the wall clock's time, in whole seconds."""
-        self._began = float(int(wall()))
+    def __init__(self, start: float | None = None) -> None:
+        """Start at a time, in seconds since the epoch.
+
+        By default, it starts in whole seconds at the time of ``time.time()`` when the clock is first read. So
+        a test that freezes the date before its first request gets jobs of that date.
+        """
         # Whole nanoseconds, so that ten sleeps of 0.1 s are exactly one second.
         self._passed = 0
         self._sleepers: dict[asyncio.AbstractEventLoop, list[int]] = {}
         self._patch: SleepPatch | None = None
-        super().__init__(wall=lambda: self._began)
+        self._start: float | None = None
+        super().__init__(start=0.0)
         self.freeze()
+        self._start = start
+
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch."""
+        self._start = self._began
+        return self._now()
 
     @property
     def elapsed(self) -> float:
         """Return the seconds since the clock was created, exact to a nanosecond."""
         return self._passed / _NANO
 
+    @property
+    def is_patched(self) -> bool:
+        """Return whether ``time.sleep`` and the event loops use this clock."""
+        return self._patch is not None
+
     def copy(self) -> VirtualClock:
         """Return an independent clock that shows the same time."""
-        other = VirtualClock(wall=lambda: self._began)
+        other = VirtualClock(self._began)
         other.advance(self.elapsed)
         return other
 
@@ -92,12 +108,18 @@ class VirtualClock(SimulatedClock):
     async def async_sleep(self, delay: float, result: _T | None = None) -> _T | None:
         """Advance the clock by this many seconds, once all other tasks of the event loop sleep or wait.
 
-        Of several sleeping tasks, the one that is due first wakes first. The clock also advances while a task
-        waits for real I/O (a thread, a socket).
+        Of several sleeping tasks, the one that is due first wakes first. Outside of asyncio, for example on
+        trio, the clock advances at once.
         """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.sleep(max(delay, 0.0))
+            return result
         if delay == math.inf:
             await asyncio.Event().wait()
-        loop = asyncio.get_running_loop()
+        if self.is_patched and virtual_loop.is_virtual(loop):
+            return await _ASYNCIO_SLEEP(delay, result)
         # A sleeping task does not advance the clock at once: another task may have work to do before that, or
         # sleep until an earlier moment. So each one lets the loop run until only sleeping tasks are ready and
         # its own moment is the earliest. Then it advances the clock to that moment.
@@ -107,7 +129,7 @@ class VirtualClock(SimulatedClock):
         try:
             quiet = 0  # turns of the loop in a row in which only sleeping tasks ran
             while quiet < _QUIET_TURNS or min(sleepers) < moment:
-                await _REAL["asyncio.sleep"](0)
+                await _ASYNCIO_SLEEP(0)
                 quiet = quiet + 1 if _others_sleep(loop, len(sleepers)) else 0
             self.advance(max(moment - self._passed, 0) / _NANO)
         finally:
@@ -126,6 +148,10 @@ class VirtualClock(SimulatedClock):
         """Advance the clock to this moment, unless it is already past it."""
         self.advance(max(moment - self.now(), 0.0))
 
+    @property
+    def _began(self) -> float:
+        return float(int(time.time())) if self._start is None else self._start
+
     def _now(self) -> float:
         return self._began + self.elapsed
 
@@ -133,12 +159,13 @@ class VirtualClock(SimulatedClock):
         if frozen is False or speed is not None:
             raise ValueError("a virtual clock has no speed and cannot be resumed: advance it, or sleep on it")
         with self._changed:
+            self._start = self._began
             self._passed += round(ahead * _NANO)
             self._reading = self._reading._replace(frozen=True)
             self._changed.notify_all()
 
     def patch_sleep(self) -> SleepPatch:
-        """Make ``time.sleep``, ``asyncio.sleep`` and the clocks of ``time`` use this clock.
+        """Make ``time.sleep``, ``asyncio.sleep``, the clocks of ``time`` and event loops use this clock.
 
         This lasts until ``unpatch_sleep``, or until the end of the test, of ``netmind_mock.start()`` or of a
         ``with`` block around this call. Imported names (``from time import sleep``) are replaced, too.
@@ -176,18 +203,8 @@ class SleepPatch(contextlib.AbstractContextManager["SleepPatch"]):
         self._clock.unpatch_sleep()
 
 
-# A replacement looks up the connected clock on each call, and calls the real function without one. So it is
-# harmless where it cannot be removed: in a module that imported it by name while a clock was connected.
-_REAL: dict[str, Any] = {
-    "time.sleep": time.sleep,
-    "time.time": time.time,
-    "time.time_ns": time.time_ns,
-    "time.monotonic": time.monotonic,
-    "time.monotonic_ns": time.monotonic_ns,
-    "time.perf_counter": time.perf_counter,
-    "time.perf_counter_ns": time.perf_counter_ns,
-    "asyncio.sleep": asyncio.sleep,
-}
+_ASYNCIO_SLEEP = asyncio.sleep
+_MODULES: dict[str, ModuleType] = {"time": time, "asyncio": asyncio}
 _VIRTUAL: dict[str, Callable[[VirtualClock], Any]] = {
     "time.sleep": lambda clock: clock.sleep,
     "time.time": lambda clock: clock.time,
@@ -198,43 +215,55 @@ _VIRTUAL: dict[str, Callable[[VirtualClock], Any]] = {
     "time.perf_counter_ns": lambda clock: lambda: round(clock.monotonic() * _NANO),
     "asyncio.sleep": lambda clock: clock.async_sleep,
 }
-_MODULES: dict[str, ModuleType] = {"time": time, "asyncio": asyncio}
 _connecting = threading.Lock()
 _connected: list[VirtualClock] = []  # the last one is used
+# The functions that the first connected clock replaced, by name. They are read then, not when this module is
+# imported, because a test may freeze the date in between.
+_before: dict[str, Any] = {}
 _replaced: list[tuple[Any, str, Any]] = []
 
 
 def _replacement(name: str) -> Any:
-    real, virtual = _REAL[name], _VIRTUAL[name]
+    """Return a function that looks up the connected clock on each call.
+
+    It is harmless where it cannot be removed: in a module that imported it by name while a clock was
+    connected. There it calls the function that the module ``time`` has without a clock.
+    """
+    virtual, (module, _, attribute) = _VIRTUAL[name], name.partition(".")
+    real = getattr(_MODULES[module], attribute)
 
     @functools.wraps(real)
     def either(*arguments: Any, **options: Any) -> Any:
         if not _connected:
-            return real(*arguments, **options)
+            current = getattr(_MODULES[module], attribute)
+            return (real if current is either else current)(*arguments, **options)
         caller = sys._getframe(1).f_globals.get("__name__") or ""
-        chosen = real if caller.partition(".")[0] in _KEEP_REAL_TIME else virtual(_connected[-1])
-        return chosen(*arguments, **options)
+        keeps = caller.partition(".")[0] in _KEEP_REAL_TIME
+        return (_before[name] if keeps else virtual(_connected[-1]))(*arguments, **options)
 
     return either
 
 
-_REPLACEMENTS = {id(real): _replacement(name) for name, real in _REAL.items()}
+_REPLACEMENTS = {name: _replacement(name) for name in _VIRTUAL}
 
 
 def _connect(clock: VirtualClock) -> None:
     with _connecting:
+        if not _connected:
+            for name in _VIRTUAL:
+                module, _, attribute = name.partition(".")
+                _before[name] = getattr(_MODULES[module], attribute)
         _connected.append(clock)
-        for name, real in _REAL.items():
-            module, _, attribute = name.partition(".")
-            _replace(_MODULES[module], attribute, real)
+        virtual_loop.start(clock)
+        replacements = {id(function): _REPLACEMENTS[name] for name, function in _before.items()}
         for module_name, imported in list(sys.modules.items()):
-            if module_name.partition(".")[0] not in _KEEP_REAL_TIME:
+            package = module_name.partition(".")[0]
+            if package not in _KEEP_REAL_TIME or module_name in _MODULES:
                 for name, value in list(getattr(imported, "__dict__", {}).items()):
-                    _replace(imported, name, value)
+                    _replace(imported, name, value, replacements.get(id(value)))
 
 
-def _replace(place: Any, name: str, value: Any) -> None:
-    replacement = _REPLACEMENTS.get(id(value))
+def _replace(place: Any, name: str, value: Any, replacement: Any) -> None:
     if replacement is not None and getattr(place, name) is value:
         _replaced.append((place, name, value))
         setattr(place, name, replacement)
@@ -243,8 +272,12 @@ def _replace(place: Any, name: str, value: Any) -> None:
 def _disconnect(clock: VirtualClock) -> None:
     with _connecting:
         _connected.remove(clock)
-        while _replaced and not _connected:
-            place, name, real = _replaced.pop()
+        virtual_loop.stop(clock)
+        if _connected:
+            return
+        replacements = {id(function): _REPLACEMENTS[name] for name, function in _before.items()}
+        while _replaced:
+            place, name, before = _replaced.pop()
             # Otherwise other code has replaced it since, and that value stays.
-            if getattr(place, name, None) is _REPLACEMENTS[id(real)]:
-                setattr(place, name, real)
+            if getattr(place, name, None) is replacements[id(before)]:
+                setattr(place, name, before)

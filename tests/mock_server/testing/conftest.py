@@ -1,7 +1,7 @@
-"""A fake in process whose jobs take 13 minutes, and the HTTP libraries that it intercepts."""
+"""A fake in process whose jobs take 13 minutes, and the HTTP libraries that it responds to."""
 
 import pytest
-from asking import by_httpx, by_httpx_async, by_requests
+from asking import ALL
 
 import netmind_mock
 
@@ -12,6 +12,6 @@ def mock():
         yield mock
 
 
-@pytest.fixture(params=[by_requests, by_httpx, by_httpx_async], ids=lambda ask: ask.__name__)
+@pytest.fixture(params=ALL, ids=lambda ask: ask.__name__)
 def ask(request):
     return request.param

@@ -2,13 +2,30 @@
 
 import asyncio
 import contextlib
+import io
+import json
 
+import aiohttp
 import httpx
+import httpx2
 import pytest
 import requests
-from asking import AUTHORIZED, BODY, URL, by_httpx, by_httpx_async, by_requests
+import urllib3
+from asking import (
+    AUTHORIZED,
+    BODY,
+    TIMEOUTS,
+    URL,
+    by_aiohttp,
+    by_httpx,
+    by_httpx2,
+    by_httpx2_async,
+    by_httpx_async,
+    by_requests,
+)
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
+from urllib3.exceptions import ProtocolError
 
 import netmind_mock
 from netmind_client import GenerationClient
@@ -95,22 +112,32 @@ RAISED = {
         "closed": requests.exceptions.ConnectionError,
         "truncated": requests.exceptions.ChunkedEncodingError,
     },
-    by_httpx: {
-        "reset": httpx.ReadError,
-        "reset in body": httpx.ReadError,
-        "timeout": httpx.ReadTimeout,
-        "timeout in body": httpx.ReadTimeout,
-        "closed": httpx.RemoteProtocolError,
-        "truncated": httpx.RemoteProtocolError,
+    by_aiohttp: {
+        "reset": aiohttp.ClientOSError,
+        "reset in body": aiohttp.ClientPayloadError,
+        "timeout": aiohttp.SocketTimeoutError,
+        "timeout in body": aiohttp.SocketTimeoutError,
+        "closed": aiohttp.ServerDisconnectedError,
+        "truncated": aiohttp.ClientPayloadError,
     },
 }
-RAISED[by_httpx_async] = RAISED[by_httpx]
+for library, one, other in ((httpx, by_httpx, by_httpx_async), (httpx2, by_httpx2, by_httpx2_async)):
+    RAISED[one] = RAISED[other] = {
+        "reset": library.ReadError,
+        "reset in body": library.ReadError,
+        "timeout": library.ReadTimeout,
+        "timeout in body": library.ReadTimeout,
+        "closed": library.RemoteProtocolError,
+        "truncated": library.RemoteProtocolError,
+    }
 
 
 class TestFaults:
     @pytest.mark.parametrize(("kind", "arguments", "outcome"), FAULTS)
     def test_each_fault_raises_the_usual_exception_of_the_library(self, mock, ask, kind, arguments, outcome):
-        mock.fault("list", kind, **arguments)
+        # aiohttp sends a GET again if its connection breaks before the response.
+        repeats = ask is by_aiohttp and outcome in ("reset", "closed")
+        mock.fault("list", kind, times=2 if repeats else 1, **arguments)
         if isinstance(outcome, int):
             assert ask("GET", URL)[0] == outcome
         else:
@@ -127,7 +154,7 @@ class TestFaults:
         ):
             mock.fault("list", kind, **arguments)
             before = mock.clock.elapsed
-            with contextlib.suppress(requests.Timeout, httpx.TimeoutException):
+            with contextlib.suppress(*TIMEOUTS):
                 ask("GET", URL)
             assert mock.clock.elapsed - before == pytest.approx(seconds)
 
@@ -246,3 +273,153 @@ class TestRetries:
             prepared = session.prepare_request(requests.Request("GET", URL, headers=AUTHORIZED))
             statuses = [session.send(prepared, timeout=5).status_code for _ in range(2)]
         assert (statuses, mock.clock.elapsed) == ([429, 200], 0.0)
+
+
+class TestReading:
+    """A response of requests can be read in every way, and ends as on a socket."""
+
+    @pytest.fixture
+    def response(self, mock):
+        job = requests.post(URL, json=BODY, headers=AUTHORIZED, timeout=5).json()
+        mock.clock.advance(780)
+        with requests.get(f"{URL}/{job['id']}", headers=AUTHORIZED, stream=True, timeout=5) as response:
+            yield response
+
+    @pytest.mark.parametrize(
+        "read",
+        [
+            lambda response: b"".join(response.iter_content(None)),
+            lambda response: b"".join(response.iter_content(7)),
+            lambda response: b"".join(response.iter_lines()),
+            lambda response: b"".join(response.raw.stream(None)),
+            lambda response: b"".join(response.raw.stream(10)),
+            lambda response: response.raw.read(),
+            lambda response: response.raw.read(10) + response.raw.read(),
+            lambda response: b"".join(iter(lambda: response.raw.read(10), b"")),
+            lambda response: b"".join(iter(response.raw.read1, b"")),
+            lambda response: bytes(response.raw.data),
+            lambda response: io.BufferedReader(response.raw).read(),
+            lambda response: response.content,
+        ],
+    )
+    def test_the_whole_body_arrives_once(self, response, read):
+        assert json.loads(read(response))["status"] == "completed"
+        assert response.raw.read() == b""
+
+    def test_a_stream_can_be_closed_early(self, response):
+        assert next(response.iter_content(4)) == b'{"id'
+        response.close()
+        assert response.raw.closed
+
+    @pytest.mark.parametrize("share", [0.0, 0.5])
+    @pytest.mark.parametrize(
+        "read", [lambda raw: raw.read(), lambda raw: list(raw.stream(None)), lambda raw: list(raw.stream(3))]
+    )
+    def test_a_truncated_body_is_an_incomplete_read(self, mock, share, read):
+        mock.fault("list", "truncate", share=share)
+        response = requests.get(URL, headers=AUTHORIZED, stream=True, timeout=5)
+        with pytest.raises(ProtocolError, match="IncompleteRead"):
+            read(response.raw)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"),
+    [
+        (5, 5.0), ((2, 5), 5.0), (urllib3.Timeout(total=5), 5.0), (urllib3.Timeout(total=5, connect=2), 5.0),
+        (urllib3.Timeout(total=5, read=2), 2.0), (urllib3.Timeout(total=2, read=5), 2.0),
+        (urllib3.Timeout(connect=1, read=5), 5.0), (urllib3.Timeout(5), 5.0),
+    ],
+)  # fmt: skip
+def test_every_form_of_a_timeout_of_requests_is_respected(mock, timeout, seconds):
+    mock.fault("list", "hang")
+    with pytest.raises(requests.ReadTimeout):
+        requests.get(URL, headers=AUTHORIZED, timeout=timeout)
+    assert mock.clock.elapsed == seconds
+
+
+def test_an_invalid_timeout_is_the_error_of_requests(mock):  # noqa: ARG001 - it is started
+    with pytest.raises(ValueError, match=r"Invalid timeout \(1, 2, 3\)"):
+        requests.get(URL, timeout=(1, 2, 3))
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize("timeout", ["Timeout(5.0)", "Timeout(None, read=5.0)", "5"])
+def test_every_form_of_a_timeout_of_httpx_is_respected(mock, library, timeout):
+    mock.fault("list", "hang")
+    given = 5 if timeout == "5" else eval(f"library.{timeout}")  # noqa: S307 - the expressions above
+    with pytest.raises(library.ReadTimeout):
+        library.get(URL, headers=AUTHORIZED, timeout=given)
+    assert mock.clock.elapsed == 5.0
+
+
+class TestRetriesOfBrokenConnections:
+    """The retries of urllib3 are those of a socket, and their pauses advance the clock."""
+
+    @pytest.fixture
+    def session(self):
+        with requests.Session() as session:
+            session.mount("https://", HTTPAdapter(max_retries=Retry(total=3, backoff_factor=1)))
+            session.headers.update(AUTHORIZED)
+            yield session
+
+    def test_a_get_is_sent_again(self, mock, session):
+        mock.fault("list", "reset", times=2)
+        assert session.get(URL, timeout=5).status_code == 200
+        assert (len(mock.requests("list")), mock.clock.elapsed) == (3, 2.0)
+
+    def test_a_create_is_not_sent_again(self, mock, session):
+        mock.fault("create", "reset", times=2)
+        with pytest.raises(requests.ConnectionError):
+            session.post(URL, json=BODY, timeout=5)
+        assert len(mock.requests("create")) == 1
+
+    def test_the_last_error_is_that_of_requests(self, mock, session):
+        mock.fault("list", "reset", times=None)
+        with pytest.raises(requests.ConnectionError, match="Max retries exceeded with url"):
+            session.get(URL, timeout=5)
+
+
+class TestTimeoutsOfAiohttp:
+    @pytest.mark.parametrize(
+        ("limits", "error", "seconds"),
+        [
+            (aiohttp.ClientTimeout(total=7), asyncio.TimeoutError, 7.0),
+            (aiohttp.ClientTimeout(total=7, sock_read=3), aiohttp.SocketTimeoutError, 3.0),
+            (aiohttp.ClientTimeout(total=3, sock_read=7), asyncio.TimeoutError, 3.0),
+        ],
+    )
+    def test_they_end_in_virtual_time(self, mock, limits, error, seconds):
+        async def main():
+            async with aiohttp.ClientSession(timeout=limits, headers=AUTHORIZED) as session:
+                await session.get(URL)
+
+        mock.fault("list", "hang")
+        with pytest.raises(error):
+            asyncio.run(main())
+        assert mock.clock.elapsed == seconds
+
+    def test_the_total_of_a_slow_body_ends_while_it_arrives(self, mock):
+        async def main():
+            limits = aiohttp.ClientTimeout(total=30)
+            async with aiohttp.ClientSession(timeout=limits, headers=AUTHORIZED) as session:
+                response = await session.get(URL)
+                await response.read()
+
+        mock.fault("list", "dribble", seconds=100)
+        with pytest.raises(asyncio.TimeoutError):
+            asyncio.run(main())
+        assert mock.clock.elapsed == 30.0
+
+    def test_a_body_in_parts_and_one_after_100_continue_arrive(self, mock):
+        async def parts():
+            yield b'{"model": "m", '
+            yield b'"config": {"prompt": "x"}}'
+
+        async def main():
+            headers = {**AUTHORIZED, "Content-Type": "application/json"}
+            async with aiohttp.ClientSession(headers=headers) as session:
+                await session.post(URL, data=parts())
+                await session.post(URL, json=BODY, expect100=True)
+
+        asyncio.run(main())
+        assert [entry.status for entry in mock.requests("create")] == [200, 200]

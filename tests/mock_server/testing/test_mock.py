@@ -103,20 +103,37 @@ class TestEnvironment:
         assert os.environ["NETMIND_BASE_URL"] == "before"
         assert "NETMIND_API_KEY" not in os.environ
 
-    def test_nothing_is_left_patched(self):
-        before = (requests.adapters.HTTPAdapter.send, httpx.HTTPTransport.handle_request)
+    def test_nothing_is_left_of_a_fake_that_was_stopped(self):
         with netmind_mock.start(patch_sleep=True):
-            assert requests.adapters.HTTPAdapter.send is not before[0]
-        assert (requests.adapters.HTTPAdapter.send, httpx.HTTPTransport.handle_request) == before
+            responses.add("GET", "https://other.example/", body=b"other")
+            responses.add_passthru("https://passed.example")
         assert (responses.mock.registered(), len(responses.calls)) == ([], 0)
+        assert responses.mock.passthru_prefixes == ()
+        assert "NETMIND_BASE_URL" not in os.environ
 
-    def test_a_start_that_fails_leaves_nothing_patched(self, monkeypatch):
-        monkeypatch.setattr("netmind_mock.testing.for_httpx.start", lambda _: 1 / 0)
-        before = requests.adapters.HTTPAdapter.send
+    def test_two_fakes_can_be_stopped_in_any_order(self):
+        first, second = netmind_mock.start(), netmind_mock.start(base_url="https://gateway.example")
+        first.start()
+        second.start()
+        first.stop()
+        assert os.environ["NETMIND_BASE_URL"] == "https://gateway.example"
+        assert by_requests("GET", "https://gateway.example/v1/generation")[0] == 200
+        second.stop()
+        assert "NETMIND_BASE_URL" not in os.environ
+
+    def test_variables_that_the_test_sets_meanwhile_are_kept(self):
+        with netmind_mock.start():
+            os.environ["NETMIND_API_KEY"] = "mine"
+        assert os.environ.pop("NETMIND_API_KEY") == "mine"
+
+    def test_a_start_that_fails_leaves_nothing_behind(self, monkeypatch):
+        monkeypatch.setattr("netmind_mock.testing.guard.guard", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             netmind_mock.start().start()
-        assert requests.adapters.HTTPAdapter.send is before
         assert "NETMIND_BASE_URL" not in os.environ
+        monkeypatch.undo()
+        with netmind_mock.start():
+            assert by_requests("GET", URL)[0] == 200
 
 
 class TestOtherRequests:

@@ -7,16 +7,18 @@ import threading
 import time
 import types
 
+import freezegun
 import pytest
 
 from netmind_mock import VirtualClock
+from netmind_mock.system_time import system_time
 
 NOON = 1_758_186_860.0
 
 
 @pytest.fixture
 def clock():
-    clock = VirtualClock(wall=lambda: NOON)
+    clock = VirtualClock(NOON)
     yield clock
     clock.unpatch_sleep()
 
@@ -179,13 +181,27 @@ def test_pythons_own_modules_keep_real_time(clock):
     clock.patch_sleep()
     event = threading.Event()
     assert event.wait(0.01) is False
-
-    async def limited():
-        await asyncio.wait_for(asyncio.Event().wait(), 0.01)
-
-    with pytest.raises(TimeoutError):
-        asyncio.run(limited())
     assert clock.elapsed == 0.0
+
+
+def test_a_frozen_date_changes_nothing_for_later_tests(module):
+    """The names that freezegun replaces are read when a clock is connected, not when it was imported."""
+    with freezegun.freeze_time("2026-01-01 12:00:00"):
+        frozen = VirtualClock()
+        frozen.patch_sleep()
+        frozen.sleep(5)
+        assert time.time() == frozen.time() == 1_767_268_805.0
+        frozen.unpatch_sleep()
+        assert time.time() == 1_767_268_800.0
+    assert time.monotonic() == pytest.approx(system_time.monotonic(), abs=1)
+    assert module.now() == pytest.approx(system_time.monotonic(), abs=1)
+
+
+def test_it_starts_at_the_date_of_its_first_reading():
+    clock = VirtualClock()
+    with freezegun.freeze_time("2026-01-01 12:00:00"):
+        assert clock.now() == 1_767_268_800.0
+    assert clock.now() == 1_767_268_800.0
 
 
 def test_everything_is_restored(clock, module):
