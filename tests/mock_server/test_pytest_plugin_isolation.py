@@ -1,6 +1,13 @@
 """The plugin keeps tests apart: their markers, their dates, their environment, and what outlives them."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
+from support import wait_for_file
 
 pytestmark = pytest.mark.slow
 
@@ -233,3 +240,29 @@ def test_it_is_clean_under_strict_warnings(project):
         assert requests.get(url, headers={"Authorization": netmind_server.api_key}, timeout=5).status_code == 200
     """, "-W", "error", PYTHONDEVMODE="1", PYTHONWARNDEFAULTENCODING="1")  # fmt: skip
     assert "2 passed" in project.output
+
+
+def test_ctrl_c_ends_a_run_with_requests_that_hang_and_writes_its_report(project):
+    (project.folder / "test_made_up.py").write_text("""
+import pathlib, threading, requests
+
+def test_it(netmind_server):
+    netmind_server.fault("list", "hang", times=None)
+    url, headers = netmind_server.base_url + "/v1/generation", {"Authorization": netmind_server.api_key}
+    for _ in range(5):
+        threading.Thread(target=requests.get, args=[url], kwargs={"headers": headers}, daemon=True).start()
+    body = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
+    netmind_server.next_job("stuck")
+    pathlib.Path("ready").write_text("ready")
+    requests.post(url, headers=headers, json=body)
+""")
+    command = [sys.executable, "-m", "pytest", "-p", "netmind_testkit", "--junitxml=report.xml"]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    with subprocess.Popen(command, cwd=project.folder, env=environment, stdout=subprocess.PIPE) as run:
+        wait_for_file(project.folder / "ready", run)
+        began = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=20)
+    assert run.returncode == 2
+    assert time.monotonic() - began < 3
+    assert (project.folder / "report.xml").exists()
