@@ -9,8 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
+
+from netmind_mock.caching import cache_short
 
 _HOST = re.compile(
     r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)\.?)(?::(?P<port>[0-9]{1,5}))?"
@@ -77,7 +78,7 @@ class HostPolicy:
         return _origin(self, scheme, host_header)
 
 
-@lru_cache(maxsize=1024)  # a client sends the same Host with every request
+@cache_short(1024)  # a client sends the same Host with every request
 def _origin(policy: HostPolicy, scheme: str, host_header: str) -> str:
     host = parse_host(host_header)
     return f"{scheme}://{host}" if host and policy.allows(host) else policy.public_url

@@ -123,14 +123,24 @@ def test_no_plain_or_percent_encoded_key_is_left(token):
 
 
 @given(
-    st.text(st.characters(min_codepoint=32, max_codepoint=0x17F), min_size=8, max_size=20),
-    st.sampled_from(sorted(ENCODINGS)),
-    st.text(st.sampled_from("ab%\\&;\u017f\u212a =") | st.characters(max_codepoint=300), max_size=5),
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=20),
+    st.sampled_from(sorted(set(ENCODINGS) - set(AROUND))),
+    st.text(st.sampled_from("ab \u017f\u212a="), max_size=5),
 )
-def test_the_fast_search_finds_all_that_the_full_search_finds(token, encoding, around):
-    redactor = Redactor(token)
+def test_no_encoded_key_is_left_in_other_text(token, encoding, around):
     text = around + ENCODINGS[encoding](token) + around
-    assert redactor.without_token(text) == redactor._spellings.sub(REDACTED, text)
+    redacted = Redactor(token).without_token(text)
+    assert redacted.startswith(around)
+    assert REDACTED in redacted
+    assert len(redacted) <= 2 * len(around) + len(REDACTED)
+
+
+def test_characters_that_are_escaped_in_different_ways_are_recognised():
+    assert Redactor("key-A1B2C3").text("<k%65y-\\u0041&#49;%2542\\\\u0032&amp;#67;3>") == f"<{REDACTED}>"
+
+
+def test_several_keys_are_removed():
+    assert Redactor("first-key", "second-key").text("first-key second%2Dkey") == f"{REDACTED} {REDACTED}"
 
 
 def test_other_text_stays_as_it_is():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from netmind_mock.api import wire
 from netmind_mock.api.request import RequestContext, read_body, whole_response
+from netmind_mock.caching import cache_short
 from netmind_mock.clock import SimulatedClock
 from netmind_mock.errors import HINT, RefusedRequest, hint_line, phrase_of
 from netmind_mock.jobs import ids
@@ -230,7 +231,7 @@ def _sent_body(context: RequestContext) -> bytes:
     return context.body or b""
 
 
-@lru_cache(maxsize=1024)  # a client sends the same header with every request
+@cache_short(1024)  # a client sends the same header with every request
 def _token(header: str | None) -> str:
     """Return the API key in an Authorization header; empty if there is no valid one."""
     try:
@@ -239,7 +240,7 @@ def _token(header: str | None) -> str:
         return ""
 
 
-@lru_cache(maxsize=1024)
+@cache_short(1024)
 def _user_id(token: str) -> str | None:
     return ids.user_id_of(token) if token else None
 

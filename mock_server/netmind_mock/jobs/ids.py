@@ -50,7 +50,6 @@ def job_id(key: int) -> str:
     return f"{check << KEY_BITS | key:032x}"
 
 
-@lru_cache(maxsize=4096)
 def is_job_id(text: str) -> bool:
     """Return whether ``text`` has the form of a job id."""
     return _JOB_ID.fullmatch(text) is not None

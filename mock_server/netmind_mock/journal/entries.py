@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from netmind_contracts.redaction import REDACTED
+from netmind_mock.caching import cache_short
 from netmind_mock.journal.redaction import is_secret_header, redactor_of
 from netmind_mock.validation import InvalidJson, read_json
 
@@ -353,7 +353,16 @@ def same_request(one: Entry, other: Entry) -> bool:
 
 def weight(raw: RawEntry) -> int:
     """Return the size of an entry in bytes, as counted against the limit."""
-    texts = (raw.body, raw.response, raw.path, raw.headers, raw.response_headers, raw.token, raw.fault)
+    texts = (
+        raw.method,
+        raw.path,
+        raw.headers,
+        raw.token,
+        raw.body,
+        raw.response_headers,
+        raw.response,
+        raw.fault,
+    )
     return 600 + sum(map(len, texts))
 
 
@@ -380,7 +389,7 @@ def _by_name(lines: str, redactor: RequestRedactor) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=1024)  # a client sends the same headers with every request
+@cache_short(1024, longest=4096)  # a client sends the same headers with every request
 def _redacted_lines(lines: str, redactor: RequestRedactor) -> str:
     return lines_of(_by_name(lines, redactor).items())
 

@@ -1,21 +1,21 @@
 """Find the secrets of a request, and remove them from text.
 
-A secret is searched for where clients send API keys: in each word of ``Authorization``, in headers such as
-``X-Api-Key``, and in query parameters such as ``api_key``. A key elsewhere cannot be distinguished from other
-text.
+A secret is searched for where clients send credentials by convention: in each word of ``Authorization``, in
+headers such as ``X-Api-Key``, in query parameters such as ``api_key``, also of URLs in headers, and in a
+query without parameters. A key elsewhere cannot be distinguished from other text.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
 import msgspec
 
 from netmind_contracts.redaction import Redactor
+from netmind_mock.caching import cache_short
 from netmind_mock.validation import InvalidJson, is_dense, read_json
 
 if TYPE_CHECKING:
@@ -26,9 +26,16 @@ _MAX_CHARACTERS: Final = 2048
 _MAX_HEADER_CHARACTERS: Final = 16 * 1024
 _MAX_SECRETS: Final = 8  # of one request
 _SHORTEST_OF_LETTERS: Final = 16  # a shorter secret of letters only may be an ordinary word
-_NAMED = r"(?:auth|token|secret|password|passwd|(?:api|access|auth|mock|secret)[_-]?key)"
-_SECRET_HEADER = re.compile(rf"(?:cookie|authorization|(?:.*-)?{_NAMED})")
-_IN_QUERY = re.compile(rf"(?:^|[&;])(?:[\w.%-]*[_.-])?(?:{_NAMED}|key)=([^&;]+)", re.IGNORECASE)
+# The name of a header or parameter says that its value is a credential if one of the parts of the name
+# (between hyphens, brackets and the like) matches.
+_SECRET_PART = re.compile(
+    r".*(?:key|token|secret|jwt|cookie|credential|signature|session|passw).*"
+    r"|auth|authori[sz]ation|authentication|assertion|bearer|code|pass|pwd|sig|sid"
+)
+_NOT_SECRET = frozenset({"idempotency-key", "x-idempotency-key", "sec-websocket-key"})
+_PARTS = re.compile(r"[a-z0-9]+")
+# A name begins after a separator, so that a long text without parameters is searched in linear time.
+_PAIR = re.compile(r"(?<![^\s&;?,\"'])([^\s&;?,\"'=]{1,200})=([^\s&;,\"']+)")
 _KNOWN = ("authorization", "cookie")
 _AROUND = "\"',;="
 
@@ -43,14 +50,11 @@ class RequestRedactor:
             secrets: The secrets, separated by spaces. A secret that is an ordinary word is ignored, since it
                 would match ordinary text.
         """
-        words = sorted(secrets.split(), key=len, reverse=True)
-        self._redactors = [Redactor(word) for word in words if not _is_word(word)]
+        self._redactor = Redactor(*(word for word in secrets.split() if not _is_word(word)))
 
     def without_token(self, text: str) -> str:
         """Return the text without the secrets."""
-        for redactor in self._redactors:
-            text = redactor.without_token(text)
-        return text
+        return self._redactor.without_token(text)
 
     def document(self, value: Any) -> Any:
         """Return a JSON document with the secrets in its strings redacted. Keys are not changed."""
@@ -65,7 +69,7 @@ def _is_word(text: str) -> bool:
     return text.isalpha() and len(text) < _SHORTEST_OF_LETTERS
 
 
-@lru_cache(maxsize=256)
+@cache_short(256)
 def redactor_of(secrets: str) -> RequestRedactor:
     """Return a redactor for the secrets that ``secrets_of`` returned."""
     return RequestRedactor(secrets)
@@ -73,7 +77,12 @@ def redactor_of(secrets: str) -> RequestRedactor:
 
 def is_secret_header(name: str) -> bool:
     """Return whether a header contains a secret, by its name in lower case, such as ``x-api-key``."""
-    return _SECRET_HEADER.fullmatch(name) is not None
+    return name not in _NOT_SECRET and _is_secret_name(name)
+
+
+@cache_short(1024)
+def _is_secret_name(name: str) -> bool:
+    return any(_SECRET_PART.fullmatch(part) for part in _PARTS.findall(name.lower()))
 
 
 def header_lines(environ: WSGIEnvironment) -> str:
@@ -96,12 +105,23 @@ def secrets_of(environ: WSGIEnvironment, headers: str | None = None) -> str:
     query = environ.get("QUERY_STRING")
     if not others and not query:
         return authorization
-    named = [unquote_plus(found)[:_MAX_CHARACTERS] for found in _IN_QUERY.findall(query or "")]
+    named = _in_pairs(query or "")
+    if query and "=" not in query:
+        named.append(unquote_plus(query)[:_MAX_CHARACTERS])
     every = " ".join([authorization, others, *named]).split()
     return " ".join(list(dict.fromkeys(every))[:_MAX_SECRETS])
 
 
-@lru_cache(maxsize=1024)  # a client sends the same headers with every request
+def _in_pairs(text: str) -> list[str]:
+    """Return the values of parameters such as ``api_key=…`` in a query or in other text."""
+    return [
+        unquote_plus(value)[:_MAX_CHARACTERS]
+        for name, value in _PAIR.findall(text)
+        if _is_secret_name(unquote_plus(name))
+    ]
+
+
+@cache_short(1024, longest=4096)  # a client sends the same headers with every request
 def _others(lines: str) -> str:
     """Return the secrets in headers other than Authorization, separated by spaces.
 
@@ -109,11 +129,12 @@ def _others(lines: str) -> str:
     """
     pairs = [line.partition(": ") for line in lines.split("\n")]
     named = [(name.lower().replace("_", "-"), value) for name, _, value in pairs]
-    secret = [value for name, value in named if name not in _KNOWN and is_secret_header(name)]
-    return " ".join(map(_words, secret))
+    secret = [_words(value) for name, value in named if name not in _KNOWN and is_secret_header(name)]
+    in_others = [found for name, value in named if name not in _KNOWN for found in _in_pairs(value)]
+    return " ".join([*secret, *in_others])
 
 
-@lru_cache(maxsize=1024)
+@cache_short(1024)
 def _words(header: str | None) -> str:
     """Return what may be a secret in a header of any scheme: ``Bearer T``, ``T`` or ``Token token="T"``."""
     found = []

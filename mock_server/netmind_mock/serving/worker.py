@@ -25,6 +25,7 @@ from urllib.parse import unquote_to_bytes
 
 from netmind_mock.api.middleware import CONTROL
 from netmind_mock.api.request import KEY, MAX_BODY_BYTES, RequestContext, whole_response
+from netmind_mock.caching import cache_short
 from netmind_mock.control.dashboard.views import FILES
 from netmind_mock.fake import fake_of
 from netmind_mock.serving import wire_faults
@@ -209,7 +210,7 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     return environ
 
 
-@functools.lru_cache(maxsize=256)
+@cache_short(256)
 def _key(header: bytes) -> str:
     name = header.decode("latin-1").upper().replace("-", "_")
     return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"

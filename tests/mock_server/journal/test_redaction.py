@@ -113,3 +113,43 @@ def test_at_most_eight_secrets_of_one_request_are_redacted():
 )
 def test_other_headers_are_not_secret(name):
     assert not is_secret_header(name)
+
+
+@pytest.mark.parametrize(
+    "name", [
+        "cf-access-jwt-assertion", "x-apikey-value", "proxy-authorization", "authentication", "x-goog-api-key",
+        "ocp-apim-subscription-key", "x-amz-security-token", "x-csrf-token", "set-cookie", "x-session-id",
+    ],
+)  # fmt: skip
+def test_headers_that_carry_credentials_by_convention_are_secret(name):
+    assert is_secret_header(name)
+
+
+SECRET = "nm-0a1b2c3d4e5f6a7b"
+
+
+@pytest.mark.parametrize(
+    "query", [
+        "authorization={}", "bearer={}", "pass={}", "pwd={}", "sig={}", "X-Amz-Signature={}", "jwt={}", "session={}",
+        "api%5Fkey={}", "k%65y={}", "key[]={}", "key%5B%5D={}", "x[token]={}", "token%20={}", "+token={}", "code={}",
+        "userkey={}", "token_v2={}", "tokens={}", "secret_access={}", "a=b&api_key={}", "a=b;api_key={}", "{}",
+    ],
+)  # fmt: skip
+def test_parameters_that_carry_credentials_by_convention_are_secret(query):
+    assert SECRET in secrets_of({"QUERY_STRING": query.format(SECRET)}).split()
+
+
+@pytest.mark.parametrize(
+    "header", [
+        "HTTP_REFERER: http://x/?api_key={}", "HTTP_X_FORWARDED_URI: /v1/generation?token={}",
+        "HTTP_USER_AGENT: client/1 key={}",
+    ],
+)  # fmt: skip
+def test_parameters_in_other_headers_are_secret(header):
+    name, _, value = header.partition(": ")
+    assert SECRET in secrets_of({name: value.format(SECRET)}).split()
+
+
+@pytest.mark.parametrize("query", ["page=0a1b2c3d4e5f6a7b", "prompt=0a1b2c3d4e5f6a7b", "t=0a1b2c3d4e5f6a7b"])
+def test_other_parameters_are_not_secret(query):
+    assert secrets_of({"QUERY_STRING": query}) == ""
