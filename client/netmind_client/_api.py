@@ -71,6 +71,11 @@ def api(api_key: Any, base_url: Any) -> Api:
         raise ConfigurationError(
             "the API key contains white space or characters not allowed in an HTTP header"
         )
+    if not base_url.strip():  # not the real API: an empty variable is often one that was not filled in
+        raise ConfigurationError(
+            "the base URL is empty: pass base_url (--base-url), or set the environment variable "
+            f"NETMIND_BASE_URL; unset the variable to use {DEFAULT_BASE_URL}"
+        )
     url = base_url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
     try:
         parts = urlsplit(url)

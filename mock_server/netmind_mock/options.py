@@ -31,7 +31,7 @@ from netmind_mock.validation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 PREFIX: Final = "NETMIND_MOCK_"
 
@@ -142,6 +142,12 @@ def _number(lowest: float, highest: float = math.inf, *, above: bool = False) ->
         return float(value)
 
     return _Kind(check, float)
+
+
+def _key(value: Any) -> str:
+    if not text(value).strip():
+        raise Expected("a key that is not empty")
+    return text(value)
 
 
 def _file(value: Any) -> str:
@@ -320,7 +326,7 @@ class Options:
     )
     control_key: str | None = _option(
         None,
-        _TEXT,
+        _Kind(_key, str),
         "key required in the X-Mock-Key header for /__mock/",
         shown="generated if the server listens on a non-loopback address",
         is_secret=True,
@@ -387,13 +393,18 @@ def options_from(place: str, **given: Any) -> Options:
     return Options(**given)
 
 
-def check_variables(variables: Iterable[str]) -> None:
-    """Check that each environment variable with the fake's prefix belongs to an option.
+def check_variables(variables: Mapping[str, str]) -> None:
+    """Check that each environment variable with the prefix belongs to an option, and that no key is empty.
 
     Raises:
-        InvalidFile: One does not. The message suggests the nearest name.
+        InvalidFile: One does not; the message suggests the nearest name. Or a key is empty: otherwise, a
+            variable that was not filled in would turn off the key.
     """
-    known = {option.variable for option in OPTIONS.values()} | {f"{PREFIX}CONFIG"}
-    for variable in variables:
-        if variable.startswith(PREFIX) and variable not in known:
-            raise unknown_key("environment", variable, known)
+    known = {option.variable: option for option in OPTIONS.values()}
+    for variable, value in variables.items():
+        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG":
+            continue
+        if variable not in known:
+            raise unknown_key("environment", variable, {*known, f"{PREFIX}CONFIG"})
+        if known[variable].is_secret and not value.strip():
+            raise InvalidFile(f"environment: {variable}: expected a value that is not empty; or unset it")

@@ -130,3 +130,26 @@ class TestSetUp:
     def test_a_key_or_url_that_is_not_text_is_rejected(self, make, arguments):
         with pytest.raises(ConfigurationError, match="expected the API key and the base URL as text, got "):
             make(*arguments)
+
+
+class TestCertificates:
+    """A file of certificates that cannot be used is a mistake before anything is sent."""
+
+    @pytest.mark.parametrize("content", [None, "no certificate"])
+    def test_the_synchronous_client_says_that_nothing_was_created(self, monkeypatch, tmp_path, content):
+        bundle = tmp_path / "bundle.pem"
+        if content is not None:
+            bundle.write_text(content)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+        with pytest.raises(TransportError, match=r"not sent: .*; nothing was created") as raised:
+            GenerationClient("k", "https://127.0.0.1:1").create("m", {"prompt": "x"})
+        assert content is not None or str(bundle) in str(raised.value)
+
+    @pytest.mark.parametrize("content", [None, "no certificate"])
+    def test_the_asynchronous_client_names_the_variable(self, monkeypatch, tmp_path, content):
+        bundle = tmp_path / "bundle.pem"
+        if content is not None:
+            bundle.write_text(content)
+        monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+        with pytest.raises(ConfigurationError, match=r"the certificates of SSL_CERT_FILE \(.*bundle\.pem\)"):
+            AsyncGenerationClient("k", "https://127.0.0.1:1")

@@ -266,3 +266,14 @@ def test_a_variable_of_an_unknown_option_is_refused_with_a_suggestion(served):
 def test_a_variable_of_an_option_of_the_tests_is_accepted(served):
     result, _ = served(NETMIND_MOCK_MAX_POLLS="7")
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("key", ["", " "])
+def test_an_empty_control_key_is_a_mistake(served, tmp_path, key):
+    (tmp_path / "empty.toml").write_text(f'control_key = "{key}"')
+    for result, _ in (served("--control-key", key), served("--config", str(tmp_path / "empty.toml"))):
+        assert result.exit_code == 2
+        assert "a key that is not empty" in result.output
+    result, _ = served(NETMIND_MOCK_CONTROL_KEY=key)
+    assert result.exit_code == 2
+    assert "NETMIND_MOCK_CONTROL_KEY" in result.output

@@ -54,11 +54,11 @@ class Core:
             sleeps_in_real_time: Whether the client sleeps with the default clock.
 
         Raises:
-            ConfigurationError: There is no API key, or a setting is invalid.
+            ConfigurationError: There is no API key, the base URL is empty, or a setting is invalid.
         """
         self.api = _api.api(
             api_key if api_key is not None else os.environ.get("NETMIND_API_KEY", ""),
-            base_url or os.environ.get("NETMIND_BASE_URL") or _api.DEFAULT_BASE_URL,
+            base_url if base_url is not None else os.environ.get("NETMIND_BASE_URL", _api.DEFAULT_BASE_URL),
         )
         self.client = Client(
             self.api,

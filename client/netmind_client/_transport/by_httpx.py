@@ -7,6 +7,7 @@ exceptions of each are its own.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     AsyncClient = httpx2.AsyncClient | httpx.AsyncClient
 
 # Raised before anything is sent. Used if the transport reports no events about what it has sent.
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # environment variables
 _NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
 
 
@@ -76,13 +78,17 @@ def new_client() -> httpx2.AsyncClient:
     On a reused connection, httpx2 would take surplus bytes after a response for the next response.
 
     Raises:
-        ConfigurationError: The environment names a proxy that cannot be used.
+        ConfigurationError: The environment names a proxy or certificates that cannot be used.
     """
     try:
         return httpx2.AsyncClient(
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         )
+    except OSError as error:  # an ssl.SSLError is one, too
+        files = {name: os.environ[name] for name in _CERTIFICATES if os.environ.get(name)}
+        named = " or ".join(f"{name} ({cut(value)})" for name, value in files.items()) or "the system"
+        raise ConfigurationError(f"the certificates of {named} cannot be read: {cut(str(error))}") from error
     except (ImportError, ValueError, httpx2.InvalidURL) as error:
         message = f"the proxy that the environment names cannot be used: {cut(str(error))}"
         raise ConfigurationError(message) from error

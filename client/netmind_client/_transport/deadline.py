@@ -192,6 +192,8 @@ class BoundedAdapter(HTTPAdapter):
                 manager.clear()
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
         pool.ConnectionCls = _BOUNDED_CLASSES.get(pool.ConnectionCls, pool.ConnectionCls)
+        if pool.ConnectionCls in _BOUNDED_CLASSES.values():
+            current().begin()  # certificates are read next, before anything is sent
         return pool
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 @click.version_option(package_name="netmind-testkit")
 @click.option("--api-key", envvar="NETMIND_API_KEY", show_envvar=True, callback=keep, expose_value=False,
               help="The API key.")  # fmt: skip
-@click.option("--base-url", envvar="NETMIND_BASE_URL", show_envvar=True, callback=keep, expose_value=False,
-              default=DEFAULT_BASE_URL, show_default=True, help="The API's URL.")  # fmt: skip
+@click.option("--base-url", callback=keep, expose_value=False,
+              help=f"The API's URL.  [env var: NETMIND_BASE_URL; default: {DEFAULT_BASE_URL}]")  # fmt: skip
 def main() -> None:
     """A minimal client for NetMind's generation API (unofficial)."""
 
@@ -91,6 +91,7 @@ _json = click.option(
 def create(connection: ConnectionOptions, /, **options: Any) -> None:
     """Create a generation and print it, without waiting for it."""
     client = connection.client()
+    output.tell_that_it_is_billed(client.base_url)
     created = client.create(**options)
     connection.resume = f"{client.command} wait {created.id}"
     output.show(created, connection.as_json)
@@ -211,6 +212,7 @@ def download(connection: ConnectionOptions, /, generation_id: str, **options: An
 def generate(connection: ConnectionOptions, /, **options: Any) -> None:
     """Create a generation, wait for it, save its results, and print their paths."""
     client = connection.client()
+    output.tell_that_it_is_billed(client.base_url)
     with Progress() as progress:
         generated = client.generate(on_poll=progress.polled, on_progress=progress.received, **options)
     connection.resume = f"{client.command} download {generated.generation.id}"
@@ -247,6 +249,7 @@ def generate_many(
     jobs = directory / "jobs.jsonl" if jobs_file is None else jobs_file
     connection: ConnectionOptions = context.obj
     client = connection.client()
+    output.tell_that_it_is_billed(client.base_url)
     again = " (with the same requests on stdin)" if requests == "-" else ""
     connection.resume = connection.same_command() + again
     with Progress() as progress:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netmind_client._api import DEFAULT_BASE_URL
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -24,6 +26,16 @@ def plain(text: object) -> str:
     """Return the text in one line. Control characters and others that are not printable are replaced."""
     line = " ".join(str(text).splitlines())
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line)
+
+
+def tell_that_it_is_billed(base_url: str) -> None:
+    """Say on stderr that a create is billed, if it goes to the real API and a person reads it."""
+    if base_url == DEFAULT_BASE_URL and _is_terminal():
+        click.echo(f"Creating at {base_url}, where generations are billed.", err=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def show(generation: Generation, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from netmind_client import exceptions
 from netmind_client._flows import waiting
-from netmind_client.cli import commands, group
+from netmind_client.cli import commands, group, output
 
 URL = "https://api.netmind.ai/v1/generation"
 ID = "6347623b2fce4998b0e842f7e935ccb0"
@@ -26,7 +26,11 @@ def api():
 def run(api, monkeypatch, tmp_path):  # noqa: ARG001 - no request reaches the network
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(waiting, "SHORTEST_DELAY", 0.001)
-    return lambda *arguments: CliRunner().invoke(commands.main, arguments, env={"NETMIND_API_KEY": "k3y"})
+
+    def run(*arguments, **variables):
+        return CliRunner().invoke(commands.main, arguments, env={"NETMIND_API_KEY": "k3y", **variables})
+
+    return run
 
 
 def sent(api):
@@ -400,3 +404,22 @@ def test_completion_prints_what_the_shell_reads(shell):
     result = CliRunner().invoke(commands.main, ["completion", shell])
     assert result.exit_code == 0
     assert "_NETMIND_CLIENT_COMPLETE" in result.output
+
+
+@pytest.mark.parametrize(("arguments", "variable"), [((), ""), ((), " "), (("--base-url", ""), "http://h")])
+def test_an_empty_url_is_not_the_real_api(run, api, arguments, variable):
+    result = run(*arguments, "create", "--model", "m", "--prompt", "x", NETMIND_BASE_URL=variable)
+    assert result.exit_code == 2
+    assert "the base URL is empty" in result.output
+    assert len(api.calls) == 0
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "url", "is_said"), [(True, None, True), (False, None, False), (True, "http://h", False)]
+)
+def test_a_person_reads_that_a_create_is_billed(run, api, monkeypatch, generation, is_terminal, url, is_said):
+    api.post((url or "https://api.netmind.ai") + "/v1/generation", json=generation())
+    monkeypatch.setattr(output, "_is_terminal", lambda: is_terminal)
+    result = run(*([] if url is None else ["--base-url", url]), "create", "--model", "m", "--prompt", "x")
+    said = "Creating at https://api.netmind.ai, where generations are billed.\n"
+    assert result.stderr == (said if is_said else "")
