@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from netmind_client._models import Generation
 
 
+def _printable(message: str) -> str:
+    return "".join(
+        one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in message
+    )
+
+
 class NetMindError(Exception):
     """The base class of this client's exceptions.
 
@@ -41,7 +47,8 @@ class NetMindError(Exception):
     _shows_attempts = False  # True for errors that remained after retries
 
     def __init__(self, message: str, *, generation_id: str | None = None) -> None:
-        super().__init__(message)
+        # It may quote a server, which could otherwise change the terminal that shows it.
+        super().__init__(_printable(message))
         self.generation_id = generation_id
         self.attempts = 0
         self.resume: str | None = None

@@ -134,7 +134,8 @@ class BaseClient:
         return self._core.api.command
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.base_url!r})"
+        # A debugger may show a client whose creation has failed.
+        return f"{type(self).__name__}(base_url={self.base_url!r})" if hasattr(self, "_core") else "…"
 
 
 def _id_of(generation: Any) -> str:

@@ -34,11 +34,15 @@ _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # environment variables
 _NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
 
 
+# Of connections: a port that does not exist is an OverflowError, several failed attempts are a group.
+_OTHER_ERRORS = (OSError, ValueError, OverflowError, ExceptionGroup)
+
+
 class _Library:
     """The exceptions of the library that a client belongs to."""
 
     def __init__(self, library: Any) -> None:
-        self.errors = (library.HTTPError, library.InvalidURL, library.StreamError, OSError, ValueError)
+        self.errors = (library.HTTPError, library.InvalidURL, library.StreamError, *_OTHER_ERRORS)
         self.never_sent = tuple(getattr(library, name) for name in _NEVER_SENT)
         self.timed_out = library.TimeoutException
 
@@ -183,5 +187,7 @@ class _SendingState:
 
 def _message(error: BaseException) -> str:
     """Return an error's message. An error of httpx may have none; then return that of its cause."""
+    if isinstance(error, BaseExceptionGroup):
+        return _message(error.exceptions[0])
     cause = error.__cause__ or error.__context__
     return str(error) or (_message(cause) if cause is not None else type(error).__name__)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from netmind_client._flows.effects import Send
 
 _PART_BYTES = 64 * 1024
+_TARGET = re.compile(r"https?://[^/?#]+([!-\"$-~]*)(?:#|\Z)")  # printable ASCII without spaces and #
 _ERRORS = (requests.RequestException, HTTPError, OSError, ValueError)
 
 # Raised before anything is sent. Used for connections that do not record what they have sent.
@@ -117,11 +118,20 @@ def send(session: requests.Session, effect: Send) -> Response:
         _check_adapter("the session's adapter", adapter)
     try:
         with deadline.within(effect.within) as exchange:
+            exchange.target = _target(effect.request.url)
             return _exchange(session, request, effect, exchange)
     except NoResponse:
         # The exceptions of requests refer to the request. Remove the API key from it.
         request.headers.pop("Authorization", None)
         raise
+
+
+def _target(url: str) -> str | None:
+    """Return the path and query of a URL as they are spelled; None if a request cannot contain them."""
+    found = _TARGET.match(url)
+    if found is None:
+        return None
+    return found[1] if found[1].startswith("/") else f"/{found[1]}"
 
 
 def _exchange(

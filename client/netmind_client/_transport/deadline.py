@@ -37,10 +37,13 @@ class BoundedExchange:
     Attributes:
         sent: Whether any byte of the request was passed to the socket. None if no bounded connection was
             used, so that this is unknown.
+        target: The path and the query of the URL as they are spelled; None to let urllib3 spell them. It
+            would change ``%7E`` to ``~`` and ``%c3`` to ``%C3``, which breaks signatures of links.
     """
 
     def __init__(self, seconds: float) -> None:
         self.sent: bool | None = None
+        self.target: str | None = None
         self._end = _clock.real() + seconds
 
     def begin(self) -> None:
@@ -145,6 +148,12 @@ class _Bounded(HTTPConnection):
     """A connection that is opened and used within the deadline."""
 
     response_class = _Response
+
+    def putrequest(self, method: str, url: str, *arguments: Any, **options: Any) -> None:
+        """Begin a request. For a proxy, ``url`` is the whole URL, and is kept."""
+        target = current().target
+        url = target if target is not None and url.startswith("/") else url
+        super().putrequest(method, url, *arguments, **options)
 
     def connect(self) -> None:
         exchange = current()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
 import shlex
@@ -110,6 +111,9 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and exit with the code for its result."""
         connection: ConnectionOptions = ctx.obj
+        for stream in (sys.stdout, sys.stderr):  # a server's text in any encoding must not end in a traceback
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             with _sigterm_as_interrupt():
                 result = super().invoke(ctx)

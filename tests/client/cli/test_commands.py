@@ -423,3 +423,19 @@ def test_a_person_reads_that_a_create_is_billed(run, api, monkeypatch, generatio
     result = run(*([] if url is None else ["--base-url", url]), "create", "--model", "m", "--prompt", "x")
     said = "Creating at https://api.netmind.ai, where generations are billed.\n"
     assert result.stderr == (said if is_said else "")
+
+
+def test_control_characters_of_a_server_are_not_printed(run, api, generation):
+    api.get(f"{URL}/{ID}", json=generation("failed", logs=[{"text": "\x1b]0;title\x07"}]))
+    result = run("wait", ID)
+    assert result.exit_code == 3
+    assert "ended as failed: \N{REPLACEMENT CHARACTER}]0;title" in result.stderr
+    assert "\x1b" not in result.output
+
+
+def test_text_that_the_terminal_cannot_show_is_escaped(api, generation):
+    api.get(f"{URL}/{ID}", json=generation("completed", result={"data": [{"text": "日本"}]}))
+    environment = {"NETMIND_API_KEY": "k3y"}
+    result = CliRunner(charset="latin-1").invoke(commands.main, ["get", ID], env=environment)
+    assert result.exit_code == 0
+    assert "\\u65e5\\u672c" in result.output
