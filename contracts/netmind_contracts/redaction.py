@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-import string
 import sys
 from bisect import bisect_right
 from functools import cached_property
@@ -36,7 +35,7 @@ _ESCAPES = {
 _ANY_ESCAPE = re.compile(f"{_PERCENT}|{_JSON}|{_HTML}", re.IGNORECASE)
 _MAX_TIMES = 4
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-_CAPITALS = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # keeps the length, unlike lower()
+_CODEC = ("utf-8", "surrogatepass")
 
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
 _QUERY_VALUE = re.compile(r"=[^&#]*")
@@ -165,7 +164,8 @@ def _character(escape: re.Match[str]) -> str:
 
 
 def _lowered(text: str) -> str:
-    return text.lower() if text.isascii() else text.translate(_CAPITALS)
+    """Return the text with ASCII capitals as small letters. Unlike ``lower``, this keeps its length."""
+    return text.lower() if text.isascii() else text.encode(*_CODEC).lower().decode(*_CODEC)
 
 
 def _found(text: str, key: str) -> Iterator[tuple[int, int]]:

@@ -132,7 +132,8 @@ def app_of(
     keys = [wire.read_token(key) for key in options.api_key]
     rules = () if options.rules is None else rules_from(Path(options.rules))
     prices = Prices() if options.prices is None else prices_from(Path(options.prices))
-    limits = Limits(options.max_jobs, math.inf if options.retain is None else options.retain)
+    retain = math.inf if options.retain is None else options.retain
+    limits = Limits(options.max_jobs, retain, options.max_bytes)
     store = store or open_store(options.store, limits)
     accounts = Accounts(
         clock or SimulatedClock(), store, seed=options.seed or 0, wire=frozenset(wire_faults), rules=rules

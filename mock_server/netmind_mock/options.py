@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from netmind_mock.stores import MEMORY
+from netmind_mock.stores import MAX_BYTES, MEMORY
 from netmind_mock.validation import (
     Check,
     Expected,
@@ -245,6 +245,11 @@ class Options:
         is_secret=True,
     )
     max_jobs: int = _option(1_000_000, _whole(1, 1 << 53), "limit on jobs; the oldest are evicted")
+    max_bytes: int = _option(
+        MAX_BYTES,
+        _whole(1, 1 << 53),
+        "limit on the bytes of models and configs of jobs in memory; the oldest jobs are evicted",
+    )
     retain: float | None = _option(
         None, _number(0, above=True), "seconds after which a job is evicted", shown="never"
     )

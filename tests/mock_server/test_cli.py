@@ -21,6 +21,7 @@ VALUES = {
     "workers": ("2", "2"),
     "store": ("sqlite:///jobs.db", '"sqlite:///jobs.db"'),
     "max_jobs": ("1000", "1000"),
+    "max_bytes": ("5000000", "5000000"),
     "retain": ("3600.0", "3600"),
     "profile": ("observed", '"observed"'),
     "duration": ("7.5", "7.5"),

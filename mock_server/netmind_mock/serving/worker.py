@@ -79,6 +79,7 @@ class Worker:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
+        environ: dict[str, Any] = {}
         try:
             environ = environ_of(scope)
             if environ["REQUEST_METHOD"] == "POST":
@@ -92,6 +93,10 @@ class Worker:
         except Exception:  # noqa: BLE001 - the client gets a response in any case
             _log.exception("the application raised")
             context, (status, headers, body) = RequestContext(), _FAILED
+        finally:
+            # It and what it contains refer to each other, so that the body would stay in memory until the
+            # garbage collector runs.
+            environ.clear()
         head = {
             "type": "http.response.start",
             "status": int(status[:3]),

@@ -28,6 +28,7 @@ from netmind_mock.errors import InvalidBody
 from netmind_mock.jobs.job import prompt_of
 from netmind_mock.simulation.account import Account, check_size, packed, unpacked
 from netmind_mock.simulation.faults import KINDS, Fault, fault_of
+from netmind_mock.simulation.rules import scenario_for
 from netmind_mock.simulation.scenarios import MAX_SCENARIO_CHARACTERS, Scenario, parse
 from netmind_mock.stores import StoreUnavailable
 from netmind_mock.validation import InvalidInput
@@ -244,9 +245,8 @@ class Accounts:
             if account.next_jobs and (scenario := self._change(owner, Account.take_next_job)) is not None:
                 return scenario
         for _, account in self._configurations(user_id):
-            for rule in account.rules:
-                if rule.fits(request):
-                    return rule.scenario
+            if account.rules and (scenario := scenario_for(request, account.rules)) is not None:
+                return scenario
             if account.otherwise is not None:
                 return account.otherwise
         return self._scenario_by_rule(request)
@@ -282,7 +282,7 @@ class Accounts:
         return scenario
 
     def _scenario_by_rule(self, request: CreateRequest) -> Scenario | None:
-        return next((rule.scenario for rule in self._rules if rule.fits(request)), None)
+        return scenario_for(request, self._rules) if self._rules else None
 
     def _parsed(self, line: str, place: list[Any]) -> Scenario:
         try:

@@ -24,12 +24,15 @@ from netmind_mock.validation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from netmind_mock.jobs.plan import CreateRequest
 
     Payload = Mapping[str, Any]
+
+# Thousands of rules are compared with a prompt of megabytes in milliseconds then.
+_SEARCHED_CHARACTERS = 64_000
 
 _CONDITIONS = {
     "model": Parameter(optional(text), None, "a pattern of model names"),
@@ -44,7 +47,8 @@ class Rule(Struct, frozen=True, array_like=True):
     Attributes:
         scenario: The scenario of these jobs.
         model: A pattern of model names, such as ``Qwen/*``; None for any.
-        prompt: Text that the prompt contains, in upper or lower case; None for any.
+        prompt: Text that the first 64,000 characters of the prompt contain, in upper or lower case; None for
+            any.
     """
 
     scenario: Scenario
@@ -58,11 +62,11 @@ class Rule(Struct, frozen=True, array_like=True):
         ]
         return f"{self.scenario} for {' and '.join(conditions) or 'every job'}"
 
-    def fits(self, request: CreateRequest) -> bool:
-        """Return whether it matches a create request."""
-        if self.model is not None and not fnmatch.fnmatchcase(request.model, self.model):
+    def fits(self, model: str, prompt: str) -> bool:
+        """Return whether it matches a create request, by its model and its prompt in small letters."""
+        if self.model is not None and not fnmatch.fnmatchcase(model, self.model):
             return False
-        return self.prompt is None or self.prompt.lower() in prompt_of(request.config).lower()
+        return self.prompt is None or self.prompt.lower() in prompt
 
     def covers(self, other: Rule) -> bool:
         """Return whether it matches every request that the other one matches."""
@@ -73,6 +77,12 @@ class Rule(Struct, frozen=True, array_like=True):
             other.prompt is not None and self.prompt.lower() in other.prompt.lower()
         )
         return model and prompt
+
+
+def scenario_for(request: CreateRequest, rules: Iterable[Rule]) -> Scenario | None:
+    """Return the scenario of the first rule that matches a create request; None without one."""
+    prompt = prompt_of(request.config)[:_SEARCHED_CHARACTERS].lower()
+    return next((rule.scenario for rule in rules if rule.fits(request.model, prompt)), None)
 
 
 def rules_from(file: Path) -> tuple[Rule, ...]:

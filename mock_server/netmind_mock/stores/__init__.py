@@ -53,11 +53,16 @@ _FORMS: Final = {
 Result = TypeVar("Result")
 
 
+MAX_BYTES: Final = 256 * 1024 * 1024
+
+
 class Limits(NamedTuple):
     """How much a store contains at most. What exceeds the limits is evicted.
 
     Attributes:
         max_jobs: The number of jobs. The oldest are evicted. A database may contain some more for a moment.
+        max_bytes: The bytes of all models and configs in memory; the oldest jobs are evicted. A database,
+            which is on a disk, is not limited.
         retain: How long jobs are stored, in seconds of the system clock; infinite for no limit.
         max_facts: The number of facts of accounts, such as their scenarios. Those whose last change is the
             oldest are evicted.
@@ -65,6 +70,7 @@ class Limits(NamedTuple):
 
     max_jobs: int = 1_000_000
     retain: float = math.inf
+    max_bytes: int = MAX_BYTES
     max_facts: int = 20_000
 
 

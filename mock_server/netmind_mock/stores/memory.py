@@ -40,6 +40,7 @@ class MemoryStore:
         self._jobs: dict[str, Job] = {}
         self._by_user: dict[str, deque[str]] = {}
         self._put_at: deque[tuple[float, str]] = deque()  # empty if there is no limit on their age
+        self._bytes = 0
         self._evicted = 0
         # Facts with the revisions of their last changes, in this order; and the removed ones.
         self._facts: dict[tuple[str, str], tuple[int, bytes | None]] = {}
@@ -54,6 +55,7 @@ class MemoryStore:
             if job.id in self._jobs:
                 return False
             self._jobs[job.id] = job
+            self._bytes += _weight(job)
             self._by_user.setdefault(job.user_id, deque()).append(job.id)
             if self._limits.retain < math.inf:
                 self._put_at.append((self._wall(), job.id))
@@ -91,10 +93,10 @@ class MemoryStore:
                 if user_id in (None, name[1]) and name != (keep_kind, ""):
                     self._drop_fact(name)
             if user_id is None:
-                self._jobs, self._by_user, self._put_at = {}, {}, deque()
+                self._jobs, self._by_user, self._put_at, self._bytes = {}, {}, deque(), 0
                 return
             for job_id in self._by_user.pop(user_id, ()):
-                del self._jobs[job_id]
+                self._bytes -= _weight(self._jobs.pop(job_id))
 
     def counts(self) -> Counts:
         """Return the number of jobs, and of jobs evicted so far."""
@@ -151,7 +153,8 @@ class MemoryStore:
 
     def _evict(self) -> None:
         """Drop the jobs that exceed the limits, the oldest first."""
-        while len(self._jobs) > self._limits.max_jobs:
+        limits = self._limits
+        while len(self._jobs) > limits.max_jobs or (self._bytes > limits.max_bytes and len(self._jobs) > 1):
             self._drop(next(iter(self._jobs)))
         if self._put_at:
             last = self._wall() - self._limits.retain
@@ -162,8 +165,14 @@ class MemoryStore:
         job = self._jobs.pop(job_id, None)
         if job is None:
             return  # it was removed by ``forget``
+        self._bytes -= _weight(job)
         ids = self._by_user[job.user_id]
         ids.popleft()  # jobs are dropped in the order of creation, so it is the first of its account
         if not ids:
             del self._by_user[job.user_id]
         self._evicted += 1
+
+
+def _weight(job: Job) -> int:
+    """Return the bytes of a job that depend on what a client sent."""
+    return len(job.config) + len(job.model)

@@ -4,7 +4,7 @@ import pytest
 
 from netmind_mock import InvalidFile, rules_from
 from netmind_mock.jobs.plan import CreateRequest
-from netmind_mock.simulation.rules import Rule
+from netmind_mock.simulation.rules import Rule, scenario_for
 from netmind_mock.simulation.scenarios import make_scenario
 
 
@@ -47,7 +47,13 @@ def test_rules_are_read_in_the_order_of_the_file(read):
     ],
 )
 def test_a_rule_matches_by_model_and_prompt(rule, request_, fits):
-    assert rule.fits(request_) is fits
+    assert scenario_for(request_, [rule]) == (rule.scenario if fits else None)
+
+
+def test_the_first_64_000_characters_of_a_prompt_are_searched():
+    rule = Rule(make_scenario("slow"), prompt="tea")
+    assert scenario_for(create_request(prompt="x" * 63_997 + "TEA"), [rule]) == rule.scenario
+    assert scenario_for(create_request(prompt="x" * 63_998 + "TEA"), [rule]) is None
 
 
 @pytest.mark.parametrize(
