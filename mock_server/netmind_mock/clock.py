@@ -12,12 +12,16 @@ import math
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+# A clock stops at the start of the year 9000: dates can be shown up to 9999, and jobs end after they begin.
+LAST_SECOND: Final = 221_845_392_000.0
 
 
 class Clock(Protocol):
@@ -164,13 +168,13 @@ class SimulatedClock:
     def _shown(self, now: float) -> float:
         """Return the time when the monotonic clock shows ``now``."""
         shown, since, speed, frozen = self._reading
-        return shown if frozen else shown + (now - since) * speed
+        return shown if frozen else min(shown + (now - since) * speed, LAST_SECOND)
 
     def _change(self, *, ahead: float = 0.0, frozen: bool | None = None, speed: float | None = None) -> None:
         with self._changed:
             now = self._monotonic()
             self._reading = _Reading(
-                self._shown(now) + ahead,
+                min(self._shown(now) + ahead, LAST_SECOND),
                 now,
                 self.speed if speed is None else speed,
                 self.frozen if frozen is None else frozen,

@@ -131,6 +131,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     A marker of a module or class is for those of its tests that use a fake. A test can also get a fake from a
     fixture that calls ``getfixturevalue``, which only the end of the test shows.
     """
+    if guard := sys.modules.get("netmind_mock.testing.guard"):
+        guard.install()  # again, since a fixture of an earlier test may have put the originals back
     names = getattr(item, "fixturenames", ())
     if "request" not in names and not set(names) & set(_FAKES):
         _check_marker(item)

@@ -255,11 +255,14 @@ def complete(label: str, arguments: Mapping[str, Any], parameters: Mapping[str, 
         raise InvalidInput(str(mistake)) from None
 
 
+_COMPARED_CHARACTERS: Final = 60
+
+
 def nearest(name: str, known: Mapping[str, Any]) -> str:
     """Return the suggestion for a name that does not exist: the nearest known name, or all known names."""
     import difflib  # noqa: PLC0415 - imported only if used: pytest starts faster
 
-    plain = name.replace("-", "_").lower()
+    plain = name[:_COMPARED_CHARACTERS].replace("-", "_").lower()  # comparing takes time by the square
     near = [meant for meant in (_MEANT.get(plain, ""),) if meant in known]
     near = near or difflib.get_close_matches(plain, known, n=1)
     return f"did you mean {near[0]}?" if near else f"available: {', '.join(known)}"

@@ -1,12 +1,14 @@
 """The clock runs at a speed, can be frozen and advanced, and never goes back."""
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from netmind_mock import SimulatedClock
+from netmind_mock.clock import LAST_SECOND
 
 
 class Monotonic:
@@ -123,3 +125,23 @@ def test_no_sequence_of_changes_makes_it_go_back(done):
             getattr(clock, name)(*arguments)
         assert clock.now() >= before
         before = clock.now()
+
+
+@pytest.mark.parametrize("speed", [1e6, 1e9, 1e300])
+def test_it_stops_before_the_dates_that_cannot_be_shown(real, speed):
+    clock = SimulatedClock(speed=speed, wall=lambda: 1000.0, monotonic=real)
+    real.seconds += 1e9
+    assert clock.now() == LAST_SECOND
+    clock.advance(1e300)
+    clock.set_speed(1)
+    assert clock.now() == LAST_SECOND
+    clock.freeze()
+    clock.advance(1e300)
+    assert clock.now() == LAST_SECOND
+    assert datetime.fromtimestamp(LAST_SECOND, UTC).year == 9000
+
+
+def test_it_can_start_at_a_time(real):
+    clock = SimulatedClock(start=2000.0, wall=lambda: 1000.0, monotonic=real)
+    real.seconds += 5
+    assert clock.now() == 2005.0

@@ -43,7 +43,6 @@ _ONE: Final = "/v1/generation/"
 _LIMITED: Final = ("create", "get", "list", "delete")
 _NOT_PROCESSED: Final[WholeResponse] = ("200 OK", [], b"")
 _RATE_LIMIT: Final = -1  # the number of the fault by which a rate limit refuses requests
-_LAST_SECOND: Final = 253_402_300_799
 
 
 class Middleware:
@@ -271,5 +270,5 @@ def _sent_plainly(delivery: Delivery) -> bytes:
 
 @lru_cache(maxsize=64)  # most requests arrive in the same second as others
 def _date(second: int) -> tuple[str, str]:
-    """Return the Date header, by the account's clock. The year 9999 is the last one that it can express."""
-    return "Date", formatdate(min(second, _LAST_SECOND), usegmt=True)
+    """Return the Date header, by the account's clock."""
+    return "Date", formatdate(second, usegmt=True)

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from netmind_mock.api.middleware import CONTROL
-from netmind_mock.api.request import KEY, MAX_BODY_BYTES, RequestContext, whole_response
+from netmind_mock.api.request import KEY, RequestContext, whole_response
 from netmind_mock.caching import cache_short
 from netmind_mock.control.dashboard.views import FILES
 from netmind_mock.fake import fake_of
 from netmind_mock.serving import wire_faults
+from netmind_mock.serving.bodies import Bodies, Disconnected, GivenUp
 from netmind_mock.stores import MEMORY, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -55,10 +56,6 @@ _FAILED: Final[WholeResponse] = (
 _log = logging.getLogger("netmind_mock")
 
 
-class Disconnected(Exception):
-    """The client disconnected before its request was complete."""
-
-
 class Worker:
     """The fake as an ASGI application, for one event loop."""
 
@@ -70,6 +67,7 @@ class Worker:
         self._in_threads = fake.store.name != MEMORY
         self._files = fake.profile.url_path.partition("{")[0], FILES
         self._held = Held()
+        self._bodies = Bodies()
         threads = _MAX_SQLITE_THREADS if fake.store.name.startswith("sqlite") else _MAX_THREADS
         self._threads = ThreadPoolExecutor(threads, "netmind-mock")
         self._file_threads = ThreadPoolExecutor(_MAX_FILE_THREADS, "netmind-mock-file")
@@ -83,13 +81,16 @@ class Worker:
         try:
             environ = environ_of(scope)
             if environ["REQUEST_METHOD"] == "POST":
-                environ["wsgi.input"] = io.BytesIO(await _body(environ, receive))
+                body = await self._bodies.receive(environ["CONTENT_LENGTH"], receive)
+                environ["wsgi.input"] = io.BytesIO(body)
             environ[KEY] = context = RequestContext(sends_later=True)
             status, headers, body = await self._response(environ)
             if context.held_until is not None:
                 await self._held.until(*context.held_until)
         except Disconnected:
             return
+        except GivenUp as given_up:
+            context, (status, headers, body) = RequestContext(), given_up.response
         except Exception:  # noqa: BLE001 - the client gets a response in any case
             _log.exception("the application raised")
             context, (status, headers, body) = RequestContext(), _FAILED
@@ -200,6 +201,8 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     """Return the WSGI environ of an ASGI request, with an empty body."""
     environ = _BASE_ENVIRON.copy()
     for name, value in scope["headers"]:
+        if b"_" in name:  # WSGI could not distinguish it from the name with hyphens, such as X-Mock-Key
+            continue
         key, text = _key(name), value.decode("latin-1")
         environ[key] = f"{environ[key]},{text}" if environ.get(key) else text
     raw_path: bytes = scope["raw_path"]
@@ -219,25 +222,6 @@ def environ_of(scope: Scope) -> dict[str, Any]:
 def _key(header: bytes) -> str:
     name = header.decode("latin-1").upper().replace("-", "_")
     return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
-
-
-async def _body(environ: dict[str, Any], receive: Receive) -> bytes:
-    """Return a request's body. A body whose Content-Length is over the limit is not read.
-
-    Raises:
-        Disconnected: The client disconnected before the body was complete.
-    """
-    content_length = environ["CONTENT_LENGTH"]
-    if content_length.isdecimal() and int(content_length) > MAX_BODY_BYTES:
-        return b""  # the application refuses it by its Content-Length
-    body, more = b"", True
-    while more and len(body) <= MAX_BODY_BYTES:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        body = body + message["body"] if body else message["body"]
-        more = message["more_body"]
-    return body
 
 
 def tune_collector() -> None:

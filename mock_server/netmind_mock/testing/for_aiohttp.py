@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from netmind_mock.testing import active
+from netmind_mock.testing import active, guard
 from netmind_mock.testing.patching import wrap
 from netmind_mock.testing.transport import ConnectionBroken
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from netmind_mock.testing.transport import Arrival, InProcessTransport
 
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _RESET = (104, "Connection reset by peer")
 
 
@@ -37,6 +38,11 @@ def install(library: ModuleType) -> None:
         transport = active.transport_for(str(request.url))
         if transport is not None and not isinstance(connector, _connector(library)):
             connector = _connector(library)(transport)
+        if transport is None and isinstance(connector, library.TCPConnector):
+            try:
+                guard.check_url(str(request.url))
+            except guard.RealRequestRefused as refused:
+                raise library.ClientConnectionError(str(refused)) from refused
         return function(connector, request, *given, **options)
 
     wrap(library.BaseConnector, "connect", connect)
@@ -163,7 +169,12 @@ class _Connection(asyncio.Transport):
     # asyncio.Transport
 
     def write(self, data: Any) -> None:
-        self._parser.feed_data(bytes(data))
+        try:
+            self._parser.feed_data(bytes(data))
+        except httptools.HttpParserUpgrade:
+            """The fake upgrades no connection. It has responded to the request."""
+        except httptools.HttpParserError:
+            self._loop.call_soon(self._protocol.data_received, _BAD_REQUEST)
 
     def writelines(self, parts: Iterable[Any]) -> None:
         self.write(b"".join(parts))

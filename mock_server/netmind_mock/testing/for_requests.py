@@ -69,21 +69,38 @@ def other_requests(mock: responses.RequestsMock | None) -> Iterator[responses.Re
         yield None
         return
     registry: responses.RequestsMock = mock or _responses.mock
-    registered, passthru = list(registry.registered()), registry.passthru_prefixes
+    users = _used.setdefault(id(registry), [])
+    if not users:
+        _before[id(registry)] = list(registry.registered()), registry.passthru_prefixes
+    user = object()
+    users.append(user)
     try:
         yield registry
     finally:
-        registry.reset()
-        for one in registered:
-            registry.add(one)
-        registry.passthru_prefixes = passthru
+        users.remove(user)
+        if not users:
+            _restore(registry, *_before.pop(id(registry)))
+
+
+# By the registry's id: the fakes that use it, and what was registered with it before the first of them.
+_used: dict[int, list[object]] = {}
+_before: dict[int, tuple[list[responses.BaseResponse], tuple[Any, ...]]] = {}
+
+
+def _restore(
+    registry: responses.RequestsMock, registered: list[responses.BaseResponse], passthru: tuple[Any, ...]
+) -> None:
+    for one in list(registry.registered()):
+        registry.remove(one)
+    for one in registered:
+        registry.add(one)
+    registry.passthru_prefixes = passthru
+    registry.calls.reset()
 
 
 def _send(send: Callable[..., Any], adapter: HTTPAdapter, request: Any, *given: Any, **options: Any) -> Any:
     fake = active.last_started()
-    if fake is None:
-        return send(adapter, request, *given, **options)
-    mock = fake.other_requests
+    mock = None if fake is None or active.has_outlived_its_test() else fake.other_requests
     options = {**dict(zip(_SEND_ARGUMENTS, given, strict=False)), **options}
     url = str(request.url)
     transport = active.transport_for(url)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import http.client
 import socket
 import ssl
 import sys
@@ -94,7 +95,7 @@ def guard(base_url: str) -> None:
         _guarded.add(_Endpoint(name, None))
     if name == _API_HOST:
         _guarded.update(_Endpoint(host, None) for host in _RESULT_HOSTS)
-    _install()
+    install()
 
 
 @contextlib.contextmanager
@@ -140,14 +141,11 @@ def check(host: object, port: object = None) -> None:
     is_local = is_loopback(name)
     if _Endpoint("localhost" if is_local else name, _number(port) if is_local else None) not in _guarded:
         return
-    starter = active.origin()
-    if active.last_started() is None and not starter and (is_local or _allowed[0]):
+    fake, starter, is_late = active.last_started(), active.origin(), active.has_outlived_its_test()
+    if fake is None and not starter and (is_local or _allowed[0]):
         return
-    fake = active.last_started()
-    test = active.current_test()
-    is_in_use = fake is not None and starter in ("", test or active.NO_TEST)
-    message = f"refused to connect to {host}: {_why(fake if is_in_use else None, starter)}"
-    _refusals.append(Refusal(test, message, is_late=bool(starter) and not is_in_use))
+    message = f"refused to connect to {host}: {_why(None if is_late else fake, starter)}"
+    _refusals.append(Refusal(active.current_test(), message, is_late))
     raise RealRequestRefused(message)
 
 
@@ -155,7 +153,10 @@ def _why(fake: InProcessTransport | None, starter: str) -> str:
     if fake is not None:
         library = _library()
         if library in INTERCEPTED:
-            return f"the fake that is started responds to URLs below {fake.base_url} only"
+            return (
+                f"the fake that is started responds to URLs below {fake.base_url} only, and not to adapters "
+                f"of your own that do not call those of {library}"
+            )
         return (
             f"netmind_mock responds to {', '.join(INTERCEPTED)}, not to {library}. "
             "Use the fixture netmind_server, a real HTTP server"
@@ -184,6 +185,9 @@ def _library() -> str:
 
 
 def _normalized(host: str) -> str:
+    if not host.isascii():  # Python looks up other spellings of the letters of a host, too
+        with contextlib.suppress(UnicodeError):
+            host = host.encode("idna").decode()
     return host.lower().rstrip(".")
 
 
@@ -191,12 +195,28 @@ def _number(port: object) -> int | None:
     return int(port) if isinstance(port, int | str) and str(port).isdigit() else None
 
 
-def _install() -> None:
+def check_url(url: str) -> None:
+    """Raise if a request to this URL must not be sent, also on a connection that is already open.
+
+    Raises:
+        RealRequestRefused: Its host is guarded.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return
+    check(parts.hostname, port)
+
+
+def install() -> None:
+    """Guard all functions, also those whose originals another mock has put back."""
     for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
         wrap(socket, name, _look_up)
     for name in ("connect", "connect_ex"):
         wrap(socket.socket, name, _connect)
     wrap(asyncio.BaseEventLoop, "getaddrinfo", _look_up_in_loop)
+    wrap(http.client.HTTPConnection, "putrequest", _put_request)
     wrap(ssl.SSLContext, "wrap_socket", _begin_tls)
     wrap(ssl.SSLContext, "wrap_bio", _begin_tls)
 
@@ -237,6 +257,30 @@ def _connect(function: Callable[..., Any], connection: socket.socket, address: A
     if isinstance(address, tuple):
         check(*address[:2])
     return function(connection, address)
+
+
+def _put_request(
+    function: Callable[..., Any], connection: Any, method: str, url: str, *arguments: Any, **options: Any
+) -> Any:
+    # The connection may be open since before the guard, or lead to a proxy, to which the whole URL is sent.
+    check(getattr(connection, "_tunnel_host", None) or connection.host, connection.port)
+    if "://" in url:
+        check_url(url)
+    return function(connection, method, url, *arguments, **options)
+
+
+def install_for_httpcore(library: ModuleType) -> None:
+    """Guard the connection pools of ``httpcore`` and ``httpcore2``, also those with a proxy."""
+
+    def handle(function: Callable[..., Any], pool: Any, request: Any) -> Any:
+        try:
+            check(request.url.host, request.url.port)
+        except RealRequestRefused as refused:
+            raise library.ConnectError(str(refused)) from refused
+        return function(pool, request)
+
+    wrap(library.ConnectionPool, "handle_request", handle)
+    wrap(library.AsyncConnectionPool, "handle_async_request", handle)
 
 
 def _begin_tls(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

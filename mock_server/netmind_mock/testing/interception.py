@@ -24,6 +24,8 @@ _INSTALLERS: dict[str, Callable[[Any], None]] = {
     "httpx": for_httpx.install,
     "httpx2": for_httpx.install,
     "aiohttp": for_aiohttp.install,
+    "httpcore": guard.install_for_httpcore,
+    "httpcore2": guard.install_for_httpcore,
     "requests_mock": for_requests.install_for_requests_mock,
     "respx": other_mocks.install_for_respx,
     "vcr": other_mocks.install_for_vcr,

@@ -165,7 +165,14 @@ class Mock(Handle):
             @functools.wraps(function)
             def run(*arguments: Any, **options: Any) -> Any:
                 with Mock(**self._arguments) as mock:
-                    return function(*arguments, **{name: mock}, **options)
+                    returned = function(*arguments, **{name: mock}, **options)
+                if inspect.iscoroutine(returned):  # it would run after the fake was stopped
+                    returned.close()
+                    raise TypeError(
+                        f"netmind_mock.start() decorates {function.__name__}(), which returns a coroutine: "
+                        "define it with `async def`"
+                    )
+                return returned
 
         run.__signature__ = signature  # type: ignore[attr-defined]
         return run
@@ -176,7 +183,8 @@ def _without_last_argument(function: Callable[..., Any]) -> tuple[inspect.Signat
 
     pytest would look for a fixture with this name if it stayed in the signature.
     """
-    if not inspect.isfunction(function) or inspect.isgeneratorfunction(function):
+    is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    if not inspect.isfunction(function) or is_generator:
         raise TypeError(
             f"netmind_mock.start() can only decorate a function that is not a generator, not {function!r}"
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import inspect
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,5 +36,7 @@ def wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
     def replacement(*arguments: Any, **options: Any) -> Any:
         return wrapper(function, *arguments, **options)
 
+    with contextlib.suppress(TypeError, ValueError):  # functions written in C may have no signature
+        replacement.__signature__ = inspect.signature(function)  # type: ignore[attr-defined] # respx reads it
     setattr(replacement, _MARK, True)
     setattr(owner, name, replacement)

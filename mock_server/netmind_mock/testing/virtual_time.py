@@ -15,7 +15,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from netmind_mock.clock import SimulatedClock
+from netmind_mock.clock import LAST_SECOND, SimulatedClock
+from netmind_mock.system_time import system_time
 from netmind_mock.testing import virtual_loop
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _KEEP_REAL_TIME = (
         "hypothesis",
         "pytest_timeout",
         "netmind_mock",
+        "trio",
         "uvicorn",
     }
 ) - {"test"}
@@ -153,7 +155,7 @@ class VirtualClock(SimulatedClock):
         return float(int(time.time())) if self._start is None else self._start
 
     def _now(self) -> float:
-        return self._began + self.elapsed
+        return min(self._began + self.elapsed, LAST_SECOND)
 
     def _change(self, *, ahead: float = 0.0, frozen: bool | None = None, speed: float | None = None) -> None:
         if frozen is False or speed is not None:
@@ -230,13 +232,12 @@ def _replacement(name: str) -> Any:
     connected. There it calls the function that the module ``time`` has without a clock.
     """
     virtual, (module, _, attribute) = _VIRTUAL[name], name.partition(".")
-    real = getattr(_MODULES[module], attribute)
 
-    @functools.wraps(real)
+    @functools.wraps(_REAL[name])
     def either(*arguments: Any, **options: Any) -> Any:
         if not _connected:
             current = getattr(_MODULES[module], attribute)
-            return (real if current is either else current)(*arguments, **options)
+            return (_REAL[name] if current is either else current)(*arguments, **options)
         caller = sys._getframe(1).f_globals.get("__name__") or ""
         keeps = caller.partition(".")[0] in _KEEP_REAL_TIME
         return (_before[name] if keeps else virtual(_connected[-1]))(*arguments, **options)
@@ -244,6 +245,10 @@ def _replacement(name: str) -> Any:
     return either
 
 
+_REAL: dict[str, Any] = {
+    name: _ASYNCIO_SLEEP if name == "asyncio.sleep" else getattr(system_time, name.partition(".")[2])
+    for name in _VIRTUAL
+}
 _REPLACEMENTS = {name: _replacement(name) for name in _VIRTUAL}
 
 
@@ -252,7 +257,10 @@ def _connect(clock: VirtualClock) -> None:
         if not _connected:
             for name in _VIRTUAL:
                 module, _, attribute = name.partition(".")
-                _before[name] = getattr(_MODULES[module], attribute)
+                current = getattr(_MODULES[module], attribute)
+                # A patch that was undone after its clock was disconnected has put the replacement back.
+                _before[name] = _REAL[name] if current is _REPLACEMENTS[name] else current
+                setattr(_MODULES[module], attribute, _before[name])
         _connected.append(clock)
         virtual_loop.start(clock)
         replacements = {id(function): _REPLACEMENTS[name] for name, function in _before.items()}

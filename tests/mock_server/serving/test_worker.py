@@ -275,6 +275,11 @@ class TestEnviron:
     def test_a_path_is_decoded_as_wsgi_requires(self):
         assert environ_of(scope(path="/a%2Fb/%C3%A4/%ff"))["PATH_INFO"] == "/a/b/\xc3\xa4/\xff"
 
+    def test_a_name_with_an_underscore_is_not_the_one_with_a_hyphen(self):
+        environ = environ_of(scope(headers=[(b"x_mock_key", b"1"), (b"content_length", b"9")]))
+        assert "HTTP_X_MOCK_KEY" not in environ
+        assert environ["CONTENT_LENGTH"] == ""
+
     def test_headers_of_one_name_are_joined(self):
         environ = environ_of(scope(headers=[(b"x-a", b"1"), (b"x-a", b"2"), (b"x-b", b"caf\xe9")]))
         assert (environ["HTTP_X_A"], environ["HTTP_X_B"]) == ("1,2", "caf\xe9")

@@ -423,3 +423,25 @@ class TestTimeoutsOfAiohttp:
 
         asyncio.run(main())
         assert [entry.status for entry in mock.requests("create")] == [200, 200]
+
+    @pytest.mark.parametrize(
+        ("method", "headers", "status"),
+        [("GET", {"Upgrade": "h2c", "Connection": "Upgrade"}, 200), ("FOO", {}, 400)],
+    )
+    def test_unusual_requests_get_a_response(self, mock, method, headers, status):  # noqa: ARG002 - it is started
+        async def main():
+            async with (
+                aiohttp.ClientSession(headers={**AUTHORIZED, **headers}) as session,
+                session.request(method, URL) as response,
+            ):
+                return response.status
+
+        assert asyncio.run(main()) == status
+
+    def test_a_websocket_is_a_failed_handshake(self, mock):  # noqa: ARG002 - it is started
+        async def main():
+            async with aiohttp.ClientSession(headers=AUTHORIZED) as session:
+                await session.ws_connect("https://api.netmind.ai/v1/x")
+
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            asyncio.run(main())

@@ -1,6 +1,7 @@
 """Nothing but a fake responds to requests to the real API, from its first start until the process ends."""
 
 import asyncio
+import contextlib
 import http.client
 import socket
 import ssl
@@ -15,6 +16,7 @@ import httpx2
 import openai
 import pytest
 import requests
+import responses
 import urllib3
 import uvloop
 from asking import AUTHORIZED, BODY, URL, by_aiohttp, by_httpx, by_httpx2, by_requests
@@ -236,11 +238,85 @@ class TestAfterwards:
         assert looked_up == []
 
     def test_an_executor_that_outlives_its_fake_is_refused(self):
+        began = threading.Event()
+
+        def send():
+            began.wait(5)
+            requests.get(URL, timeout=5)
+
         with ThreadPoolExecutor() as executor:
             with netmind_mock.start():
-                executor.submit(int).result()
+                sent = executor.submit(send)
+            began.set()
             with pytest.raises(requests.ConnectionError, match="has outlived it"):
-                executor.submit(requests.get, URL, timeout=5).result()
+                sent.result()
+
+    def test_an_executor_of_an_earlier_test_gets_responses_in_a_later_one(self):
+        with ThreadPoolExecutor(1) as executor:
+            for _ in range(2):
+                with netmind_mock.start():
+                    response = executor.submit(requests.get, URL, headers=AUTHORIZED, timeout=5).result()
+                assert response.status_code == 200
+
+    def test_a_late_thread_gets_no_response_of_the_next_tests_fake(self, monkeypatch):
+        began, failure = threading.Event(), []
+
+        def poll():
+            began.wait(5)
+            try:
+                requests.get(URL, timeout=5)
+            except requests.ConnectionError as error:
+                failure.append(str(error))
+
+        monkeypatch.setenv("PYTEST_CURRENT_TEST", "t.py::test_one (call)")
+        with netmind_mock.start():
+            thread = threading.Thread(target=poll)
+            thread.start()
+        monkeypatch.setenv("PYTEST_CURRENT_TEST", "t.py::test_two (call)")
+        with netmind_mock.start() as mock:
+            began.set()
+            thread.join()
+        assert mock.journal == []
+        assert "started in t.py::test_one has outlived it" in failure[0]
+
+    def test_a_connection_that_is_already_open_is_refused(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            host, port = server.getsockname()
+            connection = http.client.HTTPConnection(host, port)
+            connection.connect()
+            connection.host = HOST  # as if it had been opened to the real API before the first fake
+            with netmind_mock.start(), pytest.raises(RealRequestRefused):
+                connection.request("POST", "/v1/generation")
+            connection.close()
+
+    @pytest.mark.parametrize(
+        "send",
+        [
+            lambda proxy: urllib3.ProxyManager(proxy, retries=False).request("POST", f"http://{HOST}/v1/x"),
+            lambda proxy: urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy})).open(
+                f"http://{HOST}/v1/x"
+            ),
+            lambda proxy: httpcore.HTTPProxy(proxy).request("POST", f"http://{HOST}/v1/x"),
+            lambda proxy: requests.post(f"http://{HOST}/v1/x", proxies={"http": proxy}, timeout=5),
+            lambda proxy: httpx.post(f"http://{HOST}/v1/x", proxy=proxy),
+        ],
+    )
+    def test_a_request_through_a_proxy_is_refused(self, send):
+        with netmind_mock.start():
+            pass
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(0.1)
+            with pytest.raises(Exception, match="this process has used a fake, and none is started now"):
+                send("http://{}:{}".format(*server.getsockname()))
+            with contextlib.suppress(TimeoutError):
+                connection, _ = server.accept()
+                connection.settimeout(0.1)
+                with connection, contextlib.suppress(TimeoutError):
+                    assert connection.recv(100) == b""
+
+    def test_other_spellings_of_the_host_are_refused(self):
+        with netmind_mock.start(), pytest.raises(RealRequestRefused):
+            http.client.HTTPConnection("\uff41pi.netmind.ai").request("GET", "/")
 
     def test_a_request_without_a_fake_is_refused_with_both_ways_out(self, looked_up):
         with netmind_mock.start():
@@ -294,3 +370,14 @@ def test_fakes_in_tasks_of_one_loop_keep_responding_until_their_own_stop():
         await asyncio.gather(*map(use, range(1, 4)))
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_mock_of_the_test_can_respond_after_a_fake_was_stopped(library):
+    with netmind_mock.start():
+        pass
+    with library.Client(transport=library.MockTransport(lambda _: library.Response(299))) as client:
+        assert client.get(URL).status_code == 299
+    with responses.RequestsMock() as own:
+        own.get(URL, status=299)
+        assert requests.get(URL, timeout=5).status_code == 299

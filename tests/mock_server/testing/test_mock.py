@@ -121,6 +121,14 @@ class TestEnvironment:
         second.stop()
         assert "NETMIND_BASE_URL" not in os.environ
 
+    def test_responses_of_the_test_are_gone_after_the_last_of_several_fakes(self):
+        first, second = netmind_mock.start().start(), netmind_mock.start().start()
+        responses.add("GET", "https://other.example/", body=b"other")
+        first.stop()
+        assert by_requests("GET", "https://other.example/") == (200, b"other")
+        second.stop()
+        assert responses.mock.registered() == []
+
     def test_variables_that_the_test_sets_meanwhile_are_kept(self):
         with netmind_mock.start():
             os.environ["NETMIND_API_KEY"] = "mine"
@@ -347,7 +355,18 @@ class TestUnstarted:
         mock.assert_created()
 
 
+async def async_generator(mock):
+    yield mock
+
+
 class TestDecorator:
+    def test_a_function_that_returns_a_coroutine_is_rejected(self):
+        async def make():
+            pass
+
+        with pytest.raises(TypeError, match="define it with `async def`"):
+            netmind_mock.start()(lambda _mock: make())()
+
     def test_each_call_gets_a_new_fake(self):
         @netmind_mock.start(profile="observed")
         def make(name, mock, *, prompt):
@@ -358,7 +377,9 @@ class TestDecorator:
         assert (make("m", prompt="x"), make("n", prompt="y")) == (1, 1)
         assert make.__name__ == "make"
 
-    @pytest.mark.parametrize("wrong", [lambda: None, type("C", (), {}), (lambda mock: (yield mock))])
+    @pytest.mark.parametrize(
+        "wrong", [lambda: None, type("C", (), {}), (lambda mock: (yield mock)), async_generator]
+    )
     def test_other_callables_are_rejected(self, wrong):
         with pytest.raises(TypeError, match=r"netmind_mock\.start\(\)"):
             netmind_mock.start()(wrong)

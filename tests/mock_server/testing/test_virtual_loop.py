@@ -1,12 +1,15 @@
 """Event loops show virtual time: their timeouts and timers take no time, and real input comes first."""
 
 import asyncio
+import contextlib
+import selectors
 import threading
 import time
 
 import aiohttp
 import anyio
 import pytest
+import trio
 
 import netmind_mock
 from netmind_client import AsyncGenerationClient
@@ -155,16 +158,65 @@ def test_a_timeout_of_the_event_loop_ends_a_request_that_hangs(kind, arguments):
 def test_the_inner_of_two_clocks_is_shown_and_then_the_outer_one_again(clock):
     async def main():
         loop = asyncio.get_running_loop()
-        begun = loop.time()
         await asyncio.sleep(5)
         with VirtualClock(0.0).patch_sleep():
             inner = loop.time()
             await asyncio.sleep(7)
             assert loop.time() - inner == 7.0
-        assert loop.time() - begun == 5.0
+        assert loop.time() >= inner + 7.0  # it never goes back
+        resumed = loop.time()
+        await asyncio.sleep(3)
+        assert loop.time() - resumed == 3.0
 
     asyncio.run(main())
-    assert clock.elapsed == 5.0
+    assert clock.elapsed == 8.0
+
+
+def test_timers_of_a_loop_that_outlives_the_clock_are_not_late():
+    loop = asyncio.new_event_loop()
+    ticks = []
+
+    async def tick():
+        while True:
+            ticks.append(loop.time())
+            await asyncio.sleep(0.01)
+
+    task = loop.create_task(tick())
+    with VirtualClock(0.0).patch_sleep():
+        loop.run_until_complete(asyncio.sleep(600))
+    before = len(ticks)
+    loop.run_until_complete(asyncio.sleep(0.2))
+    assert len(ticks) > before
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    loop.close()
+
+
+@pytest.mark.parametrize("days", [200, 20_000])
+def test_timers_end_also_after_years(clock, days):
+    clock.advance(days * 86_400)
+    before = clock.elapsed
+    asyncio.run(asyncio.sleep(1))
+    assert clock.elapsed - before == pytest.approx(1)
+
+
+def test_a_loop_with_another_selector_keeps_real_time(clock):
+    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+    before = loop.time()
+    assert before == pytest.approx(system_time.monotonic(), abs=1)
+    loop.close()
+    assert clock.elapsed == 0.0
+
+
+def test_trio_keeps_real_time(clock):
+    async def main():
+        with trio.move_on_after(0.05) as scope:
+            await trio.sleep(10)
+        return scope.cancelled_caught
+
+    assert trio.run(main)
+    assert clock.elapsed == 0.0
 
 
 def test_real_time_is_back_afterwards():

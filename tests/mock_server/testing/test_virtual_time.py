@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import logging
 import sys
 import threading
 import time
@@ -228,3 +229,16 @@ def test_patching_twice_has_no_effect(clock, module):
 def test_datetime_keeps_real_time(clock):
     clock.patch_sleep()
     assert abs(datetime.datetime.now(datetime.UTC).timestamp() - NOON) > 86_400
+
+
+def test_a_patch_that_outlives_the_clock_does_not_bring_it_back(monkeypatch):
+    first = VirtualClock(NOON)
+    first.patch_sleep()
+    monkeypatch.setattr(time, "time", lambda: 1.0)
+    first.unpatch_sleep()
+    monkeypatch.undo()
+    second = VirtualClock(NOON)
+    with second.patch_sleep():
+        logging.getLogger("any").warning("hello")  # Python's own module, which reads the real time
+        assert time.time() == NOON
+    assert time.time() == pytest.approx(system_time.time(), abs=1)

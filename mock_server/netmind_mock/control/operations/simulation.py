@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from netmind_mock.clock import SimulatedClock
+from netmind_mock.clock import LAST_SECOND, SimulatedClock
 from netmind_mock.control.operations.table import operation, scope_of
 from netmind_mock.simulation.account import Account, ActiveFault, QueuedScenario
 from netmind_mock.simulation.accounts import CLOCK
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from netmind_mock.fake import Fake
 
 _MAX_CLOCK_SECONDS = 1e9
-_LAST_SECOND = 221_845_392_000.0  # the year 9000; datetime supports years up to 9999
 _SHOWN_CHARACTERS = 200
 
 
@@ -64,7 +63,7 @@ def change_clock(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
         )
 
     def change(clock: SimulatedClock) -> None:
-        if clock.now() + advance > _LAST_SECOND:
+        if clock.now() + advance > LAST_SECOND:
             raise InvalidInput("clock: expected a time before the year 9000")
         if arguments["freeze"] is not None:
             (clock.freeze if arguments["freeze"] else clock.resume)()
