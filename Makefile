@@ -6,8 +6,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 STAMP := .venv/.installed
 DEMO_STAMP := .venv/.installed-for-demo
-# One worker more than there are processors, since some tests wait. The long tests are spread over the workers.
-WORKERS = -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal
+# Two workers per processor, since many tests wait for processes. The long tests are spread over the workers.
+WORKERS = -n $$(($$(getconf _NPROCESSORS_ONLN) * 2)) --dist worksteal
 # pip's output as one line per package, so that there is progress to see
 PROGRESS := sed -nu 's/^Collecting \([^ ;(]*\).*/  \1/p; /^ERROR/p'
 
