@@ -128,7 +128,7 @@ def document(request: Request, response: Response, generation_id: str | None) ->
     if response.status >= 300:
         target = without_query(response.headers.get("location", "an unnamed location"))
         message = f"{where} redirects to {target}. The API key is not sent there; check the base URL"
-        raise UnexpectedResponse(message, generation_id=generation_id)
+        raise UnexpectedResponse(message, generation_id=generation_id, location=target)
     return body
 
 
@@ -182,10 +182,17 @@ def date(text: str) -> float | None:
         return None
 
 
+# Where gateways and APIs put the message of an error; it may be in an object in one of them.
+_MESSAGE_FIELDS = ("message", "detail", "error", "error_description", "title", "msg")
+_NESTED = 3
+
+
 def message_of(body: Any) -> str:
     """Return the message in an error's body, in one line."""
-    if isinstance(body, dict):
-        body = body.get("message", body.get("detail", body))
+    for _ in range(_NESTED):
+        if not isinstance(body, dict):
+            break
+        body = next((body[name] for name in _MESSAGE_FIELDS if body.get(name)), None) or shown(body)
     return shown(body)
 
 

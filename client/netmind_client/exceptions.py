@@ -177,7 +177,17 @@ class ServerError(ApiError):
 
 
 class UnexpectedResponse(NetMindError):
-    """The response is neither an error nor what was requested, such as a proxy's HTML page."""
+    """The response is neither an error nor what was requested, such as a proxy's HTML page.
+
+    Attributes:
+        location: Where it redirects to, without the query; None if it is not a redirect.
+    """
+
+    def __init__(
+        self, message: str, *, generation_id: str | None = None, location: str | None = None
+    ) -> None:
+        super().__init__(message, generation_id=generation_id)
+        self.location = location
 
 
 class GenerationFailed(NetMindError):

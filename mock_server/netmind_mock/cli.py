@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import tempfile
 from dataclasses import replace
@@ -171,12 +172,20 @@ def _banner(base_url: str, options: Options) -> str:
     )
 
 
+_MAX_READY_BYTES = 300
+
+
 @contextlib.contextmanager
 def _ready_file(file: str | None) -> Iterator[Callable[[str], None]]:
     """Return a function that writes the ready file. The file is removed at the end.
 
-    It is written under another name and renamed, so that a reader never sees a part of it.
+    It is written under another name and renamed, so that a reader never sees a part of it. A file that no
+    server has written is not replaced.
+
+    Raises:
+        _Refused: It cannot be written, or is another file.
     """
+    written = False
 
     def write(base_url: str) -> None:
         if file is None:
@@ -185,19 +194,35 @@ def _ready_file(file: str | None) -> Iterator[Callable[[str], None]]:
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{name}.", delete=False) as temporary:
             temporary.write(base_url + "\n")
         Path(temporary.name).replace(file)
+        nonlocal written
+        written = True
 
     if file is not None:
         try:  # fail before the server starts if the file cannot be written
             with tempfile.TemporaryFile(dir=Path(file).absolute().parent):
                 pass
+            if not _is_ready_file(Path(file)):
+                raise _Refused(
+                    f"--ready-file: {file} exists, and no server has written it; name another file"
+                )
             Path(file).unlink(missing_ok=True)  # of an earlier server that was killed
         except OSError as error:
             raise _Refused(f"--ready-file: {file} cannot be written: {error.strerror}") from None
     try:
         yield write
     finally:
-        if file is not None:
+        if file is not None and written:
             Path(file).unlink(missing_ok=True)
+
+
+def _is_ready_file(file: Path) -> bool:
+    """Return whether a file is the ready file of an earlier server, or is empty or missing."""
+    try:
+        with file.open("rb") as content:
+            beginning = content.read(_MAX_READY_BYTES)
+    except FileNotFoundError:
+        return True
+    return not beginning or re.fullmatch(rb"https?://[!-~]+\n", beginning) is not None
 
 
 @main.command()

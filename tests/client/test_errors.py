@@ -102,6 +102,12 @@ class TestErrors:
         ("body", "said"),
         [
             ('{"detail": "Not Found"}', "Not Found"),
+            ('{"error": {"message": "no credit", "type": "billing"}}', "no credit"),
+            ('{"error": "no credit"}', "no credit"),
+            ('{"message": null, "detail": "no credit"}', "no credit"),
+            ('{"error": {"error": {"error": {"error": 1}}}}', '{"error": 1}'),
+            ('{"code": 7}', '{"code": 7}'),
+            ('{"title": "Bad Gateway", "status": 502}', "Bad Gateway"),
             ("<html>x</html>", "<html>x</html>"),
             ("[1]", "[1]"),
             ("x" * 500, "x" * 200 + "…"),

@@ -278,3 +278,18 @@ def test_an_empty_control_key_is_a_mistake(served, tmp_path, key):
     result, _ = served(NETMIND_MOCK_CONTROL_KEY=key)
     assert result.exit_code == 2
     assert "NETMIND_MOCK_CONTROL_KEY" in result.output
+
+
+def test_a_ready_file_that_no_server_wrote_is_kept(served, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("http://example.org is a good site\nmy notes of a year\n")
+    result, _ = served("--ready-file", str(notes))
+    assert result.exit_code != 0
+    assert "exists, and no server has written it; name another file" in result.output
+    assert notes.read_text().endswith("my notes of a year\n")
+
+
+def test_the_ready_file_of_a_killed_server_is_replaced(served, tmp_path):
+    (tmp_path / "ready").write_text("http://127.0.0.1:8000\n")
+    result, _ = served("--ready-file", str(tmp_path / "ready"))
+    assert result.exit_code == 0

@@ -37,10 +37,11 @@ def pause_before_next(failed: int, retry_after: float | None = None) -> float:
 def is_temporary(error: NetMindError, *, polling: bool = False) -> bool:
     """Return whether a get, list or delete may succeed the next time.
 
-    While ``polling``, an unexpected response, such as a proxy's HTML page, also counts as temporary.
+    While ``polling``, an unexpected response, such as a proxy's HTML page, also counts as temporary. A
+    redirect does not: the API has moved, or the base URL is wrong.
     """
     if isinstance(error, UnexpectedResponse):
-        return polling
+        return polling and error.location is None
     return isinstance(error, _TEMPORARY) or (isinstance(error, ApiError) and error.status == 408)
 
 

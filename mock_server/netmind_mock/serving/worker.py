@@ -86,7 +86,7 @@ class Worker:
             environ[KEY] = context = RequestContext(sends_later=True)
             status, headers, body = await self._response(environ)
             if context.held_until is not None:
-                await self._held.until(*context.held_until)
+                await self._hold(context, *context.held_until, receive)
         except Disconnected:
             return
         except GivenUp as given_up:
@@ -109,6 +109,24 @@ class Worker:
         else:
             await wire_faults.deliver(context.delivery, head, scope, receive, send)
 
+    async def _hold(self, context: RequestContext, moment: float, clock: Clock, receive: Receive) -> None:
+        """Wait until a held response is due.
+
+        Raises:
+            Disconnected: The client disconnected before. The journal says that it got no response.
+        """
+        due = asyncio.ensure_future(self._held.until(moment, clock))
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait((due, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not due.done():
+                if context.raw is not None:
+                    self._journal.lost(context.raw)
+                raise Disconnected
+        finally:
+            due.cancel()
+            gone.cancel()
+
     async def _response(self, environ: dict[str, Any]) -> WholeResponse:
         path = environ["PATH_INFO"]
         threads = self._threads
@@ -130,6 +148,12 @@ class Worker:
         except StoreUnavailable as error:
             _log.warning("the last requests are not in the journal: %s", error)
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Return once the client has disconnected. One that only closed its sending side still waits."""
+    while (await receive())["type"] != "http.disconnect":
+        continue
 
 
 def _takes_long(environ: dict[str, Any], path: str) -> bool:

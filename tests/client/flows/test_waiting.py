@@ -14,6 +14,7 @@ from netmind_client import (
     InvalidRequestError,
     NotFoundError,
     ResultMissing,
+    UnexpectedResponse,
     WaitTimeout,
 )
 
@@ -38,6 +39,14 @@ class TestWait:
         done = client.wait(ID, on_poll=lambda one: seen.append(one.status))
         assert (done.status, seen) == ("completed", ["pending", "processing", "completed"])
         assert time.pauses == [1.0, 1.0]
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_redirect_of_the_api_ends_it_at_once_with_the_address(self, api, client, status):
+        api.get(f"{URL}/{ID}", status=status, headers={"Location": "https://new.example/v1?sig=s3cret"})
+        with pytest.raises(UnexpectedResponse, match=r"redirects to https://new\.example/v1\. ") as raised:
+            client.wait(ID)
+        assert raised.value.location == "https://new.example/v1"
+        assert len(api.calls) == 1
 
     def test_accepts_a_generation_instead_of_its_id(self, api, client, generation):
         self.response(api, generation("completed"))

@@ -8,6 +8,7 @@ import pytest
 
 from netmind_mock import SimulatedClock, create_app
 from netmind_mock.api.request import KEY, MAX_BODY_BYTES
+from netmind_mock.fake import fake_of
 from netmind_mock.serving.wire_faults import CONNECTION
 from netmind_mock.serving.worker import SMALL_BODY_BYTES, Held, Worker, environ_of
 
@@ -293,3 +294,15 @@ class TestEnviron:
             "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", "REMOTE_ADDR": "127.0.0.1", "QUERY_STRING": "a=%41",
         }  # fmt: skip
         assert (environ["CONTENT_TYPE"], KEY in environ) == ("application/json", False)
+
+
+def test_a_held_response_whose_client_has_gone_is_dropped_and_is_lost_in_the_journal(app):
+    async def run():
+        client = post(Worker(app), SYNC)
+        client.disconnect()
+        await client()
+        return client.sent
+
+    assert asyncio.run(run()) == []
+    [entry] = fake_of(app).journal.entries()
+    assert (entry.operation, entry.status, entry.arrived) == ("create", 200, False)
