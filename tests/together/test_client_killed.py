@@ -94,7 +94,8 @@ def test_a_process_ends_even_if_a_host_name_is_never_resolved():
 
 
 @pytest.mark.slow
-def test_a_terminated_command_prints_how_to_continue(tmp_path):
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_terminated_command_prints_how_to_continue(tmp_path, times):
     with (
         running_fake(tmp_path, "--duration", "60") as (base_url, _),
         GenerationClient(TOKEN, base_url) as client,
@@ -109,7 +110,8 @@ def test_a_terminated_command_prints_how_to_continue(tmp_path):
             assert time.monotonic() < deadline
             threading.Event().wait(0.02)
         threading.Event().wait(0.3)  # until the client has read the response
-        process.send_signal(signal.SIGTERM)
+        for _ in range(times):
+            process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=30)
         [job] = client.list()
     assert (process.returncode, stderr) == (

@@ -7,5 +7,6 @@ knows no HTTP library, and is tested over requests and over httpx2.
 ``operations`` has create, get, list and delete, ``call`` the deadline of one call, ``retry`` what may be
 sent again and when, ``waiting`` the polls until a generation ends, ``download`` one file and ``saving`` all
 files of a generation, ``generate`` create, wait and save together, ``batch`` many generations with a jobs
-file. ``core`` builds the flows for both clients.
+file, in which ``settling`` records the outcome of a create that got no response. ``core`` builds the flows
+for both clients.
 """

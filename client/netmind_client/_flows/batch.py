@@ -188,7 +188,7 @@ class Batch:
     def _generate(self, call: Call, number: int) -> Flow[Generated]:
         state = self.states[number]
         if state.generation_id is None and state.sent_at is not None:
-            raise self._outcome_unknown(call, self.requests[number], state.sent_at)
+            raise self._outcome_unknown(call, number, state.sent_at)
         generation = state.generation_id or (yield from self._create(call, number))
         generated = yield from finish(call, generation, self.saving, Waiting())
         self.states[number].paths = paths = [str(path) for path in generated.paths]
@@ -219,12 +219,18 @@ class Batch:
         finally:
             self.creating.discard(number)
 
-    def _outcome_unknown(self, call: Call, request: GenerationRequest, sent_at: str) -> CreateOutcomeUnknown:
+    def _settle_command(self, number: int) -> str:
+        file = "" if self.jobs_file is None else str(self.jobs_file.path)
+        return f"{shlex.join(['netmind-client', 'settle', file, str(number + 1)])} --generation ID or --none"
+
+    def _outcome_unknown(self, call: Call, number: int, sent_at: str) -> CreateOutcomeUnknown:
         """Return the error for a create of an earlier run whose outcome is not in the jobs file."""
+        request = self.requests[number]
         sent = moment(sent_at) or 0.0
         call.set_resume("find-created", "--sent-at", sent_at, "--model", request.model)
         return CreateOutcomeUnknown(
-            f"an earlier run sent this create at {sent_at} UTC and got no response: a generation may exist",
+            f"an earlier run sent this create at {sent_at} UTC and got no response: a generation may exist. "
+            f"Look for it, and then settle it: {self._settle_command(number)}",
             model=request.model,
             config=dict(request.config),
             sent_at=sent,
@@ -324,7 +330,7 @@ def _read_states(file: LineFile, requests: Sequence[GenerationRequest]) -> list[
     for number, text in enumerate(lines, 1):
         where = f"{file.path}, line {number}"
         try:
-            index, digest, event, line = _read_line(text)
+            index, digest, event, line = read_line(text)
         except (ValueError, RecursionError) as error:
             raise ConfigurationError(f"{where}: {_NOT_A_JOBS_FILE}") from error
         if not 0 <= index < len(requests) or _digest(requests[index]) != digest:
@@ -350,7 +356,7 @@ def _read_states(file: LineFile, requests: Sequence[GenerationRequest]) -> list[
     return states
 
 
-def _read_line(text: bytes) -> tuple[int, str, str, dict[str, Any]]:
+def read_line(text: bytes) -> tuple[int, str, str, dict[str, Any]]:
     """Return the index of a request, its digest, the event, and the whole line as JSON.
 
     Raises:

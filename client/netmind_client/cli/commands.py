@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netmind_client._api import DEFAULT_BASE_URL
+from netmind_client._flows import settling
 from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client.cli import input as inputs
@@ -121,6 +122,21 @@ def find_created(context: click.Context, /, sent_at: datetime, **options: Any) -
     output.show_all(found, connection.as_json)
     if not found:
         context.exit(FAILED)
+
+
+@main.command()
+@click.argument("jobs_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("request", type=click.IntRange(1))
+@click.option("--generation", "generation_id", help="The id of its generation, as find-created shows it.")
+@click.option("--none", "is_none", is_flag=True, help="There is no generation: create it in the next run.")
+def settle(jobs_file: Path, request: int, generation_id: str | None, is_none: bool) -> None:
+    """Record in a jobs file what became of a create that got no response.
+
+    REQUEST is its number in JOBS_FILE. The next run of generate-many waits for the generation, or creates it.
+    """
+    if (generation_id is None) != is_none:
+        raise click.UsageError("expected either --generation ID or --none")
+    settling.settle(jobs_file, request, generation_id)
 
 
 @main.command()

@@ -110,13 +110,16 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and exit with the code for its result."""
+        with _sigterm_as_interrupt():  # also while it prints how to continue
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         connection: ConnectionOptions = ctx.obj
         for stream in (sys.stdout, sys.stderr):  # a server's text in any encoding must not end in a traceback
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            with _sigterm_as_interrupt():
-                result = super().invoke(ctx)
+            result = super().invoke(ctx)
             if sys.stdout is None:
                 raise OSError(errno.EBADF, "stdout is closed")  # noqa: TRY301 - handled like a full disk
             return result  # noqa: TRY300
@@ -149,12 +152,15 @@ def _error_document(error: exceptions.NetMindError) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """Raise SIGTERM as a KeyboardInterrupt, so that the command prints how to continue.
+    """Raise the first SIGTERM as a KeyboardInterrupt, so that the command prints how to continue.
+
+    Further ones are ignored: they would interrupt what the first one has begun.
 
     Signal handlers can only be set in the main thread. In another thread, this changes nothing.
     """
 
     def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise _Terminated
 
     if threading.current_thread() is not threading.main_thread():
