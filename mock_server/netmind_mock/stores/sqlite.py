@@ -54,6 +54,7 @@ class SqliteDatabase(Database):
         self._idle: tuple[list[sqlite3.Connection], ...] = ([], [])  # for reading, for writing
         self._write_lock = threading.Lock()
         self._file: os.stat_result | None = None  # None until the file certainly exists
+        self._log: os.stat_result | None = None  # the write-ahead log, known while a connection is open
         self._checked_at = 0.0
         super().__init__(url, sqlite.dialect(paramstyle="named"))
         self._file = os.stat(self._path)  # noqa: PTH116 - faster than Path
@@ -105,15 +106,19 @@ class SqliteDatabase(Database):
             self._idle[writes].append(connection)
         else:
             connection.close()
+            self._log = None  # SQLite removes it with the last connection
 
     def _close_idle(self) -> None:
+        self._log = None
         for idle in self._idle:
             with contextlib.suppress(IndexError):
                 while True:
                     idle.pop().close()
 
     def _check_file(self) -> None:
-        """Check that the file was not removed or replaced. SQLite would continue to write to the old file.
+        """Check that the file and its log were not removed or replaced: SQLite would write to the old ones.
+
+        The last transactions are in the log only, and would be lost.
 
         Raises:
             StoreUnavailable: It was.
@@ -121,10 +126,17 @@ class SqliteDatabase(Database):
         now = system_time.monotonic()
         if self._file is None or now - self._checked_at < _CHECKED_SECONDS:
             return
-        try:
-            is_same = os.path.samestat(os.stat(self._path), self._file)  # noqa: PTH116 - faster than Path
-        except OSError:
-            is_same = False
-        if not is_same:
-            raise StoreUnavailable(f"{self._path} was removed or replaced; restart the server")
+        for path, known in ((self._path, self._file), (f"{self._path}-wal", self._log)):
+            if known is not None and not _is_file(path, known):
+                raise StoreUnavailable(f"{path} was removed or replaced; restart the server")
+        if self._log is None and any(self._idle):
+            with contextlib.suppress(OSError):  # there is no log on a file system that cannot share memory
+                self._log = os.stat(f"{self._path}-wal")  # noqa: PTH116 - faster than Path
         self._checked_at = now
+
+
+def _is_file(path: str, known: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), known)  # noqa: PTH116 - faster than Path
+    except OSError:
+        return False

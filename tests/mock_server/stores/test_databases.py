@@ -339,6 +339,22 @@ def test_a_file_that_was_removed_or_replaced_is_not_written_to(tmp_path, monkeyp
         assert store.put(job(2))
 
 
+def test_a_log_that_was_removed_is_noticed_before_another_job_is_acknowledged(tmp_path, monkeypatch):
+    """The last transactions are in the write-ahead log only: without it, they are gone after a restart."""
+    monkeypatch.setattr("netmind_mock.stores.sqlite._CHECKED_SECONDS", 0)
+    path = tmp_path / "jobs.db"
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        for number in range(1, 4):
+            store.put(job(number))
+        (tmp_path / "jobs.db-wal").rename(tmp_path / "away")
+        with pytest.raises(
+            StoreUnavailable, match=r"jobs\.db-wal was removed or replaced; restart the server"
+        ):
+            store.put(job(4))
+        (tmp_path / "away").rename(tmp_path / "jobs.db-wal")
+        assert store.put(job(4))
+
+
 def test_several_servers_can_open_a_new_database_at_once(postgresql):
     start, failed = threading.Barrier(6), []
 
