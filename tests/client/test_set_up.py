@@ -1,5 +1,7 @@
 """Creating a client: arguments, environment variables, and invalid values."""
 
+import traceback
+
 import httpx
 import httpx2
 import pytest
@@ -153,3 +155,19 @@ class TestCertificates:
         monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
         with pytest.raises(ConfigurationError, match=r"the certificates of SSL_CERT_FILE \(.*bundle\.pem\)"):
             AsyncGenerationClient("k", "https://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://127.0.0.1:1", "http://nowhere.invalid"])
+def test_no_api_key_is_in_a_traceback_with_local_variables(url):
+    """As pytest --showlocals, Sentry and rich print them."""
+
+    def fail(api_key):
+        client = GenerationClient(api_key, url)
+        del api_key
+        client.create("m", {"prompt": "x"}, timeout=1)
+
+    with pytest.raises(TransportError) as raised:
+        fail("nm-0a1b2c3d4e5f")
+    shown = "".join(traceback.TracebackException.from_exception(raised.value, capture_locals=True).format())
+    assert "not sent" in shown
+    assert "nm-0a1b2c3d4e5f" not in shown.replace('fail("nm-0a1b2c3d4e5f")', "")

@@ -120,10 +120,21 @@ def send(session: requests.Session, effect: Send) -> Response:
         with deadline.within(effect.within) as exchange:
             exchange.target = _target(effect.request.url)
             return _exchange(session, request, effect, exchange)
-    except NoResponse:
-        # The exceptions of requests refer to the request. Remove the API key from it.
+    except NoResponse as no_response:
+        # The exceptions of requests refer to the request, and their frames to copies of its headers. A report
+        # that shows local variables must not contain the API key.
         request.headers.pop("Authorization", None)
+        _forget_frames(no_response.__cause__)
         raise
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Remove the frames of an exception and of those that it was raised from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _target(url: str) -> str | None:
