@@ -21,6 +21,11 @@ URL = f"{BASE}/v1/generation"
 BOTH = pytest.mark.parametrize("make", [GenerationClient, AsyncGenerationClient])
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr("netmind_client._flows.retry.FIRST_PAUSE", 0.01)
+
+
 class TestSetUp:
     def test_key_and_url_come_from_the_environment(self, monkeypatch, api):
         monkeypatch.setenv("NETMIND_API_KEY", "from-env")

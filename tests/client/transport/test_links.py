@@ -12,6 +12,11 @@ LINKS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr("netmind_client._flows.retry.FIRST_PAUSE", 0.01)
+
+
 @pytest.fixture(params=KINDS)
 def downloaded(request, tmp_path):
     """Return a function that downloads a link, and returns the path that the server received."""

@@ -25,6 +25,8 @@ import netmind_mock
 from netmind_mock import RealRequestRefused, allow_real_api
 from netmind_mock.testing.guard import refusals
 
+pytestmark = pytest.mark.slow  # they use sockets, and import many libraries
+
 HOST = "api.netmind.ai"
 
 

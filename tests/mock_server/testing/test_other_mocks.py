@@ -17,6 +17,8 @@ from asking import AUTHORIZED, URL, by_aiohttp, by_httpx, by_httpx2, by_httpx_as
 import netmind_mock
 from netmind_client import GenerationClient
 
+pytestmark = pytest.mark.slow  # they use sockets, and import many libraries
+
 OTHER = "https://other.example/"
 
 

@@ -102,6 +102,7 @@ def test_a_response_of_a_local_server_is_waited_for_before_the_clock_advances(cl
     assert clock.elapsed == 0.0
 
 
+@pytest.mark.slow
 def test_a_thread_that_never_ends_delays_the_clock_once(clock):
     blocked, began = threading.Event(), system_time.monotonic()
 
@@ -172,6 +173,7 @@ def test_the_inner_of_two_clocks_is_shown_and_then_the_outer_one_again(clock):
     assert clock.elapsed == 8.0
 
 
+@pytest.mark.slow
 def test_timers_of_a_loop_that_outlives_the_clock_are_not_late():
     loop = asyncio.new_event_loop()
     ticks = []

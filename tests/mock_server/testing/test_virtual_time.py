@@ -185,6 +185,7 @@ def test_pythons_own_modules_keep_real_time(clock):
     assert clock.elapsed == 0.0
 
 
+@pytest.mark.slow
 def test_a_frozen_date_changes_nothing_for_later_tests(module):
     """The names that freezegun replaces are read when a clock is connected, not when it was imported."""
     with freezegun.freeze_time("2026-01-01 12:00:00"):
@@ -198,6 +199,7 @@ def test_a_frozen_date_changes_nothing_for_later_tests(module):
     assert module.now() == pytest.approx(system_time.monotonic(), abs=1)
 
 
+@pytest.mark.slow
 def test_it_starts_at_the_date_of_its_first_reading():
     clock = VirtualClock()
     with freezegun.freeze_time("2026-01-01 12:00:00"):
