@@ -27,7 +27,7 @@ from netmind_mock.fake import Fake
 from netmind_mock.hosts import HostPolicy, parse_host
 from netmind_mock.jobs.ids import JobIds, user_id_of
 from netmind_mock.jobs.profile import Profile, load_profile
-from netmind_mock.journal.entries import Journal
+from netmind_mock.journal.memory import Journal
 from netmind_mock.journal.redaction import redactor_of, secrets_of
 from netmind_mock.journal.shared import SharedJournal
 from netmind_mock.journal.spend import Prices, prices_from

@@ -7,26 +7,19 @@ and the arguments of ``create_app``, ``start`` and ``LiveServer`` are derived fr
 
 from __future__ import annotations
 
-import math
-import os
 import types
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from netmind_mock.option_kinds import DATE, FILE, FLAG, HOST, KEY, TEXT, URL, Kind, number, one_of, whole
 from netmind_mock.stores import MAX_BYTES, MEMORY
 from netmind_mock.validation import (
     Check,
-    Expected,
     InvalidFile,
-    boolean,
     checked,
-    choice,
-    integer,
     optional,
     shown,
-    text,
     unknown_key,
 )
 
@@ -42,8 +35,6 @@ START: Final = "netmind_mock.start"
 LIVE: Final = "netmind_mock.LiveServer"
 APP: Final = "create_app"
 _EVERYWHERE: Final = (SERVE, PYTEST, START, LIVE, APP)
-
-_FIRST_YEAR, _LAST_YEAR = 1970, 9000  # so that simulated years can pass before a date cannot be shown
 
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
@@ -120,88 +111,9 @@ def _from_text(value: str, kind: type) -> Any:
         return value
 
 
-class _Kind(NamedTuple):
-    """A kind of option: the check of its values, and the type that its text is converted to."""
-
-    check: Check
-    type: type
-
-
-def _whole(lowest: int, highest: int) -> _Kind:
-    return _Kind(integer(lowest, highest), int)
-
-
-def _number(lowest: float, highest: float = math.inf, *, above: bool = False) -> _Kind:
-    bound = f"above {lowest:g}" if above else f"from {lowest:g}"
-    most = "" if highest == math.inf else f"{' and up' if above else ''} to {highest:g}"
-
-    def check(value: Any) -> float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not lowest <= value <= highest or (above and value == lowest):
-            raise Expected(f"a number {bound}{most}")
-        return float(value)
-
-    return _Kind(check, float)
-
-
-def _key(value: Any) -> str:
-    if not text(value).strip():
-        raise Expected("a key that is not empty")
-    return text(value)
-
-
-def _file(value: Any) -> str:
-    if not isinstance(value, str | os.PathLike) or not Path(value).is_file():
-        raise Expected("a file that exists")
-    return os.fspath(value)
-
-
-def _is_host(text: str) -> bool:
-    from netmind_mock.hosts import parse_host  # noqa: PLC0415 - imported only if used: pytest starts faster
-
-    return parse_host(text) is not None
-
-
-def _host(value: Any) -> str:
-    if not isinstance(value, str) or not _is_host(value):
-        raise Expected("a host such as example.org or example.org:8000")
-    return value
-
-
-def _url(value: Any) -> str:
-    from urllib.parse import urlsplit  # noqa: PLC0415 - imported only if used
-
-    try:
-        parts = urlsplit(value if isinstance(value, str) else "")
-        is_url = parts.scheme in ("http", "https") and _is_host(parts.netloc)
-    except ValueError:
-        is_url = False
-    if not is_url or parts.query or parts.fragment:
-        raise Expected("a URL such as https://mock.example.org")
-    return str(value).rstrip("/")
-
-
-def _date(value: Any) -> str:
-    """Return a date and time in UTC as the API writes them, such as ``2025-09-18 09:14:20``."""
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        moment = datetime.min.replace(tzinfo=UTC)
-    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise Expected(
-            f"a date and time in UTC such as 2025-09-18 09:14:20, from the year {_FIRST_YEAR} to {_LAST_YEAR}"
-        )
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
-
-
-_TEXT, _FLAG, _FILE, _URL = _Kind(text, str), _Kind(boolean, bool), _Kind(_file, str), _Kind(_url, str)
-_HOSTS = _Kind(_host, str)
-
-
 def _option(
     default: Any,
-    kind: _Kind,
+    kind: Kind,
     about: str,
     places: tuple[str, ...] = (SERVE, LIVE, APP),
     *,
@@ -221,139 +133,139 @@ class Options:
         InvalidFile: A value is not valid. The message says what was expected.
     """
 
-    host: str = _option("127.0.0.1", _TEXT, "address to listen on", (SERVE,))
-    port: int = _option(8000, _whole(0, 65_535), "port to listen on; 0 picks a free one", (SERVE,))
+    host: str = _option("127.0.0.1", TEXT, "address to listen on", (SERVE,))
+    port: int = _option(8000, whole(0, 65_535), "port to listen on; 0 picks a free one", (SERVE,))
     fd: int | None = _option(
         None,
-        _whole(0, 1 << 20),
+        whole(0, 1 << 20),
         "file descriptor of an inherited listening socket to serve on, instead of --host and --port",
         (SERVE,),
     )
     ready_file: str | None = _option(
-        None, _TEXT, "write the base URL to this file once the server responds", (SERVE,)
+        None, TEXT, "write the base URL to this file once the server responds", (SERVE,)
     )
     end_with_stdin: bool = _option(
-        False, _FLAG, "exit when standard input closes, for example when the parent process ends", (SERVE,)
+        False, FLAG, "exit when standard input closes, for example when the parent process ends", (SERVE,)
     )
     workers: int = _option(
-        1, _whole(1, 64), "number of processes; with more than one, --store must be a database", (SERVE,)
+        1, whole(1, 64), "number of processes; with more than one, --store must be a database", (SERVE,)
     )
     store: str = _option(
         MEMORY,
-        _TEXT,
+        TEXT,
         "where jobs are stored: memory, sqlite:///FILE or postgresql://USER@HOST/DATABASE",
         is_secret=True,
     )
-    max_jobs: int = _option(1_000_000, _whole(1, 1 << 53), "limit on jobs; the oldest are evicted")
+    max_jobs: int = _option(1_000_000, whole(1, 1 << 53), "limit on jobs; the oldest are evicted")
     max_bytes: int = _option(
         MAX_BYTES,
-        _whole(1, 1 << 53),
+        whole(1, 1 << 53),
         "limit on the bytes of models and configs of jobs in memory; the oldest jobs are evicted",
     )
     retain: float | None = _option(
-        None, _number(0, above=True), "seconds after which a job is evicted", shown="never"
+        None, number(0, above=True), "seconds after which a job is evicted", shown="never"
     )
     profile: str = _option(
-        "documented", _TEXT, "how the API behaves: documented, observed, or a TOML file", _EVERYWHERE
+        "documented", TEXT, "how the API behaves: documented, observed, or a TOML file", _EVERYWHERE
     )
-    duration: float = _option(2.0, _number(0, 1e9), "how long a job takes, in seconds", _EVERYWHERE)
+    duration: float = _option(2.0, number(0, 1e9), "how long a job takes, in seconds", _EVERYWHERE)
     speed: float = _option(
-        1.0, _number(0, 1e6, above=True), "simulated seconds per real second", (SERVE, LIVE)
+        1.0, number(0, 1e6, above=True), "simulated seconds per real second", (SERVE, LIVE)
     )
     now: str | None = _option(
         None,
-        _Kind(_date, str),
+        DATE,
         "simulated date and time (UTC) at the start, such as 2025-09-18 09:14:20",
         (SERVE, PYTEST, START, LIVE),
         shown="the time of the system",
     )
     seed: int | None = _option(
         None,
-        _whole(0, 1 << 63),
+        whole(0, 1 << 63),
         "seed of job ids and random choices; the same seed gives the same values",
         _EVERYWHERE,
         shown="none; 0 inside a test",
     )
     api_key: tuple[str, ...] = _option(
         (),
-        _TEXT,
+        TEXT,
         "accept only this API key (repeatable); each key is a separate account",
         (SERVE, START, LIVE, APP),
         shown="every key",
         is_secret=True,
     )
-    strict_models: bool = _option(False, _FLAG, "refuse models that are not in the catalogue", _EVERYWHERE)
+    strict_models: bool = _option(False, FLAG, "refuse models that are not in the catalogue", _EVERYWHERE)
     public_url: str | None = _option(
         None,
-        _URL,
+        URL,
         "base of result URLs when the request's Host header is not in --allowed-host",
         shown="the address listened on",
     )
     allowed_host: tuple[str, ...] = _option(
         (),
-        _HOSTS,
+        HOST,
         "host that result URLs may be built from, in addition to loopback names (repeatable)",
         shown="loopback names only",
     )
-    rules: str | None = _option(None, _FILE, "TOML file of rules: which jobs get which scenario", _EVERYWHERE)
+    rules: str | None = _option(None, FILE, "TOML file of rules: which jobs get which scenario", _EVERYWHERE)
     prices: str | None = _option(
-        None, _FILE, "TOML file with the price of each model's jobs", _EVERYWHERE, shown="1 per job"
+        None, FILE, "TOML file with the price of each model's jobs", _EVERYWHERE, shown="1 per job"
     )
     journal: int = _option(
         10_000,
-        _whole(0, 10_000_000),
+        whole(0, 10_000_000),
         "limit on requests in the journal; 0 turns it off",
         (SERVE, START, LIVE, APP),
     )
     latency: str | None = _option(
         None,
-        _TEXT,
+        TEXT,
         "simulated latency in seconds: 0.2, a range 0.1-0.5, or lognormal:MEDIAN,SIGMA",
         shown="none",
     )
     capacity: int | None = _option(
         None,
-        _whole(1, 100_000),
+        whole(1, 100_000),
         "limit on concurrent jobs per account; further jobs stay pending",
         shown="none",
     )
     rate_limit: str | None = _option(
         None,
-        _TEXT,
+        TEXT,
         "limit on requests per account, such as 10/s, 60/m or 1000/h; above it, requests get 429",
         shown="none",
     )
     log: str = _option(
         "none",
-        _Kind(choice("none", "text", "json"), str),
+        one_of("none", "text", "json"),
         "write a line to stderr for each request to the API: none, text or json",
         (SERVE,),
     )
     control_key: str | None = _option(
         None,
-        _Kind(_key, str),
+        KEY,
         "key required in the X-Mock-Key header for /__mock/",
         shown="generated if the server listens on a non-loopback address",
         is_secret=True,
     )
     base_url: str = _option(
         "https://api.netmind.ai",
-        _URL,
+        URL,
         "address of the API that the fake replaces inside a test",
         (PYTEST, START),
     )
     max_polls: int = _option(
         1000,
-        _whole(0, 1 << 53),
+        whole(0, 1 << 53),
         "limit on polls of one job, after which the test is ended; 0 for no limit",
         (PYTEST, START),
     )
     patch_sleep: bool = _option(
-        False, _FLAG, "make time.sleep and asyncio.sleep use the virtual clock in every test", (PYTEST, START)
+        False, FLAG, "make time.sleep and asyncio.sleep use the virtual clock in every test", (PYTEST, START)
     )
     unused: str = _option(
         "fail",
-        _Kind(choice("fail", "ignore"), str),
+        one_of("fail", "ignore"),
         "result of a test whose scenarios or faults were never used: fail or ignore",
         (PYTEST, START, LIVE),
     )

@@ -63,14 +63,15 @@ def netmind_mock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     for name, value in mock.environment.items():  # so that it also undoes what the test sets meanwhile
         monkeypatch.setenv(name, value)
     mock.start()
+    request.node.stash[_HANDLE] = mock
     try:
-        request.node.stash[_HANDLE] = mock
         if marker.get("sleep"):
             mock.clock.patch_sleep()
         _set_scenario(request, mock, marker, arguments)
         yield mock
     finally:
         mock.stop()
+        del request.node.stash[_HANDLE]  # a plugin may run the test again
     _check_unused(request, mock)
 
 
@@ -106,9 +107,10 @@ def netmind_server(
         raise _failure(f"{request.node.nodeid}: {message}")
     for name, value in account.environment.items():
         monkeypatch.setenv(name, value)
-    request.node.stash[_HANDLE] = account
     _set_scenario(request, account, marker, arguments)
+    request.node.stash[_HANDLE] = account
     yield account
+    del request.node.stash[_HANDLE]
     try:
         _check_unused(request, account)
     finally:
@@ -266,11 +268,7 @@ def pytest_runtest_makereport(
     handle = item.stash.get(_HANDLE, None)
     if handle is not None and call.when == "call":
         report.sections.append(("Requests your client sent", _requests_of(handle, item.nodeid)))
-    elif (
-        call.when == "setup"
-        and "ScopeMismatch" in str(report.longrepr)
-        and "netmind_" in str(report.longrepr)
-    ):
+    elif call.when == "setup" and _is_scope_mismatch(str(report.longrepr)):
         report.sections.append(("netmind_mock", _FIXTURE_SCOPE))
     return report
 

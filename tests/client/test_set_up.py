@@ -1,5 +1,7 @@
 """Creating a client: arguments, environment variables, and invalid values."""
 
+import subprocess
+import sys
 import traceback
 
 import httpx
@@ -176,3 +178,19 @@ def test_no_api_key_is_in_a_traceback_with_local_variables(url):
     shown = "".join(traceback.TracebackException.from_exception(raised.value, capture_locals=True).format())
     assert "not sent" in shown
     assert "nm-0a1b2c3d4e5f" not in shown.replace('fail("nm-0a1b2c3d4e5f")', "")
+
+
+@pytest.mark.slow
+def test_a_client_that_is_first_imported_under_a_frozen_date_keeps_its_deadline():
+    script = """
+import socket, freezegun
+server = socket.create_server(("127.0.0.1", 0))  # accepts connections, and never responds
+with freezegun.freeze_time("2026-01-01"):
+    from netmind_client import GenerationClient, TransportError
+    try:
+        GenerationClient("k", "http://{}:{}".format(*server.getsockname())).get("a" * 32, timeout=0.3)
+    except TransportError:
+        print("ended")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
+    assert ended.stdout == "ended\n", ended.stderr

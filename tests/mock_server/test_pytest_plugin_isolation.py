@@ -65,6 +65,29 @@ def test_both_fakes_in_one_test_are_an_error_also_by_getfixturevalue(project):
     assert "test_made_up.py::test_it: uses netmind_mock and netmind_server; use one" in project.output
 
 
+def test_a_test_that_a_plugin_runs_again_gets_a_new_fake(project):
+    """As pytest-rerunfailures does, with the same item."""
+    (project.folder / "conftest.py").write_text("""
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    for _ in range(2):
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        item._initrequest()
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+""")
+    project.run("""
+    import pytest
+
+    @pytest.mark.parametrize("fake", ["netmind_mock", "netmind_server"])
+    def test_it(fake, request):
+        assert request.getfixturevalue(fake).jobs == []
+    """)
+    assert "2 passed" in project.output
+
+
 def test_a_fixture_with_a_wider_scope_is_told_what_to_use(project):
     project.run("""
     import pytest

@@ -92,7 +92,7 @@ _json = click.option(
 def create(connection: ConnectionOptions, /, **options: Any) -> None:
     """Create a generation and print it, without waiting for it."""
     client = connection.client()
-    output.tell_that_it_is_billed(client.base_url)
+    output.announce_billing(client.base_url)
     created = client.create(**options)
     connection.resume = f"{client.command} wait {created.id}"
     output.show(created, connection.as_json)
@@ -228,7 +228,7 @@ def download(connection: ConnectionOptions, /, generation_id: str, **options: An
 def generate(connection: ConnectionOptions, /, **options: Any) -> None:
     """Create a generation, wait for it, save its results, and print their paths."""
     client = connection.client()
-    output.tell_that_it_is_billed(client.base_url)
+    output.announce_billing(client.base_url)
     with Progress() as progress:
         generated = client.generate(on_poll=progress.polled, on_progress=progress.received, **options)
     connection.resume = f"{client.command} download {generated.generation.id}"
@@ -265,7 +265,7 @@ def generate_many(
     jobs = directory / "jobs.jsonl" if jobs_file is None else jobs_file
     connection: ConnectionOptions = context.obj
     client = connection.client()
-    output.tell_that_it_is_billed(client.base_url)
+    output.announce_billing(client.base_url)
     again = " (with the same requests on stdin)" if requests == "-" else ""
     connection.resume = connection.same_command() + again
     with Progress() as progress:

@@ -28,7 +28,7 @@ def plain(text: object) -> str:
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line)
 
 
-def tell_that_it_is_billed(base_url: str) -> None:
+def announce_billing(base_url: str) -> None:
     """Say on stderr that a create is billed, if it goes to the real API and a person reads it."""
     if base_url == DEFAULT_BASE_URL and _is_terminal():
         click.echo(f"Creating at {base_url}, where generations are billed.", err=True)

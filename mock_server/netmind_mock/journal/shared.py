@@ -30,7 +30,6 @@ from netmind_mock.clock import boot
 from netmind_mock.journal.entries import (
     MAX_BYTES,
     MAX_ENTRIES,
-    Journal,
     Total,
     chosen,
     entry_of,
@@ -38,6 +37,7 @@ from netmind_mock.journal.entries import (
     unpack_raw,
     weight,
 )
+from netmind_mock.journal.memory import Journal
 from netmind_mock.stores import StoredEntry, StoreUnavailable
 from netmind_mock.system_time import system_time
 

@@ -28,47 +28,57 @@ if TYPE_CHECKING:
 CONNECTION: Final = "netmind_mock.connection"  # a key in the extensions of a scope
 MAX_HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS: Final = 30.0  # the limit on the time from the start of a request's head to its end
+BODY_SECONDS: Final = 30.0  # the limit on the time between two parts of a body
 
 _BEFORE_RESET_SECONDS: Final = 0.02  # so that the client can read the sent bytes: a reset discards them
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: closing the socket sends a reset
 _HEAD_TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
+_BODY_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection: uvicorn's protocol, with limits on the request's head and with wire faults."""
+    """A client's connection: uvicorn's protocol, with limits on requests and with wire faults."""
 
     _heads = 0  # the number of complete heads
     _head_bytes = 0  # the size of a head that is not complete
-    _head_timer: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None  # of a head or body that is not complete
     _in_head = True
     _hangs = False
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser. Refuse a head that is too large, and close the connection if it takes too long."""
+        """Feed the parser. Refuse a head that is too large, and a request that stops arriving."""
         was_in_head, heads = self._in_head, self._heads
         super().data_received(data)
         if not (was_in_head and self._in_head) or self._heads != heads:
             self._begin_head()
+            if not self._in_head:  # it waits for the next part of the body
+                self._timer = self.loop.call_later(BODY_SECONDS, self._give_up_body)
             return
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.transport.write(_HEAD_TOO_LARGE)
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timer of the head."""
+        """Cancel the timer."""
         self._begin_head()
         super().connection_lost(exc)
 
     def _begin_head(self) -> None:
         self._head_bytes = 0
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up_body(self) -> None:
+        """Close the connection. To the worker, the client has disconnected then, and nothing is created."""
+        if not self.cycle.response_started:
+            self.transport.write(_BODY_LATE)
+        self.transport.close()
 
     def on_headers_complete(self) -> None:
         """Put this connection into the request's scope."""

@@ -29,7 +29,7 @@ from netmind_mock.caching import cache_short
 from netmind_mock.control.dashboard.views import FILES
 from netmind_mock.fake import fake_of
 from netmind_mock.serving import wire_faults
-from netmind_mock.serving.bodies import Bodies, Disconnected, GivenUp
+from netmind_mock.serving.bodies import RESPONSE, Bodies, Disconnected, TooManyBodies
 from netmind_mock.stores import MEMORY, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class Worker:
                 await self._hold(context, *context.held_until, receive)
         except Disconnected:
             return
-        except GivenUp as given_up:
-            context, (status, headers, body) = RequestContext(), given_up.response
+        except TooManyBodies:
+            context, (status, headers, body) = RequestContext(), RESPONSE
         except Exception:  # noqa: BLE001 - the client gets a response in any case
             _log.exception("the application raised")
             context, (status, headers, body) = RequestContext(), _FAILED

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import io
 import sys
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -69,33 +70,37 @@ def other_requests(mock: responses.RequestsMock | None) -> Iterator[responses.Re
         yield None
         return
     registry: responses.RequestsMock = mock or _responses.mock
-    users = _used.setdefault(id(registry), [])
-    if not users:
-        _before[id(registry)] = list(registry.registered()), registry.passthru_prefixes
-    user = object()
-    users.append(user)
+    with _changing:
+        use = _uses.setdefault(id(registry), _Use(registry))
+        use.fakes += 1
     try:
         yield registry
     finally:
-        users.remove(user)
-        if not users:
-            _restore(registry, *_before.pop(id(registry)))
+        with _changing:
+            use.fakes -= 1
+            if not use.fakes:
+                _uses.pop(id(registry)).restore()
 
 
-# By the registry's id: the fakes that use it, and what was registered with it before the first of them.
-_used: dict[int, list[object]] = {}
-_before: dict[int, tuple[list[responses.BaseResponse], tuple[Any, ...]]] = {}
+class _Use:
+    """The use of a registry by fakes, and what was registered with it before the first of them."""
+
+    def __init__(self, registry: responses.RequestsMock) -> None:
+        self.fakes = 0
+        self._registry = registry
+        self._registered, self._passthru = list(registry.registered()), registry.passthru_prefixes
+
+    def restore(self) -> None:
+        for one in list(self._registry.registered()):
+            self._registry.remove(one)
+        for one in self._registered:
+            self._registry.add(one)
+        self._registry.passthru_prefixes = self._passthru
+        self._registry.calls.reset()
 
 
-def _restore(
-    registry: responses.RequestsMock, registered: list[responses.BaseResponse], passthru: tuple[Any, ...]
-) -> None:
-    for one in list(registry.registered()):
-        registry.remove(one)
-    for one in registered:
-        registry.add(one)
-    registry.passthru_prefixes = passthru
-    registry.calls.reset()
+_changing = threading.Lock()
+_uses: dict[int, _Use] = {}  # by the id of the registry
 
 
 def _send(send: Callable[..., Any], adapter: HTTPAdapter, request: Any, *given: Any, **options: Any) -> Any:

@@ -2,8 +2,8 @@
 
 Requests of ``requests``, ``httpx``, ``httpx2`` and ``aiohttp`` get their responses in process. Other
 libraries, and threads and tasks that outlive their test, would send theirs to the real API, where creates are
-billed. So the names of its hosts are neither looked up nor connected to, and no TLS begins with them, which
-includes connections through a proxy.
+billed. So the names of its hosts are neither looked up nor connected to, no TLS begins with them, and no
+request for them is sent on a connection that is open already or leads to a proxy.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from netmind_mock.hosts import is_loopback
+from netmind_mock.options import OPTIONS
 from netmind_mock.testing import active
 from netmind_mock.testing.patching import wrap
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from netmind_mock.testing.transport import InProcessTransport
 
 # The hosts of result files: the first is in examples of the vendor documentation, the second was observed.
-_API_HOST = "api.netmind.ai"
+_API_HOST = urlsplit(OPTIONS["base_url"].default).hostname
 _RESULT_HOSTS = ("netmind-files-prod.s3.amazonaws.com", "files.netmind.ai")
 _KEPT_REFUSALS = 100
 

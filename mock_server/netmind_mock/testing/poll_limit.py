@@ -135,13 +135,13 @@ def _deadline() -> str:
         is_users = package not in sys.stdlib_module_names and package not in ("netmind_mock", "_pytest")
         if is_users and any(isinstance(value, datetime.datetime) for value in frame.f_locals.values()):
             return (
-                f"its deadline is a datetime ({frame.f_code.co_filename}:{frame.f_lineno}), which keeps real "
-                "time: use time.monotonic() for it, or move the date with time-machine"
+                f"its deadline seems to be a datetime ({frame.f_code.co_filename}:{frame.f_lineno}), which "
+                "keeps real time: use time.monotonic() for it, or move the date with time-machine"
             )
         frame = frame.f_back
     if _has_timers():
         return (
-            "its deadline is one of the event loop, which keeps real time without "
+            "its deadline seems to be one of the event loop, which keeps real time without "
             f"{_CONNECT} (and always with uvloop and trio)"
         )
     return "the client has no deadline"

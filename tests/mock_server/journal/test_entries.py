@@ -8,8 +8,9 @@ import pytest
 
 from netmind_mock import create_app
 from netmind_mock.fake import fake_of
-from netmind_mock.journal.entries import Entry, Journal, RawEntry, same_request
+from netmind_mock.journal.entries import Entry, RawEntry, same_request
 from netmind_mock.journal.har import har_of
+from netmind_mock.journal.memory import Journal
 
 TOKEN = "nm-Secret/Token+123=="
 

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from netmind_mock.journal.entries import Journal, RawEntry
+from netmind_mock.journal.entries import RawEntry
+from netmind_mock.journal.memory import Journal
 from netmind_mock.journal.polling import judge_polling, polling_from_json
 from netmind_mock.journal.spend import Prices, prices_from, spend, spend_from_json
 from netmind_mock.validation import InvalidFile

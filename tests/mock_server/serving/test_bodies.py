@@ -1,11 +1,11 @@
-"""Bodies that never end are given up after a time, and take a bounded amount of memory."""
+"""Bodies that are incomplete take a bounded amount of memory together."""
 
 import asyncio
 
 import pytest
 
 from netmind_mock.serving import bodies
-from netmind_mock.serving.bodies import Bodies, Disconnected, GivenUp
+from netmind_mock.serving.bodies import Bodies, Disconnected, TooManyBodies
 
 
 def sending(*parts, ends=True):
@@ -42,17 +42,6 @@ def test_a_client_that_disconnects_has_no_request():
         received(receive)
 
 
-@pytest.mark.parametrize("parts", [(), (b"half",)])
-def test_a_body_without_a_next_part_is_given_up(monkeypatch, parts):
-    monkeypatch.setattr(bodies, "PART_SECONDS", 0.01)
-    with pytest.raises(GivenUp, match=r"no part of the request's body arrived for 0\.01 s") as given_up:
-        received(sending(*parts, ends=False))
-    status, headers, body = given_up.value.response
-    assert status == "408 Request Timeout"
-    assert ("Connection", "close") in headers
-    assert b"nothing was created" in body
-
-
 def test_incomplete_bodies_are_bounded_together_and_free_their_share(monkeypatch):
     monkeypatch.setattr(bodies, "MAX_INCOMPLETE_BYTES", 100)
 
@@ -60,7 +49,7 @@ def test_incomplete_bodies_are_bounded_together_and_free_their_share(monkeypatch
         shared = Bodies()
         waiting = [asyncio.create_task(shared.receive("", sending(b"x" * 40, ends=False))) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(GivenUp, match="incomplete bodies of requests take over 100 bytes"):
+        with pytest.raises(TooManyBodies):
             await shared.receive("", sending(b"x" * 40, b"x"))
         for task in waiting:
             task.cancel()

@@ -171,6 +171,19 @@ class TestHeads:
         monkeypatch.setattr(wire_faults, "HEAD_SECONDS", 0.05)
         assert received(connect(b"GET / HTTP/1.1\r\nHo")) == (b"", "closed")
 
+    @pytest.mark.parametrize("body", [b"", b'{"model": "m", '])
+    @pytest.mark.parametrize("framing", ["Content-Length: 99", "Transfer-Encoding: chunked"])
+    def test_a_body_that_stops_arriving_is_given_up_and_creates_nothing(
+        self, mock, connect, monkeypatch, body, framing
+    ):
+        monkeypatch.setattr(wire_faults, "BODY_SECONDS", 0.05)
+        head = f"POST /v1/generation HTTP/1.1\r\nHost: localhost\r\nAuthorization: {mock.api_key}\r\n{framing}\r\n\r\n"
+        chunk = b"%x\r\n%b\r\n" % (len(body), body) if body and "chunked" in framing else body
+        response, end = received(connect(head.encode() + chunk))
+        assert response.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        assert end == "closed"
+        assert mock.jobs == []
+
     def test_a_large_body_does_not_count_as_head(self, mock, connect):
         body = json.dumps({"model": "m", "config": {"prompt": "x" * 4 * MAX_HEAD_BYTES}}).encode()
         head = (

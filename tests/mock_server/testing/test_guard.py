@@ -195,17 +195,23 @@ def test_a_server_on_this_machine_can_stand_for_the_api():
         socket.create_connection(server.getsockname()).close()
 
 
+def late_request():
+    """Return an event, a list, and a function that sends a request after the event and appends its error."""
+    began, failure = threading.Event(), []
+
+    def poll():
+        began.wait(5)
+        try:
+            requests.get(URL, timeout=5)
+        except requests.ConnectionError as error:
+            failure.append(str(error))
+
+    return began, failure, poll
+
+
 class TestAfterwards:
     def test_a_thread_that_outlives_its_test_is_refused_and_the_test_is_named(self, looked_up):
-        began, failure = threading.Event(), []
-
-        def poll():
-            began.wait(5)
-            try:
-                requests.get(URL, timeout=5)
-            except requests.ConnectionError as error:
-                failure.append(str(error))
-
+        began, failure, poll = late_request()
         with netmind_mock.start():
             thread = threading.Thread(target=poll)
             thread.start()
@@ -261,15 +267,7 @@ class TestAfterwards:
                 assert response.status_code == 200
 
     def test_a_late_thread_gets_no_response_of_the_next_tests_fake(self, monkeypatch):
-        began, failure = threading.Event(), []
-
-        def poll():
-            began.wait(5)
-            try:
-                requests.get(URL, timeout=5)
-            except requests.ConnectionError as error:
-                failure.append(str(error))
-
+        began, failure, poll = late_request()
         monkeypatch.setenv("PYTEST_CURRENT_TEST", "t.py::test_one (call)")
         with netmind_mock.start():
             thread = threading.Thread(target=poll)
