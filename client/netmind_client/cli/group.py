@@ -170,7 +170,8 @@ def _sigterm_as_interrupt() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if signal.getsignal(signal.SIGTERM) is end:  # otherwise the process is about to end
+            signal.signal(signal.SIGTERM, before)
 
 
 def _discard_stdout() -> None:

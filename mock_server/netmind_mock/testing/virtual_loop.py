@@ -119,7 +119,7 @@ def _select(select: Callable[..., Any], selector: Any, timeout: float | None = N
     awaited = _Awaited(len(selector.get_map()), _begun[0])
     if awaited != _in_vain.get(id(selector)):
         seconds = _grace(awaited, _running.get(loop, 0))
-        events = select(selector, min(seconds, timeout)) if seconds else ()
+        events = select(selector, seconds) if seconds else ()
         if events:
             return events
         _in_vain[id(selector)] = awaited
