@@ -122,6 +122,17 @@ class TestJob:
         assert f'"id": "{job}"' in shown
         assert "def test_it(netmind_mock):" in shown
 
+    def test_a_long_text_in_the_request_is_shortened_also_in_the_commands(self, fake):
+        job = fake.create(prompt="x" * 30_000)
+        shown = html.unescape(fake.page(f"pages/jobs/{job}"))
+        assert shown.count(f"{'x' * 40}… (30000 characters, ") == 3  # the request, curl, pytest
+
+    def test_a_request_of_many_values_is_cut_and_has_no_commands(self, fake):
+        job = fake.create(values=["word"] * 10_000)
+        shown = html.unescape(fake.page(f"pages/jobs/{job}"))
+        assert '"prompt": "A cup of tea"' in shown
+        assert "The request is too long to be shown as a command." in shown
+
     @pytest.mark.parametrize(
         ("kind", "tag"),
         [("image", "<img"), ("audio", "<audio controls"), ("video", "<video controls"), ("text", "<pre")],

@@ -96,6 +96,8 @@ def job(job_id: str) -> str:
     if found is None:
         abort(404, "no such job")
     shown = views.shown_job(fake, found, base_url())
+    if not shown.is_whole:
+        return render_template("job.html", job=shown)
     create, test = commands.create_of(shown.request), commands.pytest_of(shown)
     return render_template("job.html", job=shown, create=create, test=test)
 

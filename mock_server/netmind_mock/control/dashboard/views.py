@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from netmind_mock.api import wire
 from netmind_mock.clock import SimulatedClock
 from netmind_mock.jobs.job import MediaKind, Status, has_ended, prompt_of, stages_until, status_at
+from netmind_mock.journal.redaction import shortened as shortened_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,7 +95,11 @@ class ShownResult(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A job on its own page."""
+    """A job on its own page.
+
+    ``request`` is its create request with long texts shortened; ``is_whole`` is false if even so only its
+    beginning is shown.
+    """
 
     row: Row
     created: str
@@ -105,6 +110,7 @@ class Shown(NamedTuple):
     is_open: bool
     to_next: float | None
     request: str
+    is_whole: bool
     response: str
     results: list[ShownResult]
     own_clock: bool
@@ -199,6 +205,7 @@ def shown_job(fake: Fake, job: Job, base_url: str) -> Shown:
     steps = _steps(job, now)
     span = _span(job, now)
     to_next = next_event([job], now)
+    request = json_of(shortened_texts({"model": job.model, "config": _config_of(job)}))
     return Shown(
         row=row_of(fake, job, len(polls)),
         created=moment(job.created_at),
@@ -208,8 +215,9 @@ def shown_job(fake: Fake, job: Job, base_url: str) -> Shown:
         now=_place(now - job.created_at, span),
         is_open=not has_ended(job, now),
         to_next=to_next,
-        request=pretty({"model": job.model, "config": _config_of(job)}),
-        response=pretty(wire.generation(job, now, fake.profile, base_url)),
+        request=beginning(request),
+        is_whole=len(request) <= _MAX_JSON_CHARACTERS,
+        response=beginning(json_of(wire.generation(job, now, fake.profile, base_url))),
         results=results_of(fake, job, now),
         own_clock=fake.accounts.has_own_clock(job.user_id),
     )
@@ -290,9 +298,13 @@ def _prompt_of(job: Job) -> str:
     return prompt_of(_config_of(job))
 
 
-def pretty(document: Any) -> str:
-    """Return indented JSON, truncated if it is long."""
-    text = json.dumps(document, indent=2, ensure_ascii=False)
+def json_of(document: Any) -> str:
+    """Return indented JSON."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def beginning(text: str) -> str:
+    """Return text for a page, cut if it is long."""
     if len(text) <= _MAX_JSON_CHARACTERS:
         return text
     return f"{text[:_MAX_JSON_CHARACTERS]}\n… ({len(text)} characters)"
