@@ -31,9 +31,9 @@ class WsgiTransport:
             url.removeprefix(BASE_URL), base_url=BASE_URL, method=method, headers=dict(headers), data=body,
             environ_overrides={REQUEST: context},
         )  # fmt: skip
-        if context.held_until is not None:
+        if context.hold is not None:
             # A held response is returned now, and the frozen clock is advanced.
-            self.clock.advance(context.held_until[0] - self.clock.now())
+            self.clock.advance(context.hold.due() - self.clock.now())
         content = response.get_data()
         named = {name.lower(): value for name, value in response.headers}
         return RawResponse(

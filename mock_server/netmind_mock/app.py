@@ -20,7 +20,7 @@ from netmind_mock.api.files import files_routes
 from netmind_mock.api.generation import generation_routes, generation_views
 from netmind_mock.api.middleware import Middleware
 from netmind_mock.api.request import whole_response
-from netmind_mock.clock import Clock, SimulatedClock
+from netmind_mock.clock import Clock, Listeners, SimulatedClock
 from netmind_mock.control.routes import control
 from netmind_mock.errors import HINT, RefusedRequest, UnknownRoute, WrongMethod, hint_line
 from netmind_mock.fake import Fake
@@ -135,9 +135,8 @@ def app_of(
     retain = math.inf if options.retain is None else options.retain
     limits = Limits(options.max_jobs, retain, options.max_bytes)
     store = store or open_store(options.store, limits)
-    accounts = Accounts(
-        clock or SimulatedClock(), store, seed=options.seed or 0, wire=frozenset(wire_faults), rules=rules
-    )
+    clock = clock or SimulatedClock()
+    accounts = Accounts(clock, store, seed=options.seed or 0, wire=frozenset(wire_faults), rules=rules)
     entries = store.entries
     hosts = map(parse_host, options.allowed_host)
     fake = Fake(
@@ -156,6 +155,7 @@ def app_of(
         queue=None if options.capacity is None else Queue(store, options.capacity),
         prices=prices,
         knows_losses=knows_losses,
+        listeners=clock.listeners if isinstance(clock, SimulatedClock) else Listeners(),
     )
     return _flask_app(fake, options.control_key, log)
 

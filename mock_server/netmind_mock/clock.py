@@ -65,10 +65,29 @@ class _Reading(NamedTuple):
     frozen: bool
 
 
+class Listeners:
+    """Functions that are called after each change of something, in the thread that changed it."""
+
+    def __init__(self) -> None:
+        self._functions: tuple[Callable[[], object], ...] = ()
+
+    def add(self, function: Callable[[], object]) -> None:
+        """Call the function after each change from now on."""
+        self._functions = (*self._functions, function)
+
+    def call(self) -> None:
+        """Call the functions."""
+        for function in self._functions:
+            function()
+
+
 class SimulatedClock:
     """A clock that runs at ``speed`` times real time, can be frozen, and can be advanced.
 
     It is safe to use from several threads. A change of the clock wakes the threads that wait on it.
+
+    Attributes:
+        listeners: Called after each change of this clock or of a copy of it.
     """
 
     def __init__(
@@ -88,6 +107,7 @@ class SimulatedClock:
         self._wall = wall
         self._source = boot() if monotonic is system_time.monotonic else f"{os.getpid()} {id(monotonic)}"
         self._changed = threading.Condition()
+        self.listeners = Listeners()
         # One immutable value, which is replaced as a whole, so that no lock is needed to read it.
         shown = wall() if start is None else start
         self._reading = _Reading(shown, monotonic(), _positive(speed), frozen=False)
@@ -138,6 +158,7 @@ class SimulatedClock:
             other = SimulatedClock(wall=self._wall, monotonic=self._monotonic)
             now = self._monotonic()
             other._reading = self._reading._replace(shown=self._shown(now), since=now)
+            other.listeners = self.listeners
             return other
 
     def state(self) -> ClockState:
@@ -155,6 +176,7 @@ class SimulatedClock:
             since = state.monotonic if same else now - self._wall() + state.wall
             self._reading = _Reading(state.shown, min(since, now), state.speed, state.frozen)
             self._changed.notify_all()
+        self.listeners.call()
 
     def wait_until(self, moment: float) -> None:
         """Return once ``now() >= moment``; on a frozen clock, once it is advanced or resumed far enough."""
@@ -180,6 +202,7 @@ class SimulatedClock:
                 self.frozen if frozen is None else frozen,
             )
             self._changed.notify_all()
+        self.listeners.call()
 
 
 @functools.cache

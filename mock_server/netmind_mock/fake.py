@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from netmind_mock.stores import StoreUnavailable
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from netmind_mock.clock import Listeners
     from netmind_mock.hosts import HostPolicy
     from netmind_mock.jobs.ids import JobIds
     from netmind_mock.jobs.profile import Profile
@@ -36,6 +40,7 @@ class Fake:
         queue: The queue of jobs; None without a limit on concurrent jobs.
         prices: The price of each create.
         knows_losses: Whether the journal knows which responses a client did not receive.
+        listeners: Called after each change of a clock, and after a job has ended or was removed.
     """
 
     profile: Profile
@@ -51,6 +56,15 @@ class Fake:
     queue: Queue | None
     prices: Prices
     knows_losses: bool
+    listeners: Listeners
+
+    def after_end(self, user_id: str, now: float) -> None:
+        """Let the queued jobs of an account move up, since one of its jobs has just ended."""
+        if self.queue is not None:
+            # The caller's own change is already stored; the next create that has to wait tries again.
+            with contextlib.suppress(StoreUnavailable):
+                self.queue.move_up(user_id, now)
+        self.listeners.call()
 
 
 def fake_of(app: Flask) -> Fake:

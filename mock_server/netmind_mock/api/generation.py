@@ -17,7 +17,6 @@ from netmind_mock.jobs import ids
 from netmind_mock.jobs.catalogue import catalogue
 from netmind_mock.jobs.job import CLOCK_GRAIN, Job, deleted, ends_after, has_ended, polled, settles_at
 from netmind_mock.journal.redaction import redactor_of, secrets_of
-from netmind_mock.simulation.load import move_up
 from netmind_mock.simulation.scenarios import plan_for
 from netmind_mock.validation import shown
 
@@ -67,13 +66,14 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
 
     def create(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
         request, job = _create(fake, context)
-        if request.config.get("sync_mode") is True and request.model in profile.sync_mode_models:
-            done = job.created_at + ends_after(job.plan)
-            if done == math.inf:  # a job that never ends is returned as it is
-                return wire.created(job, profile, origin(fake, context)), ok
-            context.hold(done, fake.accounts.clock(job.user_id))
-            return wire.generation(job, done, profile, origin(fake, context)), ok
-        return wire.created(job, profile, origin(fake, context)), ok
+        done = job.created_at + ends_after(job.plan)
+        if done == math.inf or not _is_sync(request, profile):  # a job that never ends is returned as it is
+            return wire.created(job, profile, origin(fake, context)), ok
+        context.hold_for_job(done, fake.accounts.clock(job.user_id), lambda: _done_at(fake, job.id))
+        if not context.sends_later and _done_at(fake, job.id) != done:  # it was changed meanwhile
+            context.now = done
+            return get(context, job.id)
+        return wire.generation(job, done, profile, origin(fake, context)), ok
 
     def get(context: RequestContext, generation_id: str) -> tuple[dict[str, Any], int]:
         now = context.now
@@ -84,7 +84,7 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
             store.change(job.id, lambda before: polled(before, now))
             job = store.get(job.id) or job
             if has_ended(job, now):
-                move_up(fake.queue, job.user_id, now)
+                fake.after_end(job.user_id, now)
         return wire.generation(job, now, profile, origin(fake, context)), ok
 
     def list_(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
@@ -101,7 +101,7 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
         before = store.change(job.id, lambda job: deleted(job, now))
         if before is None or not _visible(profile, before, now) or _overtaken(profile, before, now):
             raise UnknownGeneration
-        move_up(fake.queue, job.user_id, now)
+        fake.after_end(job.user_id, now)
         return wire.deleted(profile), ok
 
     return {"create": create, "get": get, "list": list_, "delete": delete}
@@ -176,6 +176,16 @@ def _put(fake: Fake, job: Job) -> Job:
     while not fake.store.put(job):  # after a restart, a seed gives the same ids again
         job = replace(job, id=fake.ids.next())
     return job
+
+
+def _is_sync(request: CreateRequest, profile: Profile) -> bool:
+    return request.config.get("sync_mode") is True and request.model in profile.sync_mode_models
+
+
+def _done_at(fake: Fake, job_id: str) -> float:
+    """Return when a job ends, as it is planned now; minus infinity if it is deleted or no longer exists."""
+    job = fake.store.get(job_id)
+    return -math.inf if job is None or job.deleted_at is not None else job.created_at + ends_after(job.plan)
 
 
 def _find(fake: Fake, generation_id: str, user_id: str, now: float) -> Job:

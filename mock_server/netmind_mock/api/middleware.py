@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from email.utils import formatdate
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from netmind_mock.api import wire
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from netmind_mock.api.request import Application, WholeResponse
+    from netmind_mock.api.request import Application, Hold, WholeResponse
     from netmind_mock.clock import Clock
     from netmind_mock.fake import Fake
     from netmind_mock.simulation.faults import Fault
@@ -109,6 +109,8 @@ class Middleware:
             status = f"{delivery.status} {phrase_of(delivery.status)}"
         delivery.headers.append(_date(int(context.now)))
         self._record(context, fault, delivery, began, reached=reached)
+        if context.hold is not None and context.hold.done_at is not None and delivery.is_plain:
+            context.renew = partial(self._renewed, context, context.hold)
         return _sent(status, delivery, context, start_response)
 
     def _operation(self, method: str, path: str) -> tuple[str, str]:
@@ -166,7 +168,7 @@ class Middleware:
         load, clock = self._fake.load, self._fake.accounts.clock(context.user_id)
         if load.latency is None or (isinstance(clock, SimulatedClock) and clock.frozen):
             return
-        context.hold(context.now + load.latency.drawn(load.chance), clock)
+        context.hold_until(context.now + load.latency.drawn(load.chance), clock)
 
     def _process(self, context: RequestContext, application: Application) -> WholeResponse:
         """Return the response of the operation.
@@ -180,6 +182,24 @@ class Middleware:
             if response is not None:
                 return response
         return whole_response(application, context.environ)
+
+    def _renewed(self, context: RequestContext, hold: Hold) -> WholeResponse | None:
+        """Return the response to a create whose job was changed while it was held: that of a get.
+
+        Return None if the job was not changed.
+        """
+        if not hold.is_outdated():
+            return None
+        context.now = hold.clock.now()
+        environ = {**context.environ, "REQUEST_METHOD": "GET", "PATH_INFO": _ONE + context.job_id}
+        status, headers, body = whole_response(self._application, environ)
+        headers.append(_date(int(context.now)))
+        if context.raw is not None:
+            sent = context.raw._replace(
+                status=int(status[:3]), response_headers=lines_of(headers), response=body
+            )
+            self._fake.journal.replace(context.raw, sent)
+        return status, headers, body
 
     def _record(
         self, context: RequestContext, fault: Fault | None, delivery: Delivery, began: float, *, reached: bool

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from netmind_mock.api import wire
 from netmind_mock.errors import BadToken, BodyTooLarge
@@ -27,14 +28,38 @@ KEY: Final = "netmind_mock.request"
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
 
+class Hold(NamedTuple):
+    """Until when a response is held.
+
+    Attributes:
+        clock: The clock that shows the moments, in seconds since the epoch.
+        earliest: When it is sent at the earliest.
+        job_ends: When the job ends, for whose end it waits, as it was planned when the response was made.
+        done_at: Returns when that job ends as it is planned now; None if the response waits for no job.
+    """
+
+    clock: Clock
+    earliest: float
+    job_ends: float = -math.inf
+    done_at: Callable[[], float] | None = None
+
+    def due(self) -> float:
+        """Return when the response is sent."""
+        return self.earliest if self.done_at is None else max(self.earliest, self.done_at())
+
+    def is_outdated(self) -> bool:
+        """Return whether the job was changed since the response was made."""
+        return self.done_at is not None and self.done_at() != self.job_ends
+
+
 @dataclass(slots=True)
 class RequestContext:
     """What is known about one request. The middleware creates it, unless the server did.
 
     Attributes:
         environ: The WSGI environ.
-        sends_later: Whether the server reads ``held_until`` and ``delivery`` after it has the response. For
-            other servers, the middleware waits itself, and returns the bytes that would arrive.
+        sends_later: Whether the server reads ``hold`` and ``delivery`` after it has the response. For other
+            servers, the middleware waits itself, and returns the bytes that would arrive.
         operation: ``create``, ``get``, ``list``, ``delete``, ``file`` or ``other``.
         now: When it arrived, in seconds since the epoch, by the account's clock.
         user_id: The account; None without an API key.
@@ -42,7 +67,9 @@ class RequestContext:
         job_id: The job that it is about, or that it created; empty without one.
         scenario: The scenario of the job it created; None without one.
         raw: Its entry in the journal; None until the response is recorded.
-        held_until: A moment and its clock: the response is not sent earlier. None if it is sent at once.
+        hold: Until when the response is held; None if it is sent at once.
+        renew: Returns the response as it is now, if the job that it was held for was changed meanwhile;
+            otherwise None. It may read a database.
         delivery: How the response arrives, if a fault changes that.
     """
 
@@ -55,7 +82,8 @@ class RequestContext:
     job_id: str = ""
     scenario: Scenario | None = None
     raw: RawEntry | None = None
-    held_until: tuple[float, Clock] | None = None
+    hold: Hold | None = None
+    renew: Callable[[], WholeResponse | None] | None = None
     delivery: Delivery | None = None
 
     @classmethod
@@ -67,12 +95,25 @@ class RequestContext:
         context.environ = environ
         return context
 
-    def hold(self, moment: float, clock: Clock) -> None:
-        """Hold the response until ``moment``. If there are several moments, the latest counts."""
-        if not self.sends_later:
+    def hold_until(self, moment: float, clock: Clock) -> None:
+        """Hold the response until the clock shows a moment."""
+        if self.sends_later:
+            self.hold = Hold(clock, moment)
+        else:
             clock.wait_until(moment)
-        elif self.held_until is None or moment > self.held_until[0]:
-            self.held_until = moment, clock
+
+    def hold_for_job(self, moment: float, clock: Clock, done_at: Callable[[], float]) -> None:
+        """Hold the response until a job is done, and until it would be sent without that.
+
+        Args:
+            moment: When the job will be done, in seconds since the epoch.
+            clock: The clock that shows it.
+            done_at: Returns when the job will be done, as far as that is known now.
+        """
+        if self.sends_later:
+            self.hold = Hold(clock, -math.inf if self.hold is None else self.hold.earliest, moment, done_at)
+        else:
+            clock.wait_until(moment)
 
 
 def account_of(fake: Fake, context: RequestContext) -> str:

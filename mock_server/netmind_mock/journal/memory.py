@@ -103,12 +103,13 @@ class Journal:
     def _dropped_of(self, user_id: str | None) -> int:
         return sum(self._dropped.values()) if user_id is None else self._dropped.get(user_id, 0)
 
-    def lost(self, raw: RawEntry) -> None:
-        """Record that a response was not received, for example because the client had given up."""
+    def replace(self, raw: RawEntry, by: RawEntry) -> None:
+        """Replace an entry, since its response was not received or was not as expected."""
         with self._lock:
             for position in range(len(self._entries) - 1, -1, -1):
                 if self._entries[position] is raw:
-                    self._entries[position] = raw._replace(arrives=False)
+                    self._entries[position] = by
+                    self._bytes += weight(by) - weight(raw)
                     return
 
     def forget(self, user_id: str | None) -> None:

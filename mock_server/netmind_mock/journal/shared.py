@@ -90,6 +90,7 @@ class SharedJournal:
         self._writing = threading.Lock()
         self._lock = threading.Lock()
         self._queue: deque[tuple[float, RawEntry]] = deque()  # with the times when the entries were added
+        self._replaced: list[RawEntry] = []  # entries that are already written, as they are now
         self._dropped: Counter[str | None] = Counter()  # entries dropped from the queue, by account
         self._name = ""  # of this process in the store's list of writers; empty until the first entry
         self._acknowledged = 0  # the last call that this process has acknowledged
@@ -102,13 +103,16 @@ class SharedJournal:
             self._queue.append((self._wall(), raw))
             self._limit_queue()
 
-    def lost(self, raw: RawEntry) -> None:
-        """Record that the response of an entry was not received, if the entry is still in the queue."""
+    def replace(self, raw: RawEntry, by: RawEntry) -> None:
+        """Replace an entry, since its response was not received or was not as expected.
+
+        An entry that is already written is replaced only if it is of a create, which has the job's id.
+        """
         with self._lock:
-            self._queue = deque(
-                (at, queued._replace(arrives=False) if queued is raw else queued)
-                for at, queued in self._queue
-            )
+            is_queued = any(one is raw for _, one in self._queue)
+            self._queue = deque((at, by if one is raw else one) for at, one in self._queue)
+            if not is_queued and by.operation == "create" and by.job_id:
+                self._replaced.append(by)
 
     def entries(
         self,
@@ -187,6 +191,9 @@ class SharedJournal:
                     skipped = Counter(raw.user_id for _, raw in list(batch)[: len(batch) - len(last)])
                     self._entries.add(_stored(last), _totals(batch), dropped + skipped, *self._limits)
                     batch, dropped = deque(), Counter()
+                while self._replaced:
+                    self._entries.replace_create(self._replaced[0].job_id, pack_redacted(self._replaced[0]))
+                    del self._replaced[0]
                 if self._name and called > self._acknowledged:
                     self._entries.acknowledge(self._name, called)
                     self._acknowledged = called

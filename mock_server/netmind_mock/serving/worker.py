@@ -14,13 +14,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
-import heapq
 import io
-import itertools
 import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from netmind_mock.api.middleware import CONTROL
@@ -30,14 +28,18 @@ from netmind_mock.control.dashboard.views import FILES
 from netmind_mock.fake import fake_of
 from netmind_mock.serving import wire_faults
 from netmind_mock.serving.bodies import RESPONSE, Bodies, Disconnected, TooManyBodies
+from netmind_mock.serving.held import Held
 from netmind_mock.stores import MEMORY, StoreUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
 
-    from netmind_mock.api.request import WholeResponse
-    from netmind_mock.clock import Clock
+    from netmind_mock.api.request import Hold, WholeResponse
     from netmind_mock.serving.wire_faults import Receive, Scope, Send
+
+    Result = TypeVar("Result")
 
 SMALL_BODY_BYTES: Final = 64 * 1024
 
@@ -45,7 +47,6 @@ _LIST: Final = "/v1/generation"
 _MAX_THREADS: Final = 16  # the number of connections to PostgreSQL
 _MAX_SQLITE_THREADS: Final = 4  # only one can write at a time; more threads would slow down the event loop
 _MAX_FILE_THREADS: Final = 16
-_HELD_CHECK_SECONDS: Final = 0.005
 _YOUNG_OBJECTS: Final = 5_000  # new objects before the garbage collector runs
 _FAILED: Final[WholeResponse] = (
     "500 Internal Server Error",
@@ -66,10 +67,10 @@ class Worker:
         self._journal = fake.journal
         self._in_threads = fake.store.name != MEMORY
         self._files = fake.profile.url_path.partition("{")[0], FILES
-        self._held = Held()
         self._bodies = Bodies()
         threads = _MAX_SQLITE_THREADS if fake.store.name.startswith("sqlite") else _MAX_THREADS
         self._threads = ThreadPoolExecutor(threads, "netmind-mock")
+        self._held = Held(fake.listeners, self._threads if self._in_threads else None)
         self._file_threads = ThreadPoolExecutor(_MAX_FILE_THREADS, "netmind-mock-file")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,8 +86,11 @@ class Worker:
                 environ["wsgi.input"] = io.BytesIO(body)
             environ[KEY] = context = RequestContext(sends_later=True)
             status, headers, body = await self._response(environ)
-            if context.held_until is not None:
-                await self._hold(context, *context.held_until, receive)
+            if context.hold is not None:
+                await self._wait(context, context.hold, receive)
+                if context.renew is not None:
+                    renewed = await self._in_thread(self._threads, context.renew)
+                    status, headers, body = renewed or (status, headers, body)
         except Disconnected:
             return
         except TooManyBodies:
@@ -109,19 +113,19 @@ class Worker:
         else:
             await wire_faults.deliver(context.delivery, head, scope, receive, send)
 
-    async def _hold(self, context: RequestContext, moment: float, clock: Clock, receive: Receive) -> None:
+    async def _wait(self, context: RequestContext, hold: Hold, receive: Receive) -> None:
         """Wait until a held response is due.
 
         Raises:
             Disconnected: The client disconnected before. The journal says that it got no response.
         """
-        due = asyncio.ensure_future(self._held.until(moment, clock))
+        due = asyncio.ensure_future(self._held.until_due(hold))
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             await asyncio.wait((due, gone), return_when=asyncio.FIRST_COMPLETED)
             if not due.done():
                 if context.raw is not None:
-                    self._journal.lost(context.raw)
+                    self._journal.replace(context.raw, context.raw._replace(arrives=False))
                 raise Disconnected
         finally:
             due.cancel()
@@ -134,7 +138,9 @@ class Worker:
             threads = self._file_threads
         elif not (self._in_threads or _takes_long(environ, path)):
             return whole_response(self._app, environ)
-        call = functools.partial(whole_response, self._app, environ)
+        return await self._in_thread(threads, functools.partial(whole_response, self._app, environ))
+
+    async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -161,49 +167,6 @@ def _takes_long(environ: dict[str, Any], path: str) -> bool:
         return True
     body = environ["wsgi.input"]
     return body is not _NO_BODY and body.getbuffer().nbytes > SMALL_BODY_BYTES
-
-
-class _Waiting(NamedTuple):
-    """A held response. ``number`` orders responses with the same moment by their arrival."""
-
-    moment: float
-    number: int
-    due: asyncio.Future[None]
-
-
-class Held:
-    """The held responses, each of which waits for a moment of a clock.
-
-    A timer of the event loop cannot be used, since a clock can be changed at any time, also by other threads
-    and processes. Instead, one task reads the clocks every few milliseconds, as long as responses are held.
-    For each clock they are in a heap, so that the task looks only at the responses that are due.
-    """
-
-    def __init__(self) -> None:
-        self._numbers = itertools.count()
-        self._waiting: dict[Clock, list[_Waiting]] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    async def until(self, moment: float, clock: Clock) -> None:
-        """Return once the clock shows the moment."""
-        due = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting.setdefault(clock, []), _Waiting(moment, next(self._numbers), due))
-        if self._task is None:
-            self._task = asyncio.create_task(self._check_clocks())
-        await due
-
-    async def _check_clocks(self) -> None:
-        while self._waiting:
-            for clock, waiting in list(self._waiting.items()):
-                now = clock.now()
-                while waiting and waiting[0].moment <= now:
-                    due = heapq.heappop(waiting).due
-                    if not due.done():  # it is cancelled when the server ends
-                        due.set_result(None)
-                if not waiting:
-                    del self._waiting[clock]
-            await asyncio.sleep(_HELD_CHECK_SECONDS)
-        self._task = None
 
 
 _NO_BODY: Final = io.BytesIO()  # shared by all requests without a body; it stays empty

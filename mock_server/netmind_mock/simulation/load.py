@@ -14,7 +14,6 @@ again from the jobs in the store (``Queue.move_up``).
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import threading
@@ -24,7 +23,6 @@ import msgspec
 from msgspec.structs import replace
 
 from netmind_mock.jobs.job import CLOCK_GRAIN, has_ended, lasts
-from netmind_mock.stores import StoreUnavailable
 
 if TYPE_CHECKING:
     import random
@@ -107,16 +105,6 @@ class Queue:
             return msgspec.msgpack.encode(ends) if is_same else stored or _NO_SLOTS, is_same
 
         return self._store.amend(_SLOTS, user_id, put, followed=False)
-
-
-def move_up(queue: Queue | None, user_id: str, now: float) -> None:
-    """Move waiting jobs up, if there is a queue.
-
-    If the store is unavailable, no error is raised, since the caller's own change is already stored.
-    """
-    if queue is not None:
-        with contextlib.suppress(StoreUnavailable):  # the next create that has to wait tries again
-            queue.move_up(user_id, now)
 
 
 def _start(job: Job) -> float:

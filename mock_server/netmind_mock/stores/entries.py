@@ -38,11 +38,9 @@ _OLD = entries.c.number <= given("number")
 _DROP = sa.delete(entries).where(_OLD)
 _DROPPED = sa.select(sa.func.coalesce(sa.func.sum(dropped_entries.c.dropped), 0))
 _DROPPED_OF = _DROPPED.where(dropped_entries.c.user_id == given("account"))
-_COUNT = (
-    sa.select(sa.func.count())
-    .select_from(entries)
-    .where(entries.c.job_id == given("the_job"), entries.c.operation == given("the_operation"))
-)
+_OF_JOB = (entries.c.job_id == given("the_job")) & (entries.c.operation == given("the_operation"))
+_COUNT = sa.select(sa.func.count()).select_from(entries).where(_OF_JOB)
+_REPLACE_CREATE = sa.update(entries).where(_OF_JOB).values(entry=given("new_entry"))
 _ENTRIES = sa.select(entries.c.operation, entries.c.job_id, entries.c.entry).order_by(
     entries.c.happened, entries.c.number
 )
@@ -109,6 +107,11 @@ class EntryStore:
             self._added_bytes += sum(entry.size for entry in batch)
             if self._added > max_entries * _SLACK or self._added_bytes > max_bytes * _SLACK:
                 self._drop(session, max_entries, max_bytes)
+
+    def replace_create(self, job_id: str, entry: bytes) -> None:
+        """Replace the entry of the create of a job."""
+        with self._writing() as session:
+            session.run(_REPLACE_CREATE, the_job=job_id, the_operation="create", new_entry=entry)
 
     def read(
         self, user_id: str | None, max_entries: int, max_bytes: int

@@ -160,9 +160,8 @@ class InProcessTransport:
         received = content if delivery.arrives else b""
         self._poll_limit.count(method, environ["PATH_INFO"], received)
         wait = delivery.wait
-        if context.held_until is not None:
-            moment, clock = context.held_until
-            wait += max(moment - clock.now(), 0.0)
+        if context.hold is not None:
+            wait += max(context.hold.due() - context.hold.clock.now(), 0.0)
         failure: Exception | None = ConnectionBroken(reset=delivery.reset) if delivery.sent == -1 else None
         if timeout is not None and wait > timeout:
             wait, failure = timeout, TimedOut(timeout)
@@ -175,7 +174,7 @@ class InProcessTransport:
 
         def lost() -> None:
             if context.raw is not None:
-                self._journal.lost(context.raw)
+                self._journal.replace(context.raw, context.raw._replace(arrives=False))
 
         if failure is not None or steps[-1].failure is not None:
             lost()

@@ -89,6 +89,7 @@ class VirtualClock(SimulatedClock):
         """Return an independent clock that shows the same time."""
         other = VirtualClock(self._began)
         other.advance(self.elapsed)
+        other.listeners = self.listeners
         return other
 
     def set_state(self, state: ClockState) -> None:
@@ -96,6 +97,7 @@ class VirtualClock(SimulatedClock):
         with self._changed:
             self._passed = max(round((state.shown - self._began) * 1_000_000), 0) * 1_000
             self._changed.notify_all()
+        self.listeners.call()
 
     def sleep(self, seconds: float) -> None:
         """Advance the clock by this many seconds, and return at once.
@@ -165,6 +167,7 @@ class VirtualClock(SimulatedClock):
             self._passed += round(ahead * _NANO)
             self._reading = self._reading._replace(frozen=True)
             self._changed.notify_all()
+        self.listeners.call()
 
     def patch_sleep(self) -> SleepPatch:
         """Make ``time.sleep``, ``asyncio.sleep``, the clocks of ``time`` and event loops use this clock.

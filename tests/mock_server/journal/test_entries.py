@@ -156,10 +156,10 @@ def test_a_response_can_be_recorded_as_lost_afterwards():
     first, second = raw(1), raw(1)
     journal.add(first)
     journal.add(second)
-    journal.lost(second)
+    journal.replace(second, second._replace(arrives=False))
     assert [entry.arrived for entry in journal.entries()] == [True, False]
     journal.forget(None)
-    journal.lost(second)  # an entry that was removed is ignored
+    journal.replace(second, second._replace(arrives=False))  # an entry that was removed is ignored
 
 
 def test_the_scheme_of_a_redacted_header_is_visible():

@@ -5,60 +5,14 @@ import json
 import threading
 
 import pytest
+from asgi import ONE, Client, scope
 
 from netmind_mock import SimulatedClock, create_app
 from netmind_mock.api.request import KEY, MAX_BODY_BYTES
-from netmind_mock.fake import fake_of
-from netmind_mock.serving.wire_faults import CONNECTION
-from netmind_mock.serving.worker import SMALL_BODY_BYTES, Held, Worker, environ_of
+from netmind_mock.serving.worker import SMALL_BODY_BYTES, Worker, environ_of
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
 SYNC = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
-ONE = "/v1/generation"
-WITHIN = 10.0
-
-
-def scope(method="GET", path=ONE, headers=(), query=b""):
-    sent = {b"authorization": b"Bearer key", b"content-type": b"application/json"}
-    return {
-        "type": "http", "http_version": "1.1", "method": method, "raw_path": path.encode("latin-1"), "query_string": query,
-        "scheme": "http", "server": ("127.0.0.1", 8000), "client": ("127.0.0.1", 50_000),
-        "headers": [*sent.items(), *headers],
-    }  # fmt: skip
-
-
-class Client:
-    """A request to a worker: sends its body in parts, and stores the messages of the response."""
-
-    def __init__(self, worker, method="GET", path=ONE, body=b"", *, headers=(), parts=None):
-        self.worker, self.sent = worker, []
-        length = [] if parts is not None else [(b"content-length", b"%d" % len(body))]
-        self.scope = scope(method, path, [*length, *headers])
-        self.parts = asyncio.Queue()
-        parts = [body] if parts is None else parts
-        for number, part in enumerate(parts, 1):
-            self.send_part(part, more=number < len(parts))
-
-    def send_part(self, part, *, more):
-        self.parts.put_nowait({"type": "http.request", "body": part, "more_body": more})
-
-    def disconnect(self):
-        self.parts.put_nowait({"type": "http.disconnect"})
-
-    async def __call__(self):
-        async def send(message):
-            self.sent.append(message)
-
-        await asyncio.wait_for(self.worker(self.scope, self.parts.get, send), WITHIN)
-        return self
-
-    @property
-    def status(self):
-        return self.sent[0]["status"]
-
-    @property
-    def json(self):
-        return json.loads(self.sent[1]["body"])
 
 
 @pytest.fixture
@@ -181,61 +135,6 @@ class TestBodies:
         assert asyncio.run(run()) == 200
 
 
-class TestHeldResponses:
-    def test_a_create_that_waits_gets_its_response_once_the_job_is_completed(self, app, clock):
-        async def run():
-            worker = Worker(app)
-            waiting = asyncio.create_task(post(worker, SYNC)())
-            assert (await post(worker)()).status == 200
-            assert not waiting.done()
-            clock.advance(60)
-            return (await waiting).json["status"]
-
-        assert asyncio.run(run()) == "completed"
-
-    def test_a_delay_is_in_real_time(self, clock):
-        async def run():
-            loop = asyncio.get_running_loop()
-            began, client = loop.time(), post(Worker(app))
-            client.scope["extensions"] = {CONNECTION: None}
-            await client()
-            return loop.time() - began
-
-        app = create_app(profile="observed", clock=clock, wire_faults=["delay"])
-        app.test_client().post(
-            "/__mock/faults", json={"operation": "create", "kind": "delay", "seconds": 0.05}
-        )
-        assert asyncio.run(run()) >= 0.05
-
-    def test_each_clock_has_its_own_moments_and_equal_moments_keep_their_order(self):
-        one, other, actual = SimulatedClock(), SimulatedClock(), []
-        one.freeze()
-        other.freeze()
-
-        async def wait(held, name, moment, clock):
-            await held.until(moment, clock)
-            actual.append(name)
-
-        async def run():
-            held = Held()
-            later = one.now() + 10
-            tasks = [
-                asyncio.create_task(wait(held, name, moment, clock))
-                for name, moment, clock in [
-                    ("third", later + 5, one), ("first", later, one), ("second", later, one), ("other", other.now() + 1, other),
-                ]
-            ]  # fmt: skip
-            await asyncio.sleep(0)
-            other.advance(1)
-            await asyncio.wait_for(tasks[3], WITHIN)
-            assert actual == ["other"]
-            one.advance(20)
-            await asyncio.wait_for(asyncio.gather(*tasks), WITHIN)
-
-        asyncio.run(run())
-        assert actual == ["other", "first", "second", "third"]
-
-
 def test_an_application_that_raises_gets_500(app, monkeypatch, caplog):
     def broken(*_):
         raise RuntimeError("broken")
@@ -294,15 +193,3 @@ class TestEnviron:
             "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", "REMOTE_ADDR": "127.0.0.1", "QUERY_STRING": "a=%41",
         }  # fmt: skip
         assert (environ["CONTENT_TYPE"], KEY in environ) == ("application/json", False)
-
-
-def test_a_held_response_whose_client_has_gone_is_dropped_and_is_lost_in_the_journal(app):
-    async def run():
-        client = post(Worker(app), SYNC)
-        client.disconnect()
-        await client()
-        return client.sent
-
-    assert asyncio.run(run()) == []
-    [entry] = fake_of(app).journal.entries()
-    assert (entry.operation, entry.status, entry.arrived) == ("create", 200, False)

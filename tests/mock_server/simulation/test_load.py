@@ -89,10 +89,9 @@ class TestLatency:
         """Return for how many seconds the response is held, and the response."""
         context = RequestContext(sends_later=True)
         response = app.test_client().get(path, headers=AUTH, environ_overrides={KEY: context, **extra})
-        if context.held_until is None:
+        if context.hold is None:
             return [], response
-        moment, clock = context.held_until
-        return [moment - clock.now()], response
+        return [context.hold.due() - context.hold.clock.now()], response
 
     def test_a_response_is_held_on_the_clock_of_the_account(self):
         clock = SimulatedClock(monotonic=lambda: 5.0)

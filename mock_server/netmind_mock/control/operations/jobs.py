@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from netmind_mock.control.operations.table import NotThere, operation
 from netmind_mock.jobs import ids
 from netmind_mock.jobs.job import Job, MediaKind, deleted, ended, stages_until, status_at, without_links
-from netmind_mock.simulation.load import move_up
 from netmind_mock.validation import InvalidInput, Parameter, text
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def delete(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
     job = find_job(fake, user_id, arguments["id"])
     clock = fake.accounts.clock(job.user_id)
     fake.store.change(job.id, lambda before: deleted(before, clock.now()))
-    move_up(fake.queue, job.user_id, clock.now())
+    fake.after_end(job.user_id, clock.now())
     return _shown(fake, find_job(fake, user_id, job.id))
 
 
@@ -102,5 +101,5 @@ def _end(fake: Fake, job: Job, failure: str | None) -> Any:
         return ended(before, now, failure)
 
     fake.store.change(job.id, end)
-    move_up(fake.queue, job.user_id, clock.now())
+    fake.after_end(job.user_id, clock.now())
     return _shown(fake, find_job(fake, job.user_id, job.id))

@@ -28,6 +28,7 @@ def reset(fake: Fake, user_id: str | None, _arguments: Arguments) -> Any:
     fake.store.forget(user_id, keep_kind=CLOCK)  # the clock of all accounts goes on
     fake.journal.forget(user_id)
     fake.accounts.follow()
+    fake.listeners.call()
     return {"for": scope_of(user_id)}
 
 
