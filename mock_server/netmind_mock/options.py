@@ -160,7 +160,7 @@ class Options:
     max_bytes: int = _option(
         MAX_BYTES,
         whole(1, 1 << 53),
-        "limit on the bytes of models and configs of jobs in memory; the oldest jobs are evicted",
+        "limit on the bytes of the models and configs of all jobs; the oldest jobs are evicted",
     )
     retain: float | None = _option(
         None, number(0, above=True), "seconds after which a job is evicted", shown="never"

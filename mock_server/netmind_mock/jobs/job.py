@@ -131,6 +131,11 @@ class Job(Struct, frozen=True, gc=False):
     deleted_at: float | None = None
     polled_at: tuple[float, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """The bytes that depend on what a client sent."""
+        return len(self.config) + len(self.model)
+
     def is_deleted(self, now: float) -> bool:
         """Return whether a delete has taken effect."""
         return self.deleted_at is not None and self.deleted_at <= now + CLOCK_GRAIN

@@ -4,10 +4,10 @@ A store has jobs, facts of accounts (such as their scenarios and clocks, as byte
 request journal. It does not know the simulated time or the API's JSON.
 
 ``memory`` is a store in this process. ``sql`` is a store in a database: SQLAlchemy builds the statements for
-the ``tables``, ``database`` executes them on the connections of ``sqlite`` or ``postgresql``, and ``entries``
-stores the journal. A job is stored as facts and its plan, not as a status, so nothing has to be recovered
-after a restart. If a store cannot be read or written, it raises ``StoreUnavailable``, which becomes a 503
-response; then nothing was changed.
+the ``tables``, which ``schema`` creates and migrates; ``database`` executes them on the connections of
+``sqlite`` or ``postgresql``; ``entries`` stores the journal. A job is stored as facts and its plan, not as a
+status, so nothing has to be recovered after a restart. If a store cannot be read or written, it raises
+``StoreUnavailable``, which becomes a 503 response; then nothing was changed.
 
 Facts have revisions, so that processes can follow each other's changes. Each change of a fact increments the
 store's revision and gives it to the fact. A process asks for the facts with a higher revision than the
@@ -61,8 +61,8 @@ class Limits(NamedTuple):
 
     Attributes:
         max_jobs: The number of jobs. The oldest are evicted. A database may contain some more for a moment.
-        max_bytes: The bytes of all models and configs in memory; the oldest jobs are evicted. A database,
-            which is on a disk, is not limited.
+        max_bytes: The bytes of all models and configs; the oldest jobs are evicted, but never the newest
+            one. A database may contain a twentieth more for a moment.
         retain: How long jobs are stored, in seconds of the system clock; infinite for no limit.
         max_facts: The number of facts of accounts, such as their scenarios. Those whose last change is the
             oldest are evicted.

@@ -11,14 +11,14 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateIndex, CreateTable
 
-from netmind_mock.stores import InvalidStore, StoreUnavailable
-from netmind_mock.stores.tables import facts, inserted, tables
+from netmind_mock.stores import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+
+    import sqlalchemy as sa
 
 
 class Database(ABC):
@@ -28,27 +28,18 @@ class Database(ABC):
         name: Its URL, without the password and the options.
         dialect: ``sqlite`` or ``postgresql``.
         is_closed: Whether it was closed.
+        errors: The exceptions that the driver and its pool raise.
     """
 
-    _errors: tuple[type[Exception], ...]  # raised by the driver and its pool
+    errors: tuple[type[Exception], ...]
 
     def __init__(self, url: sa.URL, dialect: sa.Dialect) -> None:
-        """Open the database, and create missing tables.
-
-        Raises:
-            InvalidStore: It cannot be opened, or its tables are of another version of netmind-testkit.
-        """
+        """Keep what is needed to connect, which is done when a session is used."""
         self.name = url.set(query={}).render_as_string(hide_password=True)
         self.dialect = dialect.name
         self.is_closed = False
         self._dialect = dialect
         self._rendered: dict[Any, tuple[str, dict[str, Any]]] = {}
-        try:
-            self._create_tables()
-        except (StoreUnavailable, TypeError) as error:  # TypeError: an option in the URL is not valid
-            raise InvalidStore(f"store: {self.name} cannot be opened: {error}") from None
-        finally:
-            self._close_idle()  # otherwise they would stay open if this raises
 
     def reading(self) -> AbstractContextManager[Session]:
         """Return a session that reads what is committed, without waiting for transactions that write."""
@@ -59,13 +50,17 @@ class Database(ABC):
         return self._session(writes=True)
 
     @abstractmethod
+    def has_table(self, session: Session, name: str) -> bool:
+        """Return whether a table exists."""
+
+    @abstractmethod
     def lock(self, session: Session, name: str) -> None:
         """Lock a name until the end of this transaction. Wait for another transaction that has locked it."""
 
     def close(self) -> None:
         """Close the connections. Those in use are closed when they are released."""
         self.is_closed = True
-        self._close_idle()
+        self.close_idle()
 
     def render(self, statement: Any) -> tuple[str, dict[str, Any]]:
         """Return the text of a statement in the driver's syntax, and the values that it contains."""
@@ -98,7 +93,7 @@ class Database(ABC):
                 if writes:
                     connection.commit()
                 is_intact = True
-            except self._errors:
+            except self.errors:
                 raise
             except Exception:  # raised by the block, not by the driver
                 connection.rollback()
@@ -107,8 +102,8 @@ class Database(ABC):
             finally:
                 self._release(connection, writes, is_intact)
                 if self.is_closed:
-                    self._close_idle()
-        except self._errors as error:
+                    self.close_idle()
+        except self.errors as error:
             raise StoreUnavailable(one_line(error)) from error
 
     @abstractmethod
@@ -123,26 +118,8 @@ class Database(ABC):
         """Keep a connection for the next session if it is intact, or else close it."""
 
     @abstractmethod
-    def _close_idle(self) -> None:
+    def close_idle(self) -> None:
         """Close the connections that are not in use."""
-
-    def _create_tables(self) -> None:
-        with self.writing() as session:
-            self.lock(session, "tables")  # servers that start at the same time would create them twice
-            for table in tables:
-                session.run(CreateTable(table, if_not_exists=True))
-                try:
-                    session.run(sa.select(table).limit(0))
-                except self._errors as error:
-                    raise InvalidStore(
-                        f"store: {self.name} has {table.name} of another version of netmind-testkit; "
-                        f"use another database, or drop its tables netmind_… ({one_line(error)})"
-                    ) from None
-                for index in table.indexes:
-                    session.run(CreateIndex(index, if_not_exists=True))
-            # The row that has the store's revision
-            first = inserted(self.dialect, facts).on_conflict_do_nothing()
-            session.run(first, kind="", user_id="", fact=None, revision=0)
 
 
 class Session:

@@ -14,6 +14,9 @@ from netmind_mock.stores.tables import (
     given,
     inserted,
     insertion,
+    last_over_limits,
+    oldest_of,
+    size_of,
     totals,
     upserted,
     writers,
@@ -32,8 +35,8 @@ _CALL = ""  # the name of the row of ``writers`` that has the number of the last
 # after this share of the limits was added, and before entries are read.
 _SLACK = 0.05
 
-_SIZE = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(entries.c.size), 0)).select_from(entries)
-_OLDEST = sa.select(entries.c.number, entries.c.size).order_by(entries.c.number)
+_SIZE = size_of(entries)
+_OLDEST = oldest_of(entries)
 _OLD = entries.c.number <= given("number")
 _DROP = sa.delete(entries).where(_OLD)
 _DROPPED = sa.select(sa.func.coalesce(sa.func.sum(dropped_entries.c.dropped), 0))
@@ -196,14 +199,7 @@ class EntryStore:
         """Drop the oldest entries until the others are within the limits, and count the dropped ones."""
         self._added = self._added_bytes = 0
         count, size = session.run(_SIZE).fetchone()
-        too_many, too_large = count - max_entries, size - max_bytes
-        if too_many <= 0 and too_large <= 0:
-            return
-        last = None
-        for number, freed in session.run(_OLDEST):
-            if too_many <= 0 and too_large <= 0:
-                break
-            last, too_many, too_large = number, too_many - 1, too_large - freed
+        last = last_over_limits(session.run(_OLDEST), count - max_entries, int(size) - max_bytes)
         if last is not None:
             session.run(self._count_dropped, number=last)
             session.run(_DROP, number=last)

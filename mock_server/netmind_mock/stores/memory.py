@@ -55,7 +55,7 @@ class MemoryStore:
             if job.id in self._jobs:
                 return False
             self._jobs[job.id] = job
-            self._bytes += _weight(job)
+            self._bytes += job.size
             self._by_user.setdefault(job.user_id, deque()).append(job.id)
             if self._limits.retain < math.inf:
                 self._put_at.append((self._wall(), job.id))
@@ -96,7 +96,7 @@ class MemoryStore:
                 self._jobs, self._by_user, self._put_at, self._bytes = {}, {}, deque(), 0
                 return
             for job_id in self._by_user.pop(user_id, ()):
-                self._bytes -= _weight(self._jobs.pop(job_id))
+                self._bytes -= self._jobs.pop(job_id).size
 
     def counts(self) -> Counts:
         """Return the number of jobs, and of jobs evicted so far."""
@@ -165,14 +165,9 @@ class MemoryStore:
         job = self._jobs.pop(job_id, None)
         if job is None:
             return  # it was removed by ``forget``
-        self._bytes -= _weight(job)
+        self._bytes -= job.size
         ids = self._by_user[job.user_id]
         ids.popleft()  # jobs are dropped in the order of creation, so it is the first of its account
         if not ids:
             del self._by_user[job.user_id]
         self._evicted += 1
-
-
-def _weight(job: Job) -> int:
-    """Return the bytes of a job that depend on what a client sent."""
-    return len(job.config) + len(job.model)

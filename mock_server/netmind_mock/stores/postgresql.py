@@ -23,6 +23,7 @@ _MAX_CONNECTIONS = 8  # of a process, for reading and for writing; PostgreSQL al
 _MAX_IDLE = 4  # connections that stay open when not in use, for reading and for writing
 _IDLE_SECONDS = 1.0  # a connection that was not used for longer is tested before it is used
 
+_HAS_TABLE = sa.select(sa.func.to_regclass(given("name")))
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(given("name"), 0)))
 
 
@@ -33,17 +34,17 @@ class PostgresqlDatabase(Database):
     connections, and readers do not have to wait.
     """
 
-    _errors = (psycopg.Error, sa.exc.SQLAlchemyError)
+    errors = (psycopg.Error, sa.exc.SQLAlchemyError)
 
     def __init__(self, url: sa.URL) -> None:
-        """Connect to the server.
-
-        Raises:
-            InvalidStore: The server cannot be reached, or an option of the URL is not valid.
-        """
+        """Keep the URL of the server, to which sessions connect."""
         self._engines = _engine(url), _engine(url)  # for reading, for writing
         self._failed_at = -math.inf
         super().__init__(url, self._engines[0].dialect)
+
+    def has_table(self, session: Session, name: str) -> bool:
+        """Return whether a table exists."""
+        return session.run(_HAS_TABLE, name=name).fetchone()[0] is not None
 
     def lock(self, session: Session, name: str) -> None:
         """Lock a name until the end of this transaction. Wait for another transaction that has locked it."""
@@ -80,7 +81,8 @@ class PostgresqlDatabase(Database):
             self._failed_at = system_time.monotonic()
             connection.invalidate()
 
-    def _close_idle(self) -> None:
+    def close_idle(self) -> None:
+        """Close the connections that are not in use."""
         for engine in self._engines:
             # Not engine.dispose(): it replaces the pool, and connections in use would never be closed.
             engine.pool.dispose()

@@ -18,8 +18,18 @@ from msgspec.structs import replace
 from netmind_mock.jobs.job import Job, Plan, Stage, Status
 from netmind_mock.stores import Counts, Facts, InvalidStore, Limits
 from netmind_mock.stores.entries import EntryStore
+from netmind_mock.stores.schema import prepare
 from netmind_mock.stores.sqlite import SqliteDatabase
-from netmind_mock.stores.tables import facts, given, inserted, jobs, upserted
+from netmind_mock.stores.tables import (
+    facts,
+    given,
+    inserted,
+    jobs,
+    last_over_limits,
+    oldest_of,
+    size_of,
+    upserted,
+)
 from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
@@ -31,6 +41,7 @@ if TYPE_CHECKING:
 
 _PUTS_BETWEEN_EVICTIONS = 100
 _AMENDMENTS_BETWEEN_EVICTIONS = 100
+_SLACK = 0.05  # the share of the limit on bytes that may be put before all sizes are added up
 _EVICTED = "evicted"  # the kind of the fact that counts evicted jobs; ``forget`` does not remove it
 
 
@@ -40,21 +51,22 @@ def _first_over_limit(column: sa.Column[int], newest_first: Any, condition: Any,
     return newest.limit(1).offset(given(limit)).correlate(None).scalar_subquery()
 
 
-_GET = sa.select(jobs).where(jobs.c.id == given("job_id"))
+_JOB = sa.select(*(column for column in jobs.columns if column is not jobs.c.size))
+_GET = _JOB.where(jobs.c.id == given("job_id"))
 _LOCK = _GET.with_for_update()
 _UPDATE = (
     sa.update(jobs)
     .where(jobs.c.id == given("job_id"))
     .values({name: given(f"new_{name}") for name in ("packed_plan", "deleted_at", "polled_at")})
 )
-_PAGE_OF_ALL = sa.select(jobs).where(jobs.c.put_at > given("last")).order_by(jobs.c.number)
+_PAGE_OF_ALL = _JOB.where(jobs.c.put_at > given("last")).order_by(jobs.c.number)
 _PAGE = _PAGE_OF_ALL.where(jobs.c.user_id == given("account"))
 _FORGET_ALL_JOBS = sa.delete(jobs)
 _FORGET_JOBS = _FORGET_ALL_JOBS.where(jobs.c.user_id == given("account"))
 _ENDS = sa.select(sa.func.min(jobs.c.number), sa.func.max(jobs.c.number))
-_EVICT_MANY = sa.delete(jobs).where(
-    jobs.c.number <= _first_over_limit(jobs.c.number, jobs.c.number.desc(), sa.true(), "max_jobs")
-)
+_SIZE = size_of(jobs)
+_OLDEST = oldest_of(jobs)
+_EVICT = sa.delete(jobs).where(jobs.c.number <= given("number"))
 _EVICT_OLD = sa.delete(jobs).where(jobs.c.put_at <= given("last"))
 _COUNT = sa.select(sa.func.count()).select_from(jobs)
 
@@ -90,23 +102,28 @@ _EVICT_FACTS = (
 
 
 def open_database(url: str) -> Database:
-    """Open the database that a URL names.
+    """Open the database that a URL names. Create missing tables, and migrate those of an earlier version.
 
     Raises:
         InvalidStore: The URL is not valid, or the database cannot be opened.
     """
     try:
-        parsed = sa.make_url(url)
-        if parsed.drivername == "sqlite":
-            return SqliteDatabase(parsed)
-        from netmind_mock.stores.postgresql import PostgresqlDatabase  # noqa: PLC0415 - it imports psycopg
-
-        return PostgresqlDatabase(parsed.set(drivername="postgresql"))
-    except InvalidStore:
-        raise
-    except (sa.exc.ArgumentError, ValueError):
+        database = _database_of(sa.make_url(url))
+    except (sa.exc.ArgumentError, ValueError) as error:
+        if isinstance(error, InvalidStore):
+            raise
         # The URL is not shown, since it may contain a password.
         raise InvalidStore("store: this is not a valid URL; expected one such as sqlite:///jobs.db") from None
+    prepare(database)
+    return database
+
+
+def _database_of(url: sa.URL) -> Database:
+    if url.drivername == "sqlite":
+        return SqliteDatabase(url)
+    from netmind_mock.stores.postgresql import PostgresqlDatabase  # noqa: PLC0415 - it imports psycopg
+
+    return PostgresqlDatabase(url.set(drivername="postgresql"))
 
 
 class SqlStore:
@@ -137,6 +154,7 @@ class SqlStore:
         self._limits = limits
         self._wall = wall
         self._puts = itertools.count()
+        self._put_bytes = 0  # by this process, since it last compared the bytes of all jobs with the limit
         self._amendments = itertools.count(1)
         dialect = database.dialect
         self._insert = inserted(dialect, jobs, without=("number",)).on_conflict_do_nothing()
@@ -144,10 +162,12 @@ class SqlStore:
 
     def put(self, job: Job) -> bool:
         """Store a new job, and return True. Return False if there is a job with its id."""
+        size = job.size
         with self._database.writing() as session:
-            if not session.run(self._insert, **_row_of(job), put_at=self._wall()).rowcount:
+            if not session.run(self._insert, **_row_of(job), put_at=self._wall(), size=size).rowcount:
                 return False
-            if next(self._puts) % _PUTS_BETWEEN_EVICTIONS == 0:
+            self._put_bytes += size
+            if next(self._puts) % _PUTS_BETWEEN_EVICTIONS == 0 or self._is_too_large():
                 self._evict(session)
         return True
 
@@ -249,14 +269,23 @@ class SqlStore:
         """Return the time up to which jobs are evicted. Their rows may still exist, so readers skip them."""
         return self._wall() - self._limits.retain
 
+    def _is_too_large(self) -> bool:
+        """Return whether the bytes of all jobs may exceed the limit by more than is tolerated."""
+        return self._put_bytes > self._limits.max_bytes * _SLACK
+
     def _evict(self, session: Session) -> None:
         """Drop the jobs that exceed the limits, and count them."""
         evicted = session.run(_EVICT_OLD, last=self._last_evicted()).rowcount
         first, last = session.run(_ENDS).fetchone()
         # Counting all jobs is slow, but the lowest and the highest number are found in the index. There
-        # cannot be too many jobs unless these are far enough apart.
-        if first is not None and last - first >= self._limits.max_jobs:
-            evicted += session.run(_EVICT_MANY, max_jobs=self._limits.max_jobs).rowcount
+        # cannot be too many jobs unless these are far enough apart, nor too many bytes unless some were put.
+        if first is not None and (last - first >= self._limits.max_jobs or self._is_too_large()):
+            self._put_bytes = 0
+            count, size = session.run(_SIZE).fetchone()
+            too_many, too_large = count - self._limits.max_jobs, int(size) - self._limits.max_bytes
+            over = last_over_limits(session.run(_OLDEST), too_many, too_large)
+            if over is not None:
+                evicted += session.run(_EVICT, number=min(over, last - 1)).rowcount  # the newest stays
         if evicted:
             total = b"%d" % (_evicted(session) + evicted)
             session.run(self._keep, kind=_EVICTED, user_id="", fact=total, revision=0)

@@ -14,6 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from netmind_mock.stores import InvalidStore, StoreUnavailable
@@ -23,11 +24,10 @@ from netmind_mock.system_time import system_time
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import sqlalchemy as sa
-
 _BUSY_SECONDS = 5  # how long a writer waits for other writers
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.0001, 0.004
 _MAX_IDLE = 4  # connections that stay open when not in use, for reading and for writing
+_HAS_TABLE = sa.text("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name")
 _CHECKED_SECONDS = 0.001  # how long a check of the file is valid: a request uses the store several times
 
 
@@ -38,13 +38,13 @@ class SqliteDatabase(Database):
     is no limit on the connections and no server that may end them. It would add 6 µs, half the time of a get.
     """
 
-    _errors = (sqlite3.Error,)
+    errors = (sqlite3.Error,)
 
     def __init__(self, url: sa.URL) -> None:
-        """Open the file, or create it.
+        """Keep the path of the file, which is created when a session is used.
 
         Raises:
-            InvalidStore: The URL names no file, or the file cannot be opened.
+            InvalidStore: The URL names no file.
         """
         if not url.database or url.database == ":memory:" or url.query:
             raise InvalidStore(
@@ -53,11 +53,10 @@ class SqliteDatabase(Database):
         self._path = os.path.abspath(url.database)  # noqa: PTH100 - does not resolve links
         self._idle: tuple[list[sqlite3.Connection], ...] = ([], [])  # for reading, for writing
         self._write_lock = threading.Lock()
-        self._file: os.stat_result | None = None  # None until the file certainly exists
+        self._file: os.stat_result | None = None  # known from the second session on
         self._log: os.stat_result | None = None  # the write-ahead log, known while a connection is open
         self._checked_at = 0.0
         super().__init__(url, sqlite.dialect(paramstyle="named"))
-        self._file = os.stat(self._path)  # noqa: PTH116 - faster than Path
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
@@ -69,6 +68,10 @@ class SqliteDatabase(Database):
                 yield session
         finally:
             self._write_lock.release()
+
+    def has_table(self, session: Session, name: str) -> bool:
+        """Return whether a table exists."""
+        return session.run(_HAS_TABLE, name=name).fetchone() is not None
 
     def lock(self, session: Session, name: str) -> None:
         """Return without waiting, since no other transaction writes."""
@@ -108,7 +111,8 @@ class SqliteDatabase(Database):
             connection.close()
             self._log = None  # SQLite removes it with the last connection
 
-    def _close_idle(self) -> None:
+    def close_idle(self) -> None:
+        """Close the connections that are not in use."""
         self._log = None
         for idle in self._idle:
             with contextlib.suppress(IndexError):
@@ -124,8 +128,11 @@ class SqliteDatabase(Database):
             StoreUnavailable: It was.
         """
         now = system_time.monotonic()
-        if self._file is None or now - self._checked_at < _CHECKED_SECONDS:
+        if now - self._checked_at < _CHECKED_SECONDS:
             return
+        if self._file is None:
+            with contextlib.suppress(OSError):  # the first session creates it
+                self._file = os.stat(self._path)  # noqa: PTH116 - faster than Path
         for path, known in ((self._path, self._file), (f"{self._path}-wal", self._log)):
             if known is not None and not _is_file(path, known):
                 raise StoreUnavailable(f"{path} was removed or replaced; restart the server")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _COUNTER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -30,8 +30,10 @@ jobs = sa.Table(
     sa.Column("deleted_at", sa.Double),
     sa.Column("polled_at", sa.LargeBinary, nullable=False),
     sa.Column("put_at", sa.Double, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
     sa.Index("netmind_jobs_of_user", "user_id", "number"),
     sa.Index("netmind_jobs_put_at", "put_at"),
+    sa.Index("netmind_jobs_sizes", "number", "size"),  # otherwise their sum would read all jobs
 )
 
 # Facts of accounts. ``user_id`` is empty for a fact of all accounts, and ``fact`` is NULL if it was removed.
@@ -88,12 +90,44 @@ writers = sa.Table(
     sa.Column("acknowledged", sa.BigInteger, nullable=False),
 )
 
-tables = (jobs, facts, entries, dropped_entries, totals, writers)
+# One row: the version of these tables, as ``netmind_mock.stores.schema`` explains.
+schema = sa.Table("netmind_schema", metadata, sa.Column("version", sa.Integer, primary_key=True))
+
+tables = (jobs, facts, entries, dropped_entries, totals, writers, schema)
 
 
 def given(name: str) -> sa.BindParameter[Any]:
     """Return a parameter, whose value is given when the statement is executed."""
     return sa.bindparam(name)
+
+
+def size_of(table: sa.Table) -> Any:
+    """Return a SELECT of the number of rows, and of the sum of their sizes."""
+    return sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(table.c.size), 0)).select_from(table)
+
+
+def oldest_of(table: sa.Table) -> Any:
+    """Return a SELECT of the numbers and sizes of all rows, the oldest first."""
+    return sa.select(table.c.number, table.c.size).order_by(table.c.number)
+
+
+def last_over_limits(rows: Iterable[tuple[int, int]], too_many: int, too_large: int) -> int | None:
+    """Return the number of the last row to be dropped so that the others are within the limits.
+
+    Args:
+        rows: The numbers and sizes of all rows, the oldest first.
+        too_many: How many rows are to be dropped at least.
+        too_large: How many bytes are to be dropped at least.
+
+    Returns:
+        The number; None if no row is to be dropped.
+    """
+    last = None
+    for number, size in rows:
+        if too_many <= 0 and too_large <= 0:
+            break
+        last, too_many, too_large = number, too_many - 1, too_large - size
+    return last
 
 
 def insertion(dialect: str, table: sa.Table) -> Any:

@@ -21,6 +21,11 @@ def job(number, user="u"):
     return Job(f"{number:032x}", user, "m", b"{}", float(number), PLAN)
 
 
+def large(number, size, user="u"):
+    """Return a job whose model and config have this many bytes."""
+    return replace(job(number, user), config=b"x" * (size - 1))
+
+
 @pytest.fixture
 def store(store_url):
     with closing(open_store(store_url)) as store:
@@ -337,3 +342,24 @@ class TestLimits:
             store.put(job(number, f"user {number % 7}"))
         assert store.counts() == (5, 495)
         assert [one.id for one in store.page(None)] == [job(number).id for number in range(495, 500)]
+
+    def test_the_oldest_jobs_beyond_the_limit_on_bytes_are_evicted(self, limited):
+        store, _ = limited(max_bytes=10_000)
+        for number, user in enumerate(["u", "other", "u"]):
+            store.put(large(number, 4_000, user))
+        assert store.counts() == (2, 1)
+        assert [one.id for one in store.page(None)] == [job(1).id, job(2).id]
+
+    def test_the_newest_job_is_stored_however_large_it_is(self, limited):
+        store, _ = limited(max_bytes=10_000)
+        store.put(job(0))
+        store.put(large(1, 50_000))
+        assert ([one.id for one in store.page("u")], store.counts()) == ([job(1).id], (1, 1))
+
+    def test_the_bytes_of_forgotten_jobs_do_not_count(self, limited):
+        store, _ = limited(max_bytes=10_000)
+        store.put(large(0, 9_000))
+        store.forget("u")
+        for number in range(1, 4):
+            store.put(large(number, 3_000))
+        assert store.counts() == (3, 0)
