@@ -14,7 +14,6 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from netmind_contracts.library import describe
 from netmind_mock.api import wire
-from netmind_mock.api.request import MAX_BODY_BYTES
 from netmind_mock.control.current import current_fake, redacted, refusal_of
 from netmind_mock.control.dashboard.routes import WITHOUT_KEY, dashboard, key_page
 from netmind_mock.control.guard import KEY_HEADER, METHODS, check_source, has_key
@@ -37,6 +36,8 @@ _HEADERS: Final = {
     "Referrer-Policy": "same-origin",  # with no-referrer, browsers omit a form's Origin
     "Cache-Control": "no-store",
 }
+MAX_BODY_BYTES: Final = 1024 * 1024  # an account's scenarios, rules and faults take less
+
 _PATHS: Final = {
     name: re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", one.path))
     for name, one in OPERATIONS_BY_NAME.items()

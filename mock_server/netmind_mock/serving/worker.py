@@ -6,7 +6,7 @@ application directly on the event loop. Nothing may block the loop, since all ot
 * A request body is awaited, so any number of clients may be sending one.
 * A response that is sent later (``sync_mode``, latency, a fault) is computed at once. Sending it is awaited.
 * Requests that may take long are handled in threads: result files, lists, the control API and the dashboard,
-  large bodies, and all requests if the store is a database, which may be slow or unavailable.
+  large bodies, and all requests that use a database, which may be slow or unavailable.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 SMALL_BODY_BYTES: Final = 64 * 1024
 
 _LIST: Final = "/v1/generation"
+_IN_MEMORY: Final = (f"{CONTROL}/openapi.json", f"{CONTROL}/pages/static/")  # need neither store nor time
 _MAX_THREADS: Final = 16  # the number of connections to PostgreSQL
 _MAX_SQLITE_THREADS: Final = 4  # only one can write at a time; more threads would slow down the event loop
 _MAX_FILE_THREADS: Final = 16
@@ -136,7 +137,7 @@ class Worker:
         threads = self._threads
         if path.startswith(self._files):
             threads = self._file_threads
-        elif not (self._in_threads or _takes_long(environ, path)):
+        elif path.startswith(_IN_MEMORY) or not (self._in_threads or _takes_long(environ, path)):
             return whole_response(self._app, environ)
         return await self._in_thread(threads, functools.partial(whole_response, self._app, environ))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import threading
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -14,14 +16,18 @@ from netmind_mock.stores.tables import given
 from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.pool import PoolProxiedConnection
 
 _BUSY_SECONDS = 5  # how long a transaction waits for another one
 _CONNECT_SECONDS = 5
-_RESPONSE_SECONDS = 20.0  # how long to wait for the server; it cancels statements some seconds earlier
+_RESPONSE_SECONDS = 15.0  # how long to wait for the server; it cancels statements some seconds earlier
 _MAX_CONNECTIONS = 8  # of a process, for reading and for writing; PostgreSQL allows 100 in total by default
 _MAX_IDLE = 4  # connections that stay open when not in use, for reading and for writing
 _IDLE_SECONDS = 1.0  # a connection that was not used for longer is tested before it is used
+
+_TIMEOUT = "timeout expired"  # the end of the driver's messages about a server that does not respond
 
 _HAS_TABLE = sa.select(sa.func.to_regclass(given("name")))
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(given("name"), 0)))
@@ -32,6 +38,9 @@ class PostgresqlDatabase(Database):
 
     Reading and writing have separate pools. So transactions that wait for each other cannot occupy all
     connections, and readers do not have to wait.
+
+    After a timeout, one session at a time finds out whether the server responds again. The others fail at
+    once: otherwise each would wait for the timeout, and occupy a thread of the fake.
     """
 
     errors = (psycopg.Error, sa.exc.SQLAlchemyError)
@@ -40,7 +49,30 @@ class PostgresqlDatabase(Database):
         """Keep the URL of the server, to which sessions connect."""
         self._engines = _engine(url), _engine(url)  # for reading, for writing
         self._failed_at = -math.inf
+        self._is_silent = False  # whether the last session ended with a timeout
+        self._trying = threading.Lock()  # held by the session that tries it again
         super().__init__(url, self._engines[0].dialect)
+
+    @contextlib.contextmanager
+    def _session(self, *, writes: bool) -> Iterator[Session]:
+        """Return a session, as the base class does.
+
+        Raises:
+            StoreUnavailable: As in the base class; or another session waits for a server that is silent.
+        """
+        tries = self._is_silent
+        if tries and not self._trying.acquire(blocking=False):
+            raise StoreUnavailable("the server does not respond")
+        try:
+            with super()._session(writes=writes) as session:
+                yield session
+            self._is_silent = False
+        except StoreUnavailable as error:
+            self._is_silent = str(error).endswith(_TIMEOUT)
+            raise
+        finally:
+            if tries:
+                self._trying.release()
 
     def has_table(self, session: Session, name: str) -> bool:
         """Return whether a table exists."""
@@ -99,7 +131,7 @@ def _engine(url: sa.URL) -> sa.Engine:
         pool_reset_on_return=None,  # Database rolls back itself
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
-            "options": f"-c lock_timeout={_BUSY_SECONDS}s -c statement_timeout={3 * _BUSY_SECONDS}s",
+            "options": f"-c lock_timeout={_BUSY_SECONDS}s -c statement_timeout={2 * _BUSY_SECONDS}s",
             "tcp_user_timeout": _CONNECT_SECONDS * 1000,
         },
     )

@@ -88,9 +88,9 @@ class TestGuard:
         assert api.open(path, method=method, data="{}", headers={"Content-Type": kind}).status_code == 415
 
     def test_a_body_over_the_limit_is_refused(self, api):
-        body = b'{"reason": "' + b"x" * 11_000_000 + b'"}'
+        body = b'{"reason": "' + b"x" * 1_100_000 + b'"}'
         refused = api.post("/__mock/next-job", data=body, content_type="application/json")
-        wanted = "expected a body of at most 10485760 bytes"
+        wanted = "expected a body of at most 1048576 bytes"
         assert (refused.status_code, refused.json["message"]) == (413, wanted)
 
     @pytest.mark.parametrize(("method", "path"), ROUTES)

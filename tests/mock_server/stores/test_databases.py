@@ -4,8 +4,9 @@ import sqlite3
 import sys
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -371,25 +372,52 @@ def test_a_locked_table_is_waited_for_and_then_reported(postgresql, monkeypatch)
         assert store.get(job(1).id) is None
 
 
-@pytest.mark.parametrize("call", ["get", "put"])
-def test_a_server_that_does_not_respond_is_a_timeout_and_may_recover(postgresql, monkeypatch, call):
-    monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
+@pytest.fixture
+def silence(postgresql):
+    """Return a context manager in which the server does not respond."""
     folder = Path(parse_qs(urlsplit(postgresql).query)["host"][0])
     main = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
-    with closing(open_store(postgresql)) as store:
-        store.put(job(1))
-        assert store.get(job(1).id) == job(1)
+
+    @contextmanager
+    def silence():
         processes = [main, *main.children()]
         for process in processes:
             process.suspend()
         try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+    return silence
+
+
+@pytest.mark.parametrize("call", ["get", "put"])
+def test_a_server_that_does_not_respond_is_a_timeout_and_may_recover(postgresql, monkeypatch, silence, call):
+    monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
+    with closing(open_store(postgresql)) as store:
+        store.put(job(1))
+        assert store.get(job(1).id) == job(1)
+        with silence():
             started = time.monotonic()
             with pytest.raises(StoreUnavailable, match="wait timeout"):
                 store.get(job(1).id) if call == "get" else store.put(job(2))
             assert 0.3 <= time.monotonic() - started < 3
-        finally:
-            for process in processes:
-                process.resume()
+        assert store.get(job(1).id) == job(1)
+
+
+def test_while_a_server_does_not_respond_one_session_waits_and_the_others_fail_at_once(
+    postgresql, monkeypatch, silence
+):
+    monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
+    with closing(open_store(postgresql)) as store, ThreadPoolExecutor(8) as threads:
+        store.put(job(1))
+        with silence():
+            with pytest.raises(StoreUnavailable, match="timeout"):
+                store.get(job(1).id)
+            errors = [one.exception() for one in [threads.submit(store.get, job(1).id) for _ in range(8)]]
+        messages = Counter(str(error) for error in errors)
+        assert messages["the server does not respond"] == 7
         assert store.get(job(1).id) == job(1)
 
 
