@@ -3,16 +3,22 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-deps
+# Only files whose hashes are listed are installed. Source distributions are refused, since no hash covers the tools that build
+# them. `make install ONLY_WHEELS=` accepts them, on a platform for which a package has no wheel.
+ONLY_WHEELS = --only-binary :all:
+LOCKED = $(PIP) --require-hashes $(ONLY_WHEELS)
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock"
 STAMP := .venv/.installed
 DEMO_STAMP := .venv/.installed-for-demo
 # Two workers per processor, since many tests wait for processes. The long tests are spread over the workers.
 WORKERS = -n $$(($$(getconf _NPROCESSORS_ONLN) * 2)) --dist worksteal
 # pip's output as one line per package, so that there is progress to see
-PROGRESS := sed -nu 's/^Collecting \([^ ;(]*\).*/  \1/p; /^ERROR/p'
+PROGRESS := sed -nu 's/^Collecting \([^ ;(]*\).*/  \1/p; /^ERROR/,$$p'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test quick check bench bench-peers soak compare-clients contract docs-tables mutants clean lock
+.PHONY: help install demo serve test quick check bench bench-peers soak compare-clients contract docs-tables mutants clean lock audit
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,20 +27,22 @@ install: $(STAMP) ## create .venv with everything the tests need, and install th
 
 $(STAMP): pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "Installing the test dependencies (1 to 2 minutes):"
-	@$(PIP) -e '.[all,media]' --group dev 2>&1 | $(PROGRESS)
+	@$(LOCKED) -r constraints.txt 2>&1 | $(PROGRESS)
+	@$(PIP) --quiet --no-build-isolation -e .
 	@if [ -e .git ]; then $(BIN)/pre-commit install || echo "The pre-commit hook was not installed."; fi
 	@touch $@ $(DEMO_STAMP)
 
-$(DEMO_STAMP): pyproject.toml constraints.txt | .venv/bin/pip
+$(DEMO_STAMP): pyproject.toml constraints-build.txt constraints-server.txt | .venv/bin/pip
 	@echo "Installing the fake server and the client:"
-	@$(PIP) -e '.[mock]' 2>&1 | $(PROGRESS)
+	@$(LOCKED) -r constraints-build.txt -r constraints-server.txt 2>&1 | $(PROGRESS)
+	@$(PIP) --quiet --no-build-isolation -e .
 	@touch $@
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netmind-testkit needs Python 3.11 or newer; try: make PYTHON=python3.12 install")'
 	@echo "Creating .venv"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(LOCKED) --quiet -r constraints-build.txt
 
 demo: $(DEMO_STAMP) ## create the generation of the vendor documentation on the fake, and save its picture
 	@$(BIN)/python examples/demo.py
@@ -87,9 +95,14 @@ docs-tables: $(STAMP) ## write the generated tables of the docs
 mutants: $(STAMP) ## check deliberately broken fakes, and print which are detected
 	@PYTHONPATH=tests $(BIN)/python -m mutants
 
-lock: $(STAMP) ## pin the versions that `make install` installs
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/python -m uv pip compile --quiet --universal --no-header --no-annotate --all-extras --group dev --python-version 3.11 -o constraints.txt pyproject.toml
+lock: $(STAMP) ## pin versions and hashes of what `make install` and the image install (ARGS=--upgrade takes newer versions)
+	@$(LOCK) $(ARGS) --all-extras --group dev -o constraints.txt pyproject.toml
+	@$(LOCK) -c constraints.txt --extra mock --extra postgresql -o constraints-server.txt pyproject.toml
+	@$(LOCK) -c constraints.txt --group build -o constraints-build.txt
+
+# It asks PyPI for advisories. Where only a mirror without advisories can be reached, it fails; so .ci/run does not run it.
+audit: $(STAMP) ## look for known vulnerabilities in the versions that constraints.txt pins
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r constraints.txt $(ARGS)
 
 clean: ## remove what these commands created
 	rm -rf .venv .venv-peers .peers-npm .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .coverage .coverage.* build dist demo-output
