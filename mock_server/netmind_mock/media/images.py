@@ -39,13 +39,18 @@ def render_image(output: Output, words: Caption) -> bytes:
     return file.getvalue()
 
 
-def draw(width: int, height: int, words: Caption, *, note: str = "") -> Image.Image:
-    """Return the image. ``note`` is added to the line at the bottom."""
+def draw(width: int, height: int, words: Caption) -> Image.Image:
+    """Return the image."""
+    return with_foot(draw_without_foot(width, height, words), words)
+
+
+def draw_without_foot(width: int, height: int, words: Caption) -> Image.Image:
+    """Return the image without the line at the bottom, which differs between the frames of a video."""
     image = _background(width, height, words.digest)
     pen = ImageDraw.Draw(image)
-    margin = max(min(width, height) // 16, 2)
+    margin, small = _margin_and_font(image)
     room = width - 2 * margin
-    big, small = _font(max(min(width, height) // 12, 8)), _font(max(min(width, height) // 28, 8))
+    big = _font(max(min(width, height) // 12, 8))
     lines = _wrap(printable(words.prompt), big, room)
     line_height = round(big.size * 1.3)
     visible = lines[: max((height - 4 * margin) // line_height, 1)]
@@ -55,10 +60,25 @@ def draw(width: int, height: int, words: Caption, *, note: str = "") -> Image.Im
     pen.text((margin, margin), _wrap(printable(words.model), small, room)[0], font=small, fill=_PALE_INK)
     for number, line in enumerate(visible):
         pen.text((margin, top + number * line_height), line, font=big, fill=_INK)
-    size = f"{width} x {height}"
-    foot = f"{words.job_id[:8]} - {words.number} of {words.of} - {size} - by netmind-mock, not by AI {note}"
-    pen.text((margin, height - margin - small.size), _wrap(foot, small, room)[0], font=small, fill=_PALE_INK)
     return image
+
+
+def with_foot(image: Image.Image, words: Caption, *, note: str = "") -> Image.Image:
+    """Return a copy of the image with the line at the bottom, to which ``note`` is added."""
+    image = image.copy()
+    margin, small = _margin_and_font(image)
+    size = f"{image.width} x {image.height}"
+    foot = f"{words.job_id[:8]} - {words.number} of {words.of} - {size} - by netmind-mock, not by AI {note}"
+    line = _wrap(foot, small, image.width - 2 * margin)[0]
+    place = margin, image.height - margin - small.size
+    ImageDraw.Draw(image).text(place, line, font=small, fill=_PALE_INK)
+    return image
+
+
+def _margin_and_font(image: Image.Image) -> tuple[int, ImageFont.FreeTypeFont]:
+    """Return the margin in pixels and the font of the small lines."""
+    side = min(image.size)
+    return max(side // 16, 2), _font(max(side // 28, 8))
 
 
 def printable(text: str) -> str:

@@ -8,13 +8,14 @@ from fractions import Fraction
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
-from netmind_mock.media.images import draw
+from netmind_mock.media.images import draw_without_foot, with_foot
 
 if TYPE_CHECKING:
     from netmind_mock.jobs.job import Output
     from netmind_mock.media import Caption
 
 FRAMES_PER_SECOND = 4
+MAX_FRAMES = 120  # a longer video has fewer frames per second, so that it takes no longer to render
 _SHIPPED = "sample.mp4"
 
 
@@ -41,15 +42,15 @@ def encode(output: Output, words: Caption) -> bytes:
         file, "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+use_metadata_tags"}
     ) as video:
         video.metadata["comment"] = str(words)
-        stream = video.add_stream(
-            "libx264", rate=FRAMES_PER_SECOND, options={"threads": "1", "preset": "veryfast"}
-        )
+        frames = max(min(round(output.duration * FRAMES_PER_SECOND), MAX_FRAMES), 1)
+        each = max(Fraction(1, FRAMES_PER_SECOND), Fraction(output.duration).limit_denominator(1000) / frames)
+        stream = video.add_stream("libx264", rate=1 / each, options={"threads": "1", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = output.width, output.height, "yuv420p"
-        stream.time_base = Fraction(1, FRAMES_PER_SECOND)
-        for number in range(max(round(output.duration * FRAMES_PER_SECOND), 1)):
-            second = number / FRAMES_PER_SECOND
-            picture = draw(output.width, output.height, words, note=f"{second:5.2f} s")
-            video.mux(stream.encode(av.VideoFrame.from_image(picture)))  # type: ignore[no-untyped-call]
+        stream.time_base = each
+        picture = draw_without_foot(output.width, output.height, words)
+        for number in range(frames):
+            frame = with_foot(picture, words, note=f"{float(number * each):5.2f} s")
+            video.mux(stream.encode(av.VideoFrame.from_image(frame)))  # type: ignore[no-untyped-call]
         video.mux(stream.encode())
     return file.getvalue()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from netmind_mock.jobs.job import Job, MediaKind, Output, Plan, Stage, Status
 from netmind_mock.media import caption, render, video
@@ -148,6 +148,18 @@ class TestVideos:
 
     def test_have_the_requested_duration_with_pyav(self):
         assert self.opened(render(VIDEO, 0)) == (3.0, str(caption(VIDEO, 0)), 640, 360, 12)
+
+    @pytest.mark.parametrize(("duration", "frames"), [(0.1, 1), (30.0, 120), (31.5, 120), (600.0, 120)])
+    def test_have_a_limited_number_of_frames_however_long_they_are(self, duration, frames):
+        content = render(job(Output(MediaKind.VIDEO, "mp4", 64, 36, duration)), 0)
+        shown = self.opened(content)
+        assert (shown[0], shown[-1]) == (max(duration, 0.25), frames)
+
+    def test_show_the_running_time(self):
+        with av.open(io.BytesIO(render(VIDEO, 0))) as opened:
+            first, *_, last = (frame.to_image() for frame in opened.decode(video=0))
+        foot = 0, 300, 640, 360
+        assert ImageChops.difference(first.crop(foot), last.crop(foot)).convert("L").getextrema()[1] > 60
 
     def test_are_the_same_for_the_same_job(self):
         assert render(VIDEO, 0) == render(VIDEO, 0)
