@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
+
+from netmind_mock.serving.wire_faults import CONNECTION
 
 WITHIN = 10.0
 ONE = "/v1/generation"
+CONNECTED = SimpleNamespace(joining=SimpleNamespace(join=lambda: None, flush=lambda: None))
 
 
 def scope(method="GET", path=ONE, headers=(), query=b""):
@@ -12,7 +16,7 @@ def scope(method="GET", path=ONE, headers=(), query=b""):
     return {
         "type": "http", "http_version": "1.1", "method": method, "raw_path": path.encode("latin-1"), "query_string": query,
         "scheme": "http", "server": ("127.0.0.1", 8000), "client": ("127.0.0.1", 50_000),
-        "headers": [*sent.items(), *headers],
+        "headers": [*sent.items(), *headers], "extensions": {CONNECTION: CONNECTED},
     }  # fmt: skip
 
 

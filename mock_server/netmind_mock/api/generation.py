@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from flask import Blueprint, request
+from flask import Blueprint, Response, request
 from msgspec.structs import replace
 
 from netmind_mock.api import wire
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from netmind_mock.jobs.plan import CreateRequest
     from netmind_mock.jobs.profile import Profile
 
-    View = Callable[[RequestContext, str], tuple[dict[str, Any], int]]
+    View = Callable[[RequestContext, str], tuple[dict[str, Any] | msgspec.Raw, int]]
 
 _log = logging.getLogger("netmind_mock")
 PATHS: Final = {
@@ -50,8 +50,14 @@ def generation_routes(views: Mapping[str, View]) -> Blueprint:
     return routes
 
 
-def _of_request(view: View) -> Callable[..., tuple[dict[str, Any], int]]:
-    return lambda generation_id="": view(request.environ[KEY], generation_id)
+def _of_request(view: View) -> Callable[..., tuple[dict[str, Any] | Response, int]]:
+    def respond(generation_id: str = "") -> tuple[dict[str, Any] | Response, int]:
+        body, status = view(request.environ[KEY], generation_id)
+        if isinstance(body, msgspec.Raw):
+            return Response(bytes(body), content_type="application/json"), status
+        return body, status
+
+    return respond
 
 
 def generation_views(fake: Fake) -> Mapping[str, View]:
@@ -61,7 +67,7 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
     may raise ``RefusedRequest`` and ``StoreUnavailable``.
     """
     profile, store = fake.profile, fake.store
-    cache = _ListCache(profile)
+    cache = _JsonCache(profile)
     ok = profile.success_status
 
     def create(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
@@ -85,12 +91,12 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
             job = store.get(job.id) or job
             if has_ended(job, now):
                 fake.after_end(job.user_id, now)
-        return wire.generation(job, now, profile, origin(fake, context)), ok
+        return cache.document(job, now, origin(fake, context)), ok
 
     def list_(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
         now = context.now
         base = origin(fake, context)
-        generations = cache.documents(store.page(account_of(fake, context)), now, base)
+        generations = cache.listed(store.page(account_of(fake, context)), now, base)
         if profile.list_order == "newest_first":
             generations.reverse()
         return wire.generation_list(generations), ok
@@ -107,7 +113,7 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
     return {"create": create, "get": get, "list": list_, "delete": delete}
 
 
-class _ListCache:
+class _JsonCache:
     """A cache of the JSON of jobs that no longer change.
 
     A list of ten thousand jobs consists mostly of these, and is requested again and again. An entry is valid
@@ -121,7 +127,7 @@ class _ListCache:
         self._entries: dict[str, tuple[Job, float, str, msgspec.Raw]] = {}
         self._bytes = 0
 
-    def documents(self, jobs: Iterable[Job], now: float, base: str) -> list[Any]:
+    def listed(self, jobs: Iterable[Job], now: float, base: str) -> list[Any]:
         """Return the documents, or their JSON, of the jobs that a list shows, in the order of ``jobs``."""
         entries, documents = self._entries, []
         for job in jobs:
@@ -129,16 +135,17 @@ class _ListCache:
             if entry is not None and entry[0] is job and entry[1] <= now and entry[2] == base:
                 documents.append(entry[3])
             elif _listed(self._profile, job, now):
-                documents.append(self._document(job, now, base))
+                documents.append(self.document(job, now, base, behind=job.plan.list_behind))
         return documents
 
-    def _document(self, job: Job, now: float, base: str) -> Any:
-        since = settles_at(job) + job.plan.list_behind
+    def document(self, job: Job, now: float, base: str, *, behind: float = 0.0) -> Any:
+        """Return the document of a job, or its JSON, as it was ``behind`` seconds ago."""
         entry = self._entries.get(job.id)
         # A store in a database returns a new object each time, which is compared by its value.
-        if entry is not None and entry[0] == job and since <= now and entry[2] == base:
+        if entry is not None and entry[0] == job and entry[1] <= now and entry[2] == base:
             return entry[3]
-        document = wire.generation(job, now - job.plan.list_behind, self._profile, base)
+        document = wire.generation(job, now - behind, self._profile, base)
+        since = settles_at(job) + job.plan.list_behind
         if now < since:
             return document
         encoded = msgspec.json.encode(document)

@@ -10,14 +10,12 @@ from email.utils import formatdate
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
-from netmind_mock.api import wire
-from netmind_mock.api.request import RequestContext, read_body, whole_response
-from netmind_mock.caching import cache_short
+from netmind_mock.api.request import HEADERS, RequestContext, header_facts, read_body, whole_response
 from netmind_mock.clock import SimulatedClock
 from netmind_mock.errors import HINT, RefusedRequest, hint_line, phrase_of
 from netmind_mock.jobs import ids
 from netmind_mock.journal.entries import RawEntry, lines_of
-from netmind_mock.journal.redaction import MAX_BODY_BYTES, header_lines, secrets_of, stored_body
+from netmind_mock.journal.redaction import MAX_BODY_BYTES, secrets_of, stored_body
 from netmind_mock.simulation.accounts import AppliedFault
 from netmind_mock.simulation.faults import Delivery, fault_of
 from netmind_mock.simulation.faults import fault as new_fault
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from netmind_mock.api.request import Application, Hold, WholeResponse
+    from netmind_mock.api.request import Application, HeaderFacts, Hold, WholeResponse
     from netmind_mock.clock import Clock
     from netmind_mock.fake import Fake
     from netmind_mock.simulation.faults import Fault
@@ -85,7 +83,8 @@ class Middleware:
         began = system_time.monotonic()
         context = RequestContext.of(environ)
         context.operation, context.job_id = self._operation(environ["REQUEST_METHOD"], path)
-        context.user_id = _user_id(_token(environ.get("HTTP_AUTHORIZATION")))
+        facts: HeaderFacts = environ.get(HEADERS) or header_facts(environ)
+        context.user_id = facts.user_id
         application, applied = self._application, None
         try:
             applied = self._admit(context)
@@ -108,7 +107,7 @@ class Middleware:
                 delivery = delivery._replace(headers=[*delivery.headers, hint])
             status = f"{delivery.status} {phrase_of(delivery.status)}"
         delivery.headers.append(_date(int(context.now)))
-        self._record(context, fault, delivery, began, reached=reached)
+        self._record(context, facts, fault, delivery, began, reached=reached)
         if context.hold is not None and context.hold.done_at is not None and delivery.is_plain:
             context.renew = partial(self._renewed, context, context.hold)
         return _sent(status, delivery, context, start_response)
@@ -202,14 +201,20 @@ class Middleware:
         return status, headers, body
 
     def _record(
-        self, context: RequestContext, fault: Fault | None, delivery: Delivery, began: float, *, reached: bool
+        self,
+        context: RequestContext,
+        facts: HeaderFacts,
+        fault: Fault | None,
+        delivery: Delivery,
+        began: float,
+        *,
+        reached: bool,
     ) -> None:
         """Add the request and its response to the journal and the log."""
         environ = context.environ
         query = environ.get("QUERY_STRING")
         path = environ["PATH_INFO"]
-        headers = header_lines(environ)
-        secrets = secrets_of(environ, headers)
+        secrets = secrets_of(environ, facts.secrets)
         context.raw = raw = RawEntry(
             context.user_id,
             context.now,
@@ -217,7 +222,7 @@ class Middleware:
             context.operation,
             environ["REQUEST_METHOD"],
             f"{path}?{query}" if query else path,
-            headers,
+            facts.lines,
             secrets,
             stored_body(_sent_body(context), secrets),
             delivery.status,
@@ -248,20 +253,6 @@ def _sent_body(context: RequestContext) -> bytes:
         except RefusedRequest:
             pass
     return context.body or b""
-
-
-@cache_short(1024)  # a client sends the same header with every request
-def _token(header: str | None) -> str:
-    """Return the API key in an Authorization header; empty if there is no valid one."""
-    try:
-        return wire.read_token(header)
-    except RefusedRequest:
-        return ""
-
-
-@cache_short(1024)
-def _user_id(token: str) -> str | None:
-    return ids.user_id_of(token) if token else None
 
 
 def _sent(

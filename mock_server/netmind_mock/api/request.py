@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from netmind_mock.api import wire
-from netmind_mock.errors import BadToken, BodyTooLarge
+from netmind_mock.caching import cache_short
+from netmind_mock.errors import BadToken, BodyTooLarge, RefusedRequest
 from netmind_mock.jobs import ids
+from netmind_mock.journal.redaction import header_lines, header_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,7 +27,22 @@ if TYPE_CHECKING:
     WholeResponse = tuple[str, Headers, bytes]  # the status line, the headers and the body
 
 KEY: Final = "netmind_mock.request"
+HEADERS: Final = "netmind_mock.headers"
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+
+
+class HeaderFacts(NamedTuple):
+    """What the headers of a request say. A client sends the same headers with many requests.
+
+    Attributes:
+        user_id: The account; None without a valid API key.
+        lines: The headers as the journal stores them.
+        secrets: The secrets in them, separated by spaces.
+    """
+
+    user_id: str | None
+    lines: str
+    secrets: str
 
 
 class Hold(NamedTuple):
@@ -114,6 +131,21 @@ class RequestContext:
             self.hold = Hold(clock, -math.inf if self.hold is None else self.hold.earliest, moment, done_at)
         else:
             clock.wait_until(moment)
+
+
+def header_facts(environ: WSGIEnvironment) -> HeaderFacts:
+    """Return what the headers of a request say."""
+    lines = header_lines(environ)
+    return HeaderFacts(_user_id(environ.get("HTTP_AUTHORIZATION")), lines, header_secrets(environ, lines))
+
+
+@cache_short(1024)
+def _user_id(authorization: str | None) -> str | None:
+    """Return the account of an Authorization header; None if it has no valid API key."""
+    try:
+        return ids.user_id_of(wire.read_token(authorization))
+    except RefusedRequest:
+        return None
 
 
 def account_of(fake: Fake, context: RequestContext) -> str:

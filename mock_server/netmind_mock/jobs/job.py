@@ -143,8 +143,10 @@ class Job(Struct, frozen=True, gc=False):
 
 def prompt_of(config: Mapping[str, Any]) -> str:
     """Return the prompt of a config, or its text to be spoken; empty if there is neither."""
-    texts = (config.get(name) for name in ("prompt", "text"))
-    return next((text for text in texts if isinstance(text, str)), "")
+    for name in ("prompt", "text"):
+        if isinstance(text := config.get(name), str):
+            return text
+    return ""
 
 
 def status_at(job: Job, now: float) -> Stage:

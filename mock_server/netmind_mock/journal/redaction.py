@@ -93,23 +93,38 @@ def header_lines(environ: WSGIEnvironment) -> str:
     return "\n".join(lines)[:_MAX_HEADER_CHARACTERS]
 
 
-def secrets_of(environ: WSGIEnvironment, headers: str | None = None) -> str:
+def header_secrets(environ: WSGIEnvironment, lines: str) -> str:
+    """Return the secrets in the headers of a request, separated by spaces.
+
+    Args:
+        environ: The request.
+        lines: Its ``header_lines``.
+    """
+    authorization, others = _words(environ.get("HTTP_AUTHORIZATION")), _others(lines)
+    return _joined([authorization, others]) if others else authorization
+
+
+def secrets_of(environ: WSGIEnvironment, in_headers: str | None = None) -> str:
     """Return the secrets of a request, separated by spaces.
 
     Args:
         environ: The request.
-        headers: Its ``header_lines``; None to get them from ``environ``.
+        in_headers: Its ``header_secrets``; None to get them from ``environ``.
     """
-    authorization = _words(environ.get("HTTP_AUTHORIZATION"))
-    others = _others(header_lines(environ) if headers is None else headers)
+    if in_headers is None:
+        in_headers = header_secrets(environ, header_lines(environ))
     query = environ.get("QUERY_STRING")
-    if not others and not query:
-        return authorization
-    named = _in_pairs(query or "")
-    if query and "=" not in query:
+    if not query:
+        return in_headers
+    named = _in_pairs(query)
+    if "=" not in query:
         named.append(unquote_plus(query)[:_MAX_CHARACTERS])
-    every = " ".join([authorization, others, *named]).split()
-    return " ".join(list(dict.fromkeys(every))[:_MAX_SECRETS])
+    return _joined([in_headers, *named])
+
+
+def _joined(secrets: list[str]) -> str:
+    words = " ".join(secrets).split()
+    return " ".join(list(dict.fromkeys(words))[:_MAX_SECRETS])
 
 
 def _in_pairs(text: str) -> list[str]:

@@ -38,6 +38,39 @@ _HEAD_TOO_LARGE: Final = (
 _BODY_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
+class _Joining:
+    """A transport that joins writes: a head and its body need one system call and one packet, not two."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._parts: list[bytes] | None = None  # None while writes are passed on at once
+
+    def join(self) -> None:
+        """Collect writes until ``flush``."""
+        self._parts = []
+
+    def flush(self) -> None:
+        """Write what was collected."""
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+        self._parts = None
+
+    def write(self, data: bytes) -> None:
+        """Write, or collect."""
+        if self._parts is None:
+            self._transport.write(data)
+        else:
+            self._parts.append(data)
+
+    def close(self) -> None:
+        """Close the connection after what was collected."""
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Connection(HttpToolsProtocol):
     """A client's connection: uvicorn's protocol, with limits on requests and with wire faults."""
 
@@ -46,6 +79,11 @@ class Connection(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None  # of a head or body that is not complete
     _in_head = True
     _hangs = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start, with a transport that can join writes."""
+        self.joining = _Joining(transport)
+        super().connection_made(self.joining)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser. Refuse a head that is too large, and a request that stops arriving."""
@@ -111,6 +149,17 @@ class Connection(HttpToolsProtocol):
         sock = self.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
+
+
+async def send_whole(head: Message, body: bytes, scope: Scope, send: Send) -> None:
+    """Send a response at once."""
+    connection: Connection = scope["extensions"][CONNECTION]
+    connection.joining.join()
+    try:
+        await send(head)
+        await send({"type": "http.response.body", "body": body})
+    finally:
+        connection.joining.flush()
 
 
 async def deliver(delivery: Delivery, head: Message, scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,11 +18,12 @@ import io
 import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from netmind_mock.api.middleware import CONTROL
-from netmind_mock.api.request import KEY, RequestContext, whole_response
+from netmind_mock.api.request import HEADERS, KEY, RequestContext, header_facts, whole_response
 from netmind_mock.caching import cache_short
 from netmind_mock.control.dashboard.views import FILES
 from netmind_mock.fake import fake_of
@@ -109,8 +110,7 @@ class Worker:
             "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
         }
         if context.delivery is None:
-            await send(head)
-            await send({"type": "http.response.body", "body": body})
+            await wire_faults.send_whole(head, body, scope, send)
         else:
             await wire_faults.deliver(context.delivery, head, scope, receive, send)
 
@@ -187,12 +187,7 @@ _BASE_ENVIRON: Final[dict[str, Any]] = {
 
 def environ_of(scope: Scope) -> dict[str, Any]:
     """Return the WSGI environ of an ASGI request, with an empty body."""
-    environ = _BASE_ENVIRON.copy()
-    for name, value in scope["headers"]:
-        if b"_" in name:  # WSGI could not distinguish it from the name with hyphens, such as X-Mock-Key
-            continue
-        key, text = _key(name), value.decode("latin-1")
-        environ[key] = f"{environ[key]},{text}" if environ.get(key) else text
+    environ = _environ_of_headers(tuple(scope["headers"])).copy()
     raw_path: bytes = scope["raw_path"]
     path = unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path
     environ["REQUEST_METHOD"] = scope["method"]
@@ -203,6 +198,19 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     environ["SERVER_PORT"] = str(port)
     environ["REMOTE_ADDR"] = scope["client"][0] if scope["client"] else ""
     environ["wsgi.url_scheme"] = scope["scheme"]
+    return environ
+
+
+@lru_cache(128)  # a client sends the same headers with many requests; a head has 64 KiB at most
+def _environ_of_headers(headers: tuple[tuple[bytes, bytes], ...]) -> dict[str, Any]:
+    """Return the part of an environ that depends on the headers only. Do not change it."""
+    environ = _BASE_ENVIRON.copy()
+    for name, value in headers:
+        if b"_" in name:  # WSGI could not distinguish it from the name with hyphens, such as X-Mock-Key
+            continue
+        key, text = _key(name), value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if environ.get(key) else text
+    environ[HEADERS] = header_facts(environ)
     return environ
 
 

@@ -12,7 +12,6 @@ from netmind_mock.api.request import Hold
 from netmind_mock.clock import Listeners
 from netmind_mock.fake import fake_of
 from netmind_mock.serving.held import Held
-from netmind_mock.serving.wire_faults import CONNECTION
 from netmind_mock.serving.worker import Worker
 from netmind_mock.stores import open_store
 
@@ -226,7 +225,6 @@ def test_a_delay_is_in_real_time(clock):
     async def run():
         loop = asyncio.get_running_loop()
         began, client = loop.time(), post(Worker(app))
-        client.scope["extensions"] = {CONNECTION: None}
         await client()
         return loop.time() - began
 

@@ -60,6 +60,12 @@ def received(connection):
     return content, "closed"
 
 
+def test_the_head_and_the_body_of_a_response_arrive_in_one_packet(connect):
+    opened = connect(GET % b"key-of-this-test")
+    assert opened.recv(65_536).endswith(b'{"generation_list":[]}')
+
+
+
 def body_of(content):
     return content.partition(b"\r\n\r\n")[2]
 
