@@ -6,7 +6,8 @@ application directly on the event loop. Nothing may block the loop, since all ot
 * A request body is awaited, so any number of clients may be sending one.
 * A response that is sent later (``sync_mode``, latency, a fault) is computed at once. Sending it is awaited.
 * Requests that may take long are handled in threads: result files, lists, the control API and the dashboard,
-  large bodies, and all requests that use a database, which may be slow or unavailable.
+  large bodies, and all requests that write to a database or have to wait for it. A get is tried on the
+  event loop first, since SQLite reads a job in microseconds.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from netmind_mock.fake import fake_of
 from netmind_mock.serving import wire_faults
 from netmind_mock.serving.bodies import RESPONSE, Bodies, Disconnected, TooManyBodies
 from netmind_mock.serving.held import Held
-from netmind_mock.stores import MEMORY, StoreUnavailable
+from netmind_mock.stores import MEMORY, StoreUnavailable, WouldWait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,7 @@ class Worker:
         fake = fake_of(app)
         self._app = app
         self._journal = fake.journal
+        self._store = fake.store
         self._in_threads = fake.store.name != MEMORY
         self._files = fake.profile.url_path.partition("{")[0], FILES
         self._bodies = Bodies()
@@ -86,8 +88,8 @@ class Worker:
             if environ["REQUEST_METHOD"] == "POST":
                 body = await self._bodies.receive(environ["CONTENT_LENGTH"], receive)
                 environ["wsgi.input"] = io.BytesIO(body)
-            environ[KEY] = context = RequestContext(sends_later=True)
             status, headers, body = await self._response(environ)
+            context = environ[KEY]
             if context.hold is not None:
                 await self._wait(context, context.hold, receive)
                 if context.renew is not None:
@@ -133,12 +135,19 @@ class Worker:
             gone.cancel()
 
     async def _response(self, environ: dict[str, Any]) -> WholeResponse:
+        environ[KEY] = RequestContext(sends_later=True)
         path = environ["PATH_INFO"]
         threads = self._threads
         if path.startswith(self._files):
             threads = self._file_threads
-        elif path.startswith(_IN_MEMORY) or not (self._in_threads or _takes_long(environ, path)):
+        elif path.startswith(_IN_MEMORY):
             return whole_response(self._app, environ)
+        elif (environ["REQUEST_METHOD"] == "GET" or not self._in_threads) and not _takes_long(environ, path):
+            try:
+                with self._store.at_once():
+                    return whole_response(self._app, environ)
+            except WouldWait:
+                environ[KEY] = RequestContext(sends_later=True)  # without what the attempt left in it
         return await self._in_thread(threads, functools.partial(whole_response, self._app, environ))
 
     async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:

@@ -26,6 +26,7 @@ from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from netmind_mock.jobs.job import Job
     from netmind_mock.stores.entries import EntryStore
@@ -38,6 +39,7 @@ __all__ = [
     "Limits",
     "StoreUnavailable",
     "StoredEntry",
+    "WouldWait",
     "open_store",
 ]
 
@@ -101,6 +103,13 @@ class StoreUnavailable(Exception):
     """The store cannot be read or written now, for example because the disk is full. It may work later."""
 
 
+class WouldWait(BaseException):
+    """A request cannot be handled without waiting for a database: it needs a lock, or it writes.
+
+    A BaseException, so that nothing takes it for a failure of the request.
+    """
+
+
 class StoredEntry(NamedTuple):
     """An entry of the request journal, as it is stored.
 
@@ -136,6 +145,13 @@ class JobStore(Protocol):
     @property
     def entries(self) -> EntryStore | None:
         """The store of journal entries."""
+        ...
+
+    def at_once(self) -> AbstractContextManager[object]:
+        """Return a context in which this thread does not wait for the store. Only one thread may use it.
+
+        A method that would have to wait raises :class:`WouldWait`; then nothing was changed.
+        """
         ...
 
     def put(self, job: Job) -> bool:

@@ -7,12 +7,13 @@ through SQLAlchemy takes 30 µs, and each request executes several.
 from __future__ import annotations
 
 import contextlib
+import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from netmind_mock.stores import StoreUnavailable
+from netmind_mock.stores import StoreUnavailable, WouldWait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,25 @@ class Database(ABC):
         self.dialect = dialect.name
         self.is_closed = False
         self._dialect = dialect
+        self._impatient: int | None = None  # the thread that must not wait
         self._rendered: dict[Any, tuple[str, dict[str, Any]]] = {}
+
+    @property
+    def is_impatient(self) -> bool:
+        """Whether this thread must not wait: a session that would have to raises ``WouldWait``."""
+        return self._impatient is not None and self._impatient == threading.get_ident()
+
+    def set_impatient(self, impatient: bool) -> None:
+        """Set whether this thread must not wait. Only one thread at a time may be so."""
+        self._impatient = threading.get_ident() if impatient else None
+
+    @abstractmethod
+    def version(self) -> tuple[int, int]:
+        """Return what changes with each commit to the database. Only an impatient thread may call it.
+
+        Raises:
+            WouldWait: It cannot be found out without waiting.
+        """
 
     def reading(self) -> AbstractContextManager[Session]:
         """Return a session that reads what is committed, without waiting for transactions that write."""
@@ -79,9 +98,12 @@ class Database(ABC):
 
         Raises:
             StoreUnavailable: The database is closed, or the driver raised an error.
+            WouldWait: This thread must not wait, and the session writes or has failed.
         """
         if self.is_closed:
             raise StoreUnavailable("it is closed")
+        if writes and self.is_impatient:
+            raise WouldWait
         try:
             connection = self._acquire(writes)
             is_intact = False  # and stays so after a KeyboardInterrupt, which may interrupt a statement
@@ -104,6 +126,8 @@ class Database(ABC):
                 if self.is_closed:
                     self.close_idle()
         except self.errors as error:
+            if self.is_impatient:  # such as a lock; with time to wait, it may succeed
+                raise WouldWait from error
             raise StoreUnavailable(one_line(error)) from error
 
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from netmind_mock.stores import MEMORY, Counts, Facts, Limits
@@ -12,9 +13,13 @@ from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from netmind_mock.jobs.job import Job
     from netmind_mock.stores import Result
+
+
+_AT_ONCE = nullcontext()
 
 
 class MemoryStore:
@@ -48,6 +53,10 @@ class MemoryStore:
         self._unfollowed_facts: dict[tuple[str, str], tuple[int, bytes | None]] = {}
         self._revision = 0
         self._lock = threading.Lock()
+
+    def at_once(self) -> AbstractContextManager[object]:
+        """Return a context without an effect, since no method waits."""
+        return _AT_ONCE
 
     def put(self, job: Job) -> bool:
         """Store a new job, and return True. Return False if there is a job with its id."""

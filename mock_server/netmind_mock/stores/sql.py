@@ -34,6 +34,7 @@ from netmind_mock.system_time import system_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from netmind_mock.stores import Result
     from netmind_mock.stores.database import Database, Session
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _PUTS_BETWEEN_EVICTIONS = 100
 _AMENDMENTS_BETWEEN_EVICTIONS = 100
 _SLACK = 0.05  # the share of the limit on bytes that may be put before all sizes are added up
+_MAX_RECENT, _MAX_RECENT_BYTES = 1024, 4096  # jobs, and the size of one
 _EVICTED = "evicted"  # the kind of the fact that counts evicted jobs; ``forget`` does not remove it
 
 
@@ -153,12 +155,17 @@ class SqlStore:
         self.entries = EntryStore(database)
         self._limits = limits
         self._wall = wall
+        self._recent = _Recent(database)
         self._puts = itertools.count()
         self._put_bytes = 0  # by this process, since it last compared the bytes of all jobs with the limit
         self._amendments = itertools.count(1)
         dialect = database.dialect
         self._insert = inserted(dialect, jobs, without=("number",)).on_conflict_do_nothing()
         self._keep = upserted(inserted(dialect, facts))
+
+    def at_once(self) -> AbstractContextManager[object]:
+        """Return a context in which this thread does not wait: what would wait raises ``WouldWait``."""
+        return self._recent
 
     def put(self, job: Job) -> bool:
         """Store a new job, and return True. Return False if there is a job with its id."""
@@ -173,9 +180,16 @@ class SqlStore:
 
     def get(self, job_id: str) -> Job | None:
         """Return the job with an id, of any account; None if there is no such job."""
-        with self._database.reading() as session:
-            row = session.run(_GET, job_id=job_id).fetchone()
-        return None if row is None or row[-1] <= self._last_evicted() else _job_of(row)
+        recent = self._recent.jobs.get(job_id) if self._recent.is_valid else None
+        if recent is None:
+            with self._database.reading() as session:
+                row = session.run(_GET, job_id=job_id).fetchone()
+            if row is None:
+                return None
+            recent = _job_of(row), row[-1]
+            self._recent.add(*recent)
+        job, put_at = recent
+        return None if put_at <= self._last_evicted() else job
 
     def change(self, job_id: str, how: Callable[[Job], Job]) -> Job | None:
         """Replace a job with ``how(job)``, and return the job before the change."""
@@ -215,9 +229,12 @@ class SqlStore:
 
     def facts(self, since: int) -> Facts | None:
         """Return the followed facts that changed after a revision; None if no fact changed."""
+        if self._recent.is_valid and since == self._recent.revision:
+            return None
         with self._database.reading() as session:
             rows = session.run(_CHANGED, since=since).fetchall()
         if not rows:
+            self._recent.set_revision(since)
             return None
         changed = {(kind, user_id): fact for kind, user_id, fact, _ in rows if kind}
         return Facts(max(revision for *_, revision in rows), changed)
@@ -289,6 +306,56 @@ class SqlStore:
         if evicted:
             total = b"%d" % (_evicted(session) + evicted)
             session.run(self._keep, kind=_EVICTED, user_id="", fact=total, revision=0)
+
+
+class _Recent:
+    """What the thread that must not wait has read since the last commit to the database.
+
+    A context manager: in it, this thread must not wait, and what it has read is valid if there was no commit
+    before it began. So a request sees the database as it was when the request began, or later.
+
+    Attributes:
+        is_valid: Whether this thread may use what follows.
+        jobs: Jobs by their ids, and when each was put.
+        revision: The revision after which no fact changed; None if that is not known.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._version: tuple[int, int] | None = None
+        self._thread: int | None = None
+        self.jobs: dict[str, tuple[Job, float]] = {}
+        self.revision: int | None = None
+
+    @property
+    def is_valid(self) -> bool:
+        return self._database.is_impatient
+
+    def __enter__(self) -> None:
+        self._database.set_impatient(True)
+        try:
+            version = self._database.version()
+        except BaseException:
+            self._database.set_impatient(False)
+            raise
+        if version != self._version:
+            self._version, self.revision = version, None
+            self.jobs.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._database.set_impatient(False)
+
+    def add(self, job: Job, put_at: float) -> None:
+        """Remember a job, unless it is large."""
+        if self.is_valid and job.size <= _MAX_RECENT_BYTES:
+            if len(self.jobs) >= _MAX_RECENT:
+                self.jobs.clear()
+            self.jobs[job.id] = job, put_at
+
+    def set_revision(self, since: int) -> None:
+        """Remember that no fact changed after a revision."""
+        if self.is_valid:
+            self.revision = since
 
 
 def _evicted(session: Session) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from netmind_mock.stores import InvalidStore, StoreUnavailable
+from netmind_mock.stores import InvalidStore, StoreUnavailable, WouldWait
 from netmind_mock.stores.database import Database, Session
 from netmind_mock.system_time import system_time
 
@@ -52,6 +52,9 @@ class SqliteDatabase(Database):
             )
         self._path = os.path.abspath(url.database)  # noqa: PTH100 - does not resolve links
         self._idle: tuple[list[sqlite3.Connection], ...] = ([], [])  # for reading, for writing
+        # For the thread that must not wait: its connection, and how many it has opened.
+        self._impatient_connection: sqlite3.Connection | None = None
+        self._opened = 0
         self._write_lock = threading.Lock()
         self._file: os.stat_result | None = None  # known from the second session on
         self._log: os.stat_result | None = None  # the write-ahead log, known while a connection is open
@@ -61,6 +64,8 @@ class SqliteDatabase(Database):
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
         """Return a session in the only transaction that writes."""
+        if self.is_impatient:
+            raise WouldWait
         if not self._write_lock.acquire(timeout=_BUSY_SECONDS):
             raise StoreUnavailable("database is locked")
         try:
@@ -78,16 +83,33 @@ class SqliteDatabase(Database):
 
     def _acquire(self, writes: bool) -> sqlite3.Connection:
         self._check_file()
+        if self.is_impatient:
+            return self._connection_for_impatient()
         try:
             return self._idle[writes].pop()
         except IndexError:
-            return self._connect(writes)
+            return self._connect(waits=not writes)
 
-    def _connect(self, writes: bool) -> sqlite3.Connection:
+    def version(self) -> tuple[int, int]:
+        """Return what changes with each commit: SQLite's data version, which is that of one connection."""
+        try:
+            self._check_file()
+            cursor = self._connection_for_impatient().execute("PRAGMA data_version")
+            return self._opened, cursor.fetchone()[0]
+        except (sqlite3.Error, StoreUnavailable) as error:
+            raise WouldWait from error
+
+    def _connection_for_impatient(self) -> sqlite3.Connection:
+        if self._impatient_connection is None:
+            self._impatient_connection = self._connect(waits=False)
+            self._opened += 1
+        return self._impatient_connection
+
+    def _connect(self, *, waits: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", *["busy_timeout=0"] * writes):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", *["busy_timeout=0"] * (not waits)):
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
@@ -105,7 +127,11 @@ class SqliteDatabase(Database):
             pause = min(2 * pause, _LAST_PAUSE_SECONDS)
 
     def _release(self, connection: sqlite3.Connection, writes: bool, is_intact: bool) -> None:
-        if is_intact and len(self._idle[writes]) < _MAX_IDLE:
+        if connection is self._impatient_connection:
+            if not is_intact:
+                self._impatient_connection = None
+                connection.close()
+        elif is_intact and len(self._idle[writes]) < _MAX_IDLE:
             self._idle[writes].append(connection)
         else:
             connection.close()
@@ -114,6 +140,9 @@ class SqliteDatabase(Database):
     def close_idle(self) -> None:
         """Close the connections that are not in use."""
         self._log = None
+        if self._impatient_connection is not None and (self.is_closed or self.is_impatient):
+            self._impatient_connection.close()
+            self._impatient_connection = None
         for idle in self._idle:
             with contextlib.suppress(IndexError):
                 while True:

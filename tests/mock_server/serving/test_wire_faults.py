@@ -65,7 +65,6 @@ def test_the_head_and_the_body_of_a_response_arrive_in_one_packet(connect):
     assert opened.recv(65_536).endswith(b'{"generation_list":[]}')
 
 
-
 def body_of(content):
     return content.partition(b"\r\n\r\n")[2]
 

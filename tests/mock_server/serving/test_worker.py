@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 from asgi import ONE, Client, scope
 
 from netmind_mock import SimulatedClock, create_app
 from netmind_mock.api.request import KEY, MAX_BODY_BYTES
+from netmind_mock.fake import fake_of
 from netmind_mock.serving.worker import SMALL_BODY_BYTES, Worker, environ_of
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
@@ -66,13 +69,55 @@ class TestThreads:
         self.send(app, lambda worker: post(worker, body))
         assert threads[("POST", ONE)] != threading.get_ident()
 
-    def test_with_a_database_all_requests_are_handled_in_threads(self, tmp_path, monkeypatch):
-        app = create_app(store=f"sqlite:///{tmp_path}/jobs.db")
-        seen, response = [], app.wsgi_app
-        recording = lambda environ, start: seen.append(threading.get_ident()) or response(environ, start)  # noqa: E731
-        monkeypatch.setattr(app, "wsgi_app", recording)
-        self.send(app, post)
-        assert threading.get_ident() not in seen
+
+class TestDatabase:
+    @pytest.fixture
+    def app(self, tmp_path, clock):
+        return create_app(store=f"sqlite:///{tmp_path}/jobs.db", clock=clock)
+
+    @pytest.fixture
+    def create(self, app):
+        def create(**headers):
+            named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+            return asyncio.run(post(Worker(app), headers=named)()).json["id"]
+
+        return create
+
+    def get(self, app, job_id):
+        return asyncio.run(Client(Worker(app), path=f"{ONE}/{job_id}")())
+
+    def test_a_create_is_handled_in_a_thread_and_a_get_on_the_loop(self, app, threads, create):
+        job_id = create()
+        assert self.get(app, job_id).json["id"] == job_id
+        assert (threads["POST", ONE] == threading.get_ident()) is False
+        assert threads["GET", f"{ONE}/{job_id}"] == threading.get_ident()
+
+    def test_a_get_that_has_to_write_is_handled_in_a_thread_and_counted_once(self, app, create):
+        job_id = create(x_mock_scenario="after_polls polls=2")
+        assert [self.get(app, job_id).json["status"] for _ in range(3)] == [
+            "pending",
+            "completed",
+            "completed",
+        ]
+        assert len(fake_of(app).journal.entries(operation="get")) == 3
+
+    def test_a_get_that_a_fault_applies_to_uses_it_once(self, app, create):
+        job_id = create()
+        fault = {"operation": "get", "kind": "status", "code": 503, "times": 1}
+        assert app.test_client().post("/__mock/faults", json=fault).status_code == 200
+        assert [self.get(app, job_id).status for _ in range(2)] == [503, 200]
+
+    def test_a_database_that_cannot_be_read_at_once_is_waited_for_in_a_thread(self, app, threads, create):
+        job_id = create()
+        self.get(app, job_id)  # the loop has a connection now
+        path = f"{ONE}/{job_id}"
+        with closing(sqlite3.connect(fake_of(app).store.name.removeprefix("sqlite:///"))) as other:
+            other.execute("ALTER TABLE netmind_jobs RENAME TO away")
+            other.commit()
+            assert (self.get(app, job_id).status, threads["GET", path]) != (503, threading.get_ident())
+            other.execute("ALTER TABLE away RENAME TO netmind_jobs")
+            other.commit()
+        assert (self.get(app, job_id).status, threads["GET", path]) == (200, threading.get_ident())
 
 
 class TestBodies:
