@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +13,7 @@ from netmind_client import _clock
 from netmind_client._flows.batch import open_batch
 from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, BaseClient, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
-from netmind_client._flows.effects import Do, Pause, Running, Send, Show
+from netmind_client._flows.effects import Do, Pause, Send, Show
 from netmind_client._flows.saving import Saving
 from netmind_client._flows.waiting import Waiting
 from netmind_client._transport import by_httpx
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from netmind_client._flows.batch import BatchOutcome, GenerationRequest, ManyProgress
-    from netmind_client._flows.effects import Effect, Flow
+    from netmind_client._flows.effects import Effect, Running
     from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
@@ -200,7 +199,7 @@ class AsyncGenerationClient(BaseClient):
 
         See :meth:`netmind_client.GenerationClient.generate_many`.
         """
-        with open_batch(
+        batch = open_batch(
             self._core.client,
             requests,
             timeout,
@@ -209,40 +208,55 @@ class AsyncGenerationClient(BaseClient):
             concurrency=concurrency,
             retry_failed=retry_failed,
             on_progress=on_progress,
-        ) as batch:
-            numbers = iter(range(len(batch.requests)))
+        )
+        numbers = iter(range(len(batch.requests)))
 
-            async def work() -> None:
-                for number in numbers:
-                    batch.end(number, await self._run(batch.outcome(number)))
+        async def work() -> None:
+            for number in numbers:
+                batch.end(number, await self._run(batch.outcome(number)))
 
+        try:
             try:
                 async with anyio.create_task_group() as tasks:
                     for _ in range(min(concurrency, len(batch.requests))):
                         tasks.start_soon(work)
             except BaseExceptionGroup as group:
                 raise group.exceptions[0] from (None if len(group.exceptions) == 1 else group)
-            return batch.outcomes
+            batch.close()
+            return batch.outcomes  # noqa: TRY300 - Ctrl-C may arrive here, too
+        except BaseException as error:  # a cancelled task, or an exception of a callback
+            batch.abort(error)
+            raise
 
-    async def _run(self, flow: Flow[T]) -> T:
+    async def _run(self, running: Running[T]) -> T:
         """Run a flow to its end and return its result."""
-        self._check_loop()
-        running = Running(flow)
-        for effect in running:
-            with running.failures():
-                running.send(await self._perform(effect))
-        return running.result
+        try:
+            self._check_loop()
+            for effect in running:
+                await self._step(running, effect)
+            return running.result  # noqa: TRY300 - Ctrl-C may arrive here, too
+        except BaseException as error:
+            running.end(error)
+            raise
 
-    async def _iterate_states(self, flow: Flow[Any]) -> AsyncIterator[Generation]:
+    async def _iterate_states(self, running: Running[Any]) -> AsyncIterator[Generation]:
         """Run a flow, and yield the states that it shows."""
-        self._check_loop()
-        running = Running(flow)
-        with contextlib.closing(flow):
+        try:
+            self._check_loop()
             for effect in running:
                 if isinstance(effect, Show):
                     yield effect.generation
-                with running.failures():
-                    running.send(await self._perform(effect))
+                await self._step(running, effect)
+        except BaseException as error:
+            running.end(error)
+            raise
+
+    async def _step(self, running: Running[Any], effect: Effect) -> None:
+        """Perform an effect, and pass its result or its exception to the flow."""
+        try:
+            running.send(await self._perform(effect))
+        except BaseException as error:  # noqa: BLE001 - raised in the flow
+            running.throw(error)
 
     def _check_loop(self) -> None:
         """Raise an error if the client was used in another event loop before.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +9,7 @@ from netmind_client import _clock
 from netmind_client._flows.batch import open_batch
 from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, BaseClient, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
-from netmind_client._flows.effects import Do, Pause, Running, Send, Show, Stopped
+from netmind_client._flows.effects import Do, Pause, Send, Show, Stopped
 from netmind_client._flows.saving import Saving
 from netmind_client._flows.waiting import Waiting
 from netmind_client._transport import by_requests, threads
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     import requests
 
     from netmind_client._flows.batch import BatchOutcome, GenerationRequest, ManyProgress
-    from netmind_client._flows.effects import Effect, Flow
+    from netmind_client._flows.effects import Effect, Running
     from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
@@ -330,7 +329,7 @@ class GenerationClient(BaseClient):
                 other requests, or another run is using it.
             DownloadError: The folder or the jobs file cannot be written to.
         """
-        with open_batch(
+        batch = open_batch(
             self._core.client,
             requests,
             timeout,
@@ -339,36 +338,51 @@ class GenerationClient(BaseClient):
             concurrency=concurrency,
             retry_failed=retry_failed,
             on_progress=on_progress,
-        ) as batch:
+        )
 
-            def do(number: int, stop: threading.Event) -> BatchOutcome:
-                return self._run(batch.outcome(number), stop)
+        def do(number: int, stop: threading.Event) -> BatchOutcome:
+            return self._run(batch.outcome(number), stop)
 
+        try:
             with threads.results(len(batch.requests), concurrency, do, batch.is_creating) as ended:
                 for number, outcome in ended:
                     batch.end(number, outcome)
-            return batch.outcomes
+            batch.close()
+            return batch.outcomes  # noqa: TRY300 - Ctrl-C may arrive here, too
+        except BaseException as error:  # Ctrl-C, or an exception of a callback
+            batch.abort(error)
+            raise
 
-    def _run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
+    def _run(self, running: Running[T], stop: threading.Event | None = None) -> T:
         """Run a flow to its end and return its result; raise Stopped in it once ``stop`` is set."""
-        running = Running(flow)
-        for effect in running:
-            with running.failures():
-                # Work on the disk is still done after a stop, so that the jobs file stays correct.
-                if stop is not None and stop.is_set() and not isinstance(effect, Do):
-                    raise Stopped
-                running.send(self._perform(effect))
-        return running.result
+        try:
+            for effect in running:
+                self._step(running, effect, stop)
+            return running.result  # noqa: TRY300 - Ctrl-C may arrive here, too
+        except BaseException as error:
+            running.end(error)
+            raise
 
-    def _iterate_states(self, flow: Flow[Any]) -> Iterator[Generation]:
+    def _iterate_states(self, running: Running[Any]) -> Iterator[Generation]:
         """Run a flow, and yield the states that it shows."""
-        running = Running(flow)
-        with contextlib.closing(flow):
+        try:
             for effect in running:
                 if isinstance(effect, Show):
                     yield effect.generation
-                with running.failures():
-                    running.send(self._perform(effect))
+                self._step(running, effect)
+        except BaseException as error:
+            running.end(error)
+            raise
+
+    def _step(self, running: Running[Any], effect: Effect, stop: threading.Event | None = None) -> None:
+        """Perform an effect, and pass its result or its exception to the flow."""
+        try:
+            # Work on the disk is still done after a stop, so that the jobs file stays correct.
+            if stop is not None and stop.is_set() and not isinstance(effect, Do):
+                raise Stopped  # noqa: TRY301 - raised in the flow
+            running.send(self._perform(effect))
+        except BaseException as error:  # noqa: BLE001 - raised in the flow
+            running.throw(error)
 
     def _perform(self, effect: Effect) -> Any:
         match effect:

@@ -4,34 +4,68 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import filecmp
 import hashlib
 import os
+import re
 import secrets
+import socket
 import stat
 import tempfile
 import threading
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from netmind_client.exceptions import ConfigurationError, DownloadError
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterator
     from pathlib import Path
 
 _NOT_WRITABLE = "nothing can be saved there"
+_MACHINE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+_PART_NAME = re.compile(r"\.netmind-[0-9a-f]{8}-[0-9a-f]{16}\.part")
+_DAY = 86_400.0
 
 
 def prepare(folder: Path) -> None:
-    """Create the folder if it does not exist, and check that it can be written to.
+    """Create the folder if it does not exist, check that it can be written to, and remove left-over parts.
 
     Raises:
         DownloadError: It cannot be created or written to.
     """
     with _disk(folder, _NOT_WRITABLE):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as file:
+            now = os.fstat(file.fileno()).st_mtime  # by the clock that sets the times of the folder's files
+    with contextlib.suppress(OSError):  # a folder may be writable, but not readable
+        for path in folder.iterdir():
+            if _PART_NAME.fullmatch(path.name):
+                _remove_left_over(path, now)
+
+
+def _remove_left_over(path: Path, now: float) -> None:
+    """Remove the part file of a process that was killed.
+
+    Its writer has locked it, and a lock ends with the process. A lock may not be seen by other machines, and
+    Windows has no such locks. A file of another machine, or on Windows, must therefore also be a day old.
+    """
+    with contextlib.suppress(OSError):
+        status, machine = path.lstat(), path.name.split("-")[1]
+        is_old = status.st_mtime < now - _DAY
+        if not stat.S_ISREG(status.st_mode):
+            return
+        if fcntl is None:
+            if is_old:
+                path.unlink()  # Windows does not remove a file that is open
+        elif is_old or machine == _MACHINE:
+            with path.open("r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
 
 
 class LineFile:
@@ -74,8 +108,9 @@ class LineFile:
     def close(self) -> None:
         """Unlock and close the file. Threads that still run cannot add to it after this."""
         with self._adding:
-            self._is_open = False
-            os.close(self._file)
+            if self._is_open:
+                self._is_open = False
+                os.close(self._file)
 
     def add(self, text: str) -> None:
         """Append a line, completely or not at all.
@@ -100,9 +135,7 @@ class LineFile:
     def _lock(self) -> None:
         if not stat.S_ISREG(os.fstat(self._file).st_mode):
             raise ConfigurationError(f"{self.path}: expected a file, got a device or a pipe")
-        try:
-            import fcntl  # noqa: PLC0415 - not on Windows
-        except ImportError:
+        if fcntl is None:
             return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -127,17 +160,39 @@ def partial(folder: Path) -> Iterator[Partial]:
     Raises:
         DownloadError: The file cannot be created.
     """
-    path = folder / f".netmind-{secrets.token_hex(8)}.part"
     with _disk(folder, _NOT_WRITABLE):
         folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("xb")
+    path = folder / f".netmind-{_MACHINE}-{secrets.token_hex(8)}.part"
+    file: io.BufferedRandom | None = None
     try:
-        yield Partial(path, file)
+        try:
+            with _disk(folder, _NOT_WRITABLE):
+                file = _open_locked(path)
+            yield Partial(path, file)
+        finally:
+            _discard(path, file)
     finally:
-        with contextlib.suppress(OSError):
+        _discard(path, file)  # again, because Ctrl-C may have interrupted the first
+
+
+def _open_locked(path: Path) -> io.BufferedRandom:
+    """Create a file, and lock it until it is closed."""
+    while True:
+        file = path.open("x+b")
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        if path.exists():
+            return file
+        file.close()  # another process took it for a left-over one, and removed it before it was locked
+
+
+def _discard(path: Path, file: io.BufferedRandom | None) -> None:
+    with contextlib.suppress(OSError):
+        if file is not None:
             file.close()
-        with contextlib.suppress(OSError):
-            path.unlink()
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 class NameTaken(Exception):
@@ -151,7 +206,7 @@ class Partial:
         size: The number of bytes written.
     """
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: io.BufferedRandom) -> None:
         self._path = path
         self._file = file
         self.size = 0
@@ -171,11 +226,14 @@ class Partial:
 
     def digest(self, algorithm: str) -> str:
         """Return the file's hash in hexadecimal digits."""
-        with _disk(self._path.parent, _NOT_WRITABLE), self._path.open("rb") as written:
-            self._file.flush()
-            return hashlib.file_digest(
-                written, lambda: hashlib.new(algorithm, usedforsecurity=False)
-            ).hexdigest()
+        with _disk(self._path.parent, _NOT_WRITABLE):
+            if self._file.closed:  # on Windows
+                with self._path.open("rb") as file:
+                    return _digest(file, algorithm)
+            self._file.seek(0)  # on network file systems, the lock may keep other handles from reading
+            digest = _digest(self._file, algorithm)
+            self._file.seek(0, os.SEEK_END)
+            return digest
 
     def finish(self, path: Path, *, overwrite: bool) -> None:
         """Sync the file to the disk and rename it. An existing file with the same bytes is kept.
@@ -187,7 +245,8 @@ class Partial:
         with _disk(path.parent, _NOT_WRITABLE):
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._file.close()  # Windows cannot rename an open file
+            if fcntl is None:
+                self._file.close()  # Windows cannot rename an open file; elsewhere, this would unlock it
             if overwrite:
                 self._path.replace(path)
                 return
@@ -197,5 +256,15 @@ class Partial:
             except OSError:
                 if not os.path.lexists(path):
                     self._path.replace(path)  # a file system without hard links
-                elif not (path.is_file() and filecmp.cmp(self._path, path, shallow=False)):
+                elif not self._has_same_bytes_as(path):
                     raise NameTaken from None
+
+    def _has_same_bytes_as(self, path: Path) -> bool:
+        if not path.is_file() or path.stat().st_size != self.size:
+            return False
+        with path.open("rb") as file:
+            return _digest(file, "sha256") == self.digest("sha256")
+
+
+def _digest(file: io.BufferedReader | io.BufferedRandom, algorithm: str) -> str:
+    return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

@@ -95,7 +95,11 @@ def test_a_process_ends_even_if_a_host_name_is_never_resolved():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_terminated_command_prints_how_to_continue(tmp_path, times):
+@pytest.mark.parametrize(
+    ("how", "code", "word"),
+    [(signal.SIGTERM, 143, "Terminated"), (signal.SIGINT, 130, "Interrupted")],
+)
+def test_a_command_that_is_terminated_or_interrupted_prints_how_to_continue(tmp_path, times, how, code, word):
     with (
         running_fake(tmp_path, "--duration", "60") as (base_url, _),
         GenerationClient(TOKEN, base_url) as client,
@@ -111,12 +115,12 @@ def test_a_terminated_command_prints_how_to_continue(tmp_path, times):
             threading.Event().wait(0.02)
         threading.Event().wait(0.3)  # until the client has read the response
         for _ in range(times):
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(how)
         _, stderr = process.communicate(timeout=30)
         [job] = client.list()
     assert (process.returncode, stderr) == (
-        143,
-        f"\nTerminated.\nTo continue: netmind-client --base-url {base_url} wait {job.id} -o .\n",
+        code,
+        f"\n{word}.\nTo continue: netmind-client --base-url {base_url} wait {job.id} -o .\n",
     )
 
 
@@ -184,3 +188,23 @@ def test_a_closed_stdin_is_an_error(tmp_path):
     )  # fmt: skip
     assert ended.returncode == 2
     assert "Error: stdin is closed" in ended.stderr
+
+
+@pytest.mark.slow
+def test_a_command_that_ignores_ctrl_c_from_its_start_is_not_interrupted(tmp_path):
+    shell = (
+        "trap '' INT; exec " + COMMAND + "generate --model m --prompt x"
+    )  # as in a script after `command &`
+    with (
+        running_fake(tmp_path, "--duration", "1") as (base_url, _),
+        GenerationClient(TOKEN, base_url) as client,
+    ):
+        process = subprocess.Popen(["bash", "-c", shell, sys.executable, base_url, TOKEN], cwd=tmp_path,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+        deadline = time.monotonic() + 30
+        while not client.list():
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.02)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (0, "")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from netmind_client import _clock, _files
 from netmind_client._flows import operations
 from netmind_client._flows.call import Call, check_callback, check_positive_integer, seconds
-from netmind_client._flows.effects import Do, Flow, Stopped
+from netmind_client._flows.effects import Do, Flow, Running, Stopped
 from netmind_client._flows.generate import finish
 from netmind_client._flows.operations import moment, timestamp
 from netmind_client._flows.waiting import Waiting
@@ -30,7 +30,7 @@ from netmind_client.exceptions import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from netmind_client._files import LineFile
     from netmind_client._flows.call import Client
@@ -153,16 +153,26 @@ class Batch:
         done = f"{sum(one.paths is not None for one in self.states)} of {len(self.requests)} are saved"
         if self.jobs_file is not None:
             return f"To continue: repeat the call with jobs_file={str(self.jobs_file.path)!r} ({done})"
-        left = [one for one in self.states if one.paths is None and not one.has_failed]
         lines = [done]
-        for generation_id in filter(None, [one.generation_id for one in left]):
-            wait = shlex.join(["wait", generation_id, *self.saving.options])
-            lines.append(f"To continue: {self.client.api.command} {wait}")
-        if unknown := sum(one.sent_at is not None and one.generation_id is None for one in left):
-            lines.append(
-                f"Creates without a response: {unknown}. Look for their generations with find_created"
-            )
+        for request, state in zip(self.requests, self.states, strict=True):
+            if state.paths is not None or state.has_failed or state.sent_at is None:
+                continue
+            if state.generation_id is None:
+                arguments = ["find-created", "--sent-at", state.sent_at, "--model", request.model]
+            else:
+                arguments = ["wait", state.generation_id, *self.saving.options]
+            lines.append(f"To continue: {self.client.api.command} {shlex.join(arguments)}")
         return "\n".join(lines)
+
+    def close(self) -> None:
+        """Close the jobs file if there is one."""
+        if self.jobs_file is not None:
+            self.jobs_file.close()
+
+    def abort(self, error: BaseException) -> None:
+        """Close the jobs file because of an exception, and add to it how to continue."""
+        error.add_note(self.resume_hint())
+        self.close()
 
     def end(self, number: int, outcome: BatchOutcome) -> None:
         """Store the outcome of a request, and report the progress."""
@@ -171,16 +181,20 @@ class Batch:
             failed = sum(one.error is not None for one in self.ended.values())
             self.on_progress(ManyProgress(len(self.ended), failed, len(self.requests), outcome))
 
-    def outcome(self, number: int) -> Flow[BatchOutcome]:
+    def outcome(self, number: int) -> Running[BatchOutcome]:
         """Process one request, or what is left of it. Errors of the client are returned in the outcome."""
+        call = Call(self.client, self.timeout, self.client.request_timeout)
+        return call.running(self._outcome(call, number))
+
+    def _outcome(self, call: Call, number: int) -> Flow[BatchOutcome]:
         request, state = self.requests[number], self.states[number]
         paths = [Path(path) for path in state.paths or ()]
         if state.paths is not None and all(path.is_file() for path in paths):
             return BatchOutcome(request, state.generation_id, paths=paths)
-        call = Call(self.client, self.timeout, self.client.request_timeout)
         try:
-            generated = yield from call.annotated(self._generate(call, number))
+            generated = yield from self._generate(call, number)
         except NetMindError as error:
+            call.annotate(error)
             yield from self._record_error(number, error)
             return BatchOutcome(request, generation_id=error.generation_id, error=error)
         return BatchOutcome(request, generated.generation.id, generated.generation, generated.paths)
@@ -256,7 +270,6 @@ class Batch:
         yield Do(lambda: jobs_file.add(text))
 
 
-@contextlib.contextmanager
 def open_batch(
     client: Client,
     requests: Iterable[GenerationRequest | tuple[str, Mapping[str, Any]]],
@@ -267,8 +280,8 @@ def open_batch(
     concurrency: int,
     retry_failed: bool,
     on_progress: Callable[[ManyProgress], object] | None,
-) -> Iterator[Batch]:
-    """Check the arguments of generate_many, and yield the batch. The jobs file is locked meanwhile.
+) -> Batch:
+    """Check the arguments of generate_many, and return the batch. The jobs file is locked until it is closed.
 
     Args:
         client: The client's settings.
@@ -289,20 +302,18 @@ def open_batch(
     check_callback("on_progress", on_progress)
     checked = [_check_request(number, one) for number, one in enumerate(requests, 1)]
     _files.prepare(saving.folder)
-    opening: contextlib.AbstractContextManager[LineFile | None] = contextlib.nullcontext()
-    if jobs_file is not None:
-        opening = contextlib.closing(_files.LineFile(Path(jobs_file)))
-    with opening as file:
-        states = [_RequestState() for _ in checked] if file is None else _read_states(file, checked)
-        if retry_failed:
-            states = [_RequestState() if one.has_failed else one for one in states]
-        client.created.update(one.generation_id for one in states if one.generation_id)
-        batch = Batch(client, checked, timeout, saving, file, states, on_progress)
-        try:
-            yield batch
-        except BaseException as error:  # Ctrl-C, a cancelled task, or an exception of a callback
-            error.add_note(batch.resume_hint())
-            raise
+    file = None if jobs_file is None else _files.LineFile(Path(jobs_file))
+    batch = Batch(client, checked, timeout, saving, file, [_RequestState() for _ in checked], on_progress)
+    try:
+        if file is not None:
+            batch.states = _read_states(file, checked)
+    except BaseException:
+        batch.close()
+        raise
+    if retry_failed:
+        batch.states = [_RequestState() if one.has_failed else one for one in batch.states]
+    client.created.update(one.generation_id for one in batch.states if one.generation_id)
+    return batch
 
 
 def _digest(request: GenerationRequest) -> str:

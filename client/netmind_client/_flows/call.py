@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from netmind_client import _clock
-from netmind_client._flows.effects import Flow, Pause, Send, Stopped
+from netmind_client._flows.effects import Flow, Pause, Running, Send, Stopped
 from netmind_client._http import Body, NoResponse
 from netmind_client.exceptions import ConfigurationError, NetMindError, NotFoundError
 
@@ -189,23 +189,20 @@ class Call:
         """Set the arguments of ``netmind-client`` that continue where this call stopped."""
         self.resume = " ".join([self.api.command, *map(shlex.quote, arguments)])
 
-    def annotated(self, flow: Flow[T]) -> Flow[T]:
-        """Run a flow, and add the attempts, the generation's id and the resume command to its exceptions."""
-        try:
-            return (yield from flow)
-        except NetMindError as error:
+    def running(self, flow: Flow[T]) -> Running[T]:
+        """Start a flow of this call. Details of the call are added to the exception that ends it."""
+        return Running(flow, self.annotate)
+
+    def annotate(self, error: BaseException) -> None:
+        """Add the attempts, the generation's id and the resume command to an exception."""
+        if isinstance(error, NetMindError):
             if isinstance(error, NotFoundError | ConfigurationError):
                 self.resume = None  # the command would fail with the same error
             error.attempts = self.attempts
             error.generation_id = error.generation_id or self.generation_id
             error.resume = error.resume or self.resume
-            raise
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # Ctrl-C, a cancelled task, or an exception of a callback
-            if self.resume:
-                error.add_note(f"To continue: {self.resume}")
-                # asyncio.run drops the notes of a cancelled task, so log the command as well.
-                if self.creates and not isinstance(error, Exception | KeyboardInterrupt | Stopped):
-                    _log.warning("cancelled, but a generation may exist. To continue: %s", self.resume)
-            raise
+        elif self.resume:  # Ctrl-C, a cancelled task, or an exception of a callback
+            error.add_note(f"To continue: {self.resume}")
+            # asyncio.run drops the notes of a cancelled task, so log the command as well.
+            if self.creates and not isinstance(error, Exception | KeyboardInterrupt | Stopped):
+                _log.warning("cancelled, but a generation may exist. To continue: %s", self.resume)

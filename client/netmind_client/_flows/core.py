@@ -1,4 +1,4 @@
-"""What both clients share: their settings, and a flow for each method."""
+"""What both clients share: their settings, and a running flow for each method."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from netmind_client._flows.effects import Flow
+    from netmind_client._flows.effects import Running
     from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import Saving
 
@@ -29,11 +29,11 @@ DEFAULT_REQUEST_SECONDS = 30.0
 
 
 class Core:
-    """The settings of a client, and its operations. Each checks its arguments and returns a flow."""
+    """The settings of a client, and its operations. Each checks its arguments and starts a flow."""
 
     def __init__(
         self,
-        run: Callable[[Flow[Any]], Any],
+        run: Callable[[Running[Any]], Any],
         api_key: str | None,
         base_url: str | None,
         request_timeout: float,
@@ -45,7 +45,7 @@ class Core:
         """Check the client's settings. A missing API key or base URL is read from the environment.
 
         Args:
-            run: Runs a flow, as the client does.
+            run: Runs a flow to its end, as the client does.
             api_key: The API key.
             base_url: The API's URL.
             request_timeout: The most seconds for one request.
@@ -70,44 +70,46 @@ class Core:
             created=set(),
         )
 
-    def create(self, model: str, config: Mapping[str, Any], timeout: float | None) -> Flow[Generation]:
+    def create(self, model: str, config: Mapping[str, Any], timeout: float | None) -> Running[Generation]:
         if timeout is None and isinstance(config, dict) and config.get("sync_mode") is True:
             timeout = DEFAULT_WAIT_SECONDS
         call = self._call(timeout)
-        return call.annotated(operations.create(call, model, config))
+        return call.running(operations.create(call, model, config))
 
-    def find_created(self, ago: float, model: str | None, timeout: float) -> Flow[Sequence[Generation]]:
+    def find_created(self, ago: float, model: str | None, timeout: float) -> Running[Sequence[Generation]]:
         call = self._long_call(timeout)
-        return call.annotated(operations.find_created(call, ago, model))
+        return call.running(operations.find_created(call, ago, model))
 
-    def get(self, generation: Generation | str, timeout: float | None) -> Flow[Generation]:
+    def get(self, generation: Generation | str, timeout: float | None) -> Running[Generation]:
         call = self._call(timeout)
-        return call.annotated(operations.get(call, _id_of(generation)))
+        return call.running(operations.get(call, _id_of(generation)))
 
-    def list(self, timeout: float | None) -> Flow[Sequence[Generation]]:
+    def list(self, timeout: float | None) -> Running[Sequence[Generation]]:
         call = self._call(timeout)
-        return call.annotated(operations.list_(call))
+        return call.running(operations.list_(call))
 
-    def delete(self, generation: Generation | str, timeout: float | None) -> Flow[None]:
+    def delete(self, generation: Generation | str, timeout: float | None) -> Running[None]:
         call = self._call(timeout)
-        return call.annotated(operations.delete(call, _id_of(generation)))
+        return call.running(operations.delete(call, _id_of(generation)))
 
-    def wait(self, generation: Generation | str, timeout: float, waiting: Waiting) -> Flow[Generation]:
+    def wait(self, generation: Generation | str, timeout: float, waiting: Waiting) -> Running[Generation]:
         generation_id = _id_of(generation)
         call = self._long_call(timeout)
         call.set_generation("wait", generation_id)
-        return call.annotated(wait(call, generation_id, waiting))
+        return call.running(wait(call, generation_id, waiting))
 
-    def download(self, generation: Generation | str, timeout: float, saving: Saving) -> Flow[Sequence[Path]]:
+    def download(
+        self, generation: Generation | str, timeout: float, saving: Saving
+    ) -> Running[Sequence[Path]]:
         call = self._long_call(timeout)
         call.set_generation("download", _id_of(generation), *saving.options)
-        return call.annotated(download_results(call, generation, saving))
+        return call.running(download_results(call, generation, saving))
 
     def generate(
         self, model: str, config: Mapping[str, Any], timeout: float, saving: Saving, waiting: Waiting
-    ) -> Flow[Generated]:
+    ) -> Running[Generated]:
         call = self._long_call(timeout)
-        return call.annotated(generate(call, model, config, saving, waiting))
+        return call.running(generate(call, model, config, saving, waiting))
 
     def _call(self, timeout: float | None) -> Call:
         """Return a call of one API operation, whose request may take the whole timeout."""

@@ -8,7 +8,6 @@ nothing of either library, or of ``await``.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
@@ -68,7 +67,8 @@ Flow: TypeAlias = Generator[Effect, Any, T]
 class Running(Generic[T]):
     """A running flow, as an iterator over its effects.
 
-    Perform each effect within ``failures``, and ``send`` its result.
+    Perform each effect, and ``send`` its result or ``throw`` its exception. Call ``end`` with any other
+    exception: Ctrl-C may arrive at every line, so also between the steps of the flow, or after the last one.
 
     Attributes:
         result: What the flow returned. It is set when the iteration has ended.
@@ -76,8 +76,15 @@ class Running(Generic[T]):
 
     result: T
 
-    def __init__(self, flow: Flow[T]) -> None:
+    def __init__(self, flow: Flow[T], annotate: Callable[[BaseException], None]) -> None:
+        """Start a flow.
+
+        Args:
+            flow: The flow.
+            annotate: Adds details of the call to the exception that ends it.
+        """
         self._flow = flow
+        self._annotate = annotate
         self._resume: Callable[[], Effect] = functools.partial(next, flow)
 
     def __iter__(self) -> Iterator[Effect]:
@@ -94,10 +101,11 @@ class Running(Generic[T]):
         """Set the effect's result, with which the next iteration resumes the flow."""
         self._resume = functools.partial(self._flow.send, value)
 
-    @contextlib.contextmanager
-    def failures(self) -> Iterator[None]:
-        """Catch any exception. The next iteration raises it in the flow."""
-        try:
-            yield
-        except BaseException as error:  # noqa: BLE001 - raised in the flow
-            self._resume = functools.partial(self._flow.throw, error)
+    def throw(self, error: BaseException) -> None:
+        """Set the effect's exception, which the next iteration raises in the flow."""
+        self._resume = functools.partial(self._flow.throw, error)
+
+    def end(self, error: BaseException) -> None:
+        """End the flow because of an exception, and add the details of the call to it."""
+        self._annotate(error)
+        self._flow.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from netmind_client import _files
 from netmind_client._flows import operations
 from netmind_client._flows.effects import Do, Flow
-from netmind_client._flows.saving import download_results
+from netmind_client._flows.saving import save_results
 from netmind_client._flows.waiting import wait
 
 if TYPE_CHECKING:
@@ -53,4 +53,4 @@ def finish(call: Call, generation: Generation | str, saving: Saving, waiting: Wa
     generation_id = generation if isinstance(generation, str) else generation.id
     call.set_generation("wait", generation_id, *saving.options)
     done = yield from wait(call, generation, waiting)
-    return Generated(done, (yield from download_results(call, done, saving)))
+    return Generated(done, (yield from save_results(call, done, saving)))

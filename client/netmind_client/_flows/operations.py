@@ -67,8 +67,8 @@ def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation
             created = read_generation(body)
             if created is None:
                 raise unknown(f"returned {response.status} without a generation ({_api.shown(body)})")
-            call.client.created.add(created.id)
             call.set_generation("wait", created.id)
+            call.client.created.add(created.id)  # last: find_created leaves it out from now on
             return created
         pause = retry.pause_before_next(call.attempts, getattr(failure, "retry_after", None))
         is_last = call.attempts >= retry.MAX_ATTEMPTS or pause >= call.left()

@@ -77,13 +77,19 @@ class Saving:
 
 
 def download_results(call: Call, generation: Generation | str, saving: Saving) -> Flow[Sequence[Path]]:
-    """Save every result of a generation. If only its id is given, request the generation first.
+    """Save every result of a generation. If only its id is given, request the generation first."""
+    yield Do(lambda: _files.prepare(saving.folder))
+    if isinstance(generation, str):
+        generation = yield from operations.get(call, generation)
+    return (yield from save_results(call, generation, saving))
+
+
+def save_results(call: Call, generation: Generation, saving: Saving) -> Flow[Sequence[Path]]:
+    """Save every result of a generation to a folder that is prepared.
 
     Returns:
         The paths of the files, in the order of the results.
     """
-    if isinstance(generation, str):
-        generation = yield from operations.get(call, generation)
     if not generation.results:
         call.set_generation("wait", generation.id, *saving.options)
         raise DownloadError(

@@ -84,8 +84,8 @@ def current() -> BoundedExchange:
 def within(seconds: float) -> Iterator[BoundedExchange]:
     """Set a deadline for the exchange on this thread."""
     outer = _current.exchange  # not None if a callback of a running exchange sends another request
-    _current.exchange = exchange = BoundedExchange(seconds)
     try:
+        _current.exchange = exchange = BoundedExchange(seconds)  # here, because Ctrl-C may follow at once
         yield exchange
     finally:
         _current.exchange = outer

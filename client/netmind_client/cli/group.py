@@ -110,7 +110,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and exit with the code for its result."""
-        with _sigterm_as_interrupt():  # also while it prints how to continue
+        with _signals_as_interrupt():  # also while it prints how to continue
             return self._invoke(ctx)
 
     def _invoke(self, ctx: click.Context) -> Any:
@@ -151,27 +151,32 @@ def _error_document(error: exceptions.NetMindError) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Raise the first SIGTERM as a KeyboardInterrupt, so that the command prints how to continue.
+def _signals_as_interrupt() -> Iterator[None]:
+    """Raise the first SIGINT or SIGTERM as a KeyboardInterrupt, so that the command prints how to continue.
 
     Further ones are ignored: they would interrupt what the first one has begun.
 
     Signal handlers can only be set in the main thread. In another thread, this changes nothing.
     """
 
-    def end(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise _Terminated
+    def end(number: int, _: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: handler for each, handler in handlers.items() if handler is not signal.SIG_IGN}
+    for each in before:
+        signal.signal(each, end)
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGTERM) is end:  # otherwise the process is about to end
-            signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            if signal.getsignal(each) is end:  # otherwise the process is about to end
+                signal.signal(each, handler)
 
 
 def _discard_stdout() -> None:

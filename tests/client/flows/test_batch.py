@@ -1,6 +1,8 @@
 """Generating many: outcomes in order, independent of each other, and resumable."""
 
+import contextlib
 import json
+import re
 import threading
 import time as clock
 
@@ -129,16 +131,16 @@ class TestInterrupted:
         [note] = caught.value.__notes__
         assert note == f"1 of 2 are saved\nTo continue: netmind-client wait gone -o {tmp_path}"
 
-    def test_a_create_without_a_response_is_counted(self, api, client, tmp_path):
+    def test_a_create_without_a_response_is_named_by_its_time(self, api, client, tmp_path):
         def on_progress(_):
             raise LookupError("mine")
 
         api.post(URL, body=CUT)
         with pytest.raises(LookupError, match="mine") as caught:
             client.generate_many(requests_for("a"), tmp_path, on_progress=on_progress)
-        assert caught.value.__notes__ == [
-            "0 of 1 are saved\nCreates without a response: 1. Look for their generations with find_created"
-        ]
+        [note] = caught.value.__notes__
+        find = r"netmind-client find-created --sent-at '20\d\d-\d\d-\d\d \d\d:\d\d:\d\d' --model m"
+        assert re.fullmatch(rf"0 of 1 are saved\nTo continue: {find}", note)
 
     @pytest.mark.usefixtures("service")
     def test_with_a_jobs_file_the_note_says_to_repeat_the_call(self, client, tmp_path, interrupt):
@@ -375,15 +377,16 @@ def test_a_request_stopped_before_its_create_is_recorded_as_not_created(tmp_path
         Saving(tmp_path, False, 1000),
         {"concurrency": 1, "retry_failed": False, "on_progress": None},
     )
-    with open_batch(core.client, requests_for("a"), 5.0, saving, jobs, **options) as batch:
-        flow = batch.outcome(0)
-        effect = next(flow)
-        while not isinstance(effect, Send):
+    batch = open_batch(core.client, requests_for("a"), 5.0, saving, jobs, **options)
+    with contextlib.closing(batch):
+        running = batch.outcome(0)
+        while not isinstance(effect := next(running), Send):
             assert batch.is_creating()  # before its line is written, so that its end is waited for
-            effect = flow.send(effect.function())
-        recording = flow.throw(Stopped())
+            running.send(effect.function())
+        running.throw(Stopped())
+        running.send(next(running).function())
         with pytest.raises(Stopped):
-            flow.send(recording.function())
+            next(running)
         assert not batch.is_creating()
     assert [line["event"] for line in map(json.loads, jobs.read_text().splitlines())] == [
         "sending",
