@@ -154,8 +154,15 @@ def find_created(call: Call, ago: float, model: str | None) -> Flow[Sequence[Gen
         ago: When the create was sent, in seconds before the call.
         model: The model of the create, if it is known.
     """
+    has_looked = False
     while True:
-        response, body = yield from send_with_retries(call, "GET")
+        try:
+            response, body = yield from send_with_retries(call, "GET")
+        except NetMindError as error:
+            if has_looked and retry.is_temporary(error):  # the time is over, and there was nothing until then
+                return []
+            raise
+        has_looked = True
         listed = _api.generations(body)
         # Compare on the server's clock if the response has a Date header, because the client's may be wrong.
         server_now = _api.date(response.headers.get("date", ""))

@@ -212,6 +212,18 @@ class TestFindCreated:
         self.listed(api, generation(created_at="2026-11-25 04:00:10"))
         assert [one.id for one in client.result_of(error.find_created)] == [ID]
 
+    def test_a_search_that_found_nothing_does_not_fail_because_of_its_last_list(self, api, client):
+        error = self.unknown(api, client)
+        self.listed(api)
+        api.get(URL, body=TIMED_OUT)
+        assert client.result_of(lambda: error.find_created(timeout=2.5)) == []
+
+    def test_a_search_that_never_got_a_list_fails(self, api, client):
+        error = self.unknown(api, client)
+        api.get(URL, body=TIMED_OUT)
+        with pytest.raises(TransportError, match="timed out"):
+            client.result_of(lambda: error.find_created(timeout=2.5))
+
     def test_without_a_date_header_two_minutes_of_difference_are_allowed(self, api, client, generation):
         self.listed(api, generation(created_at="2026-11-25 03:58:30"), headers={"X": "y"})
         error = self.unknown(api, client)
