@@ -9,6 +9,8 @@
     print(generated.paths)
 
 A create is sent again only if it certainly created no generation. Every call ends within its timeout.
+
+``netmind_client.exceptions`` has the exceptions, ``netmind_client.batch`` the values of ``generate_many``.
 """
 
 import importlib.util as _util
@@ -17,57 +19,23 @@ import typing as _typing
 from netmind_client._api import DEFAULT_BASE_URL
 from netmind_client._client import GenerationClient
 from netmind_client._clock import use_clock
-from netmind_client._flows.batch import BatchOutcome, GenerationRequest, ManyProgress
 from netmind_client._flows.generate import Generated
 from netmind_client._flows.saving import DownloadProgress
 from netmind_client._models import Generation, Result
-from netmind_client.exceptions import (
-    ApiError,
-    AuthenticationError,
-    ConfigurationError,
-    CreateOutcomeUnknown,
-    DownloadError,
-    GenerationFailed,
-    InvalidRequestError,
-    NetMindError,
-    NotFoundError,
-    RateLimitedError,
-    ResultMissing,
-    ServerError,
-    TransportError,
-    UnexpectedResponse,
-    WaitTimeout,
-)
+from netmind_client.exceptions import NetMindError
 
 if _typing.TYPE_CHECKING:
     from netmind_client._async_client import AsyncGenerationClient
 
 __all__ = [
     "DEFAULT_BASE_URL",
-    "ApiError",
     "AsyncGenerationClient",
-    "AuthenticationError",
-    "BatchOutcome",
-    "ConfigurationError",
-    "CreateOutcomeUnknown",
-    "DownloadError",
     "DownloadProgress",
     "Generated",
     "Generation",
     "GenerationClient",
-    "GenerationFailed",
-    "GenerationRequest",
-    "InvalidRequestError",
-    "ManyProgress",
     "NetMindError",
-    "NotFoundError",
-    "RateLimitedError",
     "Result",
-    "ResultMissing",
-    "ServerError",
-    "TransportError",
-    "UnexpectedResponse",
-    "WaitTimeout",
     "use_clock",
 ]
 

@@ -14,7 +14,7 @@ from netmind_client._http import ACCEPT_ENCODING, Request
 from netmind_client._models import read_generation
 from netmind_client.exceptions import (
     ConfigurationError,
-    UnexpectedResponse,
+    UnexpectedResponseError,
     api_error_class,
 )
 
@@ -110,7 +110,7 @@ def document(request: Request, response: Response, generation_id: str | None) ->
 
     Raises:
         ApiError: The response is an error.
-        UnexpectedResponse: The response is a redirect.
+        UnexpectedResponseError: The response is a redirect.
     """
     where = f"{request.method} {request.url}"
     try:
@@ -128,7 +128,7 @@ def document(request: Request, response: Response, generation_id: str | None) ->
     if response.status >= 300:
         target = without_query(response.headers.get("location", "an unnamed location"))
         message = f"{where} redirects to {target}. The API key is not sent there; check the base URL"
-        raise UnexpectedResponse(message, generation_id=generation_id, location=target)
+        raise UnexpectedResponseError(message, generation_id=generation_id, location=target)
     return body
 
 
@@ -136,15 +136,15 @@ def generation(body: Any, generation_id: str) -> Generation:
     """Return the generation in a response.
 
     Raises:
-        UnexpectedResponse: The response is not a generation, or is another generation.
+        UnexpectedResponseError: The response is not a generation, or is another generation.
     """
     read = read_generation(body)
     if read is None:
         message = f"generation {generation_id}: expected a generation, got {shown(body)}"
-        raise UnexpectedResponse(message, generation_id=generation_id)
+        raise UnexpectedResponseError(message, generation_id=generation_id)
     if read.id != generation_id:
         message = f"generation {generation_id}: the response is about another generation, {cut(read.id)}"
-        raise UnexpectedResponse(message, generation_id=generation_id)
+        raise UnexpectedResponseError(message, generation_id=generation_id)
     return read
 
 
@@ -152,11 +152,11 @@ def generations(body: Any) -> Sequence[Generation]:
     """Return the generations in a response to a list, in the API's order.
 
     Raises:
-        UnexpectedResponse: The response is not a list of generations.
+        UnexpectedResponseError: The response is not a list of generations.
     """
     entries = body.get("generation_list") if isinstance(body, dict) else None
     if not isinstance(entries, Sequence) or isinstance(entries, str):
-        raise UnexpectedResponse(f"list: expected a generation_list, got {shown(body)}")
+        raise UnexpectedResponseError(f"list: expected a generation_list, got {shown(body)}")
     return [read for entry in entries if (read := read_generation(entry)) is not None]
 
 

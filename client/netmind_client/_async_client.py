@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     import httpx
     import httpx2
 
-    from netmind_client._flows.batch import BatchOutcome, GenerationRequest, ManyProgress
     from netmind_client._flows.effects import Effect, Running
     from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
+    from netmind_client.batch import BatchOutcome, BatchProgress, GenerationRequest
 
     T = TypeVar("T")
 
@@ -193,7 +193,7 @@ class AsyncGenerationClient(BaseClient):
         retry_failed: bool = False,
         overwrite: bool = False,
         max_bytes: int = DEFAULT_MAX_BYTES,
-        on_progress: Callable[[ManyProgress], object] | None = None,
+        on_progress: Callable[[BatchProgress], object] | None = None,
     ) -> Sequence[BatchOutcome]:
         """Create, wait for and save many generations, several at a time.
 

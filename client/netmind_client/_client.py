@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     import requests
 
-    from netmind_client._flows.batch import BatchOutcome, GenerationRequest, ManyProgress
     from netmind_client._flows.effects import Effect, Running
     from netmind_client._flows.generate import Generated
     from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
+    from netmind_client.batch import BatchOutcome, BatchProgress, GenerationRequest
 
     T = TypeVar("T")
 
@@ -107,7 +107,7 @@ class GenerationClient(BaseClient):
             The new generation.
 
         Raises:
-            CreateOutcomeUnknown: There was no usable response. A generation may exist and be charged.
+            CreateOutcomeUnknownError: There was no usable response. A generation may exist and be charged.
             TransportError: The request was not sent.
             ApiError: The API rejected the request.
             ConfigurationError: The config is not a mapping, or cannot be sent as JSON.
@@ -120,7 +120,7 @@ class GenerationClient(BaseClient):
         """Search the list for the generation of a create that got no response.
 
         Repeats the search until a generation is found or the timeout expires.
-        :meth:`CreateOutcomeUnknown.find_created` calls this with the values of its create.
+        :meth:`CreateOutcomeUnknownError.find_created` calls this with the values of its create.
 
         A generation includes neither its model nor its config (documented). The search therefore compares
         creation times, and assumes that ``created_at`` is UTC. Generations that this client is known to have
@@ -138,7 +138,7 @@ class GenerationClient(BaseClient):
         Raises:
             TransportError: The request for the list got no response.
             ApiError: The API responded with an error.
-            UnexpectedResponse: The response is not a list of generations.
+            UnexpectedResponseError: The response is not a list of generations.
         """
         return self._run(self._core.find_created(_clock.wall() - sent_at, model, timeout))
 
@@ -155,7 +155,7 @@ class GenerationClient(BaseClient):
             NotFoundError: There is no such generation.
             TransportError: There was no response.
             ApiError: The API responded with another error.
-            UnexpectedResponse: The response is not this generation.
+            UnexpectedResponseError: The response is not this generation.
         """
         return self._run(self._core.get(generation, timeout))
 
@@ -170,7 +170,7 @@ class GenerationClient(BaseClient):
         Raises:
             TransportError: There was no response.
             ApiError: The API responded with an error.
-            UnexpectedResponse: The response is not a list of generations.
+            UnexpectedResponseError: The response is not a list of generations.
         """
         return self._run(self._core.list(timeout))
 
@@ -212,9 +212,9 @@ class GenerationClient(BaseClient):
             The completed generation.
 
         Raises:
-            GenerationFailed: The generation failed, was cancelled or is marked as deleted.
-            ResultMissing: The generation is completed, but its result stayed empty for 15 seconds.
-            WaitTimeout: The generation did not end within the timeout.
+            GenerationFailedError: The generation failed, was cancelled or is marked as deleted.
+            ResultMissingError: The generation is completed, but its result stayed empty for 15 seconds.
+            WaitTimeoutError: The generation did not end within the timeout.
             NotFoundError: There is no such generation, or it was deleted meanwhile.
             ApiError: The API rejected a poll (4xx).
             ConfigurationError: The timeout is not a number of seconds from 0.
@@ -301,13 +301,13 @@ class GenerationClient(BaseClient):
         retry_failed: bool = False,
         overwrite: bool = False,
         max_bytes: int = DEFAULT_MAX_BYTES,
-        on_progress: Callable[[ManyProgress], object] | None = None,
+        on_progress: Callable[[BatchProgress], object] | None = None,
     ) -> Sequence[BatchOutcome]:
         """Create, wait for and save many generations, several at a time. A failure does not stop the others.
 
         With a ``jobs_file``, the same call resumes an earlier run. Saved results are skipped, and existing
         generations are waited for. A create that got no response is not sent again: its outcome has a
-        :class:`CreateOutcomeUnknown`.
+        :class:`CreateOutcomeUnknownError`.
 
         Args:
             requests: Pairs of a model and a config. With a ``jobs_file``, add new requests at the end.

@@ -5,17 +5,17 @@
     NetMindError
     ├── ConfigurationError       an argument or a setting is invalid, such as the base URL
     ├── TransportError           no response: connection refused or lost, or timeout
-    │   └── CreateOutcomeUnknown     … to a create that may have been received: a generation may exist
+    │   └── CreateOutcomeUnknownError     … to a create that may have been received: a generation may exist
     ├── ApiError                 an error response; has status and body
     │   ├── AuthenticationError      401, 403
     │   ├── NotFoundError            404
     │   ├── RateLimitedError         429
     │   ├── InvalidRequestError      any other 4xx
     │   └── ServerError              5xx
-    ├── UnexpectedResponse       a response that is neither an error nor what was requested
-    ├── GenerationFailed         the generation failed, was cancelled or is marked as deleted
-    ├── ResultMissing            the generation is completed, but its result stayed empty
-    ├── WaitTimeout              the generation did not end within the timeout
+    ├── UnexpectedResponseError       a response that is neither an error nor what was requested
+    ├── GenerationFailedError         the generation failed, was cancelled or is marked as deleted
+    ├── ResultMissingError            the generation is completed, but its result stayed empty
+    ├── WaitTimeoutError              the generation did not end within the timeout
     └── DownloadError            a result could not be saved; no partial file is left
 """
 
@@ -74,7 +74,7 @@ class TransportError(NetMindError):
     _shows_attempts = True
 
 
-class CreateOutcomeUnknown(TransportError):
+class CreateOutcomeUnknownError(TransportError):
     """A create was sent but got no usable response.
 
     A generation may exist and be charged. Look for it before you create it again.
@@ -176,7 +176,7 @@ class ServerError(ApiError):
     """The server failed (5xx)."""
 
 
-class UnexpectedResponse(NetMindError):
+class UnexpectedResponseError(NetMindError):
     """The response is neither an error nor what was requested, such as a proxy's HTML page.
 
     Attributes:
@@ -190,7 +190,7 @@ class UnexpectedResponse(NetMindError):
         self.location = location
 
 
-class GenerationFailed(NetMindError):
+class GenerationFailedError(NetMindError):
     """The generation failed, was cancelled or is marked as deleted.
 
     Attributes:
@@ -202,7 +202,7 @@ class GenerationFailed(NetMindError):
         self.generation = generation
 
 
-class ResultMissing(NetMindError):
+class ResultMissingError(NetMindError):
     """The generation is completed, but its result stayed empty.
 
     Attributes:
@@ -214,7 +214,7 @@ class ResultMissing(NetMindError):
         self.generation = generation
 
 
-class WaitTimeout(NetMindError):
+class WaitTimeoutError(NetMindError):
     """The generation did not end within the timeout. Unless it was deleted, it can be waited for again.
 
     Attributes:

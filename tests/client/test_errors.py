@@ -3,7 +3,7 @@
 import pytest
 from scripted import CUT, REFUSED
 
-from netmind_client import (
+from netmind_client.exceptions import (
     AuthenticationError,
     ConfigurationError,
     InvalidRequestError,
@@ -11,7 +11,7 @@ from netmind_client import (
     RateLimitedError,
     ServerError,
     TransportError,
-    UnexpectedResponse,
+    UnexpectedResponseError,
 )
 
 BASE = "https://api.netmind.ai"
@@ -122,7 +122,7 @@ class TestErrors:
     def test_a_redirect_is_not_followed_with_the_api_key(self, api, client):
         api.get(URL, status=302, headers={"Location": "https://elsewhere.example/?sig=s3cret"})
         with pytest.raises(
-            UnexpectedResponse,
+            UnexpectedResponseError,
             match=r"redirects to https://elsewhere\.example/\. The API key is not sent there",
         ):
             client.list()
@@ -133,7 +133,7 @@ class TestErrors:
     def test_a_response_that_is_something_else_is_reported(self, api, client, call, body):
         api.get(URL, body=body)
         api.get(f"{URL}/{ID}", body=body)
-        with pytest.raises(UnexpectedResponse, match="expected a generation"):
+        with pytest.raises(UnexpectedResponseError, match="expected a generation"):
             client.get(ID) if call == "get" else client.list()
 
     def test_a_missing_response_is_a_transport_error(self, api, client):

@@ -14,15 +14,14 @@ from raw_server import RawServer, raw_response
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from netmind_client import (
+from netmind_client import GenerationClient, NetMindError
+from netmind_client.exceptions import (
     ConfigurationError,
-    CreateOutcomeUnknown,
+    CreateOutcomeUnknownError,
     DownloadError,
-    GenerationClient,
     InvalidRequestError,
-    NetMindError,
     TransportError,
-    UnexpectedResponse,
+    UnexpectedResponseError,
 )
 
 pytestmark = pytest.mark.slow
@@ -74,7 +73,7 @@ class TestCreate:
     )
     def test_an_invalid_redirect_sends_one_create(self, serve, status, location):
         server, client = serve(lambda _: raw_response(status=status, Location=location))
-        with pytest.raises(CreateOutcomeUnknown, match="may have been created"):
+        with pytest.raises(CreateOutcomeUnknownError, match="may have been created"):
             client.create("m", {})
         assert len(server.requests) == 1
 
@@ -92,7 +91,7 @@ class TestCreate:
     @pytest.mark.parametrize("status", ["101 Switching Protocols", "103 Early Hints"])
     def test_an_informational_response_alone_leaves_the_outcome_unknown(self, serve, status):
         server, client = serve(lambda _: f"HTTP/1.1 {status}\r\n\r\n".encode() + RawServer.CLOSE)
-        with pytest.raises(CreateOutcomeUnknown):
+        with pytest.raises(CreateOutcomeUnknownError):
             client.create("m", {})
         assert len(server.requests) == 1
 
@@ -113,14 +112,14 @@ class TestCreate:
 
     def test_an_id_that_no_url_can_contain_is_not_accepted(self, serve):
         _, client = serve(lambda _: raw_response(b'{"id": "\\ud800", "status": "pending"}'))
-        with pytest.raises(CreateOutcomeUnknown, match="without a generation"):
+        with pytest.raises(CreateOutcomeUnknownError, match="without a generation"):
             client.create("m", {})
 
     def test_a_large_response_is_not_kept_in_memory(self, serve):
         body = gzip.compress(b"[" + b"[],\n" * 15_000_000 + b"[]]")
         _, client = serve(lambda _: raw_response(body, Content_Encoding="gzip"))
         tracemalloc.start()
-        with pytest.raises(CreateOutcomeUnknown, match="more than 2097152 bytes"):
+        with pytest.raises(CreateOutcomeUnknownError, match="more than 2097152 bytes"):
             client.create("m", {})
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
         tracemalloc.stop()
@@ -337,7 +336,7 @@ def test_the_causes_of_an_error_do_not_contain_the_api_key(serve):
 def test_a_response_about_another_generation_is_rejected(serve):
     _, client = serve(lambda _: raw_response({"id": "other", "status": "completed"}))
     with pytest.raises(
-        UnexpectedResponse, match="generation a: the response is about another generation, other"
+        UnexpectedResponseError, match="generation a: the response is about another generation, other"
     ):
         client.get("a")
 
@@ -349,7 +348,7 @@ def test_dots_are_not_an_id(serve, dots):
         with pytest.raises(ConfigurationError, match="expected a generation or its id"):
             call(dots)
     assert server.requests == []
-    with pytest.raises(CreateOutcomeUnknown):
+    with pytest.raises(CreateOutcomeUnknownError):
         client.create("m", {})
 
 
@@ -368,7 +367,7 @@ def test_a_proxy_that_rejects_connect_has_forwarded_nothing(serve, monkeypatch):
     _, client = serve(lambda _: raw_response(), base_url="https://api.example.invalid")
     with pytest.raises(TransportError, match=r"not sent: .*nothing was created") as caught:
         client.create("m", {})
-    assert not isinstance(caught.value, CreateOutcomeUnknown)
+    assert not isinstance(caught.value, CreateOutcomeUnknownError)
     assert [request.method for request in server.requests] == ["CONNECT"] * 3
 
 
@@ -380,7 +379,7 @@ def test_a_proxy_that_cannot_be_used_has_sent_nothing(library, proxy, monkeypatc
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with pytest.raises(NetMindError) as caught:
         _created(library)
-    assert not isinstance(caught.value, CreateOutcomeUnknown)
+    assert not isinstance(caught.value, CreateOutcomeUnknownError)
     assert "s3cret" not in str(caught.value)
 
 

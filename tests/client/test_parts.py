@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import netmind_client
-from netmind_client import GenerationFailed, NetMindError, Result, ResultMissing, exceptions
+from netmind_client import NetMindError, Result, exceptions
 from netmind_client._files import LineFile, NameTaken, partial
 from netmind_client._flows.download import name_for, safe_name
 from netmind_client._flows.waiting import delay_after, has_ended
 from netmind_client._models import read_generation
+from netmind_client.exceptions import GenerationFailedError, ResultMissingError
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -64,7 +65,7 @@ class TestModels:
     @given(json_values)
     def test_reads_any_result_and_logs_without_an_error(self, value):
         generation = read_generation({"id": "x", "status": "failed", "result": value, "logs": value})
-        with pytest.raises(GenerationFailed):
+        with pytest.raises(GenerationFailedError):
             has_ended(generation, 0.0)
 
 
@@ -100,18 +101,18 @@ class TestPolling:
     @pytest.mark.parametrize("result", [{}, {"data": [{"text": ""}]}])
     @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
     def test_a_generation_that_failed_raises(self, status, result):
-        with pytest.raises(GenerationFailed, match=f"generation x ended as {status}"):
+        with pytest.raises(GenerationFailedError, match=f"generation x ended as {status}"):
             has_ended(read_generation({"id": "x", "status": status, "result": result}), 0.0)
 
     def test_a_result_that_stays_empty_raises_after_15_seconds(self):
-        with pytest.raises(ResultMissing):
+        with pytest.raises(ResultMissingError):
             has_ended(read_generation({"id": "x", "status": "completed"}), 15.0)
 
     @pytest.mark.parametrize("status", ["pending", "completed"])
     def test_a_generation_marked_as_deleted_raises(self, status):
         tombstone = read_generation({"id": "x", "status": status, "is_deleted": True})
         assert tombstone.is_deleted
-        with pytest.raises(GenerationFailed, match="generation x was deleted"):
+        with pytest.raises(GenerationFailedError, match="generation x was deleted"):
             has_ended(tombstone, 0.0)
 
 
@@ -176,14 +177,14 @@ class TestPartial:
 
     def test_a_folder_that_cannot_be_created_is_reported(self, tmp_path):
         (tmp_path / "file").write_text("")
-        with pytest.raises(netmind_client.DownloadError, match="nothing can be saved there: "):
+        with pytest.raises(netmind_client.exceptions.DownloadError, match="nothing can be saved there: "):
             self.save(tmp_path / "file" / "a")
 
     def test_a_full_disk_is_reported(self, tmp_path):
         with partial(tmp_path) as file, Path("/dev/full").open("wb", buffering=0) as full:
             file._file.close()
             file._file = full
-            with pytest.raises(netmind_client.DownloadError, match="No space left on device"):
+            with pytest.raises(netmind_client.exceptions.DownloadError, match="No space left on device"):
                 file.write(b"abc")
 
     def test_an_oserror_of_the_caller_is_not_converted(self, tmp_path):
@@ -243,7 +244,7 @@ class TestLineFile:
         with monkeypatch.context() as full:
             full.setattr("os.write", lambda file, content: write(file, content[:2]))
             with pytest.raises(
-                netmind_client.DownloadError, match="cannot be written: No space left on device"
+                netmind_client.exceptions.DownloadError, match="cannot be written: No space left on device"
             ):
                 lines.add("bcd")
         lines.add("e")
@@ -255,7 +256,9 @@ class TestLineFile:
         with (tmp_path / "other").open("w+b") as other:
             other.write(b"x" * 100)
             other.flush()
-            with pytest.raises(netmind_client.DownloadError, match="the run that wrote to it has ended"):
+            with pytest.raises(
+                netmind_client.exceptions.DownloadError, match="the run that wrote to it has ended"
+            ):
                 lines.add("a")
         assert (tmp_path / "other").read_bytes() == b"x" * 100
 
@@ -263,10 +266,10 @@ class TestLineFile:
         lines = opened(path)
         lines.add("a")
         path.unlink()
-        with pytest.raises(netmind_client.DownloadError, match="cannot be written: No such file"):
+        with pytest.raises(netmind_client.exceptions.DownloadError, match="cannot be written: No such file"):
             lines.add("b")
         path.write_bytes(b"other")
-        with pytest.raises(netmind_client.DownloadError, match="was replaced by another file"):
+        with pytest.raises(netmind_client.exceptions.DownloadError, match="was replaced by another file"):
             lines.add("b")
         assert path.read_bytes() == b"other"
 
@@ -279,13 +282,15 @@ class TestLineFile:
         assert (tmp_path / "lines").read_bytes() == b"a\n"
 
     def test_a_folder_is_rejected(self, tmp_path, opened):
-        with pytest.raises(netmind_client.DownloadError, match="cannot be written: Is a directory"):
+        with pytest.raises(
+            netmind_client.exceptions.DownloadError, match="cannot be written: Is a directory"
+        ):
             opened(tmp_path)
 
     def test_a_pipe_is_rejected(self, tmp_path, opened):
         os.mkfifo(tmp_path / "pipe")
         with pytest.raises(
-            netmind_client.ConfigurationError, match="expected a file, got a device or a pipe"
+            netmind_client.exceptions.ConfigurationError, match="expected a file, got a device or a pipe"
         ):
             opened(tmp_path / "pipe")
 
@@ -300,21 +305,24 @@ class TestErrors:
         }
         assert set(drawn) == real
 
-    def test_every_error_is_public(self):
-        for name, member in inspect.getmembers(exceptions, inspect.isclass):
-            if issubclass(member, NetMindError):
-                assert name in netmind_client.__all__
+    def test_every_error_ends_in_error(self):
+        errors = [
+            error.__name__
+            for error in [*NetMindError.__subclasses__(), *exceptions.ApiError.__subclasses__()]
+        ]
+        assert len(errors) >= 13
+        assert [name for name in errors if not name.endswith("Error")] == []
 
     @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickled])
     def test_an_error_can_be_copied_and_pickled(self, again):
         facts = {"model": "m", "config": {"n": 1}, "sent_at": 1.5}
-        error = netmind_client.CreateOutcomeUnknown("no response", **facts, find=lambda _: [])
+        error = netmind_client.exceptions.CreateOutcomeUnknownError("no response", **facts, find=lambda _: [])
         error.attempts, error.resume = 2, "netmind-client find-created"
         copied = again(error)
         assert (str(copied), copied.config, copied.sent_at) == (str(error), {"n": 1}, 1.5)
         with pytest.raises(LookupError):
             copied.find_created()
-        failed = netmind_client.GenerationFailed(
+        failed = netmind_client.exceptions.GenerationFailedError(
             "x", generation=read_generation({"id": "a", "status": "failed"})
         )
         assert again(failed).generation == failed.generation

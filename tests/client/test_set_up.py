@@ -10,13 +10,8 @@ import pytest
 import requests
 from scripted import OverHttpx, OverRequests
 
-from netmind_client import (
-    DEFAULT_BASE_URL,
-    AsyncGenerationClient,
-    ConfigurationError,
-    GenerationClient,
-    TransportError,
-)
+from netmind_client import DEFAULT_BASE_URL, AsyncGenerationClient, GenerationClient
+from netmind_client.exceptions import ConfigurationError, TransportError
 
 BASE = "https://api.netmind.ai"
 URL = f"{BASE}/v1/generation"
@@ -186,7 +181,8 @@ def test_a_client_that_is_first_imported_under_a_frozen_date_keeps_its_deadline(
 import socket, freezegun
 server = socket.create_server(("127.0.0.1", 0))  # accepts connections, and never responds
 with freezegun.freeze_time("2026-01-01"):
-    from netmind_client import GenerationClient, TransportError
+    from netmind_client import GenerationClient
+    from netmind_client.exceptions import TransportError
     try:
         GenerationClient("k", "http://{}:{}".format(*server.getsockname())).get("a" * 32, timeout=0.3)
     except TransportError:

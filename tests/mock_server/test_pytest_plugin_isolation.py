@@ -15,7 +15,8 @@ pytestmark = pytest.mark.slow
 def test_a_marker_of_a_module_is_for_its_tests_that_use_a_fake(project):
     project.run("""
     import pytest
-    from netmind_client import GenerationClient, GenerationFailed
+    from netmind_client import GenerationClient
+    from netmind_client.exceptions import GenerationFailedError
 
     pytestmark = pytest.mark.netmind(scenario="failed", reason="no GPU")
 
@@ -27,7 +28,7 @@ def test_a_marker_of_a_module_is_for_its_tests_that_use_a_fake(project):
         client = GenerationClient()
         job = client.create("Qwen/Qwen-Image", {"prompt": "x"})
         fake.clock.advance(10)
-        with pytest.raises(GenerationFailed, match="no GPU"):
+        with pytest.raises(GenerationFailedError, match="no GPU"):
             client.wait(job)
 
     def test_without_one():

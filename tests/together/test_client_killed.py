@@ -82,7 +82,8 @@ def test_an_interrupted_batch_can_be_continued_and_creates_no_job_twice(tmp_path
 def test_a_process_ends_even_if_a_host_name_is_never_resolved():
     script = """if True:
         import socket, threading
-        from netmind_client import GenerationClient, TransportError
+        from netmind_client import GenerationClient
+        from netmind_client.exceptions import TransportError
         socket.getaddrinfo = lambda *_, **__: threading.Event().wait()
         try:
             GenerationClient("key", "http://somewhere.example").create("m", {}, timeout=0.2)

@@ -10,13 +10,8 @@ from PIL import Image
 from support import PAGE_IMAGE, running_fake
 
 import netmind_mock
-from netmind_client import (
-    AsyncGenerationClient,
-    CreateOutcomeUnknown,
-    GenerationClient,
-    GenerationFailed,
-    NotFoundError,
-)
+from netmind_client import AsyncGenerationClient, GenerationClient
+from netmind_client.exceptions import CreateOutcomeUnknownError, GenerationFailedError, NotFoundError
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +55,7 @@ def test_a_job_that_the_worker_rejects_fails_with_its_reason(tmp_path):
     with (
         running_fake(tmp_path, "--profile", "observed", "--duration", "0.1") as (base_url, _),
         GenerationClient("a-token", base_url) as client,
-        pytest.raises(GenerationFailed, match="The file could not be fetched"),
+        pytest.raises(GenerationFailedError, match="The file could not be fetched"),
     ):
         client.generate("openai/whisper", {"audio_url": "https://audio.invalid/a.mp3"}, tmp_path)
 
@@ -101,7 +96,7 @@ class TestInProcess:
             client.create("m", {"prompt": "another"})
             mock.clock.advance(60)
             mock.next_job("response_lost")
-            with pytest.raises(CreateOutcomeUnknown) as caught:
+            with pytest.raises(CreateOutcomeUnknownError) as caught:
                 client.create("m", {"prompt": "x"})
             mock.clock.advance(3_600)
             assert [one.id for one in caught.value.find_created()] == [mock.jobs[-1].id]

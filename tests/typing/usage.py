@@ -6,15 +6,8 @@ from typing import Any, assert_type
 
 from flask import Flask
 
-from netmind_client import (
-    AsyncGenerationClient,
-    BatchOutcome,
-    Generated,
-    Generation,
-    GenerationClient,
-    GenerationRequest,
-    Result,
-)
+from netmind_client import AsyncGenerationClient, Generated, Generation, GenerationClient, Result
+from netmind_client.batch import BatchOutcome, GenerationRequest
 from netmind_contracts import Claim, Level, Violation, check, load_claims, openapi, violations
 from netmind_mock import (
     Entry,

@@ -8,7 +8,7 @@ import json
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from netmind_client import _clock, _files
 from netmind_client._flows import operations
@@ -17,12 +17,13 @@ from netmind_client._flows.effects import Do, Flow, Running, Stopped
 from netmind_client._flows.generate import finish
 from netmind_client._flows.operations import moment, timestamp
 from netmind_client._flows.waiting import Waiting
+from netmind_client.batch import BatchOutcome, BatchProgress, GenerationRequest
 from netmind_client.exceptions import (
     ApiError,
     ConfigurationError,
-    CreateOutcomeUnknown,
+    CreateOutcomeUnknownError,
     DownloadError,
-    GenerationFailed,
+    GenerationFailedError,
     NetMindError,
     NotFoundError,
     TransportError,
@@ -40,54 +41,6 @@ if TYPE_CHECKING:
 
 
 _NOT_A_JOBS_FILE = "not a jobs file of generate_many; choose another file"
-
-
-class GenerationRequest(NamedTuple):
-    """A request for one generation.
-
-    Attributes:
-        model: The model's name, such as ``Qwen/Qwen-Image``.
-        config: The model's options.
-    """
-
-    model: str
-    config: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchOutcome:
-    """The outcome of one of many requests.
-
-    Attributes:
-        request: The request.
-        generation_id: The id of its generation, if there is one.
-        generation: The completed generation; None if there was an error, or if an earlier run saved the
-            results.
-        paths: The files that its results were saved to.
-        error: The error; None if there was none.
-    """
-
-    request: GenerationRequest
-    generation_id: str | None = None
-    generation: Generation | None = None
-    paths: Sequence[Path] = ()
-    error: NetMindError | None = None
-
-
-class ManyProgress(NamedTuple):
-    """The progress of many generations.
-
-    Attributes:
-        done: How many have ended, including those with an error.
-        failed: How many have ended with an error.
-        of: How many there are.
-        last: The outcome of the one that ended last.
-    """
-
-    done: int
-    failed: int
-    of: int
-    last: BatchOutcome
 
 
 @dataclass(slots=True)
@@ -135,7 +88,7 @@ class Batch:
     saving: Saving
     jobs_file: LineFile | None
     states: list[_RequestState]
-    on_progress: Callable[[ManyProgress], object] | None
+    on_progress: Callable[[BatchProgress], object] | None
     creating: set[int] = field(default_factory=set)
     ended: dict[int, BatchOutcome] = field(default_factory=dict)
 
@@ -179,7 +132,7 @@ class Batch:
         self.ended[number] = outcome
         if self.on_progress is not None:
             failed = sum(one.error is not None for one in self.ended.values())
-            self.on_progress(ManyProgress(len(self.ended), failed, len(self.requests), outcome))
+            self.on_progress(BatchProgress(len(self.ended), failed, len(self.requests), outcome))
 
     def outcome(self, number: int) -> Running[BatchOutcome]:
         """Process one request, or what is left of it. Errors of the client are returned in the outcome."""
@@ -216,7 +169,7 @@ class Batch:
         try:
             yield from self._record(number, "sending", sent_at=state.sent_at)
             created = yield from operations.create(call, request.model, request.config)
-        except CreateOutcomeUnknown:
+        except CreateOutcomeUnknownError:
             raise
         except (ApiError, TransportError, ConfigurationError, DownloadError, Stopped):
             state.sent_at = None  # certainly nothing was created
@@ -237,12 +190,12 @@ class Batch:
         file = "" if self.jobs_file is None else str(self.jobs_file.path)
         return f"{shlex.join(['netmind-client', 'settle', file, str(number + 1)])} --generation ID or --none"
 
-    def _outcome_unknown(self, call: Call, number: int, sent_at: str) -> CreateOutcomeUnknown:
+    def _outcome_unknown(self, call: Call, number: int, sent_at: str) -> CreateOutcomeUnknownError:
         """Return the error for a create of an earlier run whose outcome is not in the jobs file."""
         request = self.requests[number]
         sent = moment(sent_at) or 0.0
         call.set_resume("find-created", "--sent-at", sent_at, "--model", request.model)
-        return CreateOutcomeUnknown(
+        return CreateOutcomeUnknownError(
             f"an earlier run sent this create at {sent_at} UTC and got no response: a generation may exist. "
             f"Look for it, and then settle it: {self._settle_command(number)}",
             model=request.model,
@@ -257,7 +210,7 @@ class Batch:
         with contextlib.suppress(DownloadError):
             if not state.is_recorded:  # try again: a full disk may have space now
                 yield from self._record(number, "created", generation_id=state.generation_id)
-            if isinstance(error, GenerationFailed | NotFoundError) and state.generation_id:
+            if isinstance(error, GenerationFailedError | NotFoundError) and state.generation_id:
                 state.has_failed = True
                 yield from self._record(number, "failed", generation_id=state.generation_id)
 
@@ -279,7 +232,7 @@ def open_batch(
     *,
     concurrency: int,
     retry_failed: bool,
-    on_progress: Callable[[ManyProgress], object] | None,
+    on_progress: Callable[[BatchProgress], object] | None,
 ) -> Batch:
     """Check the arguments of generate_many, and return the batch. The jobs file is locked until it is closed.
 

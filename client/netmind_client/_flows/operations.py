@@ -13,11 +13,11 @@ from netmind_client._http import NoResponse
 from netmind_client._models import Generation, read_generation
 from netmind_client.exceptions import (
     ApiError,
-    CreateOutcomeUnknown,
+    CreateOutcomeUnknownError,
     NetMindError,
     NotFoundError,
     TransportError,
-    UnexpectedResponse,
+    UnexpectedResponseError,
 )
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation
     call.creates = True
     call.set_resume("find-created", "--sent-at", timestamp(sent_at), "--model", model)
 
-    def unknown(why: str) -> CreateOutcomeUnknown:
-        return CreateOutcomeUnknown(
+    def unknown(why: str) -> CreateOutcomeUnknownError:
+        return CreateOutcomeUnknownError(
             f"POST {request.url}: {why}. A generation may have been created and charged: look for it before "
             "you create it again",
             model=model,
@@ -58,7 +58,7 @@ def create(call: Call, model: str, config: Mapping[str, Any]) -> Flow[Generation
         try:
             response = yield from call.send(request, math.inf if config.get("sync_mode") is True else None)
             body = _api.document(request, response, None)
-        except UnexpectedResponse as redirect:  # redirects are undocumented; a generation may exist
+        except UnexpectedResponseError as redirect:  # redirects are undocumented; a generation may exist
             target = _api.without_query(response.headers.get("location", "an unnamed location"))
             raise unknown(f"returned {response.status} and redirects to {target}") from redirect
         except (NoResponse, ApiError) as error:
@@ -130,7 +130,7 @@ def send_once(call: Call, method: str, generation_id: str | None = None) -> Flow
     Raises:
         TransportError: There was no response.
         ApiError: The response is an error.
-        UnexpectedResponse: The response is a redirect.
+        UnexpectedResponseError: The response is a redirect.
     """
     request = call.api.request(method, generation_id)
     most = MAX_LIST_BYTES if generation_id is None else MAX_BYTES

@@ -10,7 +10,7 @@ from netmind_client.exceptions import (
     RateLimitedError,
     ServerError,
     TransportError,
-    UnexpectedResponse,
+    UnexpectedResponseError,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def is_temporary(error: NetMindError, *, polling: bool = False) -> bool:
     While ``polling``, an unexpected response, such as a proxy's HTML page, also counts as temporary. A
     redirect does not: the API has moved, or the base URL is wrong.
     """
-    if isinstance(error, UnexpectedResponse):
+    if isinstance(error, UnexpectedResponseError):
         return polling and error.location is None
     return isinstance(error, _TEMPORARY) or (isinstance(error, ApiError) and error.status == 408)
 

@@ -10,7 +10,12 @@ from netmind_client import _api
 from netmind_client._flows import operations, retry
 from netmind_client._flows.call import check_callback
 from netmind_client._flows.effects import Flow, Show
-from netmind_client.exceptions import GenerationFailed, NetMindError, ResultMissing, WaitTimeout
+from netmind_client.exceptions import (
+    GenerationFailedError,
+    NetMindError,
+    ResultMissingError,
+    WaitTimeoutError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,24 +117,26 @@ def has_ended(seen: Generation, completed_for: float) -> bool:
         completed_for: Seconds since it was first seen as completed. The results may follow later (observed).
 
     Raises:
-        GenerationFailed: It failed, was cancelled or is marked as deleted.
-        ResultMissing: It has been completed for EMPTY_RESULT_SECONDS, and has no results.
+        GenerationFailedError: It failed, was cancelled or is marked as deleted.
+        ResultMissingError: It has been completed for EMPTY_RESULT_SECONDS, and has no results.
     """
     if (
         seen.is_deleted
     ):  # the fields is_deleted and deleted_at suggest that deleted ones remain visible (assumed)
-        raise GenerationFailed(f"generation {seen.id} was deleted", generation=seen)
+        raise GenerationFailedError(f"generation {seen.id} was deleted", generation=seen)
     if seen.is_failed:
         reason = seen.failure or "the logs give no reason"
-        raise GenerationFailed(f"generation {seen.id} ended as {seen.status}: {reason}", generation=seen)
+        raise GenerationFailedError(f"generation {seen.id} ended as {seen.status}: {reason}", generation=seen)
     if seen.is_completed and not seen.results and completed_for >= EMPTY_RESULT_SECONDS:
-        raise ResultMissing(
+        raise ResultMissingError(
             f"generation {seen.id} is completed, but its result stayed empty", generation=seen
         )
     return seen.is_completed and bool(seen.results)
 
 
-def _timed_out(call: Call, generation_id: str, last_status: str | None, *, delete: bool) -> Flow[WaitTimeout]:
+def _timed_out(
+    call: Call, generation_id: str, last_status: str | None, *, delete: bool
+) -> Flow[WaitTimeoutError]:
     """Return the error for a generation that did not end within the timeout; delete it first if requested."""
     outcome = "It was not deleted"
     deleted = False
@@ -143,7 +150,7 @@ def _timed_out(call: Call, generation_id: str, last_status: str | None, *, delet
             call.resume = None
     status = last_status or "unknown"
     within = f"within {call.timeout:g} s (last status: {status})"
-    return WaitTimeout(
+    return WaitTimeoutError(
         f"generation {generation_id} did not end {within}. {outcome}",
         generation_id=generation_id,
         last_status=last_status,

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 EXIT_CODES: dict[type[exceptions.NetMindError], int] = {
     exceptions.ConfigurationError: 2,
-    exceptions.GenerationFailed: 3,
-    exceptions.WaitTimeout: 4,
-    exceptions.CreateOutcomeUnknown: 5,
+    exceptions.GenerationFailedError: 3,
+    exceptions.WaitTimeoutError: 4,
+    exceptions.CreateOutcomeUnknownError: 5,
 }
 FAILED, SOME_FAILED, INTERRUPTED, TERMINATED = 1, 6, 130, 143
 

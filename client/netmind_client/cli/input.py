@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netmind_client._flows.batch import GenerationRequest
+from netmind_client.batch import GenerationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

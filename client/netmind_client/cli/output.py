@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from netmind_client._flows.batch import BatchOutcome, ManyProgress
     from netmind_client._flows.saving import DownloadProgress
     from netmind_client._models import Generation
+    from netmind_client.batch import BatchOutcome, BatchProgress
 
 
 def plain(text: object) -> str:
@@ -120,7 +120,7 @@ class Progress:
         else:
             self._line(f"downloading{many} {_size(progress.received)}")
 
-    def ended(self, progress: ManyProgress) -> None:
+    def ended(self, progress: BatchProgress) -> None:
         """Show the progress of a batch after a request has ended."""
         failed = f", {progress.failed} failed" if progress.failed else ""
         self._line(f"{_bar(progress.done / progress.of)} {progress.done} of {progress.of}{failed}")

@@ -244,7 +244,7 @@ def test_with_json_an_error_is_also_json(run, api, generation):
     api.get(f"{URL}/{ID}", json=generation("failed"))
     error = json.loads(run("wait", ID, "--json").stdout)
     assert (error["error"], error["generation_id"], error["resume"]) == (
-        "GenerationFailed",
+        "GenerationFailedError",
         ID,
         f"netmind-client get {ID}",
     )

@@ -2,8 +2,9 @@
 
 import io
 
-from netmind_client import DownloadProgress, ManyProgress
+from netmind_client import DownloadProgress
 from netmind_client._models import read_generation
+from netmind_client.batch import BatchProgress
 from netmind_client.cli.output import Progress
 
 ID = "6347623b2fce4998b0e842f7e935ccb0"
@@ -41,7 +42,7 @@ class TestProgress:
         terminal = self.terminal(monkeypatch)
         with Progress() as progress:
             progress.begun(2)
-            progress.ended(ManyProgress(1, 1, 2, None))
+            progress.ended(BatchProgress(1, 1, 2, None))
         assert self.lines(terminal) == [
             "",
             "[                              ] 0 of 2",

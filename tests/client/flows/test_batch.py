@@ -9,22 +9,22 @@ import time as clock
 import pytest
 from scripted import CUT, REFUSED
 
-from netmind_client import (
-    ConfigurationError,
-    CreateOutcomeUnknown,
-    DownloadError,
-    GenerationClient,
-    GenerationFailed,
-    GenerationRequest,
-    NotFoundError,
-    TransportError,
-    WaitTimeout,
-)
+from netmind_client import GenerationClient
 from netmind_client._files import LineFile
 from netmind_client._flows.batch import open_batch
 from netmind_client._flows.core import Core
 from netmind_client._flows.effects import Send, Stopped
 from netmind_client._flows.saving import Saving
+from netmind_client.batch import GenerationRequest
+from netmind_client.exceptions import (
+    ConfigurationError,
+    CreateOutcomeUnknownError,
+    DownloadError,
+    GenerationFailedError,
+    NotFoundError,
+    TransportError,
+    WaitTimeoutError,
+)
 
 BASE = "https://api.netmind.ai"
 URL = f"{BASE}/v1/generation"
@@ -69,7 +69,7 @@ class TestGenerateMany:
     def test_a_failure_does_not_stop_the_others(self, client, tmp_path):
         outcomes = client.generate_many(requests_for("a", "fails", "b"), tmp_path)
         assert [one.error is None for one in outcomes] == [True, False, True]
-        assert isinstance(outcomes[1].error, GenerationFailed)
+        assert isinstance(outcomes[1].error, GenerationFailedError)
         assert (outcomes[1].generation_id, outcomes[1].generation, outcomes[1].paths) == ("fails", None, ())
         assert outcomes[1].error.resume == "netmind-client get fails"
 
@@ -233,7 +233,7 @@ class TestJobsFile:
         api.post(URL, json=generation())
         api.get(f"{URL}/{generation()['id']}", json=generation())
         [outcome] = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs, timeout=2)
-        assert (isinstance(outcome.error, WaitTimeout), len(refused)) == (True, 1)
+        assert (isinstance(outcome.error, WaitTimeoutError), len(refused)) == (True, 1)
         assert self.events(jobs) == [(1, "sending"), (1, "created")]
 
     def test_a_config_that_is_nested_too_deeply_is_reported(self, client, tmp_path):
@@ -305,8 +305,8 @@ class TestJobsFile:
         api.post(URL, body=CUT)
         (first,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
         (again,) = client.generate_many(requests_for("a"), tmp_path, jobs_file=jobs)
-        assert isinstance(first.error, CreateOutcomeUnknown)
-        assert isinstance(again.error, CreateOutcomeUnknown)
+        assert isinstance(first.error, CreateOutcomeUnknownError)
+        assert isinstance(again.error, CreateOutcomeUnknownError)
         assert "an earlier run sent this create at " in str(again.error)
         assert again.error.resume.startswith("netmind-client find-created --sent-at ")
         assert len(api.calls) == 1

@@ -17,7 +17,13 @@ from client_kinds import KINDS, real_client
 from fault_proxy import CUT, HANG, PHASES, TRICKLE, Fault, FaultProxy
 from raw_server import RawServer, raw_response
 
-from netmind_client import CreateOutcomeUnknown, DownloadError, GenerationClient, TransportError, WaitTimeout
+from netmind_client import GenerationClient
+from netmind_client.exceptions import (
+    CreateOutcomeUnknownError,
+    DownloadError,
+    TransportError,
+    WaitTimeoutError,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -104,12 +110,12 @@ def client(library, proxy):
 class TestHangs:
     def test_a_create_ends_in_time(self, client, proxy, phase, what):
         proxy.fault = Fault(what, *PHASES[phase])
-        with ends_in_time(), pytest.raises(CreateOutcomeUnknown, match="timed out"):
+        with ends_in_time(), pytest.raises(CreateOutcomeUnknownError, match="timed out"):
             client.create("m", {})
 
     def test_a_wait_ends_in_time(self, client, proxy, phase, what):
         proxy.fault = Fault(what, *PHASES[phase], method="GET")
-        with ends_in_time(), pytest.raises(WaitTimeout):
+        with ends_in_time(), pytest.raises(WaitTimeoutError):
             client.wait(ID, timeout=FEW)
 
     def test_a_download_ends_in_time_and_leaves_no_file(self, client, upstream, proxy, phase, what, tmp_path):
@@ -149,7 +155,7 @@ class TestBeforeAnythingIsSent:
         for client in real_client(library, "http://somewhere.example", request_timeout=FEW):
             with ends_in_time(), pytest.raises(TransportError, match="not sent") as caught:
                 client.create("m", {})
-            assert not isinstance(caught.value, CreateOutcomeUnknown)
+            assert not isinstance(caught.value, CreateOutcomeUnknownError)
             is_over.set()
 
     def test_a_server_that_accepts_no_connections_ends_in_time_and_sends_nothing(self, library):
@@ -163,13 +169,13 @@ class TestBeforeAnythingIsSent:
             for client in real_client(library, base_url, request_timeout=FEW):
                 with ends_in_time(), pytest.raises(TransportError, match="not sent") as caught:
                     client.create("m", {})
-                assert not isinstance(caught.value, CreateOutcomeUnknown)
+                assert not isinstance(caught.value, CreateOutcomeUnknownError)
 
     def test_a_refused_connection_sends_nothing(self, library):
         for client in real_client(library, "http://127.0.0.1:1", request_timeout=MANY):
             with pytest.raises(TransportError, match="not sent") as caught:
                 client.create("m", {})
-            assert not isinstance(caught.value, CreateOutcomeUnknown)
+            assert not isinstance(caught.value, CreateOutcomeUnknownError)
             assert caught.value.attempts == 3
 
 
@@ -215,7 +221,7 @@ class TestTLS:
         for client in real_client(library, f"https://127.0.0.1:{server.address[1]}"):
             with pytest.raises(TransportError, match=r"not sent: .*certificate") as caught:
                 client.create("m", {})
-            assert not isinstance(caught.value, CreateOutcomeUnknown)
+            assert not isinstance(caught.value, CreateOutcomeUnknownError)
             assert (caught.value.attempts, server.request_count) == (3, 0)
 
     # If the reset arrives before the handshake begins, ssl and urllib3 leave the socket to the collector.
@@ -227,7 +233,7 @@ class TestTLS:
         for client in real_client(library, base_url, request_timeout=FEW if what == HANG else MANY):
             with ends_in_time(), pytest.raises(TransportError, match="not sent") as caught:
                 client.create("m", {})
-            assert not isinstance(caught.value, CreateOutcomeUnknown)
+            assert not isinstance(caught.value, CreateOutcomeUnknownError)
 
 
 def test_a_connection_that_was_closed_while_idle_is_not_used_again(library):
@@ -247,6 +253,6 @@ def test_a_stopped_clock_does_not_extend_a_wait_with_slow_polls(monkeypatch):
     with RawServer(slowly) as server:
         client = GenerationClient("k", server.base_url, poll_interval=0.1)
         monkeypatch.setattr("time.monotonic", lambda: 5.0)
-        with pytest.raises(WaitTimeout):
+        with pytest.raises(WaitTimeoutError):
             client.wait(ID, timeout=0.7)
         assert len(server.requests) <= 3

@@ -7,7 +7,12 @@ from typing import ClassVar
 import pytest
 from scripted import CUT, CUT_IN_BODY
 
-from netmind_client import AuthenticationError, ConfigurationError, DownloadError, GenerationFailed
+from netmind_client.exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    DownloadError,
+    GenerationFailedError,
+)
 
 BASE = "https://api.netmind.ai"
 URL = f"{BASE}/v1/generation"
@@ -340,7 +345,7 @@ class TestGenerate:
 
     def test_a_create_that_returns_failed_is_not_polled(self, api, client, generation, tmp_path):
         api.post(URL, json=generation("failed", logs=[{"text": "out of memory"}]))
-        with pytest.raises(GenerationFailed, match="out of memory") as caught:
+        with pytest.raises(GenerationFailedError, match="out of memory") as caught:
             client.generate("m", CONFIG, tmp_path)
         assert (caught.value.resume, len(api.calls)) == (f"netmind-client get {ID}", 1)
 
@@ -355,7 +360,7 @@ class TestGenerate:
     def test_a_failed_generation_can_only_be_requested(self, api, client, generation, tmp_path):
         api.post(URL, json=generation())
         api.get(f"{URL}/{ID}", json=generation("failed"))
-        with pytest.raises(GenerationFailed) as caught:
+        with pytest.raises(GenerationFailedError) as caught:
             client.generate("m", CONFIG, tmp_path)
         assert str(caught.value) == (
             f"generation {ID} ended as failed: the logs give no reason\nTo continue: netmind-client get {ID}"

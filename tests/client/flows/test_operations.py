@@ -6,9 +6,9 @@ from typing import ClassVar
 import pytest
 from scripted import CONNECTING_TIMED_OUT, CUT, CUT_IN_BODY, REFUSED, TIMED_OUT
 
-from netmind_client import (
+from netmind_client.exceptions import (
     ConfigurationError,
-    CreateOutcomeUnknown,
+    CreateOutcomeUnknownError,
     RateLimitedError,
     ServerError,
     TransportError,
@@ -36,7 +36,7 @@ class TestCreate:
     ):
         api.post(URL, body=failure)
         with pytest.raises(
-            CreateOutcomeUnknown, match="A generation may have been created and charged: look for it"
+            CreateOutcomeUnknownError, match="A generation may have been created and charged: look for it"
         ) as caught:
             client.create("m", CONFIG)
         assert (caught.value.model, caught.value.config, len(api.calls)) == ("m", CONFIG, 1)
@@ -46,14 +46,14 @@ class TestCreate:
     )
     def test_a_response_without_a_generation_leaves_the_outcome_unknown(self, api, client, body):
         api.post(URL, body=body)
-        with pytest.raises(CreateOutcomeUnknown, match="returned 200 without a generation"):
+        with pytest.raises(CreateOutcomeUnknownError, match="returned 200 without a generation"):
             client.create("m", CONFIG)
         assert len(api.calls) == 1
 
     @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 599])
     def test_a_gateway_error_leaves_the_outcome_unknown(self, api, client, status):
         api.post(URL, status=status, body="<html>gateway</html>")
-        with pytest.raises(CreateOutcomeUnknown, match=rf"returned {status} \(<html>gateway</html>\)"):
+        with pytest.raises(CreateOutcomeUnknownError, match=rf"returned {status} \(<html>gateway</html>\)"):
             client.create("m", CONFIG)
         assert len(api.calls) == 1
 
@@ -77,7 +77,7 @@ class TestCreate:
         api.post(URL, body=failure)
         with pytest.raises(TransportError, match="not sent: ") as caught:
             client.create("m", CONFIG)
-        assert not isinstance(caught.value, CreateOutcomeUnknown)
+        assert not isinstance(caught.value, CreateOutcomeUnknownError)
         assert (caught.value.attempts, caught.value.resume, len(api.calls)) == (attempts, None, attempts)
 
     @pytest.mark.parametrize("status", [429, 503])
@@ -97,7 +97,7 @@ class TestCreate:
     def test_an_attempt_that_may_have_been_received_is_the_last(self, api, client):
         api.post(URL, body=REFUSED)
         api.post(URL, body=CUT)
-        with pytest.raises(CreateOutcomeUnknown) as caught:
+        with pytest.raises(CreateOutcomeUnknownError) as caught:
             client.create("m", CONFIG)
         assert (caught.value.attempts, len(api.calls)) == (2, 2)
 
@@ -107,7 +107,7 @@ class TestCreate:
             URL, status=status, headers={"Location": "https://elsewhere.example/v1/generation?sig=s3cret"}
         )
         with pytest.raises(
-            CreateOutcomeUnknown,
+            CreateOutcomeUnknownError,
             match=rf"returned {status} and redirects to \S+/v1/generation\. A generation may",
         ):
             client.create("m", CONFIG)
@@ -143,7 +143,7 @@ class TestFindCreated:
 
     def unknown(self, api, client):
         api.post(URL, body=CUT)
-        with pytest.raises(CreateOutcomeUnknown) as caught:
+        with pytest.raises(CreateOutcomeUnknownError) as caught:
             client.create("m", CONFIG)
         return caught.value
 
@@ -234,6 +234,6 @@ class TestFindCreated:
         assert [one.id for one in client.find_created(1795575600.0)] == [ID]
 
     def test_an_error_without_a_client_says_what_to_call(self):
-        error = CreateOutcomeUnknown("x", model="m", config={}, sent_at=0.0)
+        error = CreateOutcomeUnknownError("x", model="m", config={}, sent_at=0.0)
         with pytest.raises(LookupError, match=r"call client\.find_created"):
             error.find_created()

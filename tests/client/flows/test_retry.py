@@ -7,7 +7,7 @@ from client_kinds import KINDS, real_client
 from fault_proxy import CUT, HINT, NOWHERE, PHASES, RESET, Fault, FaultProxy
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from netmind_client import CreateOutcomeUnknown, TransportError
+from netmind_client.exceptions import CreateOutcomeUnknownError, TransportError
 from netmind_mock import MemoryStore, create_app
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ class TestCutConnections:
                 client.create(MODEL, CONFIG)
             assert jobs(store) == []
             return
-        with pytest.raises(CreateOutcomeUnknown, match="may have been created") as caught:
+        with pytest.raises(CreateOutcomeUnknownError, match="may have been created") as caught:
             client.create(MODEL, CONFIG)
         reached = PHASES[phase][0] == "response"
         assert (len(jobs(store)), proxy.applied) == (reached, 1)
@@ -100,7 +100,7 @@ def test_an_informational_response_is_skipped(client, proxy, store):
 
 def test_an_invalid_redirect_leaves_one_generation_that_can_be_found(client, proxy, store):
     proxy.fault = Fault(NOWHERE, "response", 0.0)
-    with pytest.raises(CreateOutcomeUnknown) as caught:
+    with pytest.raises(CreateOutcomeUnknownError) as caught:
         client.create(MODEL, CONFIG)
     proxy.fault = None
     found = client.result_of(lambda: caught.value.find_created(timeout=2))

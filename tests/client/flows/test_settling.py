@@ -3,8 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
-from netmind_client import CreateOutcomeUnknown, GenerationClient
+from netmind_client import GenerationClient
 from netmind_client.cli import commands
+from netmind_client.exceptions import CreateOutcomeUnknownError
 
 REQUESTS = [("m", {"prompt": "one"}), ("m", {"prompt": "two"})]
 
@@ -24,7 +25,7 @@ def jobs_file(mock, tmp_path):
     mock.next_job("response_lost")
     client = GenerationClient()
     outcomes = client.generate_many(REQUESTS, tmp_path, concurrency=1, jobs_file=tmp_path / "jobs.jsonl")
-    assert isinstance(outcomes[1].error, CreateOutcomeUnknown)
+    assert isinstance(outcomes[1].error, CreateOutcomeUnknownError)
     return tmp_path / "jobs.jsonl"
 
 

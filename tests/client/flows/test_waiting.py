@@ -6,16 +6,16 @@ import pytest
 import requests
 from scripted import CUT, OverRequests
 
-from netmind_client import (
+from netmind_client import GenerationClient
+from netmind_client.exceptions import (
     AuthenticationError,
     ConfigurationError,
-    GenerationClient,
-    GenerationFailed,
+    GenerationFailedError,
     InvalidRequestError,
     NotFoundError,
-    ResultMissing,
-    UnexpectedResponse,
-    WaitTimeout,
+    ResultMissingError,
+    UnexpectedResponseError,
+    WaitTimeoutError,
 )
 
 BASE = "https://api.netmind.ai"
@@ -43,7 +43,9 @@ class TestWait:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_a_redirect_of_the_api_ends_it_at_once_with_the_address(self, api, client, status):
         api.get(f"{URL}/{ID}", status=status, headers={"Location": "https://new.example/v1?sig=s3cret"})
-        with pytest.raises(UnexpectedResponse, match=r"redirects to https://new\.example/v1\. ") as raised:
+        with pytest.raises(
+            UnexpectedResponseError, match=r"redirects to https://new\.example/v1\. "
+        ) as raised:
             client.wait(ID)
         assert raised.value.location == "https://new.example/v1"
         assert len(api.calls) == 1
@@ -58,25 +60,25 @@ class TestWait:
     def test_a_generation_that_fails_raises_with_its_last_log_line(self, api, client, generation, status):
         self.response(api, generation(status, logs=[{"text": "one"}, {"text": "out of memory"}]))
         with pytest.raises(
-            GenerationFailed, match=f"generation {ID} ended as {status}: out of memory"
+            GenerationFailedError, match=f"generation {ID} ended as {status}: out of memory"
         ) as caught:
             client.wait(ID)
         assert caught.value.generation.status == status
 
     def test_a_generation_marked_as_deleted_ends_the_wait(self, api, client, generation):
         self.response(api, generation(is_deleted=True, deleted_at="2025-09-18 09:14:21"))
-        with pytest.raises(GenerationFailed, match=f"generation {ID} was deleted"):
+        with pytest.raises(GenerationFailedError, match=f"generation {ID} was deleted"):
             client.wait(ID)
 
     def test_a_failure_without_logs_says_so(self, api, client, generation):
         self.response(api, generation("failed"))
-        with pytest.raises(GenerationFailed, match="the logs give no reason"):
+        with pytest.raises(GenerationFailedError, match="the logs give no reason"):
             client.wait(ID)
 
     def test_an_unknown_status_is_waited_on_and_named_in_the_timeout(self, api, client, generation, time):
         self.response(api, generation("warming_up"))
         with pytest.raises(
-            WaitTimeout, match=r"did not end within 60 s \(last status: warming_up\)"
+            WaitTimeoutError, match=r"did not end within 60 s \(last status: warming_up\)"
         ) as caught:
             client.wait(ID, timeout=60)
         assert (caught.value.last_status, caught.value.generation_id) == ("warming_up", ID)
@@ -100,7 +102,7 @@ class TestWait:
 
     def test_a_timeout_deletes_nothing_and_says_how_to_continue(self, api, client, generation):
         self.response(api, generation())
-        with pytest.raises(WaitTimeout, match=f"netmind-client wait {ID}"):
+        with pytest.raises(WaitTimeoutError, match=f"netmind-client wait {ID}"):
             client.wait(ID, timeout=1)
         assert {call.method for call in api.calls} == {"GET"}
 
@@ -117,7 +119,7 @@ class TestWait:
 
     def test_retry_after_cannot_extend_the_deadline(self, api, client, time):
         api.get(f"{URL}/{ID}", status=429, headers={"Retry-After": "3600"}, json={})
-        with pytest.raises(WaitTimeout, match=r"last status: unknown"):
+        with pytest.raises(WaitTimeoutError, match=r"last status: unknown"):
             client.wait(ID, timeout=10)
         assert time.now == 1010.0
 
@@ -146,7 +148,7 @@ class TestWait:
 
     def test_no_poll_gets_more_than_the_time_left(self, api, client, generation):
         self.response(api, generation())
-        with pytest.raises(WaitTimeout):
+        with pytest.raises(WaitTimeoutError):
             client.wait(ID, timeout=4)
         given = [call.timeout for call in api.calls]
         assert given[0] == 4
@@ -155,7 +157,7 @@ class TestWait:
 
     def test_a_result_that_stays_empty_raises(self, api, client, generation, time):
         self.response(api, generation("completed", result={}))
-        with pytest.raises(ResultMissing, match="is completed, but its result stayed empty") as caught:
+        with pytest.raises(ResultMissingError, match="is completed, but its result stayed empty") as caught:
             client.wait(ID)
         assert caught.value.generation.is_completed
         assert 1015 <= time.now < 1020
@@ -170,14 +172,14 @@ class TestWait:
     def test_a_stopped_clock_does_not_extend_a_wait(self, api, client, generation, time):
         time.shows = lambda _: 5.0
         self.response(api, generation())
-        with pytest.raises(WaitTimeout):
+        with pytest.raises(WaitTimeoutError):
             client.wait(ID, timeout=60)
         assert sum(time.pauses) == pytest.approx(60.0)
 
     def test_a_clock_that_goes_back_does_not_extend_a_wait(self, api, client, generation, time):
         time.shows = lambda _: -1000.0 * len(time.pauses)
         self.response(api, generation())
-        with pytest.raises(WaitTimeout):
+        with pytest.raises(WaitTimeoutError):
             client.wait(ID, timeout=60)
         assert sum(time.pauses) == pytest.approx(60.0)
 
@@ -200,7 +202,7 @@ class TestWait:
 
     def test_an_iteration_raises_the_errors_of_a_wait(self, api, client, generation):
         self.response(api, generation("failed"))
-        with pytest.raises(GenerationFailed):
+        with pytest.raises(GenerationFailedError):
             list(client.states(ID))
 
 
@@ -223,12 +225,14 @@ class TestDeleteOnTimeout:
 
     def test_the_generation_is_deleted_within_the_timeout_if_requested(self, api, client, time):
         api.delete(f"{URL}/{ID}", json={"message": "Generation deleted"})
-        with pytest.raises(WaitTimeout, match="It was deleted, as requested") as caught:
+        with pytest.raises(WaitTimeoutError, match="It was deleted, as requested") as caught:
             client.wait(ID, timeout=60, delete_on_timeout=True)
         assert (caught.value.deleted, caught.value.resume, time.now) == (True, None, 1058.0)
 
     def test_a_delete_that_fails_is_reported(self, api, client):
         api.delete(f"{URL}/{ID}", status=500)
-        with pytest.raises(WaitTimeout, match=r"It could not be deleted \(DELETE .* returned 500") as caught:
+        with pytest.raises(
+            WaitTimeoutError, match=r"It could not be deleted \(DELETE .* returned 500"
+        ) as caught:
             client.wait(ID, timeout=60, delete_on_timeout=True)
         assert caught.value.resume == f"netmind-client wait {ID}"

@@ -4,7 +4,7 @@ import pytest
 from client_kinds import KINDS, real_client
 from raw_server import RawServer, raw_response
 
-from netmind_client import DownloadError
+from netmind_client.exceptions import DownloadError
 
 LINKS = [
     "/f/a.png?sig=abc%2Bdef%3D&x=1", "/f/a%20b.png?sig=%7Efoo", "/f/a.png?s=%c3%a9", "/f/a.png?s=a|b", "/f/a.png?",

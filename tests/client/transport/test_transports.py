@@ -11,11 +11,12 @@ from scripted import Api, Failure, OverHttpx, OverRequests
 from urllib3 import HTTPResponse
 from urllib3.exceptions import NewConnectionError, ProxyError
 
-from netmind_client import AsyncGenerationClient, ConfigurationError, NetMindError
+from netmind_client import AsyncGenerationClient, NetMindError
 from netmind_client._flows.effects import Send
 from netmind_client._http import NoResponse, Request
 from netmind_client._transport import by_httpx as httpx_transport
 from netmind_client._transport import by_requests as requests_transport
+from netmind_client.exceptions import ConfigurationError
 
 URL = "https://api.netmind.ai/v1/generation"
 

@@ -17,7 +17,8 @@ import requests
 from asking import ALL, ERRORS, by_aiohttp
 
 import netmind_mock
-from netmind_client import GenerationClient, GenerationFailed
+from netmind_client import GenerationClient
+from netmind_client.exceptions import GenerationFailedError
 from netmind_mock import InvalidInput, LiveServer
 
 pytestmark = pytest.mark.slow
@@ -71,7 +72,7 @@ def test_a_scenario_applies_to_its_account_only(server, mock):
         assert len(other.jobs) == 1
     assert mock.jobs == []
     assert [one.startswith("next_job('failed after=0')") for one in mock.unused()] == [True]
-    with pytest.raises(GenerationFailed):
+    with pytest.raises(GenerationFailedError):
         GenerationClient().wait(GenerationClient().create(**BODY))
 
 
@@ -117,7 +118,7 @@ def test_faults_rules_and_reset(mock):
     mock.fault("get", "status", code=429, retry_after=1)
     client = GenerationClient()
     job = client.create(**BODY)
-    with pytest.raises(GenerationFailed):
+    with pytest.raises(GenerationFailedError):
         client.wait(job)
     mock.reset()
     assert (mock.jobs, mock.journal) == ([], [])

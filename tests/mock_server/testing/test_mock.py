@@ -11,7 +11,8 @@ import responses
 from asking import AUTHORIZED, BODY, URL, by_requests
 
 import netmind_mock
-from netmind_client import GenerationClient, GenerationFailed, WaitTimeout
+from netmind_client import GenerationClient
+from netmind_client.exceptions import GenerationFailedError, WaitTimeoutError
 from netmind_mock import InvalidInput
 from netmind_mock.journal.spend import spend_from_json
 
@@ -147,13 +148,13 @@ class TestEnvironment:
 class TestScenariosAndFaults:
     def test_a_scenario_for_the_next_job(self, mock, tmp_path):
         mock.next_job("failed", reason="no GPU")
-        with pytest.raises(GenerationFailed, match="no GPU"):
+        with pytest.raises(GenerationFailedError, match="no GPU"):
             GenerationClient().generate(BODY["model"], BODY["config"], tmp_path)
 
     def test_a_scenario_for_every_job(self, mock):
         mock.every_job("stuck", model="Qwen/*")
         client = GenerationClient()
-        with pytest.raises(WaitTimeout):
+        with pytest.raises(WaitTimeoutError):
             client.wait(client.create(**BODY), timeout=900)
         assert client.wait(client.create("google/nano-banana", {"prompt": "x"})).is_completed
 
@@ -164,7 +165,7 @@ class TestScenariosAndFaults:
         mock.complete(one)
         mock.fail(mock.jobs[1], "because")
         assert client.wait(one).is_completed
-        with pytest.raises(GenerationFailed, match="because"):
+        with pytest.raises(GenerationFailedError, match="because"):
             client.wait(other)
 
     def test_rules_and_prices_come_from_files(self, tmp_path):
@@ -173,7 +174,7 @@ class TestScenariosAndFaults:
         with netmind_mock.start(rules=tmp_path / "rules.toml", prices=tmp_path / "prices.toml") as mock:
             client = GenerationClient()
             assert client.wait(client.create(**BODY)).is_completed
-            with pytest.raises(GenerationFailed):
+            with pytest.raises(GenerationFailedError):
                 client.wait(client.create("Qwen/Qwen-Image", {"prompt": "green tea"}))
             assert mock.spend.total == pytest.approx(0.04)
 
