@@ -11,17 +11,18 @@ from flask import Blueprint, Response, request
 from msgspec.structs import replace
 
 from netmind_mock.api import wire
+from netmind_mock.api.json_cache import JsonCache, is_visible
 from netmind_mock.api.request import KEY, account_of, origin, read_body
 from netmind_mock.errors import ModelUnavailable, UnknownGeneration, UnknownModel
 from netmind_mock.jobs import ids
 from netmind_mock.jobs.catalogue import catalogue
-from netmind_mock.jobs.job import CLOCK_GRAIN, Job, deleted, ends_after, has_ended, polled, settles_at
+from netmind_mock.jobs.job import CLOCK_GRAIN, Job, deleted, ends_after, has_ended, polled
 from netmind_mock.journal.redaction import redactor_of, secrets_of
 from netmind_mock.simulation.scenarios import plan_for
 from netmind_mock.validation import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from wsgiref.types import WSGIEnvironment
 
     from netmind_mock.api.request import RequestContext
@@ -38,7 +39,6 @@ PATHS: Final = {
     "list": ("GET", "/v1/generation"),
     "delete": ("DELETE", "/v1/generation/<generation_id>"),
 }
-_MAX_CACHE_BYTES: Final = 32 * 1024 * 1024
 _SCENARIO = "HTTP_X_MOCK_SCENARIO"
 
 
@@ -67,7 +67,7 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
     may raise ``RefusedRequest`` and ``StoreUnavailable``.
     """
     profile, store = fake.profile, fake.store
-    cache = _JsonCache(profile)
+    cache = JsonCache(profile)
     ok = profile.success_status
 
     def create(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
@@ -95,67 +95,20 @@ def generation_views(fake: Fake) -> Mapping[str, View]:
 
     def list_(context: RequestContext, _: str) -> tuple[dict[str, Any], int]:
         now = context.now
-        base = origin(fake, context)
-        generations = cache.listed(store.page(account_of(fake, context)), now, base)
-        if profile.list_order == "newest_first":
-            generations.reverse()
+        user_id = account_of(fake, context)
+        generations = cache.listed(user_id, store.page(user_id), now, origin(fake, context))
         return wire.generation_list(generations), ok
 
     def delete(context: RequestContext, generation_id: str) -> tuple[dict[str, Any], int]:
         now = context.now
         job = _find(fake, generation_id, account_of(fake, context), now)
         before = store.change(job.id, lambda job: deleted(job, now))
-        if before is None or not _visible(profile, before, now) or _overtaken(profile, before, now):
+        if before is None or not is_visible(profile, before, now) or _overtaken(profile, before, now):
             raise UnknownGeneration
         fake.after_end(job.user_id, now)
         return wire.deleted(profile), ok
 
     return {"create": create, "get": get, "list": list_, "delete": delete}
-
-
-class _JsonCache:
-    """A cache of the JSON of jobs that no longer change.
-
-    A list of ten thousand jobs consists mostly of these, and is requested again and again. An entry is valid
-    for the same job (jobs are immutable, so a changed job is another object), from the time at which the job
-    settles, and for the same base of result URLs. The cache is cleared when it exceeds its limit.
-    """
-
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
-        # By id: the job, the time from which its JSON is valid, the base of its URLs, and the JSON.
-        self._entries: dict[str, tuple[Job, float, str, msgspec.Raw]] = {}
-        self._bytes = 0
-
-    def listed(self, jobs: Iterable[Job], now: float, base: str) -> list[Any]:
-        """Return the documents, or their JSON, of the jobs that a list shows, in the order of ``jobs``."""
-        entries, documents = self._entries, []
-        for job in jobs:
-            entry = entries.get(job.id)
-            if entry is not None and entry[0] is job and entry[1] <= now and entry[2] == base:
-                documents.append(entry[3])
-            elif _listed(self._profile, job, now):
-                documents.append(self.document(job, now, base, behind=job.plan.list_behind))
-        return documents
-
-    def document(self, job: Job, now: float, base: str, *, behind: float = 0.0) -> Any:
-        """Return the document of a job, or its JSON, as it was ``behind`` seconds ago."""
-        entry = self._entries.get(job.id)
-        # A store in a database returns a new object each time, which is compared by its value.
-        if entry is not None and entry[0] == job and entry[1] <= now and entry[2] == base:
-            return entry[3]
-        document = wire.generation(job, now - behind, self._profile, base)
-        since = settles_at(job) + job.plan.list_behind
-        if now < since:
-            return document
-        encoded = msgspec.json.encode(document)
-        if self._bytes > _MAX_CACHE_BYTES:
-            self._entries.clear()
-            self._bytes = 0
-        self._bytes += len(encoded) + len(job.config)
-        fragment = msgspec.Raw(encoded)
-        self._entries[job.id] = job, since, base, fragment
-        return fragment
 
 
 def _create(fake: Fake, context: RequestContext) -> tuple[CreateRequest, Job]:
@@ -197,13 +150,9 @@ def _done_at(fake: Fake, job_id: str) -> float:
 
 def _find(fake: Fake, generation_id: str, user_id: str, now: float) -> Job:
     job = fake.store.get(generation_id) if ids.is_job_id(generation_id) else None
-    if job is None or job.user_id != user_id or not _visible(fake.profile, job, now):
+    if job is None or job.user_id != user_id or not is_visible(fake.profile, job, now):
         raise UnknownGeneration
     return job
-
-
-def _visible(profile: Profile, job: Job, now: float) -> bool:
-    return job.deleted_at is None or profile.delete_leaves == "tombstone" or not job.is_deleted(now)
 
 
 def _overtaken(profile: Profile, before: Job, now: float) -> bool:
@@ -211,12 +160,6 @@ def _overtaken(profile: Profile, before: Job, now: float) -> bool:
     if before.deleted_at is None or profile.delete_leaves == "tombstone":
         return False
     return before.deleted_at - before.plan.delete_late > now
-
-
-def _listed(profile: Profile, job: Job, now: float) -> bool:
-    """Return whether the list contains the job. The list may be behind, as the job's plan says."""
-    is_known = now - job.plan.list_behind + CLOCK_GRAIN >= job.created_at
-    return is_known and _visible(profile, job, now)
 
 
 def _check_model(request: CreateRequest, fake: Fake, environ: WSGIEnvironment) -> None:

@@ -61,11 +61,3 @@ def test_urls_in_a_list_begin_with_the_host_of_the_request():
     for host in ("localhost", "127.0.0.1:8000", "localhost"):
         [shown] = listed(client, Host=host)
         assert shown["result"]["data"][0]["url"].startswith(f"http://{host}/")
-
-
-def test_the_cache_of_lists_is_bounded(monkeypatch):
-    monkeypatch.setattr("netmind_mock.api.generation._MAX_CACHE_BYTES", 1000)
-    client = create_app(duration=0).test_client()
-    for _ in range(20):
-        client.post("/v1/generation", json=BODY, headers=AUTH)
-    assert len(listed(client)) == len(listed(client)) == 20
