@@ -72,7 +72,7 @@ bench: $(STAMP) ## measure the contract suite, the client, the fixtures, the sto
 	@$(BIN)/python benchmarks/stores.py
 	@$(BIN)/python benchmarks/server.py $(ARGS)
 
-soak: $(STAMP) ## kill workers, use many clients at once and send a million requests (20 minutes), into docs/reliability.md
+soak: $(STAMP) ## kill workers, use many clients, send hostile inputs and fill the disk (10 minutes), into docs/reliability.md
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
 bench-peers: $(STAMP) ## compare the fake with other servers that users could choose (10 minutes), into docs/performance.md

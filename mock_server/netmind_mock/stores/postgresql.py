@@ -24,7 +24,6 @@ _BUSY_SECONDS = 5  # how long a transaction waits for another one
 _CONNECT_SECONDS = 5
 _RESPONSE_SECONDS = 15.0  # how long to wait for the server; it cancels statements some seconds earlier
 _MAX_CONNECTIONS = 8  # of a process, for reading and for writing; PostgreSQL allows 100 in total by default
-_MAX_IDLE = 4  # connections that stay open when not in use, for reading and for writing
 _IDLE_SECONDS = 1.0  # a connection that was not used for longer is tested before it is used
 
 _TIMEOUT = "timeout expired"  # the end of the driver's messages about a server that does not respond
@@ -128,8 +127,8 @@ def _engine(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         isolation_level="AUTOCOMMIT",
-        pool_size=_MAX_IDLE,
-        max_overflow=_MAX_CONNECTIONS - _MAX_IDLE,
+        pool_size=_MAX_CONNECTIONS,
+        max_overflow=0,  # an overflowing connection would be closed after each session
         pool_timeout=_RESPONSE_SECONDS,
         pool_use_lifo=True,
         pool_reset_on_return=None,  # Database rolls back itself
