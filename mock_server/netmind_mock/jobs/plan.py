@@ -96,6 +96,7 @@ def _validator(name: str) -> Draft202012Validator:
 MAX_SIDE = 4096
 MAX_IMAGES = 16
 MAX_SECONDS = 600.0
+_LARGEST = 1e9
 
 # The words are observed. Their sizes are assumed; they follow a common convention of such APIs.
 IMAGE_SIZES: Mapping[str, tuple[int, int]] = {
@@ -176,4 +177,7 @@ def _word(value: object) -> str:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Return a number, within limits that a float has; None if the value is not a number."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(min(max(value, -_LARGEST), _LARGEST))  # an integer may have hundreds of digits

@@ -93,6 +93,8 @@ def test_aspect_ratio_and_resolution_give_a_size(options, size):
         ({"num_images": 0}, 1),
         ({"num_images": 9999}, 16),
         ({"num_images": "two"}, 1),
+        ({"num_images": 10**400}, 16),
+        ({"num_images": -(10**400)}, 1),
     ],
 )
 def test_num_images_is_limited_to_valid_numbers(config, outputs):
