@@ -10,7 +10,6 @@ import anyio.to_thread
 from anyio.lowlevel import current_token
 
 from netmind_client import _clock
-from netmind_client._flows.batch import open_batch
 from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, BaseClient, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client._flows.effects import Do, Pause, Send, Show
@@ -199,6 +198,8 @@ class AsyncGenerationClient(BaseClient):
 
         See :meth:`netmind_client.GenerationClient.generate_many`.
         """
+        from netmind_client._flows.batch import open_batch  # noqa: PLC0415 - most programs do not use it
+
         batch = open_batch(
             self._core.client,
             requests,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netmind_client import _clock
-from netmind_client._flows.batch import open_batch
 from netmind_client._flows.core import DEFAULT_REQUEST_SECONDS, DEFAULT_WAIT_SECONDS, BaseClient, Core
 from netmind_client._flows.download import DEFAULT_MAX_BYTES
 from netmind_client._flows.effects import Do, Pause, Send, Show, Stopped
@@ -329,6 +328,8 @@ class GenerationClient(BaseClient):
                 other requests, or another run is using it.
             DownloadError: The folder or the jobs file cannot be written to.
         """
+        from netmind_client._flows.batch import open_batch  # noqa: PLC0415 - most programs do not use it
+
         batch = open_batch(
             self._core.client,
             requests,
