@@ -1,9 +1,10 @@
-"""A PostgreSQL server for the tests, from a package that needs neither root nor network access."""
+"""Databases for the tests: a PostgreSQL server, from a package that needs neither root nor network access."""
 
 import contextlib
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from unittest import mock
@@ -26,3 +27,20 @@ def postgresql_server():
             server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_connections(store_url):
+    """Return the number of open connections to a database that only this test uses."""
+    import psutil  # noqa: PLC0415 - only these tests need them
+    import psycopg  # noqa: PLC0415
+
+    if store_url.startswith("sqlite"):
+        path = store_url.removeprefix("sqlite:///")
+        return sum(file.path.startswith(path) for file in psutil.Process().open_files())
+    with psycopg.connect(store_url, autocommit=True) as connection:
+        count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        for _ in range(100):  # a server notices a moment later that a connection was closed
+            if not (left := connection.execute(count).fetchone()[0]):
+                break
+            time.sleep(0.02)
+        return left

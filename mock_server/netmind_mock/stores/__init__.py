@@ -5,9 +5,10 @@ request journal. It does not know the simulated time or the API's JSON.
 
 ``memory`` is a store in this process. ``sql`` is a store in a database: SQLAlchemy builds the statements for
 the ``tables``, which ``schema`` creates and migrates; ``database`` executes them on the connections of
-``sqlite`` or ``postgresql``; ``entries`` stores the journal. A job is stored as facts and its plan, not as a
-status, so nothing has to be recovered after a restart. If a store cannot be read or written, it raises
-``StoreUnavailable``, which becomes a 503 response; then nothing was changed.
+``sqlite`` or ``postgresql``; ``entries`` stores the journal; ``recent`` is what need not be read again. A job
+is stored as facts and its plan, not as a status, so nothing has to be recovered after a restart. If a store
+cannot be read or written, it raises ``StoreUnavailable``, which becomes a 503 response; then nothing was
+changed.
 
 Facts have revisions, so that processes can follow each other's changes. Each change of a fact increments the
 store's revision and gives it to the fact. A process asks for the facts with a higher revision than the

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from netmind_mock.jobs.job import Job, Plan, Stage, Status
 from netmind_mock.stores import Counts, Facts, InvalidStore, Limits
 from netmind_mock.stores.entries import EntryStore
+from netmind_mock.stores.recent import Recent
 from netmind_mock.stores.schema import prepare
 from netmind_mock.stores.sqlite import SqliteDatabase
 from netmind_mock.stores.tables import (
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 _PUTS_BETWEEN_EVICTIONS = 100
 _AMENDMENTS_BETWEEN_EVICTIONS = 100
 _SLACK = 0.05  # the share of the limit on bytes that may be put before all sizes are added up
-_MAX_RECENT, _MAX_RECENT_BYTES = 1024, 4096  # jobs, and the size of one
 _EVICTED = "evicted"  # the kind of the fact that counts evicted jobs; ``forget`` does not remove it
 
 
@@ -155,7 +155,7 @@ class SqlStore:
         self.entries = EntryStore(database)
         self._limits = limits
         self._wall = wall
-        self._recent = _Recent(database)
+        self._recent = Recent(database)
         self._puts = itertools.count()
         self._put_bytes = 0  # by this process, since it last compared the bytes of all jobs with the limit
         self._amendments = itertools.count(1)
@@ -306,56 +306,6 @@ class SqlStore:
         if evicted:
             total = b"%d" % (_evicted(session) + evicted)
             session.run(self._keep, kind=_EVICTED, user_id="", fact=total, revision=0)
-
-
-class _Recent:
-    """What the thread that must not wait has read since the last commit to the database.
-
-    A context manager: in it, this thread must not wait, and what it has read is valid if there was no commit
-    before it began. So a request sees the database as it was when the request began, or later.
-
-    Attributes:
-        is_valid: Whether this thread may use what follows.
-        jobs: Jobs by their ids, and when each was put.
-        revision: The revision after which no fact changed; None if that is not known.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._version: tuple[int, int] | None = None
-        self._thread: int | None = None
-        self.jobs: dict[str, tuple[Job, float]] = {}
-        self.revision: int | None = None
-
-    @property
-    def is_valid(self) -> bool:
-        return self._database.is_impatient
-
-    def __enter__(self) -> None:
-        self._database.set_impatient(True)
-        try:
-            version = self._database.version()
-        except BaseException:
-            self._database.set_impatient(False)
-            raise
-        if version != self._version:
-            self._version, self.revision = version, None
-            self.jobs.clear()
-
-    def __exit__(self, *_: object) -> None:
-        self._database.set_impatient(False)
-
-    def add(self, job: Job, put_at: float) -> None:
-        """Remember a job, unless it is large."""
-        if self.is_valid and job.size <= _MAX_RECENT_BYTES:
-            if len(self.jobs) >= _MAX_RECENT:
-                self.jobs.clear()
-            self.jobs[job.id] = job, put_at
-
-    def set_revision(self, since: int) -> None:
-        """Remember that no fact changed after a revision."""
-        if self.is_valid:
-            self.revision = since
 
 
 def _evicted(session: Session) -> int:

@@ -4,21 +4,18 @@ import sqlite3
 import sys
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from functools import partial
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
-import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
+from databases import open_connections
 from msgspec.structs import replace
 
 from netmind_mock.jobs.job import Job, Plan, Stage, Status, deleted, polled
-from netmind_mock.stores import InvalidStore, StoreUnavailable, WouldWait, open_store
+from netmind_mock.stores import InvalidStore, StoreUnavailable, open_store
 from netmind_mock.stores.sql import open_database
 from netmind_mock.stores.tables import facts
 
@@ -59,74 +56,6 @@ class TestDurable:
             for thread in threads:
                 thread.join()
             assert len(first.get(job(1).id).polled_at) == 120
-
-
-class TestAtOnce:
-    @pytest.fixture
-    def store(self, tmp_path):
-        with closing(open_store(f"sqlite:///{tmp_path}/jobs.db")) as store:
-            store.put(job(1))
-            yield store
-
-    @pytest.fixture
-    def other(self, store):
-        with closing(open_store(store.name)) as other:
-            yield other
-
-    def test_each_request_reads_what_was_committed_before_it_began(self, store, other):
-        for deleted_at in (None, 50.0):
-            with store.at_once():
-                assert store.get(job(1).id).deleted_at == deleted_at
-                assert store.get(job(2).id) is None
-            other.change(job(1).id, lambda before: deleted(before, 50.0))
-        other.put(job(2))
-        with store.at_once():
-            assert store.get(job(2).id) == job(2)
-
-    def test_a_change_of_facts_is_read(self, store, other):
-        with store.at_once():
-            assert store.facts(0) is None
-            assert store.facts(0) is None
-        other.amend("kind", "u", lambda _: (b"fact", None))
-        with store.at_once():
-            assert store.facts(0).changed == {("kind", "u"): b"fact"}
-
-    @pytest.mark.parametrize("write", [
-        lambda store: store.put(job(2)),
-        lambda store: store.change(job(1).id, lambda before: deleted(before, 50.0)),
-        lambda store: store.amend("kind", "u", lambda _: (b"fact", None)),
-        lambda store: store.forget(None),
-    ])  # fmt: skip
-    def test_what_writes_raises_and_changes_nothing(self, store, write):
-        with pytest.raises(WouldWait), store.at_once():
-            write(store)
-        assert (store.page(None), store.facts(0)) == ([job(1)], None)
-
-    def test_another_thread_may_wait_and_write_meanwhile(self, store):
-        with store.at_once(), ThreadPoolExecutor(1) as threads:
-            assert threads.submit(store.put, job(2)).result() is True
-        assert store.page(None) == [job(1), job(2)]
-
-    def test_what_cannot_be_read_raises_since_it_may_be_possible_later(self, store):
-        with closing(sqlite3.connect(store.name.removeprefix("sqlite:///"), isolation_level=None)) as other:
-            other.execute("ALTER TABLE netmind_jobs RENAME TO away")
-            with pytest.raises(WouldWait), store.at_once():
-                store.get(job(1).id)
-            other.execute("ALTER TABLE away RENAME TO netmind_jobs")
-        with store.at_once():
-            assert store.get(job(1).id) == job(1)
-
-    def test_the_jobs_that_are_remembered_are_limited(self, store):
-        for number in range(2, 1500):
-            store.put(job(number))
-        with store.at_once():
-            for number in range(1, 1500):
-                assert store.get(job(number).id) == job(number)
-            assert len(store._recent.jobs) <= 1024
-
-    def test_a_postgresql_is_never_read_at_once(self, postgresql):
-        with closing(open_store(postgresql)) as store, pytest.raises(WouldWait), store.at_once():
-            store.get(job(1).id)
 
 
 @pytest.fixture
@@ -213,7 +142,7 @@ class TestConnections:
         store.close()
         for thread in threads:
             thread.join()
-        assert _connections(store_url) == 0
+        assert open_connections(store_url) == 0
         with closing(open_store(store_url)) as again:
             assert again.get(job(1).id) == job(1)
 
@@ -226,20 +155,6 @@ def _work_until_closed(store):
         while True:
             assert store.get(job(1).id) == job(1)
             store.amend("account", "u", lambda _: (b"1", None))
-
-
-def _connections(store_url):
-    """Return the number of open connections to a database that only this test uses."""
-    if store_url.startswith("sqlite"):
-        path = store_url.removeprefix("sqlite:///")
-        return sum(file.path.startswith(path) for file in psutil.Process().open_files())
-    with psycopg.connect(store_url, autocommit=True) as connection:
-        count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        for _ in range(100):  # a server notices a moment later that a connection was closed
-            if not (left := connection.execute(count).fetchone()[0]):
-                break
-            time.sleep(0.02)
-        return left
 
 
 class TestSqlite:
@@ -280,48 +195,6 @@ class TestSqlite:
             monkeypatch.setattr("netmind_mock.stores.sqlite.time.sleep", pause)
             assert store.put(job(1))
             assert pauses == [0.0001, 0.0002, 0.0004]
-
-
-class TestPostgresql:
-    def test_the_number_of_readers_is_limited_and_the_next_one_waits(self, postgresql, monkeypatch):
-        monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.2)
-        with closing(open_database(postgresql)) as database:
-            with ExitStack() as stack:
-                for _ in range(8):
-                    stack.enter_context(database.reading())
-                with (
-                    pytest.raises(StoreUnavailable, match="all 8 connections are in use"),
-                    database.reading(),
-                ):
-                    pass
-                with database.writing():
-                    pass
-            with database.reading():
-                pass
-
-    @pytest.mark.parametrize(("idle", "failures"), [(True, 0), (False, 1)])
-    def test_a_restart_of_the_server_causes_one_failure_at_most(
-        self, postgresql, monkeypatch, idle, failures
-    ):
-        with closing(open_store(postgresql)) as store:
-            store.put(job(1))
-            with ExitStack() as stack:  # so that there are several connections
-                for _ in range(4):
-                    stack.enter_context(store._database.reading())
-            with psycopg.connect(postgresql, autocommit=True) as connection:
-                end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-                connection.execute(f"{end} AND backend_type = 'client backend'")
-            assert _connections(postgresql) == 0
-            if idle:
-                monkeypatch.setattr("netmind_mock.stores.postgresql._IDLE_SECONDS", 0)
-            failed = 0
-            for _ in range(20):
-                try:
-                    assert store.get(job(1).id) == job(1)
-                    store.amend("account", "u", lambda kept: ((kept or b"") + b".", None))
-                except StoreUnavailable:
-                    failed += 1
-            assert failed <= failures
 
 
 class TestOpening:
@@ -409,84 +282,6 @@ def test_a_log_that_was_removed_is_noticed_before_another_job_is_acknowledged(tm
             store.put(job(4))
         (tmp_path / "away").rename(tmp_path / "jobs.db-wal")
         assert store.put(job(4))
-
-
-def test_several_servers_can_open_a_new_database_at_once(postgresql):
-    start, failed = threading.Barrier(6), []
-
-    def open_and_amend():
-        start.wait()
-        try:
-            with closing(open_store(postgresql)) as store:
-                store.amend("clock", None, lambda _: (b"[]", None))
-        except Exception as error:  # noqa: BLE001 - the assertion shows it
-            failed.append(error)
-
-    threads = [threading.Thread(target=open_and_amend) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
-
-
-def test_a_locked_table_is_waited_for_and_then_reported(postgresql, monkeypatch):
-    monkeypatch.setattr("netmind_mock.stores.postgresql._BUSY_SECONDS", 1)
-    with closing(open_store(postgresql)) as store, closing(open_store(postgresql)) as other:
-        with other._database.writing() as session:
-            session.run(sa.text("LOCK TABLE netmind_jobs"))
-            with pytest.raises(StoreUnavailable, match="lock timeout"):
-                store.put(job(1))
-        assert store.get(job(1).id) is None
-
-
-@pytest.fixture
-def silence(postgresql):
-    """Return a context manager in which the server does not respond."""
-    folder = Path(parse_qs(urlsplit(postgresql).query)["host"][0])
-    main = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
-
-    @contextmanager
-    def silence():
-        processes = [main, *main.children()]
-        for process in processes:
-            process.suspend()
-        try:
-            yield
-        finally:
-            for process in processes:
-                process.resume()
-
-    return silence
-
-
-@pytest.mark.parametrize("call", ["get", "put"])
-def test_a_server_that_does_not_respond_is_a_timeout_and_may_recover(postgresql, monkeypatch, silence, call):
-    monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
-    with closing(open_store(postgresql)) as store:
-        store.put(job(1))
-        assert store.get(job(1).id) == job(1)
-        with silence():
-            started = time.monotonic()
-            with pytest.raises(StoreUnavailable, match="wait timeout"):
-                store.get(job(1).id) if call == "get" else store.put(job(2))
-            assert 0.3 <= time.monotonic() - started < 3
-        assert store.get(job(1).id) == job(1)
-
-
-def test_while_a_server_does_not_respond_one_session_waits_and_the_others_fail_at_once(
-    postgresql, monkeypatch, silence
-):
-    monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
-    with closing(open_store(postgresql)) as store, ThreadPoolExecutor(8) as threads:
-        store.put(job(1))
-        with silence():
-            with pytest.raises(StoreUnavailable, match="timeout"):
-                store.get(job(1).id)
-            errors = [one.exception() for one in [threads.submit(store.get, job(1).id) for _ in range(8)]]
-        messages = Counter(str(error) for error in errors)
-        assert messages["the server does not respond"] == 7
-        assert store.get(job(1).id) == job(1)
 
 
 def test_a_missing_table_is_reported_and_may_return(tmp_path):
