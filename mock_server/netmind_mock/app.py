@@ -8,23 +8,27 @@ from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from flask import Flask, Response, request
 from flask.json.provider import JSONProvider
 from werkzeug import routing
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from netmind_mock.api import wire
+from netmind_mock.api.cross_origin import CrossOrigin, is_preflight
 from netmind_mock.api.files import files_routes
 from netmind_mock.api.generation import generation_routes, generation_views
 from netmind_mock.api.middleware import Middleware
 from netmind_mock.api.request import whole_response
+from netmind_mock.api.reverse_proxy import PublicPath
 from netmind_mock.clock import Clock, Listeners, SimulatedClock
 from netmind_mock.control.routes import control
 from netmind_mock.errors import HINT, RefusedRequest, UnknownRoute, WrongMethod, hint_line
 from netmind_mock.fake import Fake
-from netmind_mock.hosts import HostPolicy, parse_host
+from netmind_mock.hosts import HostPolicy, base_url, parse_host
 from netmind_mock.jobs.ids import JobIds, user_id_of
 from netmind_mock.jobs.profile import Profile, load_profile
 from netmind_mock.journal.memory import Journal
@@ -50,10 +54,11 @@ if TYPE_CHECKING:
     from netmind_mock.options import Options
     from netmind_mock.stores import JobStore
 
-# The base of result URLs if the Host of a request is not allowed and no other URL is configured.
-_PUBLIC_URL = "http://127.0.0.1:8000"
-
 # The hint for an error that no profile describes, by its status. Others have Werkzeug's description.
+_PREFLIGHT = (
+    "a browser asks whether a page of another origin may send this request (CORS); allow it with "
+    "--cors-origin ORIGIN, such as --cors-origin http://localhost:5173"
+)
 _ADVICE = {416: "the range is outside the file; request bytes within the length in Content-Range"}
 
 
@@ -146,7 +151,9 @@ def app_of(
         journal=Journal(options.journal)
         if entries is None
         else SharedJournal(entries, options.journal, after_write=accounts.follow),
-        hosts=HostPolicy(options.public_url or _PUBLIC_URL, frozenset(filter(None, hosts))),
+        hosts=HostPolicy(
+            base_url(options.host, options.port), frozenset(filter(None, hosts)), options.public_url
+        ),
         ids=JobIds(options.seed),
         duration=options.duration,
         accepted=frozenset(map(user_id_of, keys)) if keys else None,
@@ -157,7 +164,16 @@ def app_of(
         knows_losses=knows_losses,
         listeners=clock.listeners if isinstance(clock, SimulatedClock) else Listeners(),
     )
-    return _flask_app(fake, options.control_key, log)
+    app = _flask_app(fake, options.control_key, log)
+    if options.cors_origin:
+        app.wsgi_app = CrossOrigin(app.wsgi_app, options.cors_origin)  # type: ignore[method-assign]
+    if options.public_url is not None and urlsplit(options.public_url).path:
+        app.wsgi_app = PublicPath(app.wsgi_app, fake.hosts)  # type: ignore[method-assign]
+    if hops := options.trust_proxy:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_port=hops, x_prefix=hops
+        )
+    return app
 
 
 class _MsgspecProvider(JSONProvider):
@@ -204,7 +220,8 @@ class _FakeFlask(Flask):
             return None
         environ = request.environ
         path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
-        return routing.MapAdapter(self.url_map, "", "/", "", "http", path, environ["REQUEST_METHOD"])
+        prefix = environ.get("SCRIPT_NAME") or "/"  # of a reverse proxy, or of an application around this one
+        return routing.MapAdapter(self.url_map, "", prefix, "", "http", path, environ["REQUEST_METHOD"])
 
 
 def _flask_app(fake: Fake, control_key: str | None, log: Callable[[RawEntry], None] | None) -> Flask:
@@ -238,7 +255,10 @@ def _flask_app(fake: Fake, control_key: str | None, log: Callable[[RawEntry], No
             error = own
         status, body = wire.refusal(error, fake.profile)
         redactor = redactor_of(secrets_of(request.environ))  # a refusal may quote the request
-        return redactor.document(body), status, [*headers, (HINT, redactor.without_token(error.hint_line()))]
+        hint = redactor.without_token(error.hint_line())
+        if is_preflight(request.environ):
+            hint = hint_line(_PREFLIGHT, "docs/serving.md")
+        return redactor.document(body), status, [*headers, (HINT, hint)]
 
     def store_unavailable(error: StoreUnavailable) -> tuple[Any, int, list[tuple[str, str]]]:
         message = f"the fake's store cannot be read or written now: {error}"

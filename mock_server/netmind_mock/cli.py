@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netmind_mock.errors import RefusedRequest
-from netmind_mock.hosts import is_loopback
+from netmind_mock.hosts import base_url, is_loopback
 from netmind_mock.jobs.catalogue import catalogue
 from netmind_mock.jobs.profile import SHIPPED, shipped_profile
 from netmind_mock.options import PREFIX, SERVE, Options, check_variables, options_of
@@ -117,12 +117,13 @@ def serve(**given: Any) -> None:
         address = (options.host, options.port)
         listener = server.listen(*address) if options.fd is None else server.adopt(options.fd)
         host = options.host if options.fd is None else listener.getsockname()[0]
-        base_url = _base_url(host, listener.getsockname()[1])
+        port = listener.getsockname()[1]
+        own_url = base_url(host, port)
         is_generated = options.control_key is None and not is_loopback(host)
         options = replace(
             options,
-            public_url=options.public_url or base_url,
-            allowed_host=(*options.allowed_host, *_own_host(host)),
+            host=host,
+            port=port,
             control_key=secrets.token_urlsafe(16) if is_generated else options.control_key,
         )
         app = server.served_app(options)
@@ -132,27 +133,16 @@ def serve(**given: Any) -> None:
         raise _Refused(str(error)) from None
     except StoreUnavailable as error:
         raise _Refused(f"--store: it cannot be read or written now: {error}") from None
-    banner = _banner(base_url, options)
+    banner = _banner(own_url, options)
     if is_generated:
         banner += f"  /__mock/ requires the header X-Mock-Key: {options.control_key}\n"
     with _ready_file(options.ready_file) as write_ready_file:
 
         def on_ready() -> None:
-            write_ready_file(base_url)
+            write_ready_file(own_url)
             click.echo(banner)
 
         server.serve(options, app, listener, on_ready)
-
-
-def _base_url(host: str, port: int) -> str:
-    """Return the URL at which a client on this machine reaches the server."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host)  # noqa: S104 - translated
-    return f"http://{reachable or (f'[{host}]' if ':' in host else host)}:{port}"
-
-
-def _own_host(host: str) -> tuple[str, ...]:
-    """Return the host that is listened on, if clients can use it as a host name."""
-    return () if host in ("", "0.0.0.0", "::") else (f"[{host}]" if ":" in host else host,)  # noqa: S104 - compared
 
 
 def _banner(base_url: str, options: Options) -> str:

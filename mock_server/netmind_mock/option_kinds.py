@@ -76,6 +76,13 @@ def _url(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+def _origin(value: Any) -> str:
+    scheme, _, host = value.partition("://") if isinstance(value, str) else ("", "", "")
+    if value != "*" and (scheme not in ("http", "https") or not _is_host(host)):
+        raise Expected("an origin such as http://localhost:5173, without a path, or *")
+    return str(value)
+
+
 def _date(value: Any) -> str:
     """Return a date and time in UTC as the API writes them, such as ``2025-09-18 09:14:20``."""
     try:
@@ -101,4 +108,5 @@ FLAG: Final = Kind(boolean, bool)
 FILE: Final = Kind(_file, str)
 HOST: Final = Kind(_host, str)
 URL: Final = Kind(_url, str)
+ORIGIN: Final = Kind(_origin, str)
 DATE: Final = Kind(_date, str)

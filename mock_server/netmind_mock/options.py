@@ -12,7 +12,20 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from netmind_mock.option_kinds import DATE, FILE, FLAG, HOST, KEY, TEXT, URL, Kind, number, one_of, whole
+from netmind_mock.option_kinds import (
+    DATE,
+    FILE,
+    FLAG,
+    HOST,
+    KEY,
+    ORIGIN,
+    TEXT,
+    URL,
+    Kind,
+    number,
+    one_of,
+    whole,
+)
 from netmind_mock.stores import MAX_BYTES, MEMORY
 from netmind_mock.validation import (
     Check,
@@ -198,14 +211,29 @@ class Options:
     public_url: str | None = _option(
         None,
         URL,
-        "base of result URLs when the request's Host header is not in --allowed-host",
-        shown="the address listened on",
+        "base of result URLs, such as the URL of a reverse proxy, except for requests to an --allowed-host",
+        shown="the address that the client called",
     )
     allowed_host: tuple[str, ...] = _option(
         (),
         HOST,
         "host that result URLs may be built from, in addition to loopback names (repeatable)",
         shown="loopback names only",
+    )
+    trust_proxy: int = _option(
+        0,
+        whole(0, 10),
+        "number of reverse proxies in front, whose headers X-Forwarded-For, -Proto, -Host, -Port and -Prefix "
+        "are used",
+        (SERVE, APP),
+    )
+    cors_origin: tuple[str, ...] = _option(
+        (),
+        ORIGIN,
+        "origin of pages that may call the API in a browser, such as http://localhost:5173; * for all "
+        "(repeatable)",
+        (SERVE, LIVE, APP),
+        shown="none",
     )
     rules: str | None = _option(None, FILE, "TOML file of rules: which jobs get which scenario", _EVERYWHERE)
     prices: str | None = _option(

@@ -1,13 +1,12 @@
 """Fixtures for tests of the dashboard in a browser: Debian's Chromium, with Playwright."""
 
-import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
-from support import TOKEN, running_fake
+from support import TOKEN, running_fake, skip_or_fail
 
 CHROMIUM = Path("/usr/bin/chromium")
 OPTIONS = [
@@ -19,13 +18,6 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def skip_or_fail(reason):
-    """Skip the test, or fail it in CI, where everything that the tests need must be installed."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 # Not of scope "session": while the browser runs, Playwright runs an event loop in this thread, and other test

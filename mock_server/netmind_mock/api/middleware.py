@@ -107,6 +107,8 @@ class Middleware:
                 delivery = delivery._replace(headers=[*delivery.headers, hint])
             status = f"{delivery.status} {phrase_of(delivery.status)}"
         delivery.headers.append(_date(int(context.now)))
+        if context.hint:
+            delivery.headers.append((HINT, context.hint))
         self._record(context, facts, fault, delivery, began, reached=reached)
         if context.hold is not None and context.hold.done_at is not None and delivery.is_plain:
             context.renew = partial(self._renewed, context, context.hold)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from netmind_mock.api import wire
 from netmind_mock.caching import cache_short
-from netmind_mock.errors import BadToken, BodyTooLarge, RefusedRequest
+from netmind_mock.errors import BadToken, BodyTooLarge, RefusedRequest, hint_line
+from netmind_mock.hosts import parse_host
 from netmind_mock.jobs import ids
 from netmind_mock.journal.redaction import header_lines, header_secrets
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     Headers = list[tuple[str, str]]
     WholeResponse = tuple[str, Headers, bytes]  # the status line, the headers and the body
 
+_log = logging.getLogger("netmind_mock")
 KEY: Final = "netmind_mock.request"
 HEADERS: Final = "netmind_mock.headers"
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
@@ -88,6 +91,7 @@ class RequestContext:
         renew: Returns the response as it is now, if the job that it was held for was changed meanwhile;
             otherwise None. It may read a database.
         delivery: How the response arrives, if a fault changes that.
+        hint: What the response says in the header ``X-Mock-Hint``; empty for nothing.
     """
 
     environ: WSGIEnvironment = field(init=False, repr=False)
@@ -102,6 +106,7 @@ class RequestContext:
     hold: Hold | None = None
     renew: Callable[[], WholeResponse | None] | None = None
     delivery: Delivery | None = None
+    hint: str = ""
 
     @classmethod
     def of(cls, environ: WSGIEnvironment) -> RequestContext:
@@ -164,9 +169,24 @@ def account_of(fake: Fake, context: RequestContext) -> str:
 
 
 def origin(fake: Fake, context: RequestContext) -> str:
-    """Return the base of the result URLs in this request's response."""
+    """Return the base of the result URLs in this request's response; add a hint if the Host is not known."""
     environ = context.environ
-    return fake.hosts.origin(environ["wsgi.url_scheme"], environ.get("HTTP_HOST", ""))
+    host_header = environ.get("HTTP_HOST", "")
+    base = fake.hosts.origin(environ["wsgi.url_scheme"], host_header, environ.get("SCRIPT_NAME", ""))
+    if base == fake.hosts.listens_at and not fake.hosts.knows(parse_host(host_header)):
+        context.hint = _host_hint(host_header, base)
+    return base
+
+
+@cache_short(64)
+def _host_hint(host_header: str, base: str) -> str:
+    """Return the hint for a Host that is not known, and log it the first time."""
+    hint = (
+        f"result URLs begin with {base}, since the Host {host_header[:100]!r} is not known to be this "
+        "server; change that with --public-url URL, or with --allowed-host HOST"
+    )
+    _log.warning("%s", hint)
+    return hint_line(hint, "docs/serving.md")
 
 
 def read_body(context: RequestContext) -> bytes:

@@ -28,8 +28,8 @@ def current_key() -> str | None:
 
 
 def base_url() -> str:
-    """Return the base URL with which the current request reached the fake."""
-    return request.host_url.removesuffix("/")
+    """Return the base URL with which clients reach the fake: that of result URLs in the current response."""
+    return current_fake().hosts.origin(request.scheme, request.headers.get("Host", ""), request.script_root)
 
 
 def redacted(message: str) -> str:

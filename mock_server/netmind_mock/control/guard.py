@@ -27,7 +27,8 @@ def check_source() -> None:
     """Abort with 403 if the Host is not allowed, or if a page of another origin sent the request."""
     host = parse_host(request.headers.get("Host", ""))
     if host is None or not current_fake().hosts.allows(host):
-        abort(403, "this Host is not the fake's; use a loopback name, or serve with --allowed-host")
+        wanted = "use a loopback name, or serve with --allowed-host, or --public-url behind a reverse proxy"
+        abort(403, f"this Host is not the fake's; {wanted}")
     if "Origin" in request.headers and not is_from_own_page():
         abort(403, "pages of other origins may not use the control API")
 
@@ -38,8 +39,16 @@ def is_from_own_page() -> bool:
     The scheme may be ``https``, since a proxy may add TLS. Other schemes are refused, such as those of apps
     (``capacitor://localhost``).
     """
-    scheme, _, host = request.headers.get("Origin", "").partition("://")
-    return scheme in ("http", "https") and host == request.headers.get("Host")
+    origin = request.headers.get("Origin", "")
+    scheme, _, host = origin.partition("://")
+    is_own = host == request.headers.get("Host") or origin == public_origin()
+    return scheme in ("http", "https") and is_own
+
+
+def public_origin() -> str | None:
+    """Return the origin of ``--public-url``, under which a proxy serves the dashboard; None without one."""
+    public_url = current_fake().hosts.public_url
+    return None if public_url is None else "/".join(public_url.split("/")[:3])
 
 
 def has_key() -> bool:

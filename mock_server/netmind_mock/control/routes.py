@@ -57,7 +57,7 @@ def guard() -> ResponseReturnValue | None:
         abort(
             401, f"the control key is missing or wrong: send the key that the server printed as {KEY_HEADER}"
         )
-    return key_page(request.path), 401
+    return key_page(request.script_root + request.path), 401
 
 
 @control.after_request

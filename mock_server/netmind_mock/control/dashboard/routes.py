@@ -169,7 +169,8 @@ def give_key() -> ResponseReturnValue:
     if not is_key(given):
         return key_page(_back(), "The key is wrong."), 401
     response = redirect(_back(), 303)
-    response.set_cookie(KEY_COOKIE, digest_of(given), path="/__mock", httponly=True, samesite="Strict")
+    path = f"{request.script_root}/__mock"
+    response.set_cookie(KEY_COOKIE, digest_of(given), path=path, httponly=True, samesite="Strict")
     return response
 
 
@@ -191,5 +192,5 @@ def nothing(_: str = "") -> NoReturn:
 def _back() -> str:
     """Return the path of the form's page if it is a path of the dashboard; otherwise that of the jobs."""
     path = request.form.get("back", "")
-    is_own = path.startswith("/__mock/") and "\\" not in path and path.isprintable()
+    is_own = path.startswith(f"{request.script_root}/__mock/") and "\\" not in path and path.isprintable()
     return path if is_own else url_for(".jobs")
