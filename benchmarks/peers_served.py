@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from server import CREATE, FAKE, HERE, TOKEN
 
+from netmind_contracts import library
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 ROOT = HERE.parent
-OPENAPI = ROOT / "contracts" / "netmind_contracts" / "data" / "openapi.json"
 HEADERS = {"Authorization": TOKEN, "Content-Type": "application/json"}
 JOBS = "/v1/generation"
 RESPONSE = {"status": "pending", "model": CREATE["model"], "config": CREATE["config"]}
@@ -145,8 +146,10 @@ def _aimock() -> Served:
 
 
 def _prism() -> Served:
-    def command(installed: Path, _folder: Path, port: int) -> list[str]:
-        return [str(_program(installed, "prism")), "mock", "-p", str(port), "-v", "silent", str(OPENAPI)]
+    def command(installed: Path, folder: Path, port: int) -> list[str]:
+        document = folder / "openapi.json"  # with the examples, which are separate files in this repository
+        document.write_text(json.dumps(library.openapi()))
+        return [str(_program(installed, "prism")), "mock", "-p", str(port), "-v", "silent", str(document)]
 
     return Served(
         "Prism",

@@ -216,6 +216,29 @@ def _is_ready_file(file: Path) -> bool:
 
 
 @main.command()
+@click.argument("url", required=False)
+@click.option("--timeout", type=click.FloatRange(0.1, 60), default=3.0, show_default=True, help="Seconds.")
+def health(url: str | None, timeout: float) -> None:
+    """Exit with 0 if the fake at URL can serve, otherwise with 1. It needs no key.
+
+    Without URL, it is the address in the variables NETMIND_MOCK_HOST and NETMIND_MOCK_PORT, by default
+    http://127.0.0.1:8000.
+    """
+    import urllib.request  # noqa: PLC0415 - takes 20 ms to import
+
+    host, port = (os.environ.get(PREFIX + name, "") for name in ("HOST", "PORT"))
+    url = url or base_url(host or "127.0.0.1", int(port) if port.isdecimal() else 8000)
+    if not url.startswith(("http://", "https://")):
+        raise _Refused(f"expected a URL such as http://127.0.0.1:8000, got {shown(url)}")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy of the environment
+    try:
+        opener.open(f"{url.rstrip('/')}/__mock/ready", timeout=timeout).close()
+    except OSError as error:
+        raise click.ClickException(f"{url}: the fake cannot serve: {error}") from None
+    click.echo(f"{url}: the fake can serve")
+
+
+@main.command()
 @click.argument("name", type=click.Choice(SHIPPED), default="documented")
 def profile(name: str) -> None:
     """Print a shipped profile, as a start for your own."""

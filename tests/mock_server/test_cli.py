@@ -5,6 +5,7 @@ import tomllib
 import click
 import pytest
 from click.testing import CliRunner
+from support import running_fake
 
 from netmind_mock import cli
 from netmind_mock.fake import fake_of
@@ -289,3 +290,24 @@ def test_the_ready_file_of_a_killed_server_is_replaced(served, tmp_path):
     (tmp_path / "ready").write_text("http://127.0.0.1:8000\n")
     result, _ = served("--ready-file", str(tmp_path / "ready"))
     assert result.exit_code == 0
+
+
+class TestHealth:
+    def run(self, *arguments, **environment):
+        return CliRunner().invoke(cli.main, ["health", *arguments], env=environment)
+
+    @pytest.mark.slow
+    def test_it_needs_neither_the_key_nor_an_allowed_host(self, tmp_path):
+        with running_fake(tmp_path, "--host", "0.0.0.0", "--control-key", "a-key") as (base_url, _):  # noqa: S104 - tested
+            port = base_url.rpartition(":")[2]
+            for given in ([base_url], [base_url + "/"], [f"http://127.0.0.2:{port}"]):
+                assert self.run(*given, http_proxy="http://127.0.0.1:9").exit_code == 0
+            by_variables = self.run(NETMIND_MOCK_HOST="0.0.0.0", NETMIND_MOCK_PORT=port)  # noqa: S104
+            assert (by_variables.exit_code, by_variables.output) == (0, f"{base_url}: the fake can serve\n")
+        gone = self.run(base_url)
+        assert (gone.exit_code, "the fake cannot serve: " in gone.output) == (1, True)
+
+    def test_it_says_what_a_url_is(self):
+        result = self.run("localhost:8000")
+        assert result.exit_code == 2
+        assert "expected a URL such as http://127.0.0.1:8000, got 'localhost:8000'" in result.output

@@ -43,6 +43,12 @@ def openapi_document() -> dict[str, Any]:
         "/__mock/metrics": _get(
             "metrics", "Return the metrics in the Prometheus format", "text/plain", "string"
         ),
+        "/__mock/ready": _get(
+            "ready",
+            "Return 200 if the fake can serve, 503 while its store cannot be read; needs no key",
+            "application/json",
+            "object",
+        ),
         "/__mock/openapi.json": _get("openapi", "Return this OpenAPI document", "application/json", "object"),
     }
     for name, one in OPERATIONS_BY_NAME.items():

@@ -50,6 +50,8 @@ control.register_blueprint(dashboard)
 @control.before_request
 def guard() -> ResponseReturnValue | None:
     """Abort if the request may not use the control API; show a browser the form for the key."""
+    if request.endpoint == "control.ready":  # for probes, which know neither the host nor the key
+        return None
     check_source()
     if request.endpoint in WITHOUT_KEY or has_key():
         return None
@@ -87,6 +89,13 @@ def metrics() -> ResponseReturnValue:
     """Return the metrics."""
     text, content_type = exposition(current_fake())
     return Response(text, content_type=content_type)
+
+
+@control.get("/ready")
+def ready() -> ResponseReturnValue:
+    """Return whether the fake can serve: 503 while its store cannot be read. It tells nothing else."""
+    current_fake().accounts.follow()
+    return {"status": "ready"}
 
 
 # One route for all operations: with one route each, Flask would compile them all for every application, which

@@ -1,5 +1,8 @@
 """Tests of the access control of the control API."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from support import AUTHORIZED
 
@@ -117,3 +120,15 @@ class TestGuard:
     def test_the_imitated_api_accepts_any_host_and_origin(self, api):
         headers = {**AUTHORIZED, "Host": "evil.example", "Origin": "http://evil.example"}
         assert api.get("/v1/generation", headers=headers).status_code == 200
+
+
+def test_whether_it_can_serve_needs_no_key_and_no_host_and_tells_nothing_else(make):
+    response = make(control_key="k" * 32).get("/__mock/ready", headers={"Host": "10.0.0.7:8000"})
+    assert (response.status_code, response.json) == (200, {"status": "ready"})
+
+
+def test_it_cannot_serve_while_its_store_cannot_be_read(make, tmp_path):
+    client = make(store=f"sqlite:///{tmp_path}/jobs.db")
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+        other.execute("DROP TABLE netmind_facts")
+    assert client.get("/__mock/ready").status_code == 503

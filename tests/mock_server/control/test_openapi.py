@@ -56,7 +56,7 @@ def test_the_document_is_served(api, document):
 def test_the_document_has_every_operation_and_no_other(document):
     found = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     served = {(one.method, f"/__mock/{one.path}") for one in OPERATIONS_BY_NAME.values()}
-    assert found == served | {("GET", "/__mock/openapi.json"), ("GET", "/__mock/metrics")}
+    assert found == served | {("GET", f"/__mock/{name}") for name in ("openapi.json", "metrics", "ready")}
 
 
 def test_every_schema_and_every_response_is_used(document):
