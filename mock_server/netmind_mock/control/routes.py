@@ -93,7 +93,7 @@ def metrics() -> ResponseReturnValue:
 
 @control.get("/ready")
 def ready() -> ResponseReturnValue:
-    """Return whether the fake can serve: 503 while its store cannot be read. It tells nothing else."""
+    """Return whether the fake can serve: 503 while its store cannot be read. It says nothing else."""
     current_fake().accounts.follow()
     return {"status": "ready"}
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from netmind_mock.control.operations import call
+from netmind_mock.control.operations.verification import unused
+from netmind_mock.journal.matching import Wanted
 from netmind_mock.journal.polling import Polling, polling_from_json
 from netmind_mock.journal.spend import Spend, spend_from_json
 from netmind_mock.simulation.faults import OPERATIONS
@@ -254,16 +256,7 @@ class Handle:
         These are queued scenarios that no create used, and faults that were not applied to any request. A
         fault with a probability, or without a number of times, is not reported.
         """
-        waiting = self._call("next_jobs")["next_jobs"]
-        faults = [
-            one
-            for one in self._call("faults")["faults"]
-            if one["times"] is not None and one["probability"] == 1 and not one["applied"]
-        ]
-        return [
-            *(f"next_job({one['scenario']!r}) at {one['where']}" for one in waiting),
-            *(f"fault({one['operation']!r}, {one['kind']!r}) at {one['where']}" for one in faults),
-        ]
+        return unused(self._call("next_jobs"), self._call("faults"))
 
     # Assertions
 
@@ -288,7 +281,7 @@ class Handle:
                 closest request.
         """
         __tracebackhide__ = True
-        assert_created(self._received(), times=times, model=model, config=config, options=options)
+        assert_created(self._received(), Wanted(model, config, options), times)
 
     def assert_requested(self, operation: Operation, *, times: int | None = None) -> None:
         """Fail unless ``times`` requests of an operation were sent; None for at least one.

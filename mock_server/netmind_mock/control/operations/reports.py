@@ -76,22 +76,28 @@ def _described(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
 @operation("GET", "journal", response="Journal", parameters=_ENTRIES)
 def journal(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
     """Return the last requests and their responses, oldest first."""
-    entries = [entry.as_json() for entry in _entries(fake, user_id, arguments)]
+    entries = [entry.as_json() for entry in entries_of(fake, user_id, **arguments)]
     return {"dropped": fake.journal.dropped(user_id), "entries": entries}
 
 
 @operation("GET", "journal.har", response="Har", parameters=_ENTRIES)
 def har(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
     """Return the last requests and their responses as HAR 1.2."""
-    return har_of(_entries(fake, user_id, arguments), version("netmind-testkit"))
+    return har_of(entries_of(fake, user_id, **arguments), version("netmind-testkit"))
 
 
-def _entries(fake: Fake, user_id: str | None, arguments: Arguments) -> list[Entry]:
-    wanted = arguments["operation"]
+def entries_of(
+    fake: Fake, user_id: str | None, operation: str | None, limit: int | None = None
+) -> list[Entry]:
+    """Return the last requests of an account, or (None) of all accounts, of an operation, or (None) of all.
+
+    Raises:
+        InvalidInput: There is no such operation.
+    """
     known = dict.fromkeys((*OPERATIONS, "other"))
-    if wanted is not None and wanted not in known:
-        raise InvalidInput(f"journal: no such operation as {wanted[:60]!r}; {nearest(wanted, known)}")
-    return fake.journal.entries(user_id, operation=wanted, last=arguments["limit"])
+    if operation is not None and operation not in known:
+        raise InvalidInput(f"journal: no such operation as {operation[:60]!r}; {nearest(operation, known)}")
+    return fake.journal.entries(user_id, operation=operation, last=limit)
 
 
 @operation("GET", "spend", response="Spend")
