@@ -21,7 +21,7 @@ from netmind_mock.api import wire
 from netmind_mock.api.cross_origin import CrossOrigin, is_preflight
 from netmind_mock.api.files import files_routes
 from netmind_mock.api.generation import generation_routes, generation_views
-from netmind_mock.api.middleware import Middleware
+from netmind_mock.api.middleware import CONTROL, Middleware
 from netmind_mock.api.request import whole_response
 from netmind_mock.api.reverse_proxy import PublicPath
 from netmind_mock.clock import Clock, Listeners, SimulatedClock
@@ -245,6 +245,12 @@ def _flask_app(fake: Fake, control_key: str | None, log: Callable[[RawEntry], No
 
     def refuse(error: RefusedRequest | HTTPException) -> tuple[Any, int, list[tuple[str, str]]]:
         headers: list[tuple[str, str]] = []
+        if request.path == "/" and "text/html" in request.headers.get("Accept", ""):  # a user in a browser
+            return (
+                {"message": "The dashboard is at /__mock/."},
+                302,
+                [("Location", f"{request.script_root}{CONTROL}/")],
+            )
         if isinstance(error, HTTPException):
             headers = [(name, value) for name, value in error.get_headers() if name.lower() != "content-type"]
             own = _own_refusal(error)

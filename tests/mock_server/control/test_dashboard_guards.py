@@ -119,3 +119,9 @@ class TestGuards:
     @pytest.mark.parametrize("name", ["page.css", "page.js"])
     def test_static_files_are_small(self, fake, name):
         assert 1_000 < len(fake.page(f"pages/static/{name}").encode()) <= 10_000
+
+
+def test_a_browser_at_the_root_is_led_to_the_dashboard(fake):
+    led = fake.client.get("/", headers={"Accept": "text/html,*/*"})
+    assert (led.status_code, led.headers["Location"]) == (302, "/__mock/")
+    assert fake.client.get("/").status_code == 404
