@@ -4,11 +4,13 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 try:
     from netmind_contracts import checks, library
@@ -16,9 +18,11 @@ try:
     from netmind_contracts.learn import profile_of
     from netmind_contracts.probing.budget import EndpointError
     from netmind_contracts.probing.options import ProbeOptions
-    from netmind_contracts.probing.probe import interruptible
-    from netmind_contracts.reports import text
+    from netmind_contracts.probing.probe import Probe, interruptible
+    from netmind_contracts.reports import changes, files, text
     from netmind_contracts.runs import exchange, har
+    from netmind_contracts.watching import comparison, known_departures, snapshot
+    from netmind_contracts.watching.expected import Expected
 except ModuleNotFoundError as missing:
     sys.exit(f"netmind-contracts needs {missing.name}: pip install 'netmind-testkit[contracts]'")
 
@@ -29,7 +33,7 @@ def main() -> None:
     """Contracts of NetMind's generation API (unofficial).
 
     Exit codes: 0 success, 1 a message or an endpoint violates its contract, 2 usage error or incomplete
-    check, 130 interrupted.
+    check, 3 an endpoint changed, 130 interrupted.
     """
 
 
@@ -47,14 +51,23 @@ def claims(level: str | None) -> None:
 
 @main.command()
 @click.argument("name", required=False, type=click.Choice(library.schema_names()), metavar="[NAME]")
-def schema(name: str | None) -> None:
+@click.option(
+    "--bundle/--no-bundle",
+    default=True,
+    show_default=True,
+    help="Include the schemas that it refers to, or refer to them by file name.",
+)
+def schema(name: str | None, bundle: bool) -> None:
     """Print the JSON Schema NAME; without NAME, list the names."""
-    click.echo(json.dumps(library.schema(name), indent=2) if name else "\n".join(library.schema_names()))
+    if name:
+        click.echo(json.dumps(library.schema(name, bundle=bundle), indent=2))
+    else:
+        click.echo("\n".join(library.schema_names()))
 
 
 @main.command()
 def openapi() -> None:
-    """Print the OpenAPI 3.1 document. It is self-contained."""
+    """Print the OpenAPI 3.1 document. It is self-contained, and generators of clients can read it."""
     click.echo(json.dumps(library.openapi(), indent=2))
 
 
@@ -78,19 +91,17 @@ def validate(context: click.Context, name: str, file: Path, closed: bool) -> Non
     click.echo(f"valid: {name}")
 
 
-_PATH = click.Path(dir_okay=False, path_type=Path)
+_PATH = click.Path(path_type=Path)
 
 _ENDPOINT = [
     click.Option(
         ["--base-url"],
-        required=True,
         envvar="NETMIND_BASE_URL",
         show_envvar=True,
         help="Base URL of the endpoint.",
     ),
     click.Option(
         ["--api-key"],
-        required=True,
         envvar="NETMIND_API_KEY",
         show_envvar=True,
         help="API key for the endpoint.",
@@ -129,6 +140,15 @@ _SAVE = click.Option(["--save"], type=_PATH, help="Write the recorded run to thi
 _OUTPUT = click.Option(
     ["-o", "--output"], required=True, type=_PATH, help="TOML file to write the profile to."
 )
+_KNOWN = click.Option(
+    ["--known"], type=_PATH, help="TOML file of known departures. They are shown, and are not failures."
+)
+_BASELINE = [
+    click.Option(
+        ["--baseline"], type=_PATH, help="Report what changed since the runs that are summed up in this file."
+    ),
+    click.Option(["--baseline-update"], is_flag=True, help="Create the baseline, or add this run to it."),
+]
 # Each parameter has the name of the function in ``reports`` that creates the report.
 _REPORTS = [
     click.Option(["--report", "as_html"], type=_PATH, help="Write an HTML report to this file."),
@@ -137,7 +157,7 @@ _REPORTS = [
 ]
 
 
-@main.command(params=[*_ENDPOINT, _DRY_RUN, _SAVE, *_REPORTS])
+@main.command(params=[*_ENDPOINT, _DRY_RUN, _SAVE, _KNOWN, *_BASELINE, *_REPORTS])
 @click.pass_context
 def verify(
     context: click.Context,
@@ -145,6 +165,9 @@ def verify(
     *,
     dry_run: bool,
     save: Path | None,
+    known: Path | None,
+    baseline: Path | None,
+    baseline_update: bool,
     as_html: Path | None,
     as_json: Path | None,
     as_junit: Path | None,
@@ -152,15 +175,43 @@ def verify(
 ) -> None:
     """Send requests to an endpoint, and check every claim against its responses.
 
-    Exits with 0 if every documented claim passed, 1 if one failed, 2 if not all of them could be checked.
+    Exits with 0 if every documented claim passed, 1 if one failed, 2 if not all of them could be checked,
+    3 if something else changed since the baseline.
     """
-    options = ProbeOptions(**endpoint)
+    options = _options(endpoint)
+    reports = {"as_html": as_html, "as_json": as_json, "as_junit": as_junit}
     with _as_usage_error():
         if dry_run:
             click.echo("\n".join(options.dry_run()))
             return
-        run = _run(context, options, save)
-    _report(context, run, as_html=as_html, as_json=as_json, as_junit=as_junit)
+        written = baseline if baseline_update else None
+        _check_writable(reports, **{"--save": save, "--baseline": written})
+        expected = Expected.read(known, baseline, update=baseline_update)
+        run, code = _run(options.probe(_progress()))
+    saved = _saved(save, partial(exchange.save, run))
+    verdict = _report(run, expected, reports)
+    context.exit(code or saved or verdict)
+
+
+def _options(endpoint: dict[str, Any]) -> ProbeOptions:
+    """Return the options of a probe. Exit with 2 if one that is needed is missing."""
+    for name in ("base_url", "api_key"):
+        if endpoint[name] is None:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(
+                f"Missing option '{option}' (environment variable NETMIND_{name.upper()})."
+            )
+    return ProbeOptions(**endpoint)
+
+
+_FILE_OPTIONS = {"as_html": "--report", "as_json": "--json", "as_junit": "--junit"}
+
+
+def _check_writable(reports: dict[str, Path | None], **others: Path | None) -> None:
+    """Exit with 2 if a file cannot be written. A run may cost money, so this is found out before it."""
+    outputs = {_FILE_OPTIONS[form]: file for form, file in reports.items()}
+    if problem := files.problem_of({**others, **outputs}):
+        raise click.UsageError(f"{problem}; nothing was sent")
 
 
 @contextlib.contextmanager
@@ -172,79 +223,126 @@ def _as_usage_error() -> Iterator[None]:
         raise click.UsageError(exchange.printable(str(error))) from None
 
 
-def _run(context: click.Context, options: ProbeOptions, save: Path | None) -> exchange.Run:
-    """Run the probe and save the run. If it is interrupted, save what was recorded and exit with 130."""
-    probe = options.probe(_progress())
+def _run(probe: Probe) -> tuple[exchange.Run, int]:
+    """Return the run, or what was recorded of it until it was interrupted, and the exit code."""
     try:
         with interruptible(probe):
-            run = probe.run()
+            return probe.run(), 0
     except KeyboardInterrupt:
         if probe.undeleted:
             left = f"; not deleted: {', '.join(probe.undeleted)}"
         else:
             left = "; all created generations were deleted" if probe.created else "; nothing was created"
         click.echo(f"Interrupted{left}", err=True)
-        for note in probe.notes:
-            click.echo(exchange.printable(note), err=True)
-        _save(context, probe.recorded(), save)
-        context.exit(130)
-    _save(context, run, save)
-    return run
+        return probe.recorded(), 130
 
 
-def _save(context: click.Context, run: exchange.Run, file: Path | None) -> None:
-    if file is not None and not _written(file, partial(exchange.save, run)):
-        context.exit(2)
+def _saved(file: Path | None, write: Callable[[Path], object]) -> int:
+    """Write a file, if there is one. Return the exit code."""
+    return text.INCOMPLETE if file is not None and not _written(file, write) else 0
 
 
-@main.command(params=[*_ENDPOINT, _OUTPUT, _SAVE])
+@main.command(
+    params=[
+        click.Argument(["file"], type=click.Path(path_type=Path), required=False),
+        *_ENDPOINT,
+        _OUTPUT,
+        _SAVE,
+    ]
+)
 @click.pass_context
-def learn(context: click.Context, /, *, output: Path, save: Path | None, **endpoint: Any) -> None:
-    """Probe an endpoint, and write a profile that makes the fake behave like it.
+def learn(
+    context: click.Context, /, *, file: Path | None, output: Path, save: Path | None, **endpoint: Any
+) -> None:
+    """Write a profile that makes the fake behave like an endpoint.
 
-    Behaviour that was not observed stays as documented. Use the file with netmind-mock serve --profile FILE.
+    With FILE, a run that verify --save wrote or a HAR file, nothing is sent. Without it, probe an endpoint.
+    Behaviour that was not observed stays as documented. Use the profile with netmind-mock serve --profile.
     """
-    if not output.parent.is_dir():
-        raise click.UsageError(f"{output}: the folder {output.parent} does not exist; nothing was sent")
+    if file and context.get_parameter_source("base_url") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("expected FILE or --base-url, got both; nothing was sent")
+    _check_writable({}, **{"--output": output, "--save": save})
     with _as_usage_error():
-        run = _run(context, ProbeOptions(**endpoint), save)
+        run, code = (har.read_run(file), 0) if file else _run(_options(endpoint).probe(_progress()))
+    code = max(code, _saved(save, partial(exchange.save, run)))
     profile = profile_of(run)
-    try:
-        output.write_text(profile, encoding="utf-8")
-    except OSError as error:
-        click.echo(profile)
-        click.echo(f"{output}: cannot be written: {error.strerror}; the profile is printed instead", err=True)
-        context.exit(2)
     for note in run.notes:
         click.echo(f"note: {exchange.printable(note)}", err=True)
-    click.echo(f"{output}: {profile.count('source = ')} facts; try netmind-mock serve --profile {output}")
+    if _written(output, partial(Path.write_text, data=profile, encoding="utf-8")):
+        count = profile.count("source = ")
+        click.echo(f"{output}: {count} facts; try netmind-mock serve --profile {output}")
+    else:
+        click.echo(profile)
+        click.echo("The profile is printed instead.", err=True)
+        code = code or text.INCOMPLETE
+    context.exit(code)
 
 
-@main.command(params=[click.Argument(["file"], type=click.Path(path_type=Path)), *_REPORTS])
+@main.command(params=[click.Argument(["file"], type=click.Path(path_type=Path)), _KNOWN, *_REPORTS])
 @click.pass_context
-def judge(context: click.Context, /, *, file: Path, **reports: Path | None) -> None:
+def judge(context: click.Context, /, *, file: Path, known: Path | None, **reports: Path | None) -> None:
     """Check the claims on a run that verify --save wrote, or on a HAR file. Sends nothing.
 
     Exits with 0 if every documented claim passed, 1 if one failed, 2 if not all of them could be checked.
     """
     with _as_usage_error():
-        run = har.read_run(file)
-    _report(context, run, **reports)
+        run, expected = har.read_run(file), Expected.read(known)
+    context.exit(_report(run, expected, reports))
 
 
-def _report(context: click.Context, run: exchange.Run, **files: Path | None) -> None:
-    """Print the verdicts, write each requested report, and exit."""
-    verdicts = checks.judge(run)
+@main.command(
+    params=[
+        click.Argument(["old"], type=click.Path(path_type=Path)),
+        click.Argument(["new"], type=click.Path(path_type=Path)),
+        *_REPORTS[:2],
+    ]
+)
+@click.pass_context
+def compare(
+    context: click.Context, /, *, old: Path, new: Path, as_html: Path | None, as_json: Path | None
+) -> None:
+    """Report what changed between two runs. OLD and NEW are saved runs, HAR files or baselines.
+
+    Exits with 0 if nothing changed, 1 if NEW contradicts a documented claim, 2 if NEW could not check all of
+    them, 3 if something else changed.
+    """
+    with _as_usage_error():
+        before, _ = snapshot.snapshot_in(old)
+        after, run = snapshot.snapshot_in(new)
+    found = comparison.compare(before, after)
+    click.echo("\n".join(map(exchange.printable, changes.as_text(before, after, found))))
+    code = text.exit_code(run, checks.judge(run)) if run else 0
+    code = code or (text.CHANGED if any(change.is_news for change in found) else 0)
+    written = [
+        _saved(
+            as_html, partial(Path.write_text, data=changes.as_html(before, after, found), encoding="utf-8")
+        ),
+        _saved(
+            as_json,
+            partial(Path.write_text, data=changes.as_json(before, after, found, code), encoding="utf-8"),
+        ),
+    ]
+    context.exit(max(written) or code)
+
+
+def _report(run: exchange.Run, expected: Expected, outputs: dict[str, Path | None]) -> int:
+    """Print the verdicts, write each requested report and the baseline, and return the exit code."""
+    now = snapshot.snapshot_of(run) if expected.baseline or expected.file else None
+    found = comparison.compare(expected.baseline, now) if expected.baseline and now else ()
+    run = replace(run, notes=(*run.notes, *(f"Changed since the baseline: {change}" for change in found)))
+    run, verdicts = known_departures.apply_known(run, checks.judge(run), expected.known)
     click.echo("\n".join(map(exchange.printable, text.table(run, verdicts))))
     code = text.exit_code(run, verdicts)
-    for form, file in files.items():
+    code = code or (text.CHANGED if any(change.is_news for change in found) else 0)
+    for form, file in outputs.items():
         if file is not None:
             from netmind_contracts import reports  # noqa: PLC0415 - Jinja takes 40 ms to import
 
             report = getattr(reports, form)(run, verdicts)
-            if not _written(file, partial(Path.write_text, data=report, encoding="utf-8")):
-                code = text.INCOMPLETE
-    context.exit(code)
+            code = _saved(file, partial(Path.write_text, data=report, encoding="utf-8")) or code
+    if now is not None and expected.file is not None:
+        code = _saved(expected.file, partial(expected.save, now)) or code
+    return code
 
 
 def _written(file: Path, write: Callable[[Path], object]) -> bool:

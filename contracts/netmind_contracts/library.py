@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from importlib.resources.abc import Traversable
 
     from jsonschema import Draft202012Validator
@@ -24,6 +24,7 @@ WHOLE_BODY = "(the whole body)"
 
 _SCALARS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _SHOWN_CHARACTERS = 60
+_BRANCHES = ("if", "then", "else")
 
 
 class UnknownSchema(LookupError):
@@ -93,8 +94,13 @@ def schema_names() -> tuple[str, ...]:
 
 
 @cache
-def schema(name: str) -> dict[str, Any]:
+def schema(name: str, *, bundle: bool = False) -> dict[str, Any]:
     """Return a JSON Schema (2020-12) as a document.
+
+    Args:
+        name: A name of :func:`schema_names`.
+        bundle: Include the schemas that it refers to, in ``$defs``. Without this, it refers to them by file
+            name, such as ``result-file.json``.
 
     Raises:
         UnknownSchema: There is no schema of this name.
@@ -102,28 +108,120 @@ def schema(name: str) -> dict[str, Any]:
     if name not in schema_names():
         raise UnknownSchema(f"unknown schema {name!r}; expected one of {', '.join(schema_names())}")
     document: dict[str, Any] = _read_json(_data().joinpath("schemas", f"{name}.json"))
-    return document
+    if not bundle:
+        return document
+    needed = _needed(document, schema)
+    return _complete({**document, "$defs": needed} if needed else document, "#/$defs")
 
 
 def openapi() -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document. It is self-contained: the schemas are among its components."""
+    """Return the OpenAPI 3.1 document. It needs no files: it has the example messages, and components.
+
+    The components are derived from the schemas, for generators of clients: without conditions. They know each
+    field and its type, but not, for example, that the result of a pending generation is empty. To validate a
+    message, use its schema.
+    """
     document: dict[str, Any] = _read_json(_data().joinpath("openapi.json"))
-    components = {name: {**schema(name)} for name in schema_names()}
-    for component in components.values():
-        component.pop("$schema")
-    document["components"]["schemas"] = components
-    for media_type in document["paths"]["/v1/generation"]["post"]["requestBody"]["content"].values():
-        for example in media_type["examples"].values():
-            example["value"] = _read_json(_data().joinpath(*example.pop("externalValue").split("/")))
-    whole: dict[str, Any] = json.loads(json.dumps(document), object_hook=_refer_to_component)
-    return whole
+    document["components"]["schemas"] = _needed(document, _without_conditions)
+    return _complete(document, "#/components/schemas")
 
 
-def _refer_to_component(node: dict[str, Any]) -> dict[str, Any]:
-    """Turn a reference to a schema file into one to its component; return any other object unchanged."""
-    path, dot, extension = node.get("$ref", "").rpartition(".")
-    name = path.rpartition("/")[2]
-    return {"$ref": f"#/components/schemas/{name}"} if dot and extension == "json" else node
+def _needed(document: dict[str, Any], read: Callable[[str], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the schemas that a document refers to, directly or through another schema, sorted by name."""
+    schemas: dict[str, dict[str, Any]] = {}
+    waiting = _references(document)
+    while waiting:
+        name = waiting.pop()
+        schemas[name] = {key: value for key, value in read(name).items() if key not in ("$schema", "$id")}
+        waiting |= _references(schemas[name]) - schemas.keys()
+    return dict(sorted(schemas.items()))
+
+
+def _references(node: object) -> set[str]:
+    """Return the names of the schemas that a document or a part of it refers to."""
+    if isinstance(node, list):
+        return set().union(*map(_references, node))
+    if not isinstance(node, dict):
+        return set()
+    name = _referenced(node)
+    return {name} if name else set().union(*map(_references, node.values()))
+
+
+def _referenced(part: dict[str, Any]) -> str:
+    """Return the name of the schema whose file a part refers to; an empty string if it refers to none."""
+    folder_and_name, dot, extension = str(part.get("$ref", "")).rpartition(".")
+    return folder_and_name.rpartition("/")[2] if dot and extension == "json" else ""
+
+
+def _complete(document: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return a copy of a document that needs no files: its schemas are at ``place``, and it has examples."""
+
+    def embed(node: dict[str, Any]) -> dict[str, Any]:
+        if name := _referenced(node):
+            return {"$ref": f"{place}/{name}"}
+        if "externalValue" in node:
+            node["value"] = _read_json(_data().joinpath(*node.pop("externalValue").split("/")))
+        return node
+
+    complete: dict[str, Any] = json.loads(json.dumps(document), object_hook=embed)
+    return complete
+
+
+def _without_conditions(name: str) -> dict[str, Any]:
+    """Return a schema without ``if``, ``allOf`` and ``anyOf``, for programs that generate code."""
+    return _flat(schema(name))
+
+
+def _flat(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of a schema without conditions: it has the fields of every branch, none of them required.
+
+    The fields that are required without a condition stay required.
+    """
+    if "if" in part and "type" not in part:
+        return _flat_choice(part)
+    flat: dict[str, Any] = {}
+    for sub in part.get("allOf", ()):
+        if name := _referenced(sub):
+            flat |= _without_conditions(name)
+    required = [*flat.get("required", ()), *part.get("required", ())]
+    # Without anyOf, which only the items of an error's loc have: in Python, the client of openapi-generator
+    # cannot read a choice within a choice.
+    flat |= {key: part[key] for key in part if key not in (*_BRANCHES, "allOf", "anyOf", "properties")}
+    if required:
+        flat["required"] = required
+    if "items" in flat:
+        flat["items"] = _flat(flat["items"])
+    for condition in (part, *part.get("allOf", ())):
+        for branch in (condition, condition.get("then", {}), condition.get("else", {})):
+            _add_fields(flat, branch)
+    return flat
+
+
+def _flat_choice(part: dict[str, Any]) -> dict[str, Any]:
+    """Return the choice between two kinds of a value without its condition.
+
+    Two kinds of objects become one with the fields of both, because many generators cannot distinguish
+    objects by their fields.
+    """
+    flat = {key: part[key] for key in part if key not in _BRANCHES}
+    branches = (part.get("then", part["if"]), part["else"])
+    kinds = [_flat(schema(name) if (name := _referenced(branch)) else branch) for branch in branches]
+    if any(kind["type"] != "object" for kind in kinds):
+        return {**flat, "anyOf": kinds}
+    flat["type"] = "object"
+    for kind in reversed(kinds):
+        _add_fields(flat, kind)
+    return flat
+
+
+def _add_fields(flat: dict[str, Any], branch: dict[str, Any]) -> None:
+    """Add the fields of a branch that are not known yet, at any depth."""
+    for name, field in branch.get("properties", {}).items():
+        fields = flat.setdefault("properties", {})
+        if name in fields:
+            _add_fields(fields[name], field)
+        else:
+            fields[name] = _flat(field)
 
 
 def examples(kind: Literal["positive", "negative"]) -> Iterator[Example]:
@@ -174,7 +272,7 @@ def _validator(name: str) -> Draft202012Validator:
     # jsonschema takes 100 ms to import, and a server needs it only once it validates a message.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
 
-    return Draft202012Validator({"$ref": f"{name}.json"}, registry=_registry())
+    return Draft202012Validator(schema(name), registry=_registry())
 
 
 @cache
@@ -182,7 +280,7 @@ def _registry() -> Registry[Any]:
     from referencing import Registry, Resource  # noqa: PLC0415 - as in _validator
 
     return Registry().with_resources(
-        (f"{name}.json", Resource.from_contents(schema(name))) for name in schema_names()
+        (document["$id"], Resource.from_contents(document)) for document in map(schema, schema_names())
     )
 
 

@@ -61,6 +61,10 @@ def test_a_constant_is_quoted():
     [
         ({"result": {"data": []}}, "result.data: expected at least 1 item, got an empty array"),
         ({"deleted_at": 3}, "deleted_at: expected a string or null, got the integer 3"),
+        (
+            {"deleted_at": "now"},
+            'deleted_at: expected a string like "2025-09-18 09:14:20", got the string "now"',
+        ),
     ],
 )
 def test_other_rules_are_described_in_words(change, sentence):
@@ -131,3 +135,7 @@ class TestClosed:
         assert (
             violations("generation", {**COMPLETED, "result": {"data": [{"text": "hi"}]}}, closed=True) == ()
         )
+
+    def test_the_durations_of_a_completed_job_are_known(self):
+        observed = {**COMPLETED, "logs": [], "pending_duration": 1, "processing_duration": 2}
+        assert violations("generation-observed", observed, closed=True) == ()

@@ -1,9 +1,13 @@
 """The schemas: they accept every valid example, and reject every invalid one for the right reason."""
 
+import json
+
 import pytest
+from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from netmind_contracts import examples, schema, schema_names, violations
+from netmind_contracts.cli import main
 
 POSITIVE = list(examples("positive"))
 NEGATIVE = list(examples("negative"))
@@ -44,3 +48,40 @@ def test_there_is_a_schema_for_each_message(name):
 def test_additional_fields_are_valid():
     page = next(example.content for example in POSITIVE if example.name == "page-created")
     assert violations("generation", {**page, "queue_position": 3}) == ()
+
+
+@pytest.mark.parametrize("name", schema_names())
+def test_the_id_of_a_schema_ends_with_its_file_name(name):
+    assert schema(name)["$id"] == f"https://netmind-testkit.invalid/schemas/{name}.json"
+
+
+class TestBundle:
+    @pytest.mark.parametrize("name", schema_names())
+    def test_it_judges_every_example_as_the_schema_does_without_any_other_file(self, name):
+        validator = Draft202012Validator(schema(name, bundle=True))
+        assert all(validator.is_valid(example.content) for example in POSITIVE if example.schema == name)
+        assert not any(
+            validator.is_valid(example.content["instance"]) for example in NEGATIVE if example.schema == name
+        )
+
+    def test_it_has_the_schemas_that_it_refers_to_and_those_that_they_refer_to(self):
+        assert list(schema("generation-list", bundle=True)["$defs"]) == [
+            "generation",
+            "generation-fields",
+            "result-file",
+            "result-text",
+        ]
+
+    def test_a_schema_that_refers_to_no_other_has_no_definitions(self):
+        assert schema("deleted", bundle=True) == schema("deleted")
+
+    def test_the_schema_is_not_changed_by_bundling(self):
+        schema("generation", bundle=True)
+        assert schema("generation")["allOf"][0] == {"$ref": "generation-fields.json"}
+
+    @pytest.mark.parametrize(
+        ("options", "bundle"), [([], True), (["--bundle"], True), (["--no-bundle"], False)]
+    )
+    def test_the_command_prints_it_unless_no_bundle_is_given(self, options, bundle):
+        printed = CliRunner().invoke(main, ["schema", "generation", *options]).output
+        assert json.loads(printed) == schema("generation", bundle=bundle)
