@@ -4,10 +4,12 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import requests
 from click.testing import CliRunner
+from recordings import har, session
 from support import running_fake
 
 from netmind_contracts.cli import main
@@ -122,7 +124,73 @@ class TestVerify:
         result = run(
             "verify", "--base-url", url, "--api-key", "a-good-token", "--free-only", "--save", str(file)
         )
-        assert (result.exit_code, f"{file}: cannot be written: No such file" in result.output) == (2, True)
+        assert result.exit_code == 2
+        assert "cannot be written: the folder" in result.output
+
+    @pytest.mark.parametrize("option", ["--save", "--report", "--json", "--junit", "--baseline"])
+    @pytest.mark.parametrize(
+        ("make", "reason"),
+        [
+            (lambda folder: folder / "none" / "file", "the folder {folder}/none does not exist"),
+            (lambda folder: folder, "it is a folder"),
+            (lambda _: Path("/proc/file"), "No such file or directory"),
+        ],
+        ids=["a missing folder", "a folder", "a folder that is read-only"],
+    )
+    def test_a_file_that_cannot_be_written_is_reported_before_the_first_request(
+        self, run, tmp_path, option, make, reason
+    ):
+        file = make(tmp_path)
+        update = ["--baseline-update"] if option == "--baseline" else []
+        result = run(
+            "verify", "--base-url", "http://127.0.0.1:9", "--api-key", "k", option, str(file), *update
+        )
+        assert result.exit_code == 2
+        words = " ".join(result.output.split())
+        assert (
+            f"{option}: {file}: cannot be written: {reason.format(folder=tmp_path)}; nothing was sent"
+            in words
+        )
+        assert list(tmp_path.iterdir()) in ([], [file])
+
+    def test_the_same_file_for_two_reports_is_reported_before_the_first_request(self, run, tmp_path):
+        file = str(tmp_path / "report")
+        result = run(
+            "verify", "--base-url", "http://127.0.0.1:9", "--api-key", "k", "--json", file, "--report", file
+        )
+        assert result.exit_code == 2
+        assert "expected another file than that of --report" in " ".join(result.output.split())
+
+    def test_a_run_that_cannot_be_saved_after_all_still_prints_the_table(self, run, url):
+        result = run(
+            "verify", "--base-url", url, "--api-key", "a-good-token", "--free-only", "--save", "/dev/full"
+        )
+        assert result.exit_code == 2
+        assert "/dev/full: cannot be written: No space left on device" in result.stderr
+        assert "passed         documented  auth.bearer-token" in result.stdout
+
+    def test_an_endpoint_that_is_missing_is_named_with_its_variable(self, run):
+        result = run("verify", "--api-key", "k", env={"NETMIND_BASE_URL": None})
+        assert result.exit_code == 2
+        assert "Missing option '--base-url' (environment variable NETMIND_BASE_URL)." in result.output
+
+    def test_a_dry_run_lists_what_each_request_may_cost_and_what_the_limit_leaves_out(self, run):
+        result = run(
+            "verify",
+            "--base-url",
+            "https://api.netmind.ai",
+            "--api-key",
+            "key",
+            "--dry-run",
+            "--max-creates",
+            "1",
+        )
+        lines = [line for line in result.output.splitlines() if line.startswith("POST")]
+        assert [line.split("  ")[-1].split(":")[0] for line in lines] == [
+            *["free if the API rejects it"] * 5,
+            "at most 1 generation",
+            *["left out, unless the API rejects an earlier create (the limit is 1)"] * 3,
+        ]
 
     def test_a_dry_run_sends_nothing(self, run):
         result = run("verify", "--base-url", "https://api.netmind.ai", "--api-key", "key", "--dry-run")
@@ -198,6 +266,17 @@ class TestVerify:
         result = run("verify", "--base-url", "http://127.0.0.1:9", "--api-key", "k", "--request", str(file))
         assert (result.exit_code, f"mine.json: {message}" in result.output) == (2, True), result.output
 
+    def test_a_request_that_cannot_be_read_exits_with_2(self, run, tmp_path):
+        for file, reason in (
+            (tmp_path, "Is a directory"),
+            (tmp_path / "none.json", "No such file or directory"),
+        ):
+            result = run(
+                "verify", "--base-url", "http://127.0.0.1:9", "--api-key", "k", "--request", str(file)
+            )
+            assert result.exit_code == 2
+            assert f"cannot be read: {reason}" in " ".join(result.output.split())
+
     @pytest.mark.slow
     def test_an_interrupt_deletes_says_so_and_saves(self, tmp_path):
         file = tmp_path / "run.json"
@@ -229,6 +308,29 @@ class TestLearn:
         assert load_profile(str(file)).delete_leaves == "gone"
         assert "a-good-token" not in file.read_text()
 
+    def test_a_saved_run_gives_the_same_profile_and_nothing_is_sent(self, run, url, tmp_path):
+        saved, first, again = tmp_path / "run.json", tmp_path / "first.toml", tmp_path / "again.toml"
+        arguments = ["--base-url", url, "--api-key", "a-good-token", "--free-only"]
+        assert run("learn", *arguments, "--save", str(saved), "-o", str(first)).exit_code == 0
+        result = run("learn", str(saved), "-o", str(again), env={"NETMIND_BASE_URL": "http://127.0.0.1:9"})
+        assert result.exit_code == 0, result.output
+        assert again.read_text() == first.read_text()
+
+    def test_a_har_file_gives_a_profile(self, run, tmp_path):
+        (tmp_path / "session.har").write_text(json.dumps(har(session())))
+        file = tmp_path / "mine.toml"
+        result = run("learn", str(tmp_path / "session.har"), "-o", str(file))
+        assert result.exit_code == 0, result.output
+        assert load_profile(str(file)).delete_message == "Generation deleted"
+
+    def test_a_file_and_an_endpoint_are_rejected_together(self, run, tmp_path):
+        result = run("learn", "run.json", "--base-url", "http://h", "-o", str(tmp_path / "a.toml"))
+        assert (result.exit_code, "expected FILE or --base-url, got both" in result.output) == (2, True)
+
+    def test_without_a_file_an_endpoint_is_needed(self, run, tmp_path):
+        result = run("learn", "-o", str(tmp_path / "a.toml"), env={"NETMIND_BASE_URL": None})
+        assert (result.exit_code, "Missing option '--base-url'" in result.output) == (2, True)
+
     def test_a_missing_folder_is_reported_before_anything_is_sent(self, run, tmp_path):
         file = tmp_path / "none" / "mine.toml"
         result = run("learn", "--base-url", "http://127.0.0.1:9", "--api-key", "k", "-o", str(file))
@@ -239,6 +341,97 @@ class TestLearn:
             "learn", "--base-url", url, "--api-key", "a-good-token", "--free-only", "-o", "/dev/full"
         )
         assert (result.exit_code, "[errors.missing_token]" in result.stdout) == (2, True)
+
+
+class TestWatching:
+    def verify(self, run, url, *arguments):
+        return run("verify", "--base-url", url, "--api-key", "a-good-token", *map(str, arguments))
+
+    def test_a_baseline_is_created_and_an_unchanged_endpoint_exits_with_0(self, run, url, tmp_path):
+        file = tmp_path / "baseline.json"
+        for _ in range(2):
+            result = self.verify(run, url, "--baseline", file, "--baseline-update")
+            assert (result.exit_code, "Changed" in result.stdout) == (0, False), result.output
+        assert json.loads(file.read_text())["facts"]["delete.message"]["value"] == "Generation deleted"
+
+    def test_a_change_since_the_baseline_exits_with_3_until_the_baseline_is_updated(self, run, url, tmp_path):
+        file = tmp_path / "baseline.json"
+        self.verify(run, url, "--free-only", "--baseline", file, "--baseline-update")
+        document = json.loads(file.read_text())
+        document["facts"]["errors.unknown_route"]["value"]["status"] = 418
+        file.write_text(json.dumps(document))
+        before = file.read_text()
+        result = self.verify(
+            run, url, "--free-only", "--baseline", file, "--json", tmp_path / "verdicts.json"
+        )
+        assert result.exit_code == 3
+        assert (
+            "note: Changed since the baseline: errors.unknown_route.status (observed): 418 (last seen"
+            in result.stdout
+        )
+        assert "Changed since the baseline" in (tmp_path / "verdicts.json").read_text()
+        assert file.read_text() == before
+        codes = [
+            self.verify(run, url, "--free-only", "--baseline", file, "--baseline-update").exit_code
+            for _ in range(2)
+        ]
+        assert codes == [3, 0]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--baseline-update"], "--baseline-update: expected --baseline FILE, the file to update"),
+            (["--baseline", "none.json"], "none.json does not exist; add --baseline-update to create it"),
+            (["--known", "none.toml"], "none.toml: cannot be read: No such file"),
+        ],
+    )
+    def test_a_wrong_use_is_reported_before_the_first_request(self, run, arguments, message):
+        result = self.verify(run, "http://127.0.0.1:9", *arguments)
+        assert (result.exit_code, message in " ".join(result.output.split())) == (2, True), result.output
+
+    def test_a_known_departure_exits_with_0(self, run, tmp_path):
+        entries = session()
+        entries[5]["response"]["content"] = {
+            "size": 0,
+            "mimeType": "application/json",
+            "text": '{"message": "Gone"}',
+        }
+        (tmp_path / "run.har").write_text(json.dumps(har(entries)))
+        (tmp_path / "known.toml").write_text(
+            '[[departure]]\nclaim = "delete.message"\nreason = "Ticket 12."\nsince = 2025-01-01\n'
+        )
+        assert run("judge", str(tmp_path / "run.har")).exit_code == 1
+        result = run("judge", str(tmp_path / "run.har"), "--known", str(tmp_path / "known.toml"))
+        assert result.exit_code == 0, result.output
+        assert "known          documented  delete.message" in result.output
+
+    def test_two_runs_are_compared_as_text_json_and_html(self, run, tmp_path):
+        for name, status in (("old", 404), ("new", 410)):
+            entries = session()
+            entries[6]["response"]["status"] = status
+            (tmp_path / f"{name}.har").write_text(json.dumps(har(entries)))
+        files = [str(tmp_path / name) for name in ("old.har", "new.har", "c.json", "c.html")]
+        result = run("compare", *files[:2], "--json", files[2], "--report", files[3])
+        assert result.exit_code == 3, result.output
+        assert (
+            "changed  claim.delete.gone (assumed): passed (last seen 2025-09-18) → learned" in result.output
+        )
+        document = json.loads((tmp_path / "c.json").read_text())
+        assert (document["exit_code"], document["changes"][0]["key"]) == (3, "claim.delete.gone")
+        assert '<th scope="row">claim.delete.gone</th>' in (tmp_path / "c.html").read_text()
+        assert run("compare", files[0], files[0]).exit_code == 0
+
+    def test_a_documented_claim_that_fails_exits_with_1(self, run, tmp_path):
+        entries = session()
+        (tmp_path / "old.har").write_text(json.dumps(har(entries)))
+        entries[5]["response"]["content"] = {
+            "size": 0,
+            "mimeType": "application/json",
+            "text": '{"message": "Gone"}',
+        }
+        (tmp_path / "new.har").write_text(json.dumps(har(entries)))
+        result = run("compare", str(tmp_path / "old.har"), str(tmp_path / "new.har"))
+        assert (result.exit_code, "claim.delete.message (documented): passed" in result.output) == (1, True)
 
 
 def test_a_missing_dependency_is_named_with_the_command_to_install_it():

@@ -11,9 +11,11 @@ import tomlkit
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from probing import fake, probe_of
+from recordings import har, session
 
 from netmind_contracts.checks import judge
 from netmind_contracts.learn import learn, profile_of
+from netmind_contracts.runs.har import run_of_har
 from netmind_mock.jobs.profile import load_profile
 
 pytestmark = pytest.mark.slow
@@ -217,6 +219,74 @@ def test_an_error_response_that_toml_cannot_represent_is_omitted(tmp_path, value
     run = dataclasses.replace(free, exchanges=tuple(exchanges))
     (tmp_path / "learned.toml").write_text(profile_of(run), encoding="utf-8")
     assert set(learn(free)) - set(learn(run)) == {"errors.unknown_route"}
+
+
+def comments_of(run):
+    return [line[4:] for line in profile_of(run).splitlines() if line.startswith("# - ")]
+
+
+def changed(change):
+    """Return the comments of a profile that is learned from a session with these changes."""
+    entries = session()
+    for entry in entries:
+        content = entry["response"]["content"]
+        if content["mimeType"] == "application/json":
+            document = json.loads(content["text"])
+            change(entry, document)
+            content.update(text=json.dumps(document), size=0)
+    return comments_of(run_of_har(har(entries), "session.har"))
+
+
+LINK = "result.url_path: the fake cannot serve "
+
+
+def test_what_was_left_out_is_in_comments_with_the_reason():
+    assert comments_of(run_on("observed")) == []
+    (link,) = changed(lambda *_: None)
+    assert link.startswith(LINK)
+    assert link.endswith("it needs a fixed first part and the file id.")
+
+
+@pytest.mark.parametrize(
+    ("change", "comment"),
+    [
+        (
+            lambda entry, _: entry["request"]["method"] == "POST" and entry["response"].update(status=201),
+            "success.status: create 201, get 200, list 200, delete 200: a profile has one status for all successes.",
+        ),
+        (
+            lambda entry, document: (
+                document.update(queue=entry["startedDateTime"]) if "id" in document else None
+            ),
+            "fields.extra: queue changes between responses; the profile has its last value.",
+        ),
+        (
+            lambda _, document: document.update(has_more=True) if "generation_list" in document else None,
+            "list: it has pages (has_more); a profile's list has none.",
+        ),
+        (
+            lambda _, document: document.update(message=2**70) if "message" in document else None,
+            "delete.message: its value has a null, a number of over 64 bits or half a character, unlike TOML.",
+        ),
+    ],
+)
+def test_each_reason_to_leave_something_out_is_a_comment(change, comment):
+    assert comment in changed(change)
+
+
+def test_a_refusal_that_is_no_json_object_is_a_comment():
+    free = probe_of(*fake(profile="observed"), budget=0).run()
+    exchanges = [
+        dataclasses.replace(
+            one,
+            response=dataclasses.replace(one.response, body="<p>\x00", headers={"content-type": "text/html"}),
+        )
+        if "no-such-route" in one.request.url
+        else one
+        for one in free.exchanges
+    ]
+    comments = comments_of(dataclasses.replace(free, exchanges=tuple(exchanges)))
+    assert "errors.unknown_route: its body is not a JSON object (text/html)." in comments
 
 
 def test_facts_that_were_not_observed_are_omitted(tmp_path):

@@ -36,7 +36,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def learn(run: Run) -> dict[str, Any]:
     """Return the facts that a run shows, by their keys in a profile. All values can be written as TOML."""
-    histories = Histories(run)
+    return all_facts(Histories(run), is_toml=True)
+
+
+def all_facts(histories: Histories, *, is_toml: bool) -> dict[str, Any]:
+    """Return the facts whose values can be written as TOML, or those whose values cannot."""
     facts = {
         **_of_statuses(histories),
         **_of_fields(histories),
@@ -45,7 +49,7 @@ def learn(run: Run) -> dict[str, Any]:
         **_of_deletes_and_lists(histories),
         **_of_refusals(histories),
     }
-    return {key: value for key, value in facts.items() if value is not None and _is_toml(value)}
+    return {key: value for key, value in facts.items() if value is not None and _is_toml(value) is is_toml}
 
 
 def unmet_words(run: Run, words: dict[str, str]) -> list[str]:
@@ -77,7 +81,7 @@ def _of_statuses(histories: Histories) -> dict[str, Any]:
         if job.created and job.polls and not has_ended(job.created.document)
     ]
     facts: dict[str, Any] = {"success.status": max(successes, key=successes.count, default=None)}
-    if passed := _passed(histories):
+    if passed := passed_words(histories):
         facts["statuses.words"] = words = _words(histories, passed)
         names = {words[name]: name for name in ON_THE_WAY}
         _, longest = max(followed, key=lambda pair: pair[0], default=(0.0, None))
@@ -91,7 +95,7 @@ def _of_statuses(histories: Histories) -> dict[str, Any]:
     return facts
 
 
-def _passed(histories: Histories) -> list[str]:
+def passed_words(histories: Histories) -> list[str]:
     """Return the words for statuses before the end, in the order of their first response."""
     found: list[str] = []
     for job in histories.jobs.values():
@@ -213,7 +217,7 @@ def _url_path_template(entry: dict[str, Any], user_id: Any) -> str | None:
     }
     parts = [known.get(part, part) for part in path_of(entry["url"]).split("/")[1:] if part]
     path = "".join(f"/{part}" for part in parts)
-    fits = re.fullmatch(r"(/([A-Za-z0-9_.~-]+|\{[a-z_]+\}))+", path)
+    fits = re.fullmatch(r"/[A-Za-z0-9_.~-]+(/([A-Za-z0-9_.~-]+|\{[a-z_]+\}))+", path)
     return path if fits and "{file_id}" in parts and not path.startswith(("/v1/", "/__mock")) else None
 
 
@@ -265,7 +269,7 @@ def _of_deletes_and_lists(histories: Histories) -> dict[str, Any]:
 def _of_refusals(histories: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for observation in histories.api:
-        key = _refused_as(observation.exchange)
+        key = refused_as(observation.exchange)
         if key and observation.status >= 400:
             quoted = (
                 (observation.exchange.request.content_type, "{actual}") if key == "wrong_content_type" else ()
@@ -274,7 +278,7 @@ def _of_refusals(histories: Histories) -> dict[str, Any]:
     return facts
 
 
-def _refused_as(exchange: Exchange) -> str:
+def refused_as(exchange: Exchange) -> str:
     """Return the key of the error that an exchange shows if it is rejected; or an empty string."""
     request = exchange.request
     if request.authorization in (Authorization.NONE, Authorization.WRONG):

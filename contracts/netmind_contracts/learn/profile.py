@@ -8,13 +8,20 @@ from urllib.parse import urlsplit
 import tomlkit
 
 from netmind_contracts.learn.facts import learn, unmet_words
+from netmind_contracts.learn.omissions import omissions
+from netmind_contracts.runs.exchange import printable
 
 if TYPE_CHECKING:
     from netmind_contracts.runs.exchange import Run
 
+_LONGEST_COMMENT = 400
+
 
 def profile_of(run: Run) -> str:
-    """Return a profile as TOML text. Each fact is ``observed``; its source is the endpoint and the date."""
+    """Return a profile as TOML text. Each fact is ``observed``; its source is the endpoint and the date.
+
+    Comments at the end say what was observed and left out, and why.
+    """
     host, day = urlsplit(run.base_url).netloc, run.started[:10]
     document: dict[str, Any] = {
         "name": f"learned from {host}",
@@ -28,7 +35,8 @@ def profile_of(run: Run) -> str:
             source += f"; not observed, and so assumed: {', '.join(unmet)}"
         facts = document.setdefault(group, tomlkit.table(is_super_table=True))
         facts[name] = {"value": _inline(value), "level": "observed", "source": source}
-    return tomlkit.dumps(document)
+    left_out = "".join(f"# - {printable(sentence)[:_LONGEST_COMMENT]}\n" for sentence in omissions(run))
+    return tomlkit.dumps(document) + (f"\n# Observed, and left out:\n{left_out}" if left_out else "")
 
 
 def _inline(value: Any) -> Any:

@@ -23,6 +23,7 @@ _SHOWN_FINDINGS = 10
 _SYMBOLS = {
     Outcome.FAILED: "✗",
     Outcome.ERROR: "!",
+    Outcome.KNOWN: "≈",
     Outcome.DIFFERS: "≠",
     Outcome.LEARNED: "✎",
     Outcome.NOT_EXERCISED: "○",

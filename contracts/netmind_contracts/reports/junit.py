@@ -21,8 +21,8 @@ _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def as_junit(run: Run, verdicts: tuple[Verdict, ...]) -> str:
     """Return the verdicts as XML.
 
-    A failed claim is a failure, one that was not exercised is skipped, and one that differs or was learned is
-    in system-out.
+    A failed claim is a failure, one that was not exercised is skipped, and one that differs, was learned or
+    is known is in system-out.
     """
     outcomes = [verdict.outcome for verdict in verdicts]
     last = run.exchanges[-1] if run.exchanges else None
@@ -61,7 +61,7 @@ def _case(run: Run, verdict: Verdict) -> ET.Element:
             ET.SubElement(case, "error", {"message": _xml(verdict.reason)}).text = text
         case Outcome.NOT_EXERCISED:
             ET.SubElement(case, "skipped", {"message": _xml(verdict.reason)})
-        case Outcome.DIFFERS | Outcome.LEARNED:
+        case Outcome.DIFFERS | Outcome.LEARNED | Outcome.KNOWN:
             ET.SubElement(case, "system-out").text = f"{verdict.outcome}: {text}"
     return case
 

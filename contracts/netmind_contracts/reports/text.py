@@ -12,7 +12,7 @@ from netmind_contracts.runs.exchange import Run, Scope
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PASSED, DRIFT, INCOMPLETE = 0, 1, 2
+PASSED, DRIFT, INCOMPLETE, CHANGED = 0, 1, 2, 3
 
 _SHOWN_FINDINGS = 3
 
@@ -39,8 +39,8 @@ def table(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
 
 
 def news(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:
-    """Yield lines: the claims that differ or were learned with their evidence, the notes, and the summary."""
-    return _lines(run, verdicts, shown=(Outcome.DIFFERS, Outcome.LEARNED))
+    """Yield lines: the claims that do not hold without a failure, the notes, and the summary."""
+    return _lines(run, verdicts, shown=(Outcome.KNOWN, Outcome.DIFFERS, Outcome.LEARNED))
 
 
 def _lines(run: Run, verdicts: tuple[Verdict, ...], shown: tuple[Outcome, ...]) -> Iterator[str]:

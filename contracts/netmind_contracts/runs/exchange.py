@@ -114,6 +114,7 @@ class Response:
         head: The first bytes (at most 64) of a binary file.
         size: The number of bytes that were read.
         complete: Whether that is the complete body.
+        digest: The SHA-256 of a binary file in hexadecimal; empty if it is not known.
     """
 
     status: int
@@ -122,6 +123,7 @@ class Response:
     head: bytes = b""
     size: int = 0
     complete: bool = True
+    digest: str = ""
 
     @property
     def is_success(self) -> bool:
@@ -158,6 +160,15 @@ class Exchange:
     def succeeded(self) -> bool:
         """Whether the response is a success."""
         return self.response is not None and self.response.is_success
+
+    @property
+    def failed_in_transit(self) -> bool:
+        """Whether the network or a gateway responded instead of the API: this says nothing about the API."""
+        response = self.response
+        if response is None or response.status in (408, 425, 429) or response.status >= 500:
+            return True
+        is_page = response.body.lstrip()[:1] == "<" and (response.is_success or response.status == 403)
+        return is_page and self.request.operation in (Operation.GET, Operation.LIST, Operation.DELETE)
 
     def __str__(self) -> str:
         """Return, for example, ``GET /v1/generation/6347623b… → 200``."""
@@ -203,9 +214,13 @@ def printable(text: str) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text; None if it is not JSON, or has more than 100 levels."""
+    """Return the value of a JSON text; None if it is not JSON, or has more than 100 levels.
+
+    JSON (RFC 8259) is UTF-8 without a byte order mark, has no NaN, and names each key of an object once.
+    """
     try:
-        document = json.loads(text)
+        decoded = text.decode() if isinstance(text, bytes) else text
+        document = json.loads(decoded, parse_constant=_no_constant, object_pairs_hook=_object_of)
     except (ValueError, RecursionError):
         return None
     level = [document]
@@ -217,6 +232,17 @@ def parse_json(text: str | bytes) -> Any:
             for part in (whole.values() if isinstance(whole, dict) else whole)
         ]
     return None if level else document
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise ValueError("a key is repeated")
+    return document
 
 
 def parse(response: Response | None) -> Any:
@@ -231,6 +257,9 @@ def save(run: Run, file: Path) -> None:
         OSError: The file cannot be written.
     """
     document = {"format": FORMAT, **msgspec.to_builtins(run)}
+    for exchange in document["exchanges"]:
+        if exchange["response"] and not exchange["response"]["digest"]:
+            del exchange["response"]["digest"]
     # Not msgspec.json: it rejects lone surrogates, which a response may contain.
     file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

@@ -9,10 +9,17 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from itertools import zip_longest
+from typing import Any
 
 from netmind_contracts import library
 from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope, parse, parse_json
+from netmind_contracts.runs.responses import WITH_KEY, Observation, redirect_of, with_token, without_lag
+
+__all__ = [
+    "DOCUMENTED_MODELS", "FINAL_STATUSES", "KNOWN_FIELDS", "ON_THE_WAY", "Histories", "JobHistory",
+    "Observation", "embedded_json", "has_ended", "last_log", "listed", "requested", "results_of", "time_of",
+]  # fmt: skip
 
 DOCUMENTED_MODELS = ("Qwen/Qwen-Image", "hkchengrex/MMAudio")
 
@@ -29,36 +36,8 @@ KNOWN_FIELDS = frozenset(
     for name in library.schema(schema)["properties"]
 )
 
-_WITH_TOKEN = (Authorization.BARE, Authorization.BEARER, Authorization.UNKNOWN)
-
-
-class Observation(NamedTuple):
-    """A response, or one entry of a list.
-
-    Attributes:
-        place: The index of the exchange in the run.
-        document: The JSON of the response, or its part at ``where``; None if it is not JSON.
-        where: The path of the entry in the response; empty for the whole response.
-    """
-
-    place: int
-    exchange: Exchange
-    document: Any
-    where: str = ""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status; 0 if there was no response."""
-        return self.exchange.status
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the response is a success."""
-        return self.exchange.succeeded
-
-    def field(self, name: str, default: Any = None) -> Any:
-        """Return a field of the document; the default if it is missing, or the document is not an object."""
-        return self.document.get(name, default) if isinstance(self.document, dict) else default
+# Part of a file, or nothing because the client has it.
+_PARTIAL = (206, 304)
 
 
 @dataclass(slots=True)
@@ -73,6 +52,7 @@ class JobHistory:
         polls: Responses to get before the generation was deleted.
         deletes: Responses to delete.
         afterwards: Responses to get after the generation was deleted.
+        lost_delete: The index of a delete without a response, after which the generation was gone.
     """
 
     id: str
@@ -82,11 +62,34 @@ class JobHistory:
     polls: list[Observation] = field(default_factory=list)
     deletes: list[Observation] = field(default_factory=list)
     afterwards: list[Observation] = field(default_factory=list)
+    lost_delete: int | None = None
 
     @property
     def deleted_place(self) -> int | None:
-        """The index of the first successful delete, or None."""
+        """The index of the delete that deleted the generation, or None."""
+        if self.lost_delete is not None:
+            return self.lost_delete
         return next((observation.place for observation in self.deletes if observation.succeeded), None)
+
+    @property
+    def first_delete(self) -> int | None:
+        """The index of the first request to delete the generation, or None."""
+        return min((observation.place for observation in self.deletes), default=self.lost_delete)
+
+    def add_deletes(self, observations: list[Observation]) -> None:
+        """Add the requests to delete the generation.
+
+        If a request has no response, a 404 to the next one shows that the first deleted the generation.
+        """
+        lost: int | None = None
+        for observation in observations:
+            if observation.exchange.failed_in_transit:
+                lost = observation.place if observation.exchange.sent else lost
+            elif observation.status == 404 and lost is not None and self.deleted_place is None:
+                self.lost_delete = lost
+            else:
+                self.deletes.append(observation)
+        self.deletes = without_lag(self.deletes)
 
     @property
     def responses(self) -> list[Observation]:
@@ -181,41 +184,68 @@ def listed(observation: Observation) -> list[Any] | None:
 
 
 class Histories:
-    """A run, grouped by generation."""
+    """A run, grouped by generation.
+
+    Attributes:
+        recorded: All exchanges.
+        all: Those with a response of the API. What the network or a gateway responded is not a fact.
+        api: Those of ``all`` that are requests to the API with a readable response, and not downloads.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.all = tuple(
+        self.recorded = tuple(
             Observation(index, exchange, parse(exchange.response))
             for index, exchange in enumerate(run.exchanges)
         )
-        # Downloads of result files have other URLs.
+        self.all = tuple(
+            observation for observation in self.recorded if not observation.exchange.failed_in_transit
+        )
         self.api = [
             observation
             for observation in self.all
             if observation.exchange.request.url.startswith(f"{run.base_url}/v1/")
+            and observation.exchange.request.method != "OPTIONS"  # a browser asks before a request
+            and not observation.is_unread
         ]
 
     def of(self, operation: Operation) -> list[Observation]:
-        """Return the exchanges of one operation that sent an API key and got a response."""
-        return [
-            observation
-            for observation in self.all
-            if observation.exchange.request.operation is operation
-            and observation.exchange.request.authorization in _WITH_TOKEN
-            and observation.exchange.response
-        ]
+        """Return the exchanges of one operation that sent an API key and got a response of the API."""
+        return with_token(self.all, operation)
 
     @cached_property
     def creates(self) -> list[tuple[Observation, str, dict[str, Any]]]:
-        """The valid create requests that got a response: the response, the model and the config."""
-        found = [(observation, requested(observation.exchange)) for observation in self.of(Operation.CREATE)]
+        """The valid create requests that got any response: the response, the model and the config."""
+        found = [
+            (observation, requested(observation.exchange))
+            for observation in with_token(self.recorded, Operation.CREATE)
+        ]
         return [(observation, *arguments) for observation, arguments in found if arguments is not None]
 
     @cached_property
     def lists(self) -> list[Observation]:
         """The responses to list."""
-        return self.of(Operation.LIST)
+        return [observation for observation in self.of(Operation.LIST) if not observation.is_unread]
+
+    @cached_property
+    def settled_lists(self) -> list[Observation]:
+        """The responses to list, of several in a row the last: the others may not be up to date."""
+        lists = {observation.place for observation in self.lists}
+        return [
+            observation
+            for observation, after in zip_longest(self.all, self.all[1:])
+            if observation.place in lists
+            and (after is None or after.exchange.request != observation.exchange.request)
+        ]
+
+    @cached_property
+    def missing(self) -> str:
+        """What is missing in the run: responses of the API, or their bodies; empty if nothing is."""
+        lost = [one.exchange for one in self.recorded if one.exchange.failed_in_transit]
+        unread = sum(observation.is_unread for observation in self.all)
+        found = [f"{len(lost)} requests got no response of the API, such as {lost[0]}"] if lost else []
+        found += [f"{unread} responses were recorded without their complete body"] if unread else []
+        return " and ".join(found)
 
     @cached_property
     def jobs(self) -> dict[str, JobHistory]:
@@ -230,34 +260,50 @@ class Histories:
                 if observation.succeeded:
                     name = observation.exchange.request.generation_id
                     jobs.setdefault(name, JobHistory(name))
-        for observation in self.of(Operation.DELETE):
-            if (job := jobs.get(observation.exchange.request.generation_id)) is not None:
-                job.deletes.append(observation)
+        deletes: dict[str, list[Observation]] = {}
+        for observation in self.recorded:
+            request = observation.exchange.request
+            if request.operation is Operation.DELETE and request.authorization in WITH_KEY:
+                deletes.setdefault(request.generation_id, []).append(observation)
+        for name, created in jobs.items():
+            created.add_deletes(deletes.get(name, []))
         for observation in self.of(Operation.GET):
             if (job := jobs.get(observation.exchange.request.generation_id)) is not None:
                 gone = job.deleted_place
                 (job.polls if gone is None or observation.place < gone else job.afterwards).append(
                     observation
                 )
+        for job in jobs.values():
+            job.polls = without_lag(job.polls)
         return jobs
 
     @cached_property
     def downloads(self) -> list[tuple[JobHistory, int, Observation]]:
-        """The downloads of results without an API key, with the job and the index in ``result.data``."""
+        """The downloads of results without an API key, with the job and the index in ``result.data``.
+
+        Of several downloads of a result, the last that succeeded counts, or else the last.
+        """
         places: dict[str, tuple[JobHistory, int]] = {}
         for job in self.jobs.values():
             for observation in job.responses:
                 for place, entry in enumerate(results_of(observation.document)):
                     if isinstance(entry, dict) and isinstance(entry.get("url"), str):
                         places[entry["url"]] = (job, place)
-        requests = [(observation.exchange.request, observation) for observation in self.all]
-        return [
-            (*places[request.url], observation)
-            for request, observation in requests
-            if request.authorization is Authorization.NONE
-            and request.method == "GET"
-            and request.url in places
-        ]
+        found: dict[tuple[str, int], tuple[JobHistory, int, Observation]] = {}
+        for observation in self.all:
+            request = observation.exchange.request
+            if request.authorization is not Authorization.NONE or request.method != "GET":
+                continue
+            url = request.url if request.url in places else request.url.partition("?")[0]
+            if url not in places or observation.status in _PARTIAL:
+                continue
+            job, place = places[url]
+            if target := redirect_of(observation.exchange):
+                places[target.partition("?")[0]] = (job, place)
+            before = found.get((job.id, place))
+            if before is None or observation.succeeded or not before[2].succeeded:
+                found[job.id, place] = (job, place, observation)
+        return list(found.values())
 
     @cached_property
     def responses(self) -> list[Observation]:
@@ -286,12 +332,32 @@ class Histories:
 
     @cached_property
     def list_entries(self) -> list[Observation]:
-        """The entries of all lists."""
+        """The entries of all lists about the run's jobs. The account's other jobs may have older forms."""
         return [
             observation._replace(document=document, where=f"generation_list[{place}]")
             for observation in self.lists
             for place, document in enumerate(listed(observation) or ())
+            if isinstance(document, dict) and str(document.get("id")) in self.jobs
         ]
+
+    @cached_property
+    def entries_before_a_delete(self) -> list[Observation]:
+        """The entries of lists about the run's jobs, before these were deleted."""
+        return [
+            entry
+            for entry in self.list_entries
+            if (place := self.jobs[entry.field("id")].first_delete) is None or entry.place < place
+        ]
+
+    def listed_before(self, place: int) -> set[str]:
+        """Return the ids in the lists before an exchange."""
+        return {
+            str(entry.get("id"))
+            for observation in self.lists
+            if observation.place < place
+            for entry in listed(observation) or ()
+            if isinstance(entry, dict)
+        }
 
     def order_in(self, observation: Observation) -> list[int]:
         """Return the run's jobs in a list, in the order of the list, as indexes in the order of creation."""

@@ -12,10 +12,13 @@ from mutants.catalogue import MUTANTS
 from probing import KEY, fake, probe_of
 
 from netmind_contracts.checks import judge
+from netmind_contracts.claims import Level
 from netmind_contracts.cli import main
-from netmind_contracts.reports import as_html, as_json, as_junit
+from netmind_contracts.reports import as_html, as_json, as_junit, changes
 from netmind_contracts.reports.text import exit_code
 from netmind_contracts.runs.exchange import save
+from netmind_contracts.watching.comparison import Change
+from netmind_contracts.watching.snapshot import Snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -32,16 +35,16 @@ HOSTILE = [
 ]
 
 
-def run_on(claim):
-    """A run over a fake that violates one claim."""
+def run_on(name):
+    """A run over the fake of a mutant."""
     app, clock = fake(profile="observed", strict_models=True)
-    mutant = next(mutant for mutant in MUTANTS if mutant.claim == claim)
+    mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
     return probe_of(mutant.wrap(app), clock).run()
 
 
 @pytest.fixture(scope="module")
 def drifted():
-    return run_on("delete.message")
+    return run_on("delete_returns_ok")
 
 
 class Page(HTMLParser):
@@ -148,6 +151,23 @@ class TestJUnit:
     def test_is_valid_xml_for_any_response(self, drifted, text):
         written = as_junit(*hostile(drifted, judge(drifted), text)).encode()
         assert ET.fromstring(written).tag == "testsuites"  # noqa: S314 - our own text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_page_of_changes_escapes_hostile_text(text):
+    def page(value):
+        old, new = (Snapshot(value, value, {}) for _ in range(2))
+        change = Change(value, Level.OBSERVED, value, value, value, value)
+        return changes.as_html(old, new, (change,))
+
+    shown = page(text)
+    assert (Page(shown).tags, Page(shown).handlers, Page(shown).fetches) == (Page(page("x")).tags, [], [])
+    assert not {"\u202e", "\x1b", "\x00", "\ud800"} & set(shown)
+
+
+def test_a_page_without_changes_says_so():
+    same = Snapshot("http://h", "2026-11-24", {})
+    assert "<h1>Nothing changed</h1>" in changes.as_html(same, same, ())
 
 
 def test_json_has_every_verdict(drifted):

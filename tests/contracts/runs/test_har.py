@@ -30,7 +30,7 @@ class Recording:
         self.entries.append(
             {
                 "startedDateTime": datetime.fromtimestamp(self.clock.now(), UTC).isoformat(),
-                "time": 12.5,
+                "time": 0,  # the clock is frozen during a request
                 "request": {
                     "method": method,
                     "url": url,
@@ -113,8 +113,11 @@ def test_missing_values_are_read_as_empty(tmp_path):
     ("content", "message"),
     [
         ("{}", "expected a run that netmind-contracts verify --save wrote, or a HAR file"),
-        ('{"log": {}}', "invalid HAR file (KeyError: 'entries')"),
-        ('{"log": {"entries": [7]}}', "invalid HAR file (TypeError: "),
+        ('{"log": {}}', "invalid HAR file: log.entries: expected a list; record it again"),
+        (
+            '{"log": {"entries": [7]}}',
+            "record the requests of your client; Left out of the recording: 1 entry that cannot be read (1): expected",
+        ),
         (
             '{"log": {"entries": []}}',
             "no request to /v1/generation found; record the requests of your client",
