@@ -1,16 +1,22 @@
 """A model of the API as a Hypothesis state machine: responses must be consistent in any order of requests.
 
 ``machine_for`` creates the class for an endpoint. An assertion message names the claim that failed.
+
+Hypothesis runs a failing example again, and expects the same. A real endpoint does not do the same again, and
+may charge for it. So after the first failure nothing is sent: the same requests get the recorded responses,
+and examples with other requests end. Only an endpoint that is ``timeless`` is used again, to find a shorter
+example.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, rule
 
 from netmind_contracts import library
 from netmind_contracts.probing.budget import Budget, allowance
@@ -18,6 +24,7 @@ from netmind_contracts.probing.calls import ProbeCall
 from netmind_contracts.probing.recorder import Recorder, RecorderClock
 from netmind_contracts.runs.histories import FINAL_STATUSES, results_of
 from netmind_contracts.runs.known import GENERATIONS, UNKNOWN_ID, generation_path
+from netmind_contracts.runs.responses import is_marked_deleted
 from netmind_contracts.strategies import create_requests
 
 if TYPE_CHECKING:
@@ -27,8 +34,12 @@ if TYPE_CHECKING:
     from netmind_contracts.runs.exchange import Exchange
 
 _WITHIN_SECONDS = 30.0
+_TRIES = 4
 _JOBS: Bundle[str] = Bundle("jobs")
 _ACCOUNTS = st.integers(0, 7)
+
+# The id of a generation that was not created, because of the limit.
+_NO_JOB = "not-created"
 
 # On this machine a generation costs nothing.
 _UNLIMITED = 1_000_000_000
@@ -67,6 +78,47 @@ class Expectations:
 
 
 @dataclass(slots=True)
+class _Memory:
+    """What all examples of a machine share.
+
+    Attributes:
+        budget: The limit on created generations.
+        replays: Whether to replay the first failure instead of trying again.
+        calls: The requests of the example that failed first, each with its response; empty before that.
+    """
+
+    budget: Budget
+    replays: bool
+    calls: list[tuple[tuple[object, ...], Exchange, Any]] = field(default_factory=list)
+
+
+class _Ended(Exception):
+    """The example cannot go on: a request got no response of the API, or is not in the replayed example."""
+
+
+def _step(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a rule's method that does nothing once the example has ended, and keeps the first failure.
+
+    What Hypothesis draws must not depend on responses. So a rule that is not possible does nothing.
+    """
+
+    @wraps(method)
+    def step(self: _Machine, *arguments: Any, **named: Any) -> Any:
+        if self.ended or named.get("generation_id") == _NO_JOB:
+            return None
+        try:
+            return method(self, *arguments, **named)
+        except _Ended:
+            self.ended = True
+            return None
+        except AssertionError as error:
+            self.keep(error)
+            raise
+
+    return step
+
+
+@dataclass(slots=True)
 class _KnownJob:
     """A generation as last returned."""
 
@@ -102,18 +154,21 @@ def machine_for(
     limit = unlimited if max_creates is None else max_creates
     budget = allowance(endpoint().base_url, live=live, max_creates=limit, free_only=False)
 
+    memory = _Memory(budget, replays=max_creates is not None or not endpoint().timeless)
+
     class GenerationMachine(_Machine):
         def __init__(self) -> None:
-            super().__init__(endpoint(), expectations, budget)
+            super().__init__(endpoint(), expectations, memory)
 
-        @precondition(lambda self: self.budget.reserved < self.budget.limit)
         @rule(target=_JOBS, request=drawn, account=_ACCOUNTS)
         def create(self, request: dict[str, Any], account: int) -> str:
-            return self.create_one(request, account)
+            return self.create_one(request, account) or _NO_JOB
 
         @rule(seconds=st.sampled_from([0.5, 5.0, 60.0]) if max_creates is None else st.just(1.0))
+        @_step
         def wait(self, seconds: float) -> None:
-            self.endpoint.wait(seconds)
+            if not self.is_replay:
+                self.endpoint.wait(seconds)
 
     return GenerationMachine
 
@@ -123,44 +178,79 @@ class _Machine(RuleBasedStateMachine):
 
     jobs = _JOBS
 
-    def __init__(self, endpoint: Endpoint, expectations: Expectations, budget: Budget) -> None:
+    def __init__(self, endpoint: Endpoint, expectations: Expectations, memory: _Memory) -> None:
         super().__init__()
-        self.endpoint, self.expectations, self.budget = endpoint, expectations, budget
+        self.endpoint, self.expectations, self.memory = endpoint, expectations, memory
         self.known: dict[str, _KnownJob] = {}
+        self.is_replay = bool(memory.calls)
+        self.ended = False
+        self._calls: list[tuple[tuple[object, ...], Exchange, Any]] = []
         clock = RecorderClock()
         self._recorders = [
             Recorder(endpoint.transport, endpoint.base_url, api_key, clock) for api_key in endpoint.api_keys
         ]
 
+    def keep(self, failure: AssertionError) -> None:
+        """Keep the first failure, with the requests before it."""
+        failure.add_note("\n".join(["The requests:", *(str(exchange) for _, exchange, _ in self._calls)]))
+        if self.memory.replays and not self.is_replay:
+            self.memory.calls = self._calls
+
     def teardown(self) -> None:
         """Delete the generations of the example."""
         for generation_id, job in self.known.items():
-            if not job.deleted:
-                self.request("DELETE", generation_path(generation_id), job.account)
+            if not job.deleted and not self.is_replay:
+                self._send("DELETE", generation_path(generation_id), job.account)
 
     def request(self, method: str, path: str, account: int, body: str = "") -> tuple[Exchange, Any]:
-        """Send a request as an account. Return the exchange and the JSON of the response."""
-        content_type = "application/json" if body else ""
-        recorder = self._recorders[account % len(self._recorders)]
-        return recorder.send(
-            ProbeCall(method, path, content_type=content_type, body=body), within=_WITHIN_SECONDS
-        )
+        """Send a request as an account, or replay it. Return the exchange and the JSON of the response."""
+        key = (method, path, account, body)
+        if self.is_replay:
+            place = len(self._calls)
+            if place == len(self.memory.calls) or self.memory.calls[place][0] != key:
+                raise _Ended
+            exchange, document = self.memory.calls[place][1:]
+        else:
+            exchange, document = self._send(method, path, account, body)
+        self._calls.append((key, exchange, document))
+        if exchange.failed_in_transit:
+            raise _Ended
+        return exchange, document
 
-    def create_one(self, request: dict[str, Any], account: int) -> str:
-        """Create a generation and return its id."""
-        assert self.budget.reserve()  # noqa: S101 - the rule's precondition
+    def _send(self, method: str, path: str, account: int, body: str = "") -> tuple[Exchange, Any]:
+        """Send a request. Send it again if the network or a gateway failed, unless it is a create."""
+        call = ProbeCall(method, path, content_type="application/json" if body else "", body=body)
+        recorder = self._recorders[account % len(self._recorders)]
+        exchange, document = recorder.send(call, within=_WITHIN_SECONDS)
+        for attempt in range(_TRIES - 1 if method != "POST" else 0):
+            if not exchange.failed_in_transit:
+                break
+            self.endpoint.wait(2.0**attempt)
+            failed = exchange
+            exchange, document = recorder.send(call, within=_WITHIN_SECONDS)
+            if method == "DELETE" and exchange.status == 404:
+                return failed, None  # the first delete may have deleted it
+        return exchange, document
+
+    @_step
+    def create_one(self, request: dict[str, Any], account: int) -> str | None:
+        """Create a generation and return its id; None if the limit is reached."""
+        if not self.is_replay and not self.memory.budget.reserve():
+            return None
         exchange, document = self.request("POST", GENERATIONS, account, json.dumps(request))
         _hold("create.request", "a generation", exchange, exchange.succeeded and isinstance(document, dict))
         _valid("create.request", exchange, document)
         _hold("create.new-id", "an id of its own", exchange, document["id"] not in self.known)
+        # From here on the generation is known, and is deleted if the example fails.
+        self.known[document["id"]] = _KnownJob(account % len(self.endpoint.api_keys), document)
         _hold("create.pending", "status pending", exchange, document["status"] == "pending")
         _hold("create.empty-result", "result {}", exchange, document["result"] == {})
         same = document["created_at"] == document["updated_at"]
         _hold("create.updated-at", "updated_at to equal created_at", exchange, same)
-        self.known[document["id"]] = _KnownJob(account % len(self.endpoint.api_keys), document)
         return str(document["id"])
 
     @rule(generation_id=_JOBS)
+    @_step
     def get(self, generation_id: str) -> None:
         """Get a job, and check that it is the same and has only moved forward."""
         job = self.known[generation_id]
@@ -170,6 +260,7 @@ class _Machine(RuleBasedStateMachine):
         self._check_forward(exchange, job, document)
 
     @rule(generation_id=_JOBS)
+    @_step
     def get_as_another(self, generation_id: str) -> None:
         """Check that another account can neither read nor delete the job."""
         owner = self.known[generation_id].account
@@ -180,6 +271,7 @@ class _Machine(RuleBasedStateMachine):
         self.get(generation_id)
 
     @rule(account=_ACCOUNTS)
+    @_step
     def list_(self, account: int) -> None:
         """Check that the list has each job of the account once, and no job of another account."""
         account %= len(self.endpoint.api_keys)
@@ -199,6 +291,9 @@ class _Machine(RuleBasedStateMachine):
                 _hold("list.once", f"generation {generation_id} once", exchange, times == 1)
             elif self.expectations.leaves == "gone":
                 _hold("delete.gone", "a list without the job", exchange, times == 0)
+            else:
+                marked = [is_marked_deleted(entry) for entry in entries if entry["id"] == generation_id]
+                _hold("delete.message", "a job that is gone or marked", exchange, all(marked))
         self._check_order(exchange, [name for name in listed if name in self.known])
         for entry in entries:
             known = self.known.get(entry["id"])
@@ -206,6 +301,7 @@ class _Machine(RuleBasedStateMachine):
                 self._check_entry(exchange, known, entry)
 
     @rule(generation_id=consumes(_JOBS))
+    @_step
     def delete(self, generation_id: str) -> None:
         """Delete a job, and check that it is gone, or left as a tombstone."""
         job = self.known[generation_id]
@@ -222,8 +318,11 @@ class _Machine(RuleBasedStateMachine):
             self.expect_absent(
                 self.request("DELETE", generation_path(generation_id), job.account), "delete.gone"
             )
+        marked = not after.succeeded or is_marked_deleted(left)
+        _hold("delete.message", "a job that is gone or marked", after, marked)
 
     @rule(account=_ACCOUNTS)
+    @_step
     def get_unknown(self, account: int) -> None:
         """Get a generation that was never created, and check that it does not exist."""
         self.expect_absent(self.request("GET", generation_path(UNKNOWN_ID), account))
@@ -239,6 +338,8 @@ class _Machine(RuleBasedStateMachine):
     def _check_forward(self, exchange: Exchange, job: _KnownJob, document: dict[str, Any]) -> None:
         """Check that the document is possible after the previous responses."""
         _valid("get.completed", exchange, document)
+        kept = document["deleted_at"] is None and document["is_deleted"] is False
+        _hold("generation.not-deleted", "deleted_at null and is_deleted false", exchange, kept)
         before = job.document
         for name in ("id", "user_id", "created_at"):
             claim = "get.completed" if name == "id" else "generation.constant"

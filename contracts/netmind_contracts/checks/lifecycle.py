@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from netmind_contracts.checks.registry import Finding, actual_of, check, finding
+from netmind_contracts.checks.registry import Finding, actual_of, check, finding, unseen
+from netmind_contracts.runs.exchange import Scope
 from netmind_contracts.runs.histories import (
     DOCUMENTED_MODELS,
     ON_THE_WAY,
@@ -17,6 +18,7 @@ from netmind_contracts.runs.histories import (
     time_of,
 )
 from netmind_contracts.runs.known import UNREACHABLE_URL
+from netmind_contracts.runs.responses import is_marked_deleted, is_refused_for_another_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,19 +26,34 @@ if TYPE_CHECKING:
     from netmind_contracts.runs.histories import JobHistory, Observation
 
 _EMPTY: tuple[dict[str, list[str]], ...] = ({}, {"data": []})
+_FAILURES = ("failed", "cancelled", "error")
 _NEVER_SEEN = ("cancelled", "error", "success")
 
 
 @check("get.completed", "generation that was requested")
 def get_returns_the_same_job_until_it_is_completed(histories: Histories) -> Iterator[Finding]:
     """Check that get returns the requested generation, and that jobs of documented models complete."""
+    completed = False
     for job in histories.jobs.values():
         for poll in job.polls:
-            actual = poll.document.get("id") if isinstance(poll.document, dict) else actual_of(poll)
-            yield finding(poll.succeeded and actual == job.id, poll, f"generation {job.id}", actual)
-        if job.end is not None and job.model in DOCUMENTED_MODELS:
-            status = job.end.field("status")
+            refused = poll.status in (401, 403)
+            actual = actual_of(poll) if refused else poll.field("id", actual_of(poll))
+            if refused or poll.is_unread:
+                yield unseen(poll, actual_of(poll))
+            elif not poll.succeeded or actual != job.id:
+                yield finding(False, poll, f"generation {job.id}", actual)
+        if job.end is None or job.model not in DOCUMENTED_MODELS:
+            continue
+        status = job.end.field("status")
+        if status in _FAILURES and not results_of(job.end.document):
+            reason = last_log(job.end) or "without a reason"
+            yield unseen(job.end, f"the job of {job.model} ended as {status}: {reason}")
+        else:
+            completed = completed or status == "completed"
             yield finding(status == "completed", job.end, "completed", status)
+    if completed or histories.run.scope is Scope.RECORDING:
+        same = [poll for job in histories.jobs.values() for poll in job.polls if poll.field("id") == job.id]
+        yield from (finding(True, poll, "", "") for poll in same)
 
 
 @check("get.updated-at-moved", "completed job")
@@ -117,7 +134,8 @@ def other_words_are_not_seen(histories: Histories) -> Iterator[Finding]:
     """Check that no generation has the status cancelled, error or success."""
     for observation in histories.generations:
         status = observation.field("status")
-        yield finding(status not in _NEVER_SEEN, observation, "not cancelled, error or success", status)
+        if status in _NEVER_SEEN or has_ended(observation.document):
+            yield finding(status not in _NEVER_SEEN, observation, "not cancelled, error or success", status)
 
 
 def _failed(histories: Histories) -> Iterator[Observation]:
@@ -153,7 +171,10 @@ def bad_input_fails_late(histories: Histories) -> Iterator[Finding]:
     expected = "the create to succeed and the job to fail later"
     for create, _, config in histories.creates:
         if config.get("audio_url") == UNREACHABLE_URL and not create.succeeded:
-            yield finding(False, create, expected, actual_of(create))
+            if is_refused_for_another_reason(create.exchange):
+                yield unseen(create, actual_of(create))
+            else:
+                yield finding(False, create, expected, actual_of(create))
     for job, end in histories.ended:
         if job.config.get("audio_url") == UNREACHABLE_URL:
             yield finding(end.field("status") == "failed", end, expected, end.field("status"))
@@ -188,11 +209,28 @@ def images_take_as_long_as_reported(histories: Histories) -> Iterator[Finding]:
 def deletes_say_so(histories: Histories) -> Iterator[Finding]:
     """Check that the first delete of a job returns the message; ignore rejected deletes of a pending job."""
     for job in histories.jobs.values():
-        for delete in [delete for delete in job.deletes if delete.succeeded or not _was_pending(job, delete)][
-            :1
-        ]:
+        if job.lost_delete is not None:
+            continue
+        for delete in [delete for delete in job.deletes if delete.succeeded or not _was_pending(job, delete)]:
+            if delete.is_unread or delete.status in (401, 403):
+                yield unseen(delete, actual_of(delete))
+                continue
             holds = delete.succeeded and delete.field("message") == "Generation deleted"
             yield finding(holds, delete, "the message Generation deleted", actual_of(delete))
+            break
+
+
+@check("delete.message", "delete of one of the run's jobs")
+def deletes_delete(histories: Histories) -> Iterator[Finding]:
+    """Check that a job is gone, or marked as deleted, after the message Generation deleted."""
+    for job in histories.jobs.values():
+        said = any(delete.field("message") == "Generation deleted" for delete in job.deletes)
+        for after in job.afterwards[-1:] if said else ():
+            if after.succeeded and after.field("id") == job.id:
+                actual = f"is_deleted {after.field('is_deleted', 'missing')}"
+                yield finding(
+                    is_marked_deleted(after.document), after, "a job that is gone or marked", actual
+                )
 
 
 def _was_pending(job: JobHistory, delete: Observation) -> bool:
@@ -207,10 +245,12 @@ def deleted_jobs_are_gone(histories: Histories) -> Iterator[Finding]:
         gone = job.deleted_place
         if gone is None:
             continue
-        for after in [*job.afterwards, *(delete for delete in job.deletes if delete.place > gone)]:
-            yield finding(after.status == 404, after, "404", actual_of(after))
+        for after in [*job.afterwards[-1:], *(delete for delete in job.deletes if delete.place > gone)]:
+            if after.status not in (401, 403):
+                yield finding(after.status == 404, after, "404", actual_of(after))
+        settled = {observation.place for observation in histories.settled_lists}
         for entry in histories.list_entries:
-            if entry.place > gone and entry.field("id") == job.id:
+            if entry.place > gone and entry.place in settled and entry.field("id") == job.id:
                 actual = f"is_deleted {entry.field('is_deleted')}"
                 yield finding(False, entry, "a list without the job", actual)
 
@@ -219,6 +259,6 @@ def deleted_jobs_are_gone(histories: Histories) -> Iterator[Finding]:
 def pending_jobs_can_be_deleted(histories: Histories) -> Iterator[Finding]:
     """Check that a pending job can be deleted."""
     for job in histories.jobs.values():
-        for delete in job.deletes[:1]:
-            if _was_pending(job, delete):
+        for delete in [delete for delete in job.deletes if delete.status not in (401, 403)][:1]:
+            if job.lost_delete is None and _was_pending(job, delete):
                 yield finding(delete.succeeded, delete, "a success", actual_of(delete))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netmind_contracts.checks.registry import Finding, actual_of, check, finding
+from netmind_contracts.checks.registry import Finding, actual_of, check, finding, unseen
 from netmind_contracts.runs.histories import Histories, has_ended, listed
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _NOTHING = object()
 _PAGING = (
-    "next", "next_page", "previous", "page", "page_size", "total", "total_pages", "cursor", "has_more",
-    "offset",
+    "next", "next_page", "next_cursor", "previous", "page", "page_size", "total", "total_count",
+    "total_pages", "cursor", "has_more", "offset", "limit",
 )  # fmt: skip
 
 
@@ -39,19 +39,25 @@ def lists_are_lists_of_generations(histories: Histories) -> Iterator[Finding]:
 def lists_are_whole(histories: Histories) -> Iterator[Finding]:
     """Check that the list has no field or header for paging."""
     for observation in histories.lists:
-        if observation.succeeded and isinstance(observation.document, dict) and observation.exchange.response:
-            paging = [field for field in _PAGING if field in observation.document]
-            paging += ["Link header"] if "link" in observation.exchange.response.headers else []
+        if observation.succeeded and isinstance(observation.document, dict):
+            paging = _paging(observation)
             yield finding(not paging, observation, "no paging", ", ".join(paging))
+
+
+def _paging(observation: Observation) -> list[str]:
+    """Return the fields and headers of a list that are for paging."""
+    response = observation.exchange.response
+    paging = [field for field in _PAGING if observation.field(field, _NOTHING) is not _NOTHING]
+    return paging + (["Link header"] if response is not None and "link" in response.headers else [])
 
 
 def _expected(histories: Histories) -> Iterator[tuple[Observation, JobHistory, list[Any]]]:
     """Yield each list with each job that should be in it, and the entries of that job."""
-    for observation in histories.lists:
+    for observation in histories.settled_lists:
         if (entries := listed(observation)) is None:
             continue
         for job in histories.jobs.values():
-            gone = job.deletes[0].place if job.deletes else None
+            gone = job.first_delete
             if (
                 job.created
                 and job.created.place < observation.place
@@ -65,7 +71,10 @@ def _expected(histories: Histories) -> Iterator[tuple[Observation, JobHistory, l
 def lists_have_the_jobs(histories: Histories) -> Iterator[Finding]:
     """Check that a list has every job of the run that is not deleted."""
     for observation, job, entries in _expected(histories):
-        yield finding(entries, observation, f"generation {job.id[:8]}… in the list", "a list without it")
+        if not entries and (paging := _paging(observation)):
+            yield unseen(observation, f"the list has pages ({', '.join(paging)}), of which one was requested")
+        else:
+            yield finding(entries, observation, f"generation {job.id[:8]}… in the list", "a list without it")
 
 
 @check("list.once", "list with one of the run's jobs")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from netmind_contracts.checks.registry import Finding, actual_of, check, finding
-from netmind_contracts.runs.histories import DOCUMENTED_MODELS, KNOWN_FIELDS, Histories, results_of
+from netmind_contracts.checks.registry import Finding, actual_of, check, finding, unseen
+from netmind_contracts.runs.histories import DOCUMENTED_MODELS, KNOWN_FIELDS, Histories, results_of, time_of
+from netmind_contracts.runs.responses import is_refused_for_another_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,11 +25,20 @@ def _is_generation(observation: Observation) -> bool:
     return observation.succeeded and isinstance(observation.document, dict) and "id" in observation.document
 
 
+def _accepted(create: Observation, expected: str) -> Finding:
+    """Return whether a create was accepted; unseen if it was refused for another reason than its content."""
+    if create.is_unread:
+        return unseen(create, "the recording has no body")
+    if is_refused_for_another_reason(create.exchange):
+        return unseen(create, actual_of(create))
+    return finding(_is_generation(create), create, expected, actual_of(create))
+
+
 def _accepts(*models: str) -> Callable[[Histories], Iterator[Finding]]:
     def accepted(histories: Histories) -> Iterator[Finding]:
         for create, model, _ in histories.creates:
             if model in models:
-                yield finding(_is_generation(create), create, "a generation", actual_of(create))
+                yield _accepted(create, "a generation")
 
     return accepted
 
@@ -48,8 +58,7 @@ def configs_of_both_models_are_accepted(histories: Histories) -> Iterator[Findin
     creates = [(create, model) for create, model, _ in histories.creates if model in DOCUMENTED_MODELS]
     if {model for _, model in creates} == set(DOCUMENTED_MODELS):
         for create, _ in creates:
-            expected = "the config of each model to be accepted"
-            yield finding(_is_generation(create), create, expected, actual_of(create))
+            yield _accepted(create, "the config of each model to be accepted")
 
 
 @check("models.image-size-words", "create with an image_size")
@@ -57,8 +66,7 @@ def image_sizes_are_accepted(histories: Histories) -> Iterator[Finding]:
     """Check that a create with a known image_size is accepted."""
     for create, _, config in histories.creates:
         if isinstance(config.get("image_size"), str):
-            expected = f"image_size {config['image_size']} to be accepted"
-            yield finding(_is_generation(create), create, expected, actual_of(create))
+            yield _accepted(create, f"image_size {config['image_size']} to be accepted")
 
 
 def _in_create(claim: str, field: str, expected: str, wanted: Callable[[Observation], bool]) -> None:
@@ -91,19 +99,23 @@ def sync_mode_returns_results(histories: Histories) -> Iterator[Finding]:
     """Check that the response to create is the completed generation."""
     for create, model, config in histories.creates:
         if config.get("sync_mode") is True and model == "google/nano-banana-pro":
+            if is_refused_for_another_reason(create.exchange) or create.is_unread:
+                yield unseen(create, actual_of(create))
+                continue
             done = create.field("status") == "completed" and results_of(create.document)
             yield finding(done, create, "the completed generation", actual_of(create))
 
 
 @check("create.new-id", "two creates that returned a generation")
 def creates_give_new_ids(histories: Histories) -> Iterator[Finding]:
-    """Check that no two creates return the same id."""
+    """Check that no create returns the id of another create, or of a generation that was listed before."""
     ids: list[str] = []
     for create, _, _ in histories.creates:
         name = create.field("id")
         if create.succeeded and isinstance(name, str):
-            if ids:
-                yield finding(name not in ids, create, "a new id", f"{name} again")
+            before = [*ids, *histories.listed_before(create.place)]
+            if before:
+                yield finding(name not in before, create, "a new id", f"{name} again")
             ids.append(name)
 
 
@@ -143,10 +155,21 @@ _field("generation.timestamps", "created_at", "updated_at")
 _field("generation.result-object", "result")
 
 
+@check("generation.timestamps", "generation")
+def times_exist(histories: Histories) -> Iterator[Finding]:
+    """Check that the dates of a generation exist: 2025-02-30 has the right form."""
+    for observation in histories.generations:
+        for name in ("created_at", "updated_at"):
+            if isinstance(value := observation.field(name), str):
+                yield finding(
+                    time_of(observation, name), observation, "a date that exists", f"{name} {value}"
+                )
+
+
 @check("generation.not-deleted", "generation")
 def not_deleted_before_a_delete(histories: Histories) -> Iterator[Finding]:
     """Check that deleted_at is null and is_deleted is false before a delete, and that both are present."""
-    for observation in histories.responses:
+    for observation in [*histories.responses, *histories.entries_before_a_delete]:
         flags = observation.field("deleted_at", "nothing"), observation.field("is_deleted", "nothing")
         holds = flags[0] is None and flags[1] is False
         yield finding(holds, observation, "deleted_at null and is_deleted false", flags)
@@ -202,7 +225,7 @@ def messages_are_json(histories: Histories) -> Iterator[Finding]:
         if response is not None and response.complete:
             media_type = response.headers.get("content-type", "no content type")
             holds = (
-                media_type.partition(";")[0].strip() == "application/json"
+                media_type.partition(";")[0].strip().lower() == "application/json"
                 and observation.document is not None
             )
             actual = f"{media_type}: {response.body[:60]}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netmind_contracts import library
-from netmind_contracts.checks.registry import Finding, actual_of, check, finding
+from netmind_contracts.checks.registry import Finding, actual_of, check, finding, unseen
 from netmind_contracts.runs.exchange import Authorization, Operation
 from netmind_contracts.runs.histories import Histories, requested
-from netmind_contracts.runs.known import UNKNOWN_MODEL
+from netmind_contracts.runs.known import UNKNOWN_ID, UNKNOWN_MODEL
+from netmind_contracts.runs.responses import is_refused_for_another_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +20,25 @@ if TYPE_CHECKING:
 def _accepted(claim: str, form: Authorization) -> None:
     @check(claim, f"request with the {form} API key")
     def check_form(histories: Histories) -> Iterator[Finding]:
-        for observation in histories.all:
-            request = observation.exchange.request
-            if request.authorization is form and request.operation is Operation.LIST and observation.status:
-                accepted = observation.status not in (401, 403)
-                yield finding(
-                    accepted, observation, f"the {form} API key to be accepted", actual_of(observation)
-                )
+        for operation in (Operation.CREATE, Operation.GET, Operation.LIST, Operation.DELETE):
+            observations = [
+                observation
+                for observation in histories.of(operation)
+                if operation in (Operation.CREATE, Operation.LIST)
+                or observation.exchange.request.generation_id in histories.jobs
+            ]
+            # A refusal of every form is one of the account's rights.
+            some = any(observation.succeeded for observation in observations)
+            for observation in observations:
+                if observation.exchange.request.authorization is not form:
+                    continue
+                refused = observation.status in (401, 403)
+                no_right = observation.status == 403 and operation is Operation.CREATE
+                if refused and (no_right or not some):
+                    yield unseen(observation, actual_of(observation))
+                else:
+                    expected = f"the {form} API key to be accepted"
+                    yield finding(not refused, observation, expected, actual_of(observation))
 
 
 _accepted("auth.bare-token", Authorization.BARE)
@@ -50,10 +63,7 @@ def bad_tokens_are_401(histories: Histories) -> Iterator[Finding]:
 def unknown_ids_are_404(histories: Histories) -> Iterator[Finding]:
     """Check that get and delete return 404 for a generation that was never created."""
     for observation in [*histories.of(Operation.GET), *histories.of(Operation.DELETE)]:
-        if (
-            histories.run.scope != "recording"
-            and observation.exchange.request.generation_id not in histories.jobs
-        ):
+        if observation.exchange.request.generation_id == UNKNOWN_ID and not observation.is_unread:
             holds = observation.status == 404 and observation.document == {"message": "Generation not found"}
             yield finding(
                 holds, observation, '404 {"message": "Generation not found"}', actual_of(observation)
@@ -64,7 +74,9 @@ def unknown_ids_are_404(histories: Histories) -> Iterator[Finding]:
 def unknown_models_are_400(histories: Histories) -> Iterator[Finding]:
     """Check that an unknown model gets a 400 with a text that names it."""
     for create, model, _ in histories.creates:
-        if model == UNKNOWN_MODEL:
+        if model == UNKNOWN_MODEL and not create.succeeded and is_refused_for_another_reason(create.exchange):
+            yield unseen(create, actual_of(create))
+        elif model == UNKNOWN_MODEL:
             text = str(create.document)
             holds = create.status == 400 and model in text and "not exists" in text
             yield finding(holds, create, "400 and 'Model name: X not exists'", actual_of(create))
@@ -112,9 +124,10 @@ def _is_fastapi_style(observation: Observation) -> bool:
 
 
 def _posts(histories: Histories) -> Iterator[Observation]:
-    """Yield the invalid create requests that sent an API key."""
+    """Yield the invalid create requests that sent an API key and got a response about their content."""
     for observation in histories.of(Operation.CREATE):
-        if requested(observation.exchange) is None:
+        refused = is_refused_for_another_reason(observation.exchange)
+        if requested(observation.exchange) is None and not refused and not observation.is_unread:
             yield observation
 
 

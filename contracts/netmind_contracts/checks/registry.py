@@ -21,6 +21,7 @@ class Outcome(StrEnum):
 
     PASSED = "passed"
     FAILED = "failed"
+    KNOWN = "known"
     DIFFERS = "differs"
     LEARNED = "learned"
     NOT_EXERCISED = "not exercised"
@@ -39,13 +40,13 @@ class Finding(NamedTuple):
     """The result of checking one exchange.
 
     Attributes:
-        holds: Whether the claim holds for the exchange.
+        holds: Whether the claim holds for the exchange; None if the exchange does not show it.
         place: The index of the exchange in the run.
         expected: The expected value, in words.
         actual: The actual value, in words.
     """
 
-    holds: bool
+    holds: bool | None
     place: int
     expected: str = ""
     actual: str = ""
@@ -94,9 +95,17 @@ def check(claim: str, needs: str) -> Callable[[Check], Check]:
 
 def finding(holds: object, observation: Observation, expected: str, actual: object) -> Finding:
     """Return a finding on an exchange, with the actual value truncated."""
-    text = " ".join(str(actual).split())
-    shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
-    return Finding(bool(holds), observation.place, expected, shown)
+    return Finding(bool(holds), observation.place, expected, _shown(actual))
+
+
+def unseen(observation: Observation, reason: str) -> Finding:
+    """Return that an exchange does not show whether the claim holds, and why."""
+    return Finding(None, observation.place, actual=_shown(reason))
+
+
+def _shown(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
 
 def actual_of(observation: Observation) -> str:
@@ -116,12 +125,28 @@ def judge(run: Run) -> tuple[Verdict, ...]:
 def _verdict(claim: Claim, histories: Histories) -> Verdict:
     checks = [registered for registered in CHECKS if registered.claim == claim.id]
     try:
-        findings = [found for registered in checks for found in registered.run(histories)]
+        findings = [_seen(found, histories) for registered in checks for found in registered.run(histories)]
     except Exception as error:  # noqa: BLE001 - a bug in a check must not count as drift
         return Verdict(claim, Outcome.ERROR, reason=f"the check raised {type(error).__name__}: {error}")
-    against = tuple(found for found in findings if not found.holds)
-    if not findings:
-        needs = " and no ".join(registered.needs for registered in checks)
-        return Verdict(claim, Outcome.NOT_EXERCISED, reason=f"the run has no {needs}")
+    against = tuple(found for found in findings if found.holds is False)
+    seen = [found for found in findings if found.holds is not None]
+    if not seen:
+        return Verdict(claim, Outcome.NOT_EXERCISED, reason=_why_not(findings, checks, histories))
     outcome = CONTRADICTED[claim.level] if against else Outcome.PASSED
-    return Verdict(claim, outcome, len(findings), against)
+    return Verdict(claim, outcome, len(seen), against)
+
+
+def _why_not(findings: list[Finding], checks: list[Registered], histories: Histories) -> str:
+    """Return why a claim was not exercised."""
+    if findings:
+        exchange = histories.run.exchanges[findings[0].place]
+        return f"{exchange}: {findings[0].actual}"
+    needs = " and no ".join(dict.fromkeys(registered.needs for registered in checks))
+    return f"the run has no {needs}" + (f"; {histories.missing}" if histories.missing else "")
+
+
+def _seen(found: Finding, histories: Histories) -> Finding:
+    """Return a finding; as unseen if it contradicts its claim only because the body was not recorded."""
+    if not found.holds and histories.recorded[found.place].is_unread:
+        return found._replace(holds=None, actual="the recording has no body")
+    return found

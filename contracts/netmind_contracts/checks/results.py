@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from netmind_contracts.runs.histories import JobHistory, Observation
 
 
+_KINDS = ("image", "video", "audio")
+# The size in bytes of the smallest file of a format: one pixel.
+_SMALLEST_IMAGES = {"png": 67, "jpg": 100}
+_PNG_HEAD = 24
+_TOLERANCE = 0.05
+
+
 def _in_results(claim: str, field: str, expected: str, wanted: Callable[[Any, JobHistory], object]) -> None:
     """Register a check of one field of every result that is a file."""
 
@@ -109,7 +116,8 @@ def results_need_no_token(histories: Histories) -> Iterator[Finding]:
     """Check that a download without an API key is not rejected."""
     for _, _, download in histories.downloads:
         refused = download.status in (401, 403)
-        yield finding(not refused, download, "a file, without an API key", download.status)
+        if refused or download.succeeded:
+            yield finding(not refused, download, "a file, without an API key", download.status)
 
 
 def _files(histories: Histories) -> Iterator[tuple[JobHistory, dict[str, Any], Observation]]:
@@ -134,6 +142,14 @@ def _formats(download: Observation) -> list[tuple[str, str]]:
     ]
 
 
+def _content_type(download: Observation) -> tuple[str, str]:
+    """Return the two parts of the media type that a download names; empty strings if it names none."""
+    response = download.exchange.response
+    name = response.headers.get("content-type", "") if response else ""
+    kind, _, subtype = name.partition(";")[0].strip().lower().partition("/")
+    return kind, subtype
+
+
 def _shown(formats: list[tuple[str, str]], download: Observation) -> str:
     names = sorted({media_type or extension for media_type, extension in formats})
     head = download.exchange.response.head[:12] if download.exchange.response else b""
@@ -145,13 +161,38 @@ def bytes_are_of_the_kind_that_is_named(histories: Histories) -> Iterator[Findin
     """Check that the first bytes match file_type: image, video or audio."""
     for _, entry, download in _files(histories):
         kind = entry.get("file_type")
-        if kind in ("image", "video", "audio"):
+        if kind in _KINDS:
             formats = _formats(download)
             holds = any(
                 media_type.startswith(f"{kind}/") or (extension == "ogg" and kind != "image")
                 for media_type, extension in formats
             )
             yield finding(holds, download, f"{kind} data", _shown(formats, download))
+
+
+@check("result.kind", "download of an image, a video or an audio file")
+def images_are_large_enough(histories: Histories) -> Iterator[Finding]:
+    """Check that an image has at least as many bytes as the smallest image of its format."""
+    for _, _, download in _files(histories):
+        names = {extension for _, extension in _formats(download)}
+        smallest = max((_SMALLEST_IMAGES.get(name, 0) for name in names), default=0)
+        size = download.exchange.response.size if download.exchange.response else 0
+        if smallest:
+            yield finding(
+                size >= smallest, download, f"an image of {smallest} bytes or more", f"{size} bytes"
+            )
+
+
+@check("result.kind", "download of an image, a video or an audio file")
+def content_types_agree_with_the_bytes(histories: Histories) -> Iterator[Finding]:
+    """Check that a file is sent as an image if it is one, and never as text."""
+    for _, entry, download in _files(histories):
+        declared, _ = _content_type(download)
+        formats = _formats(download)
+        if entry.get("file_type") in _KINDS and declared in (*_KINDS, "text") and formats:
+            is_image = any(media_type.startswith("image/") for media_type, _ in formats)
+            holds = declared != "text" and (declared == "image") == is_image
+            yield finding(holds, download, f"a Content-Type of {_shown(formats, download)}", declared)
 
 
 @check("result.output-format", "download of a job with an output_format")
@@ -164,6 +205,62 @@ def bytes_are_of_the_requested_format(histories: Histories) -> Iterator[Finding]
             names = {extension for _, extension in formats}
             holds = wanted in names or (wanted in ("jpg", "jpeg") and "jpeg" in names)
             yield finding(holds, download, f"{wanted} data", _shown(formats, download))
+
+
+@check("result.output-format", "download of a job with an output_format")
+def images_are_sent_as_what_they_are(histories: Histories) -> Iterator[Finding]:
+    """Check that the Content-Type of an image names the format of its bytes."""
+    for _, _, download in _files(histories):
+        kind, subtype = _content_type(download)
+        formats = _formats(download)
+        media_types = {media_type for media_type, _ in formats if media_type.startswith("image/")}
+        if kind == "image" and media_types:
+            holds = f"{kind}/{subtype}" in media_types
+            yield finding(
+                holds, download, f"a Content-Type of {_shown(formats, download)}", f"{kind}/{subtype}"
+            )
+
+
+@check("models.image-size-words", "create with an image_size")
+def images_have_the_requested_shape(histories: Histories) -> Iterator[Finding]:
+    """Check that the sides of an image have the ratio that image_size names, such as landscape_4_3."""
+    for job, _, download in _files(histories):
+        wanted, sides = _ratio(job.config.get("image_size")), _sides(download)
+        if wanted and sides:
+            holds = abs(sides[0] / sides[1] / wanted - 1) < _TOLERANCE
+            yield finding(holds, download, str(job.config["image_size"]), f"{sides[0]} x {sides[1]} pixels")
+
+
+def _ratio(word: Any) -> float | None:
+    """Return width divided by height for a word such as landscape_4_3; None for other values."""
+    found = re.fullmatch(r"(landscape|portrait)_(\d+)_(\d+)", word) if isinstance(word, str) else None
+    if found is None:
+        return 1.0 if word in ("square", "square_hd") else None
+    shorter, longer = sorted((int(found[2]), int(found[3])))
+    return (longer / shorter if found[1] == "landscape" else shorter / longer) if shorter else None
+
+
+def _sides(download: Observation) -> tuple[int, int] | None:
+    """Return the width and the height of a PNG file, of which the first bytes are recorded; else None."""
+    head = download.exchange.response.head if download.exchange.response else b""
+    if head[:8] != b"\x89PNG\r\n\x1a\n" or len(head) < _PNG_HEAD:
+        return None
+    width, height = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    return (width, height) if width and height else None
+
+
+@check("result.num-images", "completed job with num_images")
+def images_are_different(histories: Histories) -> Iterator[Finding]:
+    """Check that no two results of a job have the same file id or the same content."""
+    for job, completed in histories.completed:
+        entries = [entry for entry in results_of(completed.document) if isinstance(entry, dict)]
+        files = [one.exchange.response for owner, _, one in histories.downloads if owner is job]
+        digests = [file.digest for file in files if file and file.digest and file.size]
+        names = [entry["file_id"] for entry in entries if isinstance(entry.get("file_id"), str)]
+        for what, values in (("file_id", names), ("content", digests)):
+            if len(values) > 1 and "num_images" in job.config:
+                same = len(values) - len(set(values))
+                yield finding(not same, completed, f"results with different {what}", f"{same} with the same")
 
 
 @check("result.num-images", "completed job with num_images")

@@ -32,6 +32,10 @@ class Budget:
         self.reserved += 1
         return True
 
+    def count(self) -> None:
+        """Count a generation that was created without a reservation, even over the limit."""
+        self.reserved += 1
+
     def release(self) -> None:
         """Release a reservation whose request certainly created nothing."""
         self.reserved -= 1

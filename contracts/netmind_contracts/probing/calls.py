@@ -130,13 +130,17 @@ def request_of(document: Any, label: str) -> JobRequest:
 
 
 def dry_run(requests: tuple[JobRequest, ...], budget: int) -> Iterator[str]:
-    """Yield a line for each request of a run, and the maximum number of generations."""
+    """Yield a line for each request with the most it may cost, and the maximum number of generations."""
     yield _line("GET", GENERATIONS, "free: the API responds and accepts the key as a bearer token")
     for call in FREE_CALLS:
-        yield _line(call.method, call.path, f"free: {call.shows}")
+        cost = "free if the API rejects it" if call.method == "POST" else "free"
+        yield _line(call.method, call.path, f"{cost}: {call.shows}")
+    for place, request in enumerate(requests if budget else ()):
+        cost = "at most 1 generation"
+        if place >= budget:
+            cost = f"left out, unless the API rejects an earlier create (the limit is {budget})"
+        yield _line("POST", GENERATIONS, f"{cost}: {request.shows} ({request.model})")
     if budget:
-        for request in requests:
-            yield _line("POST", GENERATIONS, f"paid: {request.shows} ({request.model})")
         yield _line("GET", generation_path("{id}"), "free: each generation, repeatedly until it has ended")
         yield _line("GET", GENERATIONS, "free: while they run, and at the end")
         yield _line("GET", "(each result's url)", "free: without the API key")

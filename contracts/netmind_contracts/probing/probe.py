@@ -7,51 +7,32 @@ Generations are deleted at the end, also if the run is interrupted.
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import signal
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from netmind_contracts.probing import calls
 from netmind_contracts.probing.budget import Budget, EndpointError
 from netmind_contracts.probing.calls import ProbeCall
 from netmind_contracts.probing.recorder import Recorder, RecorderClock
-from netmind_contracts.runs.exchange import Authorization, Exchange, Operation, Run, Scope
+from netmind_contracts.probing.sending import LOCAL, POLITE, WITHIN_SECONDS, Pace, Sender
+from netmind_contracts.probing.sentences import problem_of, status_of, unknown_outcome
+from netmind_contracts.runs.exchange import Authorization, Exchange, Run, Scope
 from netmind_contracts.runs.histories import has_ended, results_of
 from netmind_contracts.runs.known import GENERATIONS, generation_path
+from netmind_contracts.runs.responses import is_marked_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from netmind_contracts.probing.transport import Transport
 
-_WITHIN_SECONDS = 30.0
-_CLEANUP_SECONDS = 10.0
-_TRIES = 4
+__all__ = ["LOCAL", "POLITE", "Pace", "Probe", "interruptible"]
+
 _EMPTY_RESULT_SECONDS = 30.0
-
-
-class Pace(NamedTuple):
-    """How often a generation is polled: first after ``first`` seconds, then less and less often.
-
-    Attributes:
-        first: The shortest wait, in seconds.
-        growth: The wait as a share of the time since creation.
-        longest: The longest wait, in seconds.
-    """
-
-    first: float = 1.0
-    growth: float = 0.05
-    longest: float = 15.0
-
-    def after(self, elapsed: float) -> float:
-        """Return the seconds to wait, ``elapsed`` seconds after the job was created."""
-        return min(max(self.first, self.growth * elapsed), self.longest)
-
-
-POLITE = Pace()
-LOCAL = Pace(first=0.05)
+_REDIRECTS = 5
 
 
 @dataclass(slots=True)
@@ -64,6 +45,7 @@ class _Job:
     due: float
     last: Any = None
     ended: bool = False
+    deleted: bool = False
     urls: list[str] = field(default_factory=list)
     completed_at: float | None = None
 
@@ -96,13 +78,14 @@ class Probe:
         self._base_url, self._budget, self._requests, self._pace = base_url, budget, requests, pace
         self._clock, self._progress = clock, progress
         self._recorder = Recorder(transport, base_url, api_key, clock)
+        self._sender = Sender(self._recorder, clock, pace, timeout)
         self._started = clock.wall()
-        self._deadline = clock.monotonic() + timeout
-        # Time that is reserved to delete the generations.
-        self._reserve = min(_CLEANUP_SECONDS, timeout / 5)
         self._jobs: list[_Job] = []
-        self._authorization = Authorization.BEARER
-        self._creating = False
+        # Generations that invalid creates created.
+        self._unwanted: list[str] = []
+        # The ids in the first list: these generations are not the run's.
+        self._others: set[str] = set()
+        self._creating = self._finished = self._list_stays_behind = False
         self._create_not_before = 0.0
 
     def run(self) -> Run:
@@ -113,14 +96,17 @@ class Probe:
             KeyboardInterrupt: ``interrupt`` was called. Generations are deleted, or listed in ``undeleted``.
         """
         self._check_endpoint()
-        self._progress("sending requests that the API rejects")
-        for call in calls.FREE_CALLS:
-            self._request(call, tries=1 if call.padding else _TRIES)
         try:
+            self._send_invalid()
             if self._budget.limit:
                 self._create_all()
                 if self._follow_all():
                     self._check_ended()
+            self._finished = True
+        except Exception as error:  # noqa: BLE001 - what was recorded can still be checked
+            self.notes.append(
+                f"The run ended early, by an error of netmind-contracts ({type(error).__name__}: {error})."
+            )
         finally:
             self._delete_all()
         return self.recorded()
@@ -128,16 +114,16 @@ class Probe:
     @property
     def created(self) -> bool:
         """Whether a generation was created."""
-        return bool(self._jobs)
+        return bool(self._jobs or self._unwanted)
 
     def recorded(self) -> Run:
-        """Return the run as recorded so far."""
+        """Return the run as recorded so far. A run that did not finish is not a complete free run."""
         return Run(
             base_url=self._base_url,
             started=datetime.fromtimestamp(self._started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            scope=Scope.FULL if self._budget.limit else Scope.FREE,
+            scope=Scope.FULL if self._budget.limit or not self._finished else Scope.FREE,
             exchanges=tuple(self._recorder.exchanges),
-            notes=tuple(self.notes),
+            notes=(*self._sender.notes(), *self.notes),
         )
 
     def interrupt(self) -> None:
@@ -156,14 +142,36 @@ class Probe:
     def _check_endpoint(self) -> None:
         """Find out whether the endpoint has the API, and how it accepts the API key."""
         self._progress(f"probing {self._base_url}")
-        exchange = self._request(ProbeCall("GET", GENERATIONS))[0]
+        exchange, document = self._sender.request(ProbeCall("GET", GENERATIONS))
         if exchange.status in (401, 403):
-            bare = self._request(ProbeCall("GET", GENERATIONS, Authorization.BARE))[0]
+            bare, listed = self._sender.request(ProbeCall("GET", GENERATIONS, Authorization.BARE))
             if bare.succeeded:
-                self._authorization = Authorization.BARE
-                exchange = bare
-        if problem := _problem_of(exchange):
+                self._sender.authorization = Authorization.BARE
+                exchange, document = bare, listed
+        if problem := problem_of(exchange, document):
             raise EndpointError(f"{self._base_url}{GENERATIONS}{problem}")
+        self._others = set(_entries(document))
+
+    def _send_invalid(self) -> None:
+        """Send the requests that the API rejects. An invalid create that it accepts is the last one."""
+        self._progress("sending requests that the API rejects")
+        for call in calls.FREE_CALLS:
+            if call.method == "POST" and self._unwanted:
+                continue
+            exchange, document = self._sender.request(call)
+            if call.method == "POST" and exchange.succeeded:
+                self._budget.count()
+                name = self._id_of(document)
+                self._unwanted.append(name)
+                self.notes.append(
+                    f"A create that is invalid ({call.shows}) was accepted, and may be charged: "
+                    f"{name or 'its response has no id'}. No other invalid create was sent."
+                )
+
+    def _id_of(self, document: Any) -> str:
+        """Return the id in the response to a create, unless it is of a generation that was there before."""
+        name = document.get("id") if isinstance(document, dict) else None
+        return name if isinstance(name, str) and name not in self._others else ""
 
     def _create_all(self) -> None:
         for request in self._requests:
@@ -172,7 +180,7 @@ class Probe:
             else:
                 self._progress(f"creating {request.shows}")
                 self._create(request)
-        self._request(ProbeCall("GET", GENERATIONS))
+        self._list()
         for job in self._jobs:
             if job.request.withdrawn:
                 self._get(job)
@@ -180,26 +188,26 @@ class Probe:
 
     def _reserve_create(self) -> str:
         """Reserve a create and wait until it may be sent. Return the reason if it may not, else ""."""
-        if self._clock.monotonic() >= self._deadline - self._reserve:
+        if self._clock.monotonic() >= self._sender.deadline - self._sender.reserve:
             return "the timeout was reached"
         if not self._budget.reserve():
             return f"the limit of {self._budget.limit} was reached"
-        if not self._wait_until(self._create_not_before):
+        if not self._sender.wait_until(self._create_not_before):
             self._budget.release()
             return "Retry-After of the endpoint is longer than the remaining time"
         return ""
 
     def _create(self, request: calls.JobRequest) -> None:
         """Send a create once. Release its reservation only if it certainly created nothing."""
-        within = self._deadline - self._reserve - self._clock.monotonic()
+        within = self._sender.deadline - self._sender.reserve - self._clock.monotonic()
         if request.config.get("sync_mode") is not True:
-            within = min(within, _WITHIN_SECONDS)
+            within = min(within, WITHIN_SECONDS)
         self._creating = True
         try:
-            exchange, document = self._send(request.call, within=within)
+            exchange, document = self._sender.send(request.call, within=within)
             self._handle_create(request, exchange, document)
         except KeyboardInterrupt:
-            self.notes.append(_unknown_outcome(request, "interrupted before it got a response"))
+            self.notes.append(unknown_outcome(request, "interrupted before it got a response"))
             raise
         finally:
             self._creating = False
@@ -207,36 +215,41 @@ class Probe:
             raise KeyboardInterrupt
 
     def _handle_create(self, request: calls.JobRequest, exchange: Exchange, document: Any) -> None:
-        generation_id = document.get("id") if isinstance(document, dict) else None
-        if exchange.succeeded and isinstance(generation_id, str) and generation_id:
+        if exchange.succeeded and (generation_id := self._id_of(document)):
             now = self._clock.monotonic()
             job = _Job(generation_id, request, created=now, due=now)
             self._jobs.append(job)
             self._recorder.own.append(generation_id)
-            self._update(job, document)
+            self._progress(f"created {generation_id}: {request.shows}")
+            self._update(job, exchange, document)
         elif not exchange.sent:
             self._budget.release()
         elif 400 <= exchange.status <= 499 and exchange.status != 408:
             self._budget.release()
-            self._create_not_before = self._clock.monotonic() + (self._retry_after(exchange) or 0.0)
+            self._create_not_before = self._clock.monotonic() + (self._sender.retry_after(exchange) or 0.0)
         else:
-            self.notes.append(_unknown_outcome(request, str(exchange)))
+            self.notes.append(unknown_outcome(request, str(exchange)) + self._appeared())
+
+    def _appeared(self) -> str:
+        """Return a sentence with the generations that appeared in the list, and are not the run's."""
+        found = [name for name in _entries(self._list()) if name not in {*self._others, *self._recorder.own}]
+        return f" The list has new generations, which may be of others: {', '.join(found)}." if found else ""
 
     def _follow_all(self) -> bool:
         """Poll every job until it has ended. Return False if the time was not enough."""
         sent_wrong_key = False
         while pending := [job for job in self._jobs if not job.ended]:
             job = min(pending, key=lambda job: job.due)
-            if not self._wait_until(job.due):
+            if not self._sender.wait_until(job.due):
                 self.notes.append(
-                    f"The timeout was reached while {job.request.shows} was {_status(job.last)}."
+                    f"The timeout was reached while {job.request.shows} was {status_of(job.last)}."
                 )
                 return False
-            self._progress(f"{job.request.shows}: {_status(job.last)}")
+            self._progress(f"{job.request.shows}: {status_of(job.last)}")
             self._get(job)
             if not sent_wrong_key:
                 sent_wrong_key = True
-                self._request(ProbeCall("GET", generation_path(job.id), Authorization.WRONG))
+                self._sender.request(ProbeCall("GET", generation_path(job.id), Authorization.WRONG))
             now = self._clock.monotonic()
             job.due = now + self._pace.after(now - (job.completed_at or job.created))
         return True
@@ -246,48 +259,101 @@ class Probe:
         self._progress("downloading")
         kept = [job for job in self._jobs if not job.request.withdrawn]
         for job in kept:
-            self._request(ProbeCall("GET", generation_path(job.id), Authorization.BARE))
+            self._sender.request(ProbeCall("GET", generation_path(job.id), Authorization.BARE))
             for url in job.urls:
-                if url.startswith(("http://", "https://")):
-                    self._request(ProbeCall("GET", url, Authorization.NONE))
-        self._request(ProbeCall("GET", GENERATIONS))
+                self._download(url)
+        self._list()
         if kept:
             self._delete(kept[0])
 
-    def _delete(self, job: _Job) -> None:
-        """Delete a job, and record what is left of it."""
-        self._request(ProbeCall("DELETE", generation_path(job.id)))
-        job.ended = True
-        self._request(ProbeCall("GET", generation_path(job.id)))
-        self._request(ProbeCall("DELETE", generation_path(job.id)))
-        self._request(ProbeCall("GET", GENERATIONS))
-
     def _delete_all(self) -> None:
-        """Delete the created generations that are not deleted yet."""
-        gone = {
-            exchange.request.generation_id
-            for exchange in self._recorder.exchanges
-            if exchange.request.operation is Operation.DELETE and exchange.succeeded
-        }
-        self._deadline = max(self._deadline, self._clock.monotonic() + self._reserve)
-        self._reserve = 0.0
-        self.undeleted = [job.id for job in self._jobs if job.id not in gone]
+        """Delete the created generations that are not deleted yet, and look whether all are gone."""
+        created = [*(job.id for job in self._jobs), *filter(None, self._unwanted)]
+        if not created:
+            return
+        self._sender.deadline = max(self._sender.deadline, self._clock.monotonic() + self._sender.reserve)
+        self._sender.reserve = 0.0
+        self.undeleted = [
+            name for name in created if name not in {job.id for job in self._jobs if job.deleted}
+        ]
         for generation_id in tuple(self.undeleted):
             self._progress("deleting the created generations")
-            exchange = self._request(ProbeCall("DELETE", generation_path(generation_id)))[0]
+            exchange = self._sender.request(ProbeCall("DELETE", generation_path(generation_id)))[0]
             if exchange.succeeded or exchange.status == 404:
                 self.undeleted.remove(generation_id)
+                for job in self._jobs:
+                    job.deleted = job.deleted or job.id == generation_id
+        entries = _entries(self._list())
+        self.undeleted += [
+            name
+            for name in created
+            if name in entries and name not in self.undeleted and not is_marked_deleted(entries[name])
+        ]
         if self.undeleted:
             self.notes.append(f"Could not be deleted: {', '.join(self.undeleted)}.")
 
-    # One request
+    # One generation
 
     def _get(self, job: _Job) -> None:
-        document = self._request(ProbeCall("GET", generation_path(job.id)))[1]
-        self._update(job, document)
+        """Get a job. It may not be there yet."""
+        exchange, document = self._sender.request(
+            ProbeCall("GET", generation_path(job.id)), again=lambda exchange, _: exchange.status == 404
+        )
+        self._update(job, exchange, document)
 
-    def _update(self, job: _Job, document: Any) -> None:
-        if not isinstance(document, dict):
+    def _list(self) -> Any:
+        """List the generations. The list may be behind."""
+        exchange, document = self._sender.request(ProbeCall("GET", GENERATIONS), again=self._is_behind)
+        self._list_stays_behind = exchange.succeeded and self._is_behind(exchange, document)
+        return document
+
+    def _is_behind(self, exchange: Exchange, document: Any) -> bool:
+        """Return whether a list does not show what the run created, completed and deleted."""
+        if self._list_stays_behind or not exchange.succeeded:
+            return False
+        entries = _entries(document)
+        return any(
+            (job.id in entries and not is_marked_deleted(entries[job.id]))
+            if job.deleted
+            else job.id not in entries or (job.ended and entries[job.id] != job.last)
+            for job in self._jobs
+        )
+
+    def _download(self, url: str) -> None:
+        """Download a result without the API key. It may not be there yet, or redirect to its storage."""
+        for _ in range(_REDIRECTS):
+            if not url.startswith(("http://", "https://")):
+                return
+            self._sender.request(
+                ProbeCall("GET", url, Authorization.NONE),
+                again=lambda exchange, _: exchange.status in (403, 404),  # storages also send 403
+            )
+            if not self._recorder.redirect:
+                return
+            url = urljoin(url, self._recorder.redirect)
+
+    def _delete(self, job: _Job) -> None:
+        """Delete a job, and record what is left of it."""
+        path = generation_path(job.id)
+        for authorization in dict.fromkeys((job.request.authorization, Authorization.BEARER)):
+            exchange = self._sender.request(
+                ProbeCall("DELETE", path, authorization), again=lambda exchange, _: exchange.status == 404
+            )[0]
+            if exchange.status not in (401, 403):
+                break
+        job.ended = True
+        job.deleted = exchange.succeeded or exchange.status == 404
+        self._sender.request(
+            ProbeCall("GET", path),
+            again=lambda exchange, document: (
+                job.deleted and exchange.succeeded and not is_marked_deleted(document)
+            ),
+        )
+        self._sender.request(ProbeCall("DELETE", path))
+        self._list()
+
+    def _update(self, job: _Job, exchange: Exchange, document: Any) -> None:
+        if not isinstance(document, dict) or not (exchange.succeeded or "status" in document):
             return
         job.last = document
         now = self._clock.monotonic()
@@ -307,49 +373,12 @@ class Probe:
         else:
             job.ended = has_ended(document)
 
-    def _request(self, call: ProbeCall, tries: int = _TRIES) -> tuple[Exchange, Any]:
-        """Send a request that creates nothing. Repeat it if there is no response or a retryable status."""
-        for attempt in range(tries):
-            exchange, document = self._send(call)
-            if exchange.status not in (0, 429, 502, 503, 504):
-                break
-            wait = self._retry_after(exchange)
-            pause = self._pace.first * 2**attempt if wait is None else wait
-            if attempt + 1 == tries or not self._wait_until(self._clock.monotonic() + pause):
-                break
-        return exchange, document
-
-    def _send(self, call: ProbeCall, within: float = _WITHIN_SECONDS) -> tuple[Exchange, Any]:
-        """Send a request once, within the remaining time."""
-        if call.authorization is Authorization.BEARER:
-            call = replace(call, authorization=self._authorization)
-        left = self._deadline - self._clock.monotonic()
-        return self._recorder.send(call, within=max(min(within, left), 0.1))
-
-    def _wait_until(self, moment: float) -> bool:
-        """Wait until ``moment``. Return False without waiting if that is after the deadline."""
-        if moment > self._deadline - self._reserve:
-            return False
-        pause = moment - self._clock.monotonic()
-        if pause > 0:
-            self._clock.sleep(pause)
-        return True
-
-    def _retry_after(self, exchange: Exchange) -> float | None:
-        """Return the seconds of a Retry-After header; None without a valid one."""
-        value = exchange.response.headers.get("retry-after", "") if exchange.response else ""
-        if value.isdecimal():
-            return float(value)
-        try:
-            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - self._clock.wall())
-        except (ValueError, OverflowError):
-            return None
-
 
 @contextlib.contextmanager
 def interruptible(probe: Probe) -> Iterator[None]:
-    """Handle SIGINT and SIGTERM after a running create, since its job could not be deleted otherwise."""
-    signals = (signal.SIGINT, signal.SIGTERM)
+    """Handle signals after a running create, since its job could not be deleted otherwise."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = [signal.signal(number, lambda *_: probe.interrupt()) for number in signals]
     try:
         yield
@@ -358,34 +387,12 @@ def interruptible(probe: Probe) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _status(document: Any) -> str:
-    return (
-        str(document.get("status", "without a status"))
-        if isinstance(document, dict)
-        else "without a response"
-    )
-
-
-def _unknown_outcome(request: calls.JobRequest, actual: str) -> str:
-    return (
-        f"It is not known whether {request.shows} was created (and charged): {actual}. "
-        "It was not sent again, and cannot be deleted. Look for it in the list of generations."
-    )
-
-
-def _problem_of(exchange: Exchange) -> str:
-    """Return why an endpoint with this response cannot be probed; empty if it can."""
-    response = exchange.response
-    if response is None:
-        return f": {exchange.failure}; check the URL, and that the endpoint is running"
-    if response.status in (401, 403):
-        body = response.body[:200] or "empty body"
-        return f" rejects the API key ({response.status}: {body}); check --api-key (NETMIND_API_KEY)"
-    if 300 <= response.status <= 399:
-        location = response.headers.get("location", "another URL")
-        return f" redirects to {location}, and the API key is not sent there; use that URL if it is correct"
-    if response.body.lstrip()[:1] == "<":
-        return f" returned HTML ({response.status}) instead of JSON; check the base URL, and proxies"
-    if response.status >= 500 or response.status == 429:
-        return f" returned {response.status} several times; try later"
-    return ""
+def _entries(document: Any) -> dict[str, Any]:
+    """Return the generations of a list, by id."""
+    listed = document.get("generation_list") if isinstance(document, dict) else None
+    entries = listed if isinstance(listed, list) else []
+    return {
+        entry["id"]: entry
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -43,11 +44,13 @@ class Recorder:
     Attributes:
         exchanges: The recorded exchanges, in order.
         own: The ids of the run's own generations. Others are redacted in lists.
+        redirect: The URL, before redaction, that the last response redirects to; empty if it does not.
     """
 
     def __init__(self, transport: Transport, base_url: str, api_key: str, clock: RecorderClock) -> None:
         self.exchanges: list[Exchange] = []
         self.own: list[str] = []
+        self.redirect = ""
         self._transport, self._base_url, self._api_key, self._clock = transport, base_url, api_key, clock
         self._redactor = Redactor(api_key)
 
@@ -59,7 +62,8 @@ class Recorder:
             within: Seconds that sending it and reading the response may take.
 
         Returns:
-            The exchange, and the JSON of the response before redaction.
+            The exchange, and the JSON of the response before redaction. That is also read if it is not quite
+            JSON: the id in it is needed to delete a generation.
         """
         is_file = "://" in call.path
         url = call.path if is_file else self._base_url + call.path
@@ -79,8 +83,11 @@ class Recorder:
             failure, sent = self._redactor.text(str(error)), error.sent
         document = parse_json(raw.content) if raw and raw.complete and not is_file else None
         response = self._response(raw, document, is_file=is_file) if raw else None
+        self.redirect = raw.headers.get("location", "") if raw and 300 <= raw.status <= 399 else ""
         exchange = Exchange(request, response, failure, sent, at, self._clock.monotonic() - began)
         self.exchanges.append(exchange)
+        if document is None and raw and not is_file:
+            document = _read_leniently(raw.content)
         return exchange, document
 
     def _headers(self, call: ProbeCall) -> dict[str, str]:
@@ -95,14 +102,23 @@ class Recorder:
         headers = {
             name: self._redactor.text(raw.headers[name]) for name in _KEPT_HEADERS if name in raw.headers
         }
-        body, head = "", b""
+        body, head, digest = "", b"", ""
         if document is not None:
             body = self._redactor.json_text(json.dumps(_redacted(document, self.own), ensure_ascii=False))
         elif is_file and raw.status < 300:
             head = raw.content[:HEAD_BYTES]
+            digest = hashlib.sha256(raw.content).hexdigest() if raw.complete else ""
         else:
-            body = self._redactor.text(raw.content[:_KEPT_CHARACTERS].decode("utf-8", "replace"))
-        return Response(raw.status, headers, body, head, len(raw.content), raw.complete)
+            body = self._redactor.text(raw.content[:_KEPT_CHARACTERS].decode("utf-8", "backslashreplace"))
+        return Response(raw.status, headers, body, head, len(raw.content), raw.complete, digest)
+
+
+def _read_leniently(content: bytes) -> Any:
+    """Return the value of something that is nearly JSON; None if it is not."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _redacted(document: Any, own: list[str]) -> Any:

@@ -343,9 +343,13 @@ def test_a_saved_run_does_not_contain_the_api_key(tmp_path, app_and_clock):
 
 def test_a_dry_run_lists_every_request_and_the_maximum_number_of_creates():
     lines = list(calls.dry_run(calls.job_requests(), 3))
-    assert sum(" paid: " in line for line in lines) == 4
+    assert sum("  at most 1 generation: " in line for line in lines) == 3
+    (left_out,) = [line for line in lines if "left out" in line]
+    assert left_out.startswith(
+        "POST    /v1/generation  left out, unless the API rejects an earlier create (the limit is 3): a job"
+    )
     assert lines[-1] == "At most 3 generations would be created; nothing was sent."
     sent = WsgiTransport(fake()[0])
     probe_of(sent.client.application, fake()[1], transport=sent, budget=0).run()
-    free = [line.split()[:2] for line in lines if "free: " in line][:13]
+    free = [line.split()[:2] for line in lines if "  free" in line][:13]
     assert free == [[method, url.removeprefix(BASE_URL)] for method, url, _ in sent.sent]
