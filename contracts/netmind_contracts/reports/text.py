@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from netmind_contracts.checks import Outcome, Verdict
-from netmind_contracts.claims import Level
+from netmind_contracts.claims import Cost, Level
 from netmind_contracts.runs.exchange import Run, Scope
 
 if TYPE_CHECKING:
@@ -20,16 +20,18 @@ _SHOWN_FINDINGS = 3
 def exit_code(run: Run, verdicts: tuple[Verdict, ...]) -> int:
     """Return 0 if every documented claim passed, 1 if one failed (drift), 2 if not all could be checked.
 
-    In a recording, or a run with ``free_only``, claims that were not exercised are ignored.
+    Claims that were not exercised are ignored in a recording. In a run with ``free_only``, those that need a
+    generation are.
     """
-    outcomes = [verdict.outcome for verdict in verdicts if verdict.claim.level is Level.DOCUMENTED]
+    documented = [verdict for verdict in verdicts if verdict.claim.level is Level.DOCUMENTED]
+    outcomes = {verdict.outcome for verdict in documented}
     if Outcome.FAILED in outcomes:
         return DRIFT
     if any(verdict.outcome is Outcome.ERROR for verdict in verdicts) or Outcome.PASSED not in outcomes:
         return INCOMPLETE
-    if run.scope is Scope.FULL and Outcome.NOT_EXERCISED in outcomes:
-        return INCOMPLETE
-    return PASSED
+    costs = {Scope.FULL: (Cost.FREE, Cost.PAID), Scope.FREE: (Cost.FREE,), Scope.RECORDING: ()}[run.scope]
+    unseen = [one for one in documented if one.outcome is Outcome.NOT_EXERCISED and one.claim.cost in costs]
+    return INCOMPLETE if unseen else PASSED
 
 
 def table(run: Run, verdicts: tuple[Verdict, ...]) -> Iterator[str]:

@@ -11,12 +11,12 @@ from click.testing import CliRunner
 from mutants.catalogue import MUTANTS
 from probing import KEY, fake, probe_of
 
-from netmind_contracts.checks import judge
-from netmind_contracts.claims import Level
+from netmind_contracts.checks import Outcome, Verdict, judge
+from netmind_contracts.claims import Cost, Level, load_claims
 from netmind_contracts.cli import main
 from netmind_contracts.reports import as_html, as_json, as_junit, changes
 from netmind_contracts.reports.text import exit_code
-from netmind_contracts.runs.exchange import save
+from netmind_contracts.runs.exchange import Run, Scope, save
 from netmind_contracts.watching.comparison import Change
 from netmind_contracts.watching.snapshot import Snapshot
 
@@ -198,3 +198,25 @@ class TestFiles:
         result = CliRunner().invoke(main, ["judge", str(tmp_path / "run.json"), "--report", str(missing)])
         assert (result.exit_code, f"{missing}: cannot be written: No such file" in result.output) == (2, True)
         assert "failed         documented  delete.message" in result.output
+
+
+@pytest.mark.parametrize(
+    ("scope", "cost", "code"),
+    [
+        (Scope.FULL, Cost.FREE, 2),
+        (Scope.FULL, Cost.PAID, 2),
+        (Scope.FREE, Cost.FREE, 2),
+        (Scope.FREE, Cost.PAID, 0),
+        (Scope.RECORDING, Cost.FREE, 0),
+        (Scope.RECORDING, Cost.PAID, 0),
+    ],
+)
+def test_a_run_that_could_not_look_at_what_it_should_is_incomplete(scope, cost, code):
+    documented = [claim for claim in load_claims() if claim.level is Level.DOCUMENTED]
+    unseen = next(claim for claim in documented if claim.cost is cost)
+    verdicts = tuple(
+        Verdict(claim, Outcome.NOT_EXERCISED if claim is unseen else Outcome.PASSED, 1)
+        for claim in documented
+    )
+    run = Run("http://h", "2026-11-24T00:00:00Z", scope, (), ())
+    assert exit_code(run, verdicts) == code
