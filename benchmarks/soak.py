@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30, help="kills on each persistent store")
     parser.add_argument("--histories", type=int, default=60, help="histories on each store")
-    parser.add_argument("--requests", type=int, default=300_000)
+    parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
     chance = random.Random(options.seed)  # noqa: S311 - not a secret
@@ -236,7 +236,8 @@ def disk_full() -> Figure:
             resource.prlimit(process.pid, limit, (3_000_000, resource.RLIM_INFINITY))
             for _ in range(300):
                 status, created = create(base_url)
-                acknowledged += [created["id"]] * (status == 200)
+                if status == 200:
+                    acknowledged.append(created["id"])
                 refused += status == 503
             resource.prlimit(process.pid, limit, unlimited)
             works_again = create(base_url)[0] == 200

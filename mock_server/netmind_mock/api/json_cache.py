@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from netmind_mock.jobs.profile import Profile
 
 _MAX_BYTES: Final = 32 * 1024 * 1024
+_OF_AN_ENTRY: Final = 400  # bytes of an entry without its texts: its job, which the store may have evicted
 
 
 class _Document(NamedTuple):
@@ -90,7 +91,7 @@ class JsonCache:
         if now < since:
             return document
         encoded = msgspec.json.encode(document)
-        self._make_room(len(encoded) + len(job.config))
+        self._make_room(len(encoded) + job.size + _OF_AN_ENTRY)
         fragment = msgspec.Raw(encoded)
         self._documents[job.id] = _Document(job, since, base, fragment)
         return fragment
