@@ -102,8 +102,13 @@ def test_a_prompt_with_an_api_key_is_stored_unchanged(tmp_path):
         assert any(CANARY.encode() in path.read_bytes() for path in tmp_path.iterdir())
 
 
-def _echo(_request):
-    """Return a response with the API key in every spelling, in its headers and its body."""
+def _echo(request):
+    """Return a response with the API key in every spelling, in its headers and its body.
+
+    A list has the form of the API's, since the run would end otherwise.
+    """
+    if (request.method, request.path) == ("GET", "/v1/generation"):
+        return raw_response({"generation_list": [], "said": SENT}, X_Said=" ".join(SENT))
     return raw_response({"message": "no", "said": SENT}, "404 Not Found", X_Said=" ".join(SENT))
 
 
