@@ -22,7 +22,7 @@ from netmind_client._clock import use_clock
 from netmind_client._flows.generate import Generated
 from netmind_client._flows.saving import DownloadProgress
 from netmind_client._models import Generation, Result
-from netmind_client.exceptions import NetMindError
+from netmind_client.exceptions import ConfigurationError, NetMindError
 
 if _typing.TYPE_CHECKING:
     from netmind_client._async_client import AsyncGenerationClient
@@ -30,6 +30,7 @@ if _typing.TYPE_CHECKING:
 __all__ = [
     "DEFAULT_BASE_URL",
     "AsyncGenerationClient",
+    "ConfigurationError",
     "DownloadProgress",
     "Generated",
     "Generation",
