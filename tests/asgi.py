@@ -8,7 +8,7 @@ from netmind_mock.serving.wire_faults import CONNECTION
 
 WITHIN = 10.0
 ONE = "/v1/generation"
-CONNECTED = SimpleNamespace(joining=SimpleNamespace(join=lambda: None, flush=lambda: None))
+CONNECTED = SimpleNamespace(output=SimpleNamespace(cork=lambda: None, uncork=lambda: None))
 
 
 def scope(method="GET", path=ONE, headers=(), query=b""):

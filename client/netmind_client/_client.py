@@ -341,11 +341,13 @@ class GenerationClient(BaseClient):
             on_progress=on_progress,
         )
 
-        def do(number: int, stop: threading.Event) -> BatchOutcome:
-            return self._run(batch.outcome(number), stop)
-
         try:
-            with threads.results(len(batch.requests), concurrency, do, batch.is_creating) as ended:
+            with threads.results(
+                len(batch.requests),
+                concurrency,
+                lambda number, stop: self._run(batch.outcome(number), stop),
+                batch.is_creating,
+            ) as ended:
                 for number, outcome in ended:
                     batch.end(number, outcome)
             batch.close()

@@ -165,6 +165,12 @@ def app_of(
         listeners=clock.listeners if isinstance(clock, SimulatedClock) else Listeners(),
     )
     app = _flask_app(fake, options.control_key, log)
+    _wrap(app, fake, options)
+    return app
+
+
+def _wrap(app: Flask, fake: Fake, options: Options) -> None:
+    """Put the middleware that options ask for around an application."""
     if options.cors_origin:
         app.wsgi_app = CrossOrigin(app.wsgi_app, options.cors_origin)  # type: ignore[method-assign]
     if options.public_url is not None and urlsplit(options.public_url).path:
@@ -173,7 +179,6 @@ def app_of(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_port=hops, x_prefix=hops
         )
-    return app
 
 
 class _MsgspecProvider(JSONProvider):

@@ -38,18 +38,18 @@ _HEAD_TOO_LARGE: Final = (
 _BODY_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-class _Joining:
-    """A transport that joins writes: a head and its body need one system call and one packet, not two."""
+class _CorkedTransport:
+    """A transport that can be corked, so that a head and its body need one system call and one packet."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._parts: list[bytes] | None = None  # None while writes are passed on at once
+        self._parts: list[bytes] | None = None  # None while it is not corked
 
-    def join(self) -> None:
-        """Collect writes until ``flush``."""
+    def cork(self) -> None:
+        """Collect writes until ``uncork``."""
         self._parts = []
 
-    def flush(self) -> None:
+    def uncork(self) -> None:
         """Write what was collected."""
         if self._parts:
             self._transport.write(b"".join(self._parts))
@@ -64,7 +64,7 @@ class _Joining:
 
     def close(self) -> None:
         """Close the connection after what was collected."""
-        self.flush()
+        self.uncork()
         self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
@@ -81,9 +81,9 @@ class Connection(HttpToolsProtocol):
     _hangs = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start, with a transport that can join writes."""
-        self.joining = _Joining(transport)
-        super().connection_made(self.joining)  # type: ignore[arg-type]
+        """Start, with a transport that can be corked."""
+        self.output = _CorkedTransport(transport)
+        super().connection_made(self.output)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser. Refuse a head that is too large, and a request that stops arriving."""
@@ -154,12 +154,12 @@ class Connection(HttpToolsProtocol):
 async def send_whole(head: Message, body: bytes, scope: Scope, send: Send) -> None:
     """Send a response at once."""
     connection: Connection = scope["extensions"][CONNECTION]
-    connection.joining.join()
+    connection.output.cork()
     try:
         await send(head)
         await send({"type": "http.response.body", "body": body})
     finally:
-        connection.joining.flush()
+        connection.output.uncork()
 
 
 async def deliver(delivery: Delivery, head: Message, scope: Scope, receive: Receive, send: Send) -> None:

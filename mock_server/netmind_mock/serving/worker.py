@@ -31,7 +31,7 @@ from netmind_mock.fake import fake_of
 from netmind_mock.serving import wire_faults
 from netmind_mock.serving.bodies import RESPONSE, Bodies, Disconnected, TooManyBodies
 from netmind_mock.serving.held import Held
-from netmind_mock.stores import MEMORY, StoreUnavailable, WouldWait
+from netmind_mock.stores import MEMORY, StoreUnavailable, WouldBlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,9 +144,9 @@ class Worker:
             return whole_response(self._app, environ)
         elif (environ["REQUEST_METHOD"] == "GET" or not self._in_threads) and not _takes_long(environ, path):
             try:
-                with self._store.at_once():
+                with self._store.nonblocking():
                     return whole_response(self._app, environ)
-            except WouldWait:
+            except WouldBlock:
                 environ[KEY] = RequestContext(sends_later=True)  # without what the attempt left in it
         return await self._in_thread(threads, functools.partial(whole_response, self._app, environ))
 

@@ -40,7 +40,7 @@ __all__ = [
     "Limits",
     "StoreUnavailable",
     "StoredEntry",
-    "WouldWait",
+    "WouldBlock",
     "open_store",
 ]
 
@@ -104,7 +104,7 @@ class StoreUnavailable(Exception):
     """The store cannot be read or written now, for example because the disk is full. It may work later."""
 
 
-class WouldWait(BaseException):
+class WouldBlock(BaseException):
     """A request cannot be handled without waiting for a database: it needs a lock, or it writes.
 
     A BaseException, so that nothing takes it for a failure of the request.
@@ -148,10 +148,10 @@ class JobStore(Protocol):
         """The store of journal entries."""
         ...
 
-    def at_once(self) -> AbstractContextManager[object]:
+    def nonblocking(self) -> AbstractContextManager[object]:
         """Return a context in which this thread does not wait for the store. Only one thread may use it.
 
-        A method that would have to wait raises :class:`WouldWait`; then nothing was changed.
+        A method that would have to wait raises :class:`WouldBlock`; then nothing was changed.
         """
         ...
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from netmind_mock.stores import StoreUnavailable, WouldWait
+from netmind_mock.stores import StoreUnavailable, WouldBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,24 +40,24 @@ class Database(ABC):
         self.dialect = dialect.name
         self.is_closed = False
         self._dialect = dialect
-        self._impatient: int | None = None  # the thread that must not wait
+        self._nonblocking_thread: int | None = None  # the thread that must not wait
         self._rendered: dict[Any, tuple[str, dict[str, Any]]] = {}
 
     @property
-    def is_impatient(self) -> bool:
-        """Whether this thread must not wait: a session that would have to raises ``WouldWait``."""
-        return self._impatient is not None and self._impatient == threading.get_ident()
+    def is_nonblocking(self) -> bool:
+        """Whether this thread must not wait: a session that would have to raises ``WouldBlock``."""
+        return self._nonblocking_thread is not None and self._nonblocking_thread == threading.get_ident()
 
-    def set_impatient(self, impatient: bool) -> None:
+    def set_nonblocking(self, nonblocking: bool) -> None:
         """Set whether this thread must not wait. Only one thread at a time may be so."""
-        self._impatient = threading.get_ident() if impatient else None
+        self._nonblocking_thread = threading.get_ident() if nonblocking else None
 
     @abstractmethod
     def version(self) -> tuple[int, int]:
-        """Return what changes with each commit to the database. Only an impatient thread may call it.
+        """Return what changes with each commit to the database. Only a non-blocking thread may call it.
 
         Raises:
-            WouldWait: It cannot be found out without waiting.
+            WouldBlock: It cannot be found out without waiting.
         """
 
     def reading(self) -> AbstractContextManager[Session]:
@@ -98,12 +98,12 @@ class Database(ABC):
 
         Raises:
             StoreUnavailable: The database is closed, or the driver raised an error.
-            WouldWait: This thread must not wait, and the session writes or has failed.
+            WouldBlock: This thread must not wait, and the session writes or has failed.
         """
         if self.is_closed:
             raise StoreUnavailable("it is closed")
-        if writes and self.is_impatient:
-            raise WouldWait
+        if writes and self.is_nonblocking:
+            raise WouldBlock
         try:
             connection = self._acquire(writes)
             is_intact = False  # and stays so after a KeyboardInterrupt, which may interrupt a statement
@@ -126,8 +126,8 @@ class Database(ABC):
                 if self.is_closed:
                     self.close_idle()
         except self.errors as error:
-            if self.is_impatient:  # such as a lock; with time to wait, it may succeed
-                raise WouldWait from error
+            if self.is_nonblocking:  # such as a lock; with time to wait, it may succeed
+                raise WouldBlock from error
             raise StoreUnavailable(one_line(error)) from error
 
     @abstractmethod

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from netmind_mock.stores import Result
 
 
-_AT_ONCE = nullcontext()
+_NEVER_BLOCKS = nullcontext()
 
 
 class MemoryStore:
@@ -54,9 +54,9 @@ class MemoryStore:
         self._revision = 0
         self._lock = threading.Lock()
 
-    def at_once(self) -> AbstractContextManager[object]:
+    def nonblocking(self) -> AbstractContextManager[object]:
         """Return a context without an effect, since no method waits."""
-        return _AT_ONCE
+        return _NEVER_BLOCKS
 
     def put(self, job: Job) -> bool:
         """Store a new job, and return True. Return False if there is a job with its id."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import sqlalchemy as sa
 
-from netmind_mock.stores import StoreUnavailable, WouldWait
+from netmind_mock.stores import StoreUnavailable, WouldBlock
 from netmind_mock.stores.database import Database, Session
 from netmind_mock.stores.tables import given
 from netmind_mock.system_time import system_time
@@ -74,8 +74,8 @@ class PostgresqlDatabase(Database):
                 self._trying.release()
 
     def version(self) -> tuple[int, int]:
-        """Raise ``WouldWait``: the network may take any time."""
-        raise WouldWait
+        """Raise ``WouldBlock``: the network may take any time."""
+        raise WouldBlock
 
     def has_table(self, session: Session, name: str) -> bool:
         """Return whether a table exists."""

@@ -32,21 +32,21 @@ class Recent:
     @property
     def is_valid(self) -> bool:
         """Return whether this thread is the one that must not wait."""
-        return self._database.is_impatient
+        return self._database.is_nonblocking
 
     def __enter__(self) -> None:
-        self._database.set_impatient(True)
+        self._database.set_nonblocking(True)
         try:
             version = self._database.version()
         except BaseException:
-            self._database.set_impatient(False)
+            self._database.set_nonblocking(False)
             raise
         if version != self._version:
             self._version, self.revision = version, None
             self.jobs.clear()
 
     def __exit__(self, *_: object) -> None:
-        self._database.set_impatient(False)
+        self._database.set_nonblocking(False)
 
     def add(self, job: Job, put_at: float) -> None:
         """Remember a job, unless it is large."""

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from netmind_mock.stores import InvalidStore, StoreUnavailable
-from netmind_mock.stores.database import one_line
 from netmind_mock.stores.tables import facts, inserted, jobs, schema, tables
 
 if TYPE_CHECKING:
@@ -56,13 +55,17 @@ def _prepare(session: Session, database: Database) -> None:
             f"version {version}, this one knows versions up to {_VERSION}): update netmind-testkit, or use "
             "another database"
         )
-    try:
-        _migrate(session, version)
-    except database.errors as error:
-        raise InvalidStore(
-            f"store: the tables netmind_… in {database.name} are of a development version of "
-            f"netmind-testkit; use another database, or drop them ({one_line(error)})"
-        ) from None
+    _migrate(session, version)
+    for table in tables:
+        names = {
+            column[0]
+            for column in session.run(sa.select(sa.text("*")).select_from(table).limit(0)).description
+        }
+        if missing := {column.name for column in table.columns} - names:
+            raise InvalidStore(
+                f"store: {table.name} in {database.name} is of a development version of netmind-testkit "
+                f"(it has no column {min(missing)}); use another database, or drop its tables netmind_…"
+            )
     # The row that has the store's revision
     first = inserted(database.dialect, facts).on_conflict_do_nothing()
     session.run(first, kind="", user_id="", fact=None, revision=0)
@@ -75,7 +78,6 @@ def _migrate(session: Session, version: int) -> None:
             session.run(statement)
     for table in tables:
         session.run(CreateTable(table, if_not_exists=True))
-        session.run(sa.select(table).limit(0))
         for index in table.indexes:
             session.run(CreateIndex(index, if_not_exists=True))
     session.run(sa.delete(schema))

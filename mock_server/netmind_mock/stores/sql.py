@@ -163,8 +163,8 @@ class SqlStore:
         self._insert = inserted(dialect, jobs, without=("number",)).on_conflict_do_nothing()
         self._keep = upserted(inserted(dialect, facts))
 
-    def at_once(self) -> AbstractContextManager[object]:
-        """Return a context in which this thread does not wait: what would wait raises ``WouldWait``."""
+    def nonblocking(self) -> AbstractContextManager[object]:
+        """Return a context in which this thread does not wait: what would wait raises ``WouldBlock``."""
         return self._recent
 
     def put(self, job: Job) -> bool:

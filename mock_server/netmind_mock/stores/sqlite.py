@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from netmind_mock.stores import InvalidStore, StoreUnavailable, WouldWait
+from netmind_mock.stores import InvalidStore, StoreUnavailable, WouldBlock
 from netmind_mock.stores.database import Database, Session
 from netmind_mock.system_time import system_time
 
@@ -53,7 +53,7 @@ class SqliteDatabase(Database):
         self._path = os.path.abspath(url.database)  # noqa: PTH100 - does not resolve links
         self._idle: tuple[list[sqlite3.Connection], ...] = ([], [])  # for reading, for writing
         # For the thread that must not wait: its connection, and how many it has opened.
-        self._impatient_connection: sqlite3.Connection | None = None
+        self._nonblocking_connection: sqlite3.Connection | None = None
         self._opened = 0
         self._write_lock = threading.Lock()
         self._file: os.stat_result | None = None  # known from the second session on
@@ -64,8 +64,8 @@ class SqliteDatabase(Database):
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
         """Return a session in the only transaction that writes."""
-        if self.is_impatient:
-            raise WouldWait
+        if self.is_nonblocking:
+            raise WouldBlock
         if not self._write_lock.acquire(timeout=_BUSY_SECONDS):
             raise StoreUnavailable("database is locked")
         try:
@@ -83,8 +83,8 @@ class SqliteDatabase(Database):
 
     def _acquire(self, writes: bool) -> sqlite3.Connection:
         self._check_file()
-        if self.is_impatient:
-            return self._connection_for_impatient()
+        if self.is_nonblocking:
+            return self._connection_without_waiting()
         try:
             return self._idle[writes].pop()
         except IndexError:
@@ -94,16 +94,16 @@ class SqliteDatabase(Database):
         """Return what changes with each commit: SQLite's data version, which is that of one connection."""
         try:
             self._check_file()
-            cursor = self._connection_for_impatient().execute("PRAGMA data_version")
+            cursor = self._connection_without_waiting().execute("PRAGMA data_version")
             return self._opened, cursor.fetchone()[0]
         except (sqlite3.Error, StoreUnavailable) as error:
-            raise WouldWait from error
+            raise WouldBlock from error
 
-    def _connection_for_impatient(self) -> sqlite3.Connection:
-        if self._impatient_connection is None:
-            self._impatient_connection = self._connect(waits=False)
+    def _connection_without_waiting(self) -> sqlite3.Connection:
+        if self._nonblocking_connection is None:
+            self._nonblocking_connection = self._connect(waits=False)
             self._opened += 1
-        return self._impatient_connection
+        return self._nonblocking_connection
 
     def _connect(self, *, waits: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -127,9 +127,9 @@ class SqliteDatabase(Database):
             pause = min(2 * pause, _LAST_PAUSE_SECONDS)
 
     def _release(self, connection: sqlite3.Connection, writes: bool, is_intact: bool) -> None:
-        if connection is self._impatient_connection:
+        if connection is self._nonblocking_connection:
             if not is_intact:
-                self._impatient_connection = None
+                self._nonblocking_connection = None
                 connection.close()
         elif is_intact and len(self._idle[writes]) < _MAX_IDLE:
             self._idle[writes].append(connection)
@@ -140,9 +140,9 @@ class SqliteDatabase(Database):
     def close_idle(self) -> None:
         """Close the connections that are not in use."""
         self._log = None
-        if self._impatient_connection is not None and (self.is_closed or self.is_impatient):
-            self._impatient_connection.close()
-            self._impatient_connection = None
+        if self._nonblocking_connection is not None and (self.is_closed or self.is_nonblocking):
+            self._nonblocking_connection.close()
+            self._nonblocking_connection = None
         for idle in self._idle:
             with contextlib.suppress(IndexError):
                 while True:

@@ -23,18 +23,6 @@ def post(worker, document=BODY):
     return Client(worker, "POST", body=json.dumps(document).encode())
 
 
-@pytest.fixture
-def clock():
-    clock = SimulatedClock()
-    clock.freeze()
-    return clock
-
-
-@pytest.fixture
-def app(clock):
-    return create_app(profile="observed", duration=60, clock=clock)
-
-
 def response_after(app, change):
     """Create a job in ``sync_mode``, call ``change`` with its id while the response is held, and return it."""
 

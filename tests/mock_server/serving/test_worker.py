@@ -9,25 +9,13 @@ from contextlib import closing
 import pytest
 from asgi import ONE, Client, scope
 
-from netmind_mock import SimulatedClock, create_app
+from netmind_mock import create_app
 from netmind_mock.api.request import KEY, MAX_BODY_BYTES
 from netmind_mock.fake import fake_of
 from netmind_mock.serving.worker import SMALL_BODY_BYTES, Worker, environ_of
 
 BODY = {"model": "Qwen/Qwen-Image", "config": {"prompt": "A cup"}}
 SYNC = {"model": "google/nano-banana-pro", "config": {"prompt": "x", "sync_mode": True}}
-
-
-@pytest.fixture
-def clock():
-    clock = SimulatedClock()
-    clock.freeze()
-    return clock
-
-
-@pytest.fixture
-def app(clock):
-    return create_app(profile="observed", duration=60, clock=clock)
 
 
 @pytest.fixture

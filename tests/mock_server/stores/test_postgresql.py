@@ -120,28 +120,30 @@ def silence(postgresql):
 
 @pytest.mark.parametrize("call", ["get", "put"])
 def test_a_server_that_does_not_respond_is_a_timeout_and_may_recover(postgresql, monkeypatch, silence, call):
-    monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
     with closing(open_store(postgresql)) as store:
         store.put(job(1))
         assert store.get(job(1).id) == job(1)
+        monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
         with silence():
             started = time.monotonic()
             with pytest.raises(StoreUnavailable, match="wait timeout"):
                 store.get(job(1).id) if call == "get" else store.put(job(2))
             assert 0.3 <= time.monotonic() - started < 3
+        monkeypatch.undo()
         assert store.get(job(1).id) == job(1)
 
 
 def test_while_a_server_does_not_respond_one_session_waits_and_the_others_fail_at_once(
     postgresql, monkeypatch, silence
 ):
-    monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
     with closing(open_store(postgresql)) as store, ThreadPoolExecutor(8) as threads:
         store.put(job(1))
+        monkeypatch.setattr("netmind_mock.stores.postgresql._RESPONSE_SECONDS", 0.3)
         with silence():
             with pytest.raises(StoreUnavailable, match="timeout"):
                 store.get(job(1).id)
             errors = [one.exception() for one in [threads.submit(store.get, job(1).id) for _ in range(8)]]
         messages = Counter(str(error) for error in errors)
         assert messages["the server does not respond"] == 7
+        monkeypatch.undo()
         assert store.get(job(1).id) == job(1)

@@ -78,9 +78,20 @@ def test_a_later_version_is_refused_and_not_changed(store_url):
             open_store(store_url)
 
 
-@pytest.mark.parametrize("version", ["DELETE FROM netmind_schema", "SELECT version FROM netmind_schema"])
-def test_a_development_version_is_refused_and_not_changed(store_url, version):
-    run(store_url, version, "ALTER TABLE netmind_jobs RENAME packed_plan TO plan")
+def test_a_development_version_is_refused_and_not_changed(store_url):
+    run(store_url, "ALTER TABLE netmind_jobs RENAME packed_plan TO plan")
     for _ in range(2):
-        with pytest.raises(InvalidStore, match="are of a development version of netmind-testkit"):
+        with pytest.raises(InvalidStore, match=r"development version .*\(it has no column packed_plan\)"):
             open_store(store_url)
+
+
+def test_a_database_that_cannot_be_prepared_now_is_not_called_a_development_version(store_url, monkeypatch):
+    with closing(open_database(store_url)) as database:
+        failing = database.errors[0]
+
+    def fail(*_):
+        raise failing("wait timeout expired")
+
+    monkeypatch.setattr("netmind_mock.stores.schema._migrate", fail)
+    with pytest.raises(InvalidStore, match="cannot be opened: wait timeout expired"):
+        open_store(store_url)

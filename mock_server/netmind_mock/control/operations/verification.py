@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from netmind_mock.control.operations.reports import entries_of, polling, spend
@@ -35,16 +36,10 @@ _WANTED = {
     "options": Parameter(optional(_json_object), None, "Some options of the config."),
 }
 _EXAMPLE = {"model": "Qwen/Qwen-Image", "options": {"prompt": "A cup of coffee"}}
+_about_creates = partial(operation, "POST", request="Wanted", example=_EXAMPLE, parameters=_WANTED)
 
 
-@operation(
-    "POST",
-    "requests/count",
-    response="Count",
-    request="Wanted",
-    example=_EXAMPLE,
-    parameters=_WANTED,
-)
+@_about_creates("requests/count", response="Count")
 def count(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
     """Return how many accepted creates have this model, config and options."""
     found = matching(_creates(fake, user_id), _wanted(arguments))
@@ -55,28 +50,14 @@ def count(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
     }
 
 
-@operation(
-    "POST",
-    "requests/find",
-    response="Journal",
-    request="Wanted",
-    example=_EXAMPLE,
-    parameters=_WANTED,
-)
+@_about_creates("requests/find", response="Journal")
 def find(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
     """Return the accepted creates that have this model, config and options."""
     found = matching(_creates(fake, user_id), _wanted(arguments))
     return {"dropped": fake.journal.dropped(user_id), "entries": [entry.as_json() for entry in found]}
 
 
-@operation(
-    "POST",
-    "near-misses",
-    response="NearMisses",
-    request="Wanted",
-    example=_EXAMPLE,
-    parameters=_WANTED,
-)
+@_about_creates("near-misses", response="NearMisses")
 def find_near_misses(fake: Fake, user_id: str | None, arguments: Arguments) -> Any:
     """Return the creates that differ from this model, config and options, the closest first, and how."""
     misses = near_misses(_creates(fake, user_id), _wanted(arguments))[:_SHOWN]
